@@ -1,0 +1,22 @@
+"""Self-supervised features for scikit-learn: Barlow Twins and its HSIC form as a transformer."""
+
+from importlib import import_module
+
+from ._embedder import BarlowTwinsEmbedder
+
+__version__ = "0.1.0.dev0"
+
+ROOMS = ("augmentations", "networks", "objectives", "preprocessing")
+
+__all__ = ["BarlowTwinsEmbedder", *ROOMS]
+
+
+def __getattr__(name):
+    """Import a room when it is first asked for: most of them need torch, which takes a second to load."""
+    if name in ROOMS:
+        return import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__():
+    return [*__all__, "__version__"]

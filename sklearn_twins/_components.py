@@ -1,0 +1,203 @@
+"""What the parts of an embedder have in common: Component, Chain, the roles they fill, and how a name becomes one."""
+
+from dataclasses import dataclass
+from importlib import import_module
+
+from sklearn.base import BaseEstimator
+from sklearn.utils._param_validation import HasMethods, StrOptions
+from sklearn.utils.metaestimators import _BaseComposition
+
+
+@dataclass(frozen=True)
+class SampleSpec:
+    """What a network has to know of the samples it will receive.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        `sample_shape`, the shape of one sample without the batch axis.
+    missing : tuple of int, default=()
+        Columns of a table in which the training rows had missing values. A missing value
+        is NaN in the sample; networks mark it instead of guessing it.
+    """
+
+    shape: tuple
+    missing: tuple = ()
+
+    @property
+    def n_inputs(self):
+        """Numbers that a table encoder receives for one sample: its columns and its marks of missing values."""
+        return self.shape[0] + len(self.missing)
+
+
+class Component(BaseEstimator):
+    """A part of an embedder: hyper-parameters only, no weights and no fitted state.
+
+    Being a scikit-learn `BaseEstimator`, a component is cloned, pickled, printed and searched
+    exactly; what is built from it (a network, a view, a number) belongs to the fit that asked.
+    """
+
+    _parameter_constraints: dict = {}
+
+    def check(self):
+        """Refuse hyper-parameters out of range.
+
+        Returns
+        -------
+        self : Component
+
+        Raises
+        ------
+        InvalidParameterError
+            A `ValueError` that names the parameter, the component and what is allowed.
+        """
+        self._validate_params()
+        return self
+
+
+class Chain(_BaseComposition, Component):
+    """Augmentations applied one after another.
+
+    Parameters
+    ----------
+    steps : list of (str, augmentation) tuples
+        Names and augmentations, in the order of application. The names reach the steps'
+        parameters: ``chain.set_params(noise__scale=0.2)``.
+
+    Examples
+    --------
+    >>> from sklearn_twins.augmentations import Chain, GaussianNoise, MarginalCorruption
+    >>> chain = Chain([("corrupt", MarginalCorruption()), ("noise", GaussianNoise())])
+    >>> chain.set_params(noise__scale=0.2).get_params()["noise__scale"]
+    0.2
+    """
+
+    _parameter_constraints: dict = {"steps": [list]}
+
+    def __init__(self, steps):
+        self.steps = steps
+
+    def get_params(self, deep=True):
+        """Parameters of the chain and, if `deep`, of its steps.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+            Whether to include the steps and their parameters.
+
+        Returns
+        -------
+        params : dict
+        """
+        return self._get_params("steps", deep=deep)
+
+    def set_params(self, **params):
+        """Set parameters of the chain, a step (by its name) or a step's parameters.
+
+        Parameters
+        ----------
+        **params : dict
+            ``steps=...``, ``name=augmentation`` or ``name__parameter=value``.
+
+        Returns
+        -------
+        self : Chain
+        """
+        return self._set_params("steps", **params)
+
+    def check(self):
+        """Refuse steps that are not pairs of a unique name and an augmentation.
+
+        Returns
+        -------
+        self : Chain
+
+        Raises
+        ------
+        ValueError
+            If there is no step, or a name is used twice or holds ``__``.
+        TypeError
+            If a step is no (name, augmentation) pair.
+        """
+        super().check()
+        if not self.steps:
+            raise ValueError("The 'steps' parameter of Chain is empty; give at least one (name, augmentation) pair.")
+        for step in self.steps:
+            if not (isinstance(step, tuple) and len(step) == 2 and isinstance(step[0], str) and callable(step[1])):
+                raise TypeError(f"Each step of a Chain is a (name, augmentation) tuple. Got {step!r} instead.")
+        self._validate_names([name for name, _ in self.steps])
+        for _, step in self.steps:
+            check_part(step)
+        return self
+
+    def __call__(self, x, data, generator):
+        """Apply every step in turn.
+
+        Shape
+        -----
+        x : (batch, *sample_shape); data : (n, *sample_shape); returns (batch, *sample_shape)
+        """
+        for _, step in self.steps:
+            x = step(x, data, generator)
+        return x
+
+
+@dataclass(frozen=True)
+class Role:
+    """What a parameter that takes a part accepts.
+
+    Parameters
+    ----------
+    parameter : str
+        Name of the embedder's parameter.
+    room : str
+        Subpackage in which the components live. It is imported when a name is resolved, so
+        that knowing the names costs no import of torch.
+    names : dict of str to str
+        Short name -> class in the room.
+    needs : tuple of str, default=()
+        Methods that a component of this role has.
+    takes_callables : bool, default=False
+        Whether any callable (a `torch.nn.Module` is one) will do.
+    """
+
+    parameter: str
+    room: str
+    names: dict
+    needs: tuple = ()
+    takes_callables: bool = False
+
+    @property
+    def constraint(self):
+        """The role as scikit-learn's parameter constraints."""
+        kinds = [StrOptions({"auto", *self.names})]
+        if self.needs:
+            kinds.append(HasMethods(list(self.needs)))
+        if self.takes_callables:
+            kinds.append(callable)
+        return kinds
+
+    def resolve(self, value):
+        """A name -> a new component with its defaults; anything else as it is.
+
+        Raises
+        ------
+        ValueError
+            If the name is unknown.
+        """
+        if not isinstance(value, str):
+            return value
+        if value not in self.names:
+            raise ValueError(
+                f"{self.parameter}={value!r} is not known. Use 'auto', one of {sorted(self.names)}, or a component "
+                f"of sklearn_twins.{self.room}."
+            )
+        room = import_module(f"sklearn_twins.{self.room}")
+        return getattr(room, self.names[value])()
+
+
+def check_part(part):
+    """Let a component check its hyper-parameters; other callables have nothing to check."""
+    if hasattr(part, "check"):
+        part.check()
+    return part

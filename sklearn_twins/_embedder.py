@@ -1,0 +1,365 @@
+"""BarlowTwinsEmbedder: the estimator. Its parameters, and methods that validate, call and store."""
+
+from numbers import Integral, Real
+
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin, _fit_context
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
+
+from ._modalities import MODALITIES, ROLES, resolve
+from ._progress import CallbackSupportMixin
+
+FITTED = (
+    "encoder_",
+    "feature_names_in_",
+    "history_",
+    "loss_curve_",
+    "n_features_in_",
+    "n_iter_",
+    "preprocessor_",
+    "_n_features_out",
+    "_recipe",
+    "_training_state",
+)
+
+
+class BarlowTwinsEmbedder(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+    """Learn features of unlabelled rows by Barlow Twins self-supervision.
+
+    Two randomly changed views of every row go through one encoder and one projector; the objective makes the
+    two projections agree while their coordinates stay decorrelated. `transform` returns the encoder's output,
+    for any scikit-learn estimator to work on.
+
+    Parts (`preprocessor`, `augmentation`, `encoder`, `projector`, `objective`) take "auto", a name or a component.
+    Their hyper-parameters are reached by nested names even where a name stands:
+    ``set_params(augmentation__corruption_rate=0.4)``.
+
+    Parameters
+    ----------
+    n_components : int or None, default=None
+        Width of the embedding. None is the encoder's own width.
+    modality : {"tabular"}, default="tabular"
+        What a row of X is; it decides what "auto" means for the parts.
+    preprocessor : "auto", "table" or component, default="auto"
+        What turns X into samples. "auto" scales columns of numbers robustly and marks missing values
+        (:class:`~sklearn_twins.preprocessing.TablePreprocessor`).
+    augmentation : "auto", str, component or callable, default="auto"
+        What makes a view: "marginal_corruption" (the default), "masking", "gaussian_noise", "mixup", "identity", a
+        component of :mod:`sklearn_twins.augmentations` (with `Chain` and `Pair` to combine them), or any
+        callable ``(x, data, generator) -> view``.
+    encoder : "auto", "mlp", component, torch.nn.Module or callable, default="auto"
+        What embeds a sample ("backbone" in papers). A module is copied and trained; a callable is given the
+        :class:`~sklearn_twins._components.SampleSpec` and returns a module.
+    projector : "auto", "mlp", "identity" or component, default="auto"
+        What leads from the embedding to the projection; used in `fit` only.
+    objective : "auto", "barlow_twins", "hsic", component or callable, default="auto"
+        What two projections should satisfy; "auto" is "barlow_twins". A callable is given ``(z_a, z_b)`` and
+        returns a scalar tensor.
+    optimizer : {"adamw", "sgd", "lars"} or callable, default="adamw"
+        A callable, such as a class of `torch.optim`, is called as ``optimizer(groups, lr=, weight_decay=)``.
+    learning_rate : "auto" or float, default="auto"
+        Peak learning rate. "auto" is AUTO_RATES.
+    weight_decay : float, default=1e-4
+        Weight decay of matrices; biases and normalisation parameters are spared.
+    lr_schedule : {"warmup_cosine", "cosine", "warmup_constant", "constant"} or callable, default="warmup_cosine"
+        Factor of the learning rate over the run; warm-ups take the first tenth of the steps. A callable is given
+        ``(step, n_steps)``.
+    max_epochs : "auto" or int, default="auto"
+        Passes over the rows at most. "auto" is about AUTO_STEPS steps, in AUTO_EPOCHS.
+    batch_size : int, default=256
+        Rows in a batch at most. Rows are cut into the fewest equal batches; fewer rows than there are batches are
+        left over and sit out an epoch.
+    early_stopping : bool, default=False
+        Whether to hold out rows, stop when their loss has ceased to fall, and keep the best weights.
+    validation_fraction : float, default=0.1
+        Share of the rows held out if `early_stopping`.
+    n_iter_no_change : int, default=10
+        Epochs without a better held-out loss after which training stops, if `early_stopping`.
+    tol : float, default=1e-3
+        By how much the held-out loss must fall to be better, if `early_stopping`.
+    warm_start : bool, default=False
+        Whether `fit` goes on from where the last fit ended. `max_epochs` counts the epochs of all fits, as
+        `n_estimators` does in gradient boosting. The preprocessor stays as it was learnt first.
+    callbacks : list or None, default=None
+        Callbacks of skorch's training loop. They are used as they are, so that they can be read after the fit.
+        scikit-learn's own callbacks (1.9 and later) are set by `set_callbacks`.
+    device : str, default="auto"
+        Where to train: "cpu", "cuda", "cuda:1", ... "auto" is the GPU where CUDA has one. The encoder stays there;
+        a pickle holds no device, and loads to the CPU.
+    precision : {"auto", "float32", "bfloat16"}, default="auto"
+        Type of the networks' matrix products. "auto" is float32 on the CPU, bfloat16 on GPUs that have it. The
+        objective is always float32.
+    n_jobs : int or None, default=None
+        CPU threads that share one operation. None means 1, -1 all cores. Another number rounds differently, so
+        the default does not depend on the machine; more pay on large networks and a quiet machine, and lose much
+        on a busy one. In a worker process of a parallel search never more than the worker's share.
+    random_state : int, RandomState instance or None, default=None
+        Seed of everything random: initial weights, batches, views. An int gives the same embedding each time, to
+        the bit on the CPU; None draws a seed from NumPy's global generator, as everywhere in scikit-learn.
+    verbose : int, default=0
+        1 prints a line an epoch, 2 shows a bar.
+
+    Attributes
+    ----------
+    encoder_ : torch.nn.Module
+        The trained encoder, in eval mode: (batch, ``*sample_shape``) -> (batch, n_components).
+    preprocessor_ : component
+        The fitted preprocessor.
+    history_ : dict of str to ndarray of shape (n_iter_,)
+        One row an epoch, ready for `pandas.DataFrame`: "epoch"; "loss" and its terms "invariance" and "redundancy"
+        (means over the batches); "valid_loss", "valid_invariance" and "valid_redundancy" if `early_stopping`;
+        "learning_rate" (at the epoch's end), "seconds", "rows_per_second".
+    loss_curve_ : list of float
+        ``history_["loss"]``.
+    n_iter_ : int
+        Epochs trained, of all fits if `warm_start` or `partial_fit`.
+    n_features_in_ : int
+        Number of columns of X.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns of X, if they are all strings.
+
+    See Also
+    --------
+    sklearn.decomposition.PCA : Linear features, at once.
+
+    Notes
+    -----
+    Interrupted (Ctrl-C), `fit` and `partial_fit` raise `KeyboardInterrupt` and leave the embedder as it was before;
+    `fit` with `warm_start=True` leaves it at the last finished epoch, from which the next `fit` goes on.
+
+    A row's embedding is the same to the bit in any order and in any batch.
+
+    References
+    ----------
+    Zbontar, Jing, Misra, LeCun and Deny, "Barlow Twins: Self-Supervised Learning via Redundancy Reduction",
+    ICML 2021. Tsai, Bai, Morency and Salakhutdinov, "A Note on Connecting Barlow Twins with
+    Negative-Sample-Free Contrastive Learning", arXiv 2104.13712, 2021.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn_twins import BarlowTwinsEmbedder
+    >>> X, y = load_digits(return_X_y=True)
+    >>> embedder = BarlowTwinsEmbedder(n_components=32, max_epochs=3, random_state=0)
+    >>> embedder.fit_transform(X).shape
+    (1797, 32)
+    >>> pipeline = make_pipeline(embedder, LogisticRegression(max_iter=1000))
+    >>> pipeline.fit(X[::2], y[::2]).score(X[1::2], y[1::2]) > 0.8
+    True
+    """
+
+    _parameter_constraints: dict = {
+        "n_components": [Interval(Integral, 1, None, closed="left"), None],
+        "modality": [StrOptions(set(MODALITIES))],
+        **{parameter: role.constraint for parameter, role in ROLES.items()},
+        "optimizer": [StrOptions({"adamw", "lars", "sgd"}), callable],
+        "learning_rate": [StrOptions({"auto"}), Interval(Real, 0, None, closed="neither")],
+        "weight_decay": [Interval(Real, 0, None, closed="left")],
+        "lr_schedule": [StrOptions({"warmup_cosine", "cosine", "warmup_constant", "constant"}), callable],
+        "max_epochs": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+        "batch_size": [Interval(Integral, 2, None, closed="left")],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "warm_start": ["boolean"],
+        "callbacks": [list, tuple, None],
+        "device": [str],
+        "precision": [StrOptions({"auto", "float32", "bfloat16"})],
+        "n_jobs": [Integral, None],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        n_components=None,
+        *,
+        modality="tabular",
+        preprocessor="auto",
+        augmentation="auto",
+        encoder="auto",
+        projector="auto",
+        objective="auto",
+        optimizer="adamw",
+        learning_rate="auto",
+        weight_decay=1e-4,
+        lr_schedule="warmup_cosine",
+        max_epochs="auto",
+        batch_size=256,
+        early_stopping=False,
+        validation_fraction=0.1,
+        n_iter_no_change=10,
+        tol=1e-3,
+        warm_start=False,
+        callbacks=None,
+        device="auto",
+        precision="auto",
+        n_jobs=None,
+        random_state=None,
+        verbose=0,
+    ):
+        self.n_components = n_components
+        self.modality = modality
+        self.preprocessor = preprocessor
+        self.augmentation = augmentation
+        self.encoder = encoder
+        self.projector = projector
+        self.objective = objective
+        self.optimizer = optimizer
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.lr_schedule = lr_schedule
+        self.max_epochs = max_epochs
+        self.batch_size = batch_size
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
+        self.warm_start = warm_start
+        self.callbacks = callbacks
+        self.device = device
+        self.precision = precision
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+        self.verbose = verbose
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None):
+        """Train the encoder on the rows of X.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, n_features_in_)
+            Numbers, NaN where missing; at least 2 rows (4 if `early_stopping`).
+        y : Ignored
+            Not used, present by convention.
+
+        Returns
+        -------
+        self : BarlowTwinsEmbedder
+
+        Raises
+        ------
+        ValueError
+            If a parameter or X is out of range, before any training; or if the loss becomes infinite or NaN.
+        """
+        return self._fit(X, resume=self.warm_start and hasattr(self, "encoder_"), stream=False)
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X, y=None):
+        """Train for one epoch on the rows of X, going on from what has been learnt.
+
+        The first call learns the preprocessor's scales; give it a chunk that stands for the rest. The optimizer
+        goes on from call to call, its learning rate being constant after 100 warm-up steps. After a `fit`
+        without `warm_start`, the encoder goes on with a new projector and a new optimizer.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, n_features_in_)
+            Numbers, NaN where missing; at least 2 rows.
+        y : Ignored
+            Not used, present by convention.
+
+        Returns
+        -------
+        self : BarlowTwinsEmbedder
+
+        Raises
+        ------
+        ValueError
+            As in `fit`.
+        """
+        return self._fit(X, resume=hasattr(self, "encoder_"), stream=True)
+
+    def transform(self, X):
+        """Embed the rows of X.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, n_features_in_)
+            Numbers, NaN where missing.
+
+        Returns
+        -------
+        embedding : ndarray of shape (n, n_components), float32
+            Or a frame, see `set_output`.
+
+        Raises
+        ------
+        NotFittedError
+            If the embedder is not fitted.
+        ValueError
+            If X does not have the columns that `fit` saw, or holds infinity.
+        """
+        check_is_fitted(self)
+        from ._inference import embed
+
+        samples = self.preprocessor_.transform(X, owner=self)
+        return embed(self.encoder_, samples, precision=self.precision, n_jobs=self.n_jobs)
+
+    def set_params(self, **params):
+        """Set parameters, of the parts too: ``augmentation__corruption_rate=0.4``.
+
+        A name or "auto" in a role becomes its component first.
+
+        Parameters
+        ----------
+        **params : dict
+            Parameters of the embedder, or ``part__parameter``.
+
+        Returns
+        -------
+        self : BarlowTwinsEmbedder
+
+        Raises
+        ------
+        ValueError
+            If a name is unknown; the valid ones are listed.
+        """
+        super().set_params(**{name: value for name, value in params.items() if "__" not in name})
+        nested = {name: value for name, value in params.items() if "__" in name}
+        for parameter in {name.partition("__")[0] for name in nested} & set(ROLES):
+            part = getattr(self, parameter)
+            if isinstance(part, str):
+                setattr(self, parameter, resolve(parameter, part, self.modality))
+            elif not hasattr(part, "set_params"):
+                raise ValueError(
+                    f"{parameter}={part!r} has no parameters to set. Give {parameter} a name or a component "
+                    f"of sklearn_twins.{ROLES[parameter].room}."
+                )
+        return super().set_params(**nested)
+
+    def _fit(self, X, *, resume, stream):
+        from ._fitting import Fit
+
+        try:
+            self._store(Fit(self, X, resume=resume, stream=stream).run())
+        except KeyboardInterrupt as interrupt:
+            if hasattr(interrupt, "attributes"):
+                self._store(interrupt.attributes)
+            raise
+        return self
+
+    def _store(self, attributes):
+        for name in FITTED:
+            self.__dict__.pop(name, None)
+        self.__dict__.update(attributes)
+
+    def __getstate__(self):
+        from ._persistence import freeze
+
+        return freeze(super().__getstate__())
+
+    def __setstate__(self, state):
+        from ._persistence import thaw
+
+        super().__setstate__(thaw(state))
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.transformer_tags.preserves_dtype = ["float32"]
+        return tags

@@ -1,0 +1,238 @@
+"""One fit: the parts of an embedder resolved, its rows made resident, trained, and the result to be stored."""
+
+import contextlib
+import copy
+
+import numpy as np
+import torch
+from sklearn.base import clone
+
+from ._components import Component, check_part
+from ._modalities import ROLES, resolve
+from ._persistence import Recipe, finish
+from ._progress import FitTasks
+from ._runtime import (
+    choose_device,
+    choose_precision,
+    choose_seed,
+    count_threads,
+    global_generators_seeded,
+    make_generator,
+    settled,
+)
+from .augmentations import make_views
+from .networks import ReadyEncoder, output_width
+from .training import Plan, Training, cut, default_learning_rate
+
+# Streams of the seed. A new purpose gets a new number, so that the others' draws stay as they are.
+WEIGHTS, BATCHES, VIEWS, VALIDATION_ROWS, VALIDATION_VIEWS, FOREIGN = range(6)
+
+# max_epochs="auto": about this many optimizer steps, within these bounds of epochs.
+AUTO_STEPS = 1_000
+AUTO_EPOCHS = (10, 200)
+
+
+def auto_epochs(n, batch_size):
+    """Epochs for a table of `n` rows: few rows need more passes for the same number of steps."""
+    n_batches, _ = cut(n, batch_size)
+    return int(np.clip(round(AUTO_STEPS / n_batches), *AUTO_EPOCHS))
+
+
+def resolve_parts(embedder):
+    """The components that an embedder's roles stand for, checked.
+
+    Parameters
+    ----------
+    embedder : BarlowTwinsEmbedder
+        Its parameters are read, not changed.
+
+    Returns
+    -------
+    parts : dict of str to component or callable
+    """
+    parts = {}
+    for parameter in ROLES:
+        part = resolve(parameter, getattr(embedder, parameter), embedder.modality)
+        parts[parameter] = check_part(clone(part) if hasattr(part, "get_params") else part)
+    if not hasattr(parts["encoder"], "get_params"):
+        parts["encoder"] = ReadyEncoder(parts["encoder"])
+    return parts
+
+
+class Fit:
+    """One call of `fit` or `partial_fit`, on locals: the embedder itself is only read.
+
+    Parameters
+    ----------
+    embedder : BarlowTwinsEmbedder
+        Its parameters, and its fitted state if the fit goes on from there.
+    X : array-like
+        Training rows, as the caller gave them.
+    resume : bool
+        Go on from the fitted encoder, with its preprocessor.
+    stream : bool
+        One more epoch of a stream with no known end (`partial_fit`).
+    """
+
+    def __init__(self, embedder, X, *, resume, stream):
+        self.embedder, self.X, self.resume, self.stream = embedder, X, resume, stream
+        self.parts = resolve_parts(embedder)
+        self.device = choose_device(embedder.device)
+        self.before = getattr(embedder, "_training_state", None) if resume else None
+        self.n_done = embedder.n_iter_ if resume else 0
+        self.samples = self._samples()
+        self.n_epochs = self._last_epoch()
+        self.seed = choose_seed(embedder.random_state)
+
+    def run(self):
+        """Train.
+
+        Returns
+        -------
+        attributes : dict
+            The fitted attributes, to be set on the embedder. After an interruption that a warm start
+            can be carried on from, they are on the exception, as ``error.attributes``.
+        """
+        embedder = self.embedder
+        tasks = FitTasks(embedder, self.X, self.n_epochs - self.n_done)
+        with settled(self.device, count_threads(embedder.n_jobs)):
+            with self._foreign_generators():
+                self.training = self._training()
+                try:
+                    self.training.run(tasks.begin_epoch, lambda: tasks.end_epoch(self._preview))
+                except KeyboardInterrupt as error:
+                    if embedder.warm_start and self.training.wind_back():
+                        error.attributes = self._attributes()
+                    raise
+                attributes = self._attributes()
+        tasks.end(lambda: attributes)
+        return attributes
+
+    def _samples(self):
+        embedder = self.embedder
+        self.owner = object.__new__(type(embedder))  # the checks leave their marks on this one
+        self.owner.__dict__.update(embedder.__dict__)
+        if self.resume:
+            self.preprocessor = embedder.preprocessor_
+        else:
+            self.preprocessor = self.parts["preprocessor"].fit(self.X, owner=self.owner)
+        samples = self.preprocessor.transform(self.X, owner=self.owner)
+        least = 4 if embedder.early_stopping else 2
+        if len(samples) < least:
+            raise ValueError(
+                f"Found array with {len(samples)} sample(s) while a minimum of {least} is required by "
+                f"{type(embedder).__name__}" + (" with early_stopping=True." if least == 4 else ".")
+            )
+        return samples
+
+    def _last_epoch(self):
+        embedder = self.embedder
+        if self.stream:
+            return self.n_done + 1
+        n_epochs = embedder.max_epochs
+        if n_epochs == "auto":
+            n_epochs = auto_epochs(len(self.samples), embedder.batch_size)
+        if n_epochs < self.n_done:
+            raise ValueError(
+                f"max_epochs={n_epochs} must be larger than or equal to n_iter_={self.n_done} when warm_start=True: "
+                "it counts the epochs of all fits."
+            )
+        return n_epochs
+
+    def _training(self):
+        embedder, parts, device = self.embedder, self.parts, self.device
+        weights = make_generator(self.seed, WEIGHTS)
+        spec = self.preprocessor.spec_
+        if self.resume:
+            self.recipe = embedder._recipe
+            encoder = copy.deepcopy(embedder.encoder_).requires_grad_(True)
+        else:
+            self.recipe = Recipe(parts["encoder"], spec, embedder.n_components)
+            encoder = parts["encoder"].build(spec, embedder.n_components, weights)
+        self.width = output_width(encoder, spec)
+        train, valid = self._split()
+        return Training(
+            self._plan(),
+            encoder,
+            parts["projector"].build(self.width, weights),
+            parts["objective"],
+            lambda x, data, generator: make_views(parts["augmentation"], x, data, generator),
+            train,
+            valid,
+            {
+                "batches": make_generator(self.seed, BATCHES, device),
+                "views": make_generator(self.seed, VIEWS, device),
+                "validation": make_generator(self.seed, VALIDATION_VIEWS, device),
+            },
+            self.before,
+        )
+
+    def _split(self):
+        embedder, samples = self.embedder, self.samples
+        if not embedder.early_stopping or self.stream:
+            return torch.from_numpy(samples), None
+        n_valid = min(max(2, round(embedder.validation_fraction * len(samples))), len(samples) - 2)
+        order = torch.randperm(len(samples), generator=make_generator(self.seed, VALIDATION_ROWS), device="cpu").numpy()
+        return torch.from_numpy(samples[np.sort(order[n_valid:])]), torch.from_numpy(samples[order[:n_valid]])
+
+    def _plan(self):
+        embedder = self.embedder
+        rate = embedder.learning_rate
+        return Plan(
+            optimizer=embedder.optimizer,
+            learning_rate=default_learning_rate(embedder.optimizer) if rate == "auto" else rate,
+            weight_decay=embedder.weight_decay,
+            lr_schedule="stream" if self.stream else embedder.lr_schedule,
+            first_epoch=self.n_done,
+            last_epoch=self.n_epochs,
+            batch_size=embedder.batch_size,
+            device=self.device,
+            autocast=choose_precision(embedder.precision, self.device),
+            n_iter_no_change=embedder.n_iter_no_change if embedder.early_stopping and not self.stream else None,
+            tol=embedder.tol,
+            callbacks=embedder.callbacks,
+            verbose=int(embedder.verbose),
+            keep_epochs=bool(embedder.warm_start),
+        )
+
+    def _foreign_generators(self):
+        """Modules of the user's draw from torch's global generators: seed those, and put them back."""
+        foreign = any(not isinstance(part, Component) for part in self.parts.values())
+        if not foreign and not isinstance(self.parts["encoder"], ReadyEncoder):
+            return contextlib.nullcontext()
+        return global_generators_seeded(make_generator(self.seed, FOREIGN).initial_seed(), self.device)
+
+    def _preview(self):
+        """The fitted attributes in the middle of the run, for callbacks; the encoder is a copy."""
+        return self._attributes(copy.deepcopy(self.training.encoder))
+
+    def _attributes(self, encoder=None):
+        embedder, training = self.embedder, self.training
+        new = training.history()
+        history = {name: np.array(column) for name, column in new.items()}
+        if self.resume:
+            history = append(embedder.history_, history)
+        attributes = {
+            "encoder_": finish(training.encoder if encoder is None else encoder),
+            "preprocessor_": self.preprocessor,
+            "history_": history,
+            "loss_curve_": history["loss"].tolist() if "loss" in history else [],
+            "n_iter_": self.n_done + len(new["epoch"]),
+            "n_features_in_": self.owner.n_features_in_,
+            "_n_features_out": self.width,
+            "_recipe": self.recipe,
+        }
+        if hasattr(self.owner, "feature_names_in_"):
+            attributes["feature_names_in_"] = self.owner.feature_names_in_
+        if self.stream or embedder.warm_start:
+            attributes["_training_state"] = training.state()
+        return attributes
+
+
+def append(old, new):
+    """Rows of a history after those of another; NaN in columns that only one of them has."""
+    n_old, n_new = len(old["epoch"]), len(new["epoch"])
+    return {
+        name: np.concatenate([old.get(name, np.full(n_old, np.nan)), new.get(name, np.full(n_new, np.nan))])
+        for name in {**old, **new}
+    }

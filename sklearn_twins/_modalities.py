@@ -1,0 +1,69 @@
+"""The roles of an embedder with the names they know, and each modality's defaults."""
+
+from dataclasses import dataclass
+
+from ._components import Role
+
+ROLES = {
+    role.parameter: role
+    for role in (
+        Role("preprocessor", "preprocessing", {"table": "TablePreprocessor"}, needs=("fit", "transform")),
+        Role(
+            "augmentation",
+            "augmentations",
+            {
+                "gaussian_noise": "GaussianNoise",
+                "identity": "Identity",
+                "marginal_corruption": "MarginalCorruption",
+                "masking": "Masking",
+                "mixup": "Mixup",
+            },
+            takes_callables=True,
+        ),
+        Role("encoder", "networks", {"mlp": "MLPEncoder"}, needs=("build",), takes_callables=True),
+        Role("projector", "networks", {"identity": "IdentityProjector", "mlp": "MLPProjector"}, needs=("build",)),
+        Role(
+            "objective",
+            "objectives",
+            {"barlow_twins": "BarlowTwins", "hsic": "HSIC"},
+            takes_callables=True,
+        ),
+    )
+}
+
+
+@dataclass(frozen=True)
+class Modality:
+    """What "auto" means for one kind of sample: a name for each role."""
+
+    preprocessor: str
+    augmentation: str
+    encoder: str
+    projector: str = "mlp"
+    objective: str = "barlow_twins"
+
+
+MODALITIES = {
+    "tabular": Modality(preprocessor="table", augmentation="marginal_corruption", encoder="mlp"),
+}
+
+
+def resolve(parameter, value, modality):
+    """What a role's parameter stands for: "auto" and names become new components.
+
+    Parameters
+    ----------
+    parameter : str
+        Name of the role.
+    value : str, component or callable
+        What the user gave.
+    modality : str
+        Whose defaults "auto" means.
+
+    Returns
+    -------
+    part : component or callable
+    """
+    if isinstance(value, str) and value == "auto":
+        value = getattr(MODALITIES[modality], parameter)
+    return ROLES[parameter].resolve(value)

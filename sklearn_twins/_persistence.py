@@ -1,0 +1,62 @@
+"""A fitted encoder as NumPy arrays and the recipe that rebuilds it: free of devices and of torch's pickles."""
+
+import copy
+from dataclasses import dataclass
+
+from ._components import Component, SampleSpec
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How the encoder of a fit was built.
+
+    Parameters
+    ----------
+    encoder : Component
+        The encoder component as it was then.
+    spec : SampleSpec
+        What the samples were.
+    n_components : int or None
+        As it was then.
+    """
+
+    encoder: Component
+    spec: SampleSpec
+    n_components: int
+
+    def rebuild(self, arrays):
+        """The encoder with the weights in `arrays`, on the CPU, in eval mode."""
+        from ._runtime import make_generator
+        from .training._state import to_tensors
+
+        encoder = self.encoder.build(self.spec, self.n_components, make_generator(0, 0))
+        encoder.load_state_dict(to_tensors(arrays))
+        return finish(encoder)
+
+
+def finish(encoder):
+    """Eval mode, and no gradients any more."""
+    return encoder.eval().requires_grad_(False)
+
+
+def freeze(state):
+    """An estimator's state with the encoder as arrays; an encoder of the user's own stays a module, on the CPU."""
+    if "encoder_" not in state:
+        return state
+    from .networks import ReadyEncoder
+    from .training._state import to_arrays
+
+    state = dict(state)
+    encoder = state["encoder_"]
+    if isinstance(state["_recipe"].encoder, ReadyEncoder):
+        state["encoder_"] = copy.deepcopy(encoder).cpu()
+    else:
+        state["encoder_"] = to_arrays(dict(encoder.state_dict()))
+    return state
+
+
+def thaw(state):
+    """The reverse of `freeze`."""
+    if isinstance(state.get("encoder_"), dict):
+        state = {**state, "encoder_": state["_recipe"].rebuild(state["encoder_"])}
+    return state

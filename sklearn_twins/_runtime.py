@@ -1,0 +1,165 @@
+"""Where and how torch runs: device, precision, threads and seeds, with the caller's state left as it was."""
+
+import contextlib
+import threading
+
+import numpy as np
+import torch
+from sklearn.utils import check_random_state
+
+PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16}
+
+_lock = threading.RLock()
+_pinned = {"fits": 0, "outer": None}
+
+
+def choose_device(device):
+    """The torch device that `device` stands for.
+
+    Parameters
+    ----------
+    device : str or torch.device
+        "auto" is the GPU where CUDA has one, else the CPU.
+
+    Returns
+    -------
+    device : torch.device
+
+    Raises
+    ------
+    ValueError
+        If the device is unknown or not present.
+    """
+    if isinstance(device, str) and device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        chosen = torch.device(device)
+        torch.empty(0, device=chosen)
+    except (RuntimeError, AssertionError, ImportError, NotImplementedError) as error:
+        reason = str(error).strip().split("\n")[0]
+        raise ValueError(f"device={device!r} cannot be used here ({reason}). Use device='auto' or 'cpu'.") from error
+    return chosen
+
+
+def choose_precision(precision, device):
+    """The dtype of autocast, or None for plain float32.
+
+    "auto" is float32 on the CPU, and bfloat16 on GPUs that compute in it.
+    """
+    if precision == "auto":
+        fast = device.type == "cuda" and torch.cuda.is_bf16_supported()
+        precision = "bfloat16" if fast else "float32"
+    return PRECISIONS[precision]
+
+
+def choose_seed(random_state):
+    """One integer from which all generators of a fit are seeded.
+
+    Parameters
+    ----------
+    random_state : int, RandomState instance or None
+        As in scikit-learn: None draws from NumPy's global generator.
+
+    Returns
+    -------
+    seed : int
+    """
+    return int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
+
+
+def make_generator(seed, stream, device="cpu"):
+    """A torch generator for one of the independent streams of a seed.
+
+    Parameters
+    ----------
+    seed : int
+        The fit's seed.
+    stream : int
+        Which stream: initial weights, batches, views, ...
+    device : torch.device or str, default="cpu"
+        Where it draws.
+
+    Returns
+    -------
+    generator : torch.Generator
+    """
+    state = np.random.SeedSequence([seed, stream]).generate_state(1, np.uint64)[0]
+    return torch.Generator(device=device).manual_seed(int(state >> np.uint64(1)))
+
+
+@contextlib.contextmanager
+def settled(device, n_threads):
+    """Run torch code the same way whatever the caller's ambient state is.
+
+    Inside, gradients can be computed, autocast is off, tensors are made on the CPU unless said otherwise, and
+    `n_threads` threads share one operation. All of it is as it was before when the context ends.
+
+    Parameters
+    ----------
+    device : torch.device
+        Device of the computation.
+    n_threads : int
+        Intra-op threads on the CPU.
+    """
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(torch.inference_mode(False))
+        stack.enter_context(torch.enable_grad())
+        for kind in {"cpu", device.type}:
+            if torch.is_autocast_enabled(kind):
+                stack.enter_context(torch.autocast(kind, enabled=False))
+        if torch.get_default_device().type != "cpu":
+            stack.enter_context(torch.device("cpu"))
+        stack.enter_context(threads_pinned(n_threads))
+        yield
+
+
+@contextlib.contextmanager
+def threads_pinned(n_threads):
+    """Pin the intra-op threads of this Python thread, and put them back.
+
+    torch keeps the number for each thread and hands new threads the number set last, so that a thread
+    started during a fit would inherit the fit's: those get back what the first fit found.
+    """
+    with _lock:
+        before = torch.get_num_threads()
+        if _pinned["fits"] == 0:
+            _pinned["outer"] = before
+        elif before == 1:
+            before = _pinned["outer"]
+        _pinned["fits"] += 1
+        torch.set_num_threads(n_threads)
+    try:
+        yield
+    finally:
+        with _lock:
+            _pinned["fits"] -= 1
+            torch.set_num_threads(before)
+
+
+def count_threads(n_jobs):
+    """Intra-op threads for `n_jobs`: None is one, negative numbers count from the cores, as in joblib.
+
+    Inside a joblib worker never more than the worker's own share.
+    """
+    if n_jobs is None:
+        return 1
+    import joblib
+
+    wanted = joblib.effective_n_jobs(n_jobs)
+    return wanted
+
+
+@contextlib.contextmanager
+def global_generators_seeded(seed, device):
+    """Seed torch's global generators for code that draws from them, and put them back.
+
+    For modules of the user's: their dropout and initial weights know no other source. One thread at a
+    time, since the generators are shared.
+    """
+    cuda = device.type == "cuda"
+    with _lock, torch.random.fork_rng(devices=[device] if cuda else []):
+        torch.default_generator.manual_seed(seed)
+        if cuda:
+            with torch.cuda.device(device):
+                torch.cuda.manual_seed(seed)
+        yield

@@ -1,0 +1,100 @@
+"""Views of table rows in which some values are replaced: by another row's (SCARF) or by nothing (masking)."""
+
+from numbers import Real
+
+import torch
+from sklearn.utils._param_validation import Interval
+
+from .._components import Component
+
+# A float32 uniform has 24 bits. Up to this many rows each donor still owns more than a hundred of its values.
+MAX_ROWS_FLOAT32 = 2**16
+
+
+def marginal_corruption(x, data, rate, generator):
+    """Replace each value, with probability `rate`, by the same column's value in a random row of `data`.
+
+    One uniform number u per value serves both draws: it is replaced if ``u < rate``, and ``u / rate``,
+    uniform given that, picks the row.
+
+    Shape
+    -----
+    x : (batch, features); data : (n, features); returns (batch, features)
+    """
+    n = data.shape[0]
+    if rate == 0:
+        return x.clone()
+    dtype = torch.float32 if n <= MAX_ROWS_FLOAT32 else torch.float64
+    u = torch.rand(x.shape, generator=generator, device=x.device, dtype=dtype)  # (batch, features)
+    donors = (u * (n / rate)).long().clamp_(max=n - 1)  # (batch, features), rows of data
+    return torch.where(u < rate, data.gather(0, donors), x)
+
+
+class MarginalCorruption(Component):
+    """SCARF's corruption: each value is replaced at random by a value of its own column.
+
+    The replacement is drawn from the column's empirical marginal, the training rows themselves, so
+    that a corrupted value is always one that occurs; a missing value is a value like any other.
+
+    NOTE[DIFF]: SCARF corrupts a fixed number of columns per row; here each value is drawn
+    independently, so the number varies around the same mean. SCARF also leaves one view clean:
+    that is ``Pair(Identity(), MarginalCorruption())``.
+
+    Parameters
+    ----------
+    corruption_rate : float, default=0.3
+        Probability that a value is replaced, in [0, 1].
+
+    References
+    ----------
+    Bahri, Jiang, Tay and Metzler, "SCARF: Self-Supervised Contrastive Learning using Random Feature
+    Corruption", ICLR 2022, section 3 and algorithm 1.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_twins.augmentations import MarginalCorruption
+    >>> data = torch.tensor([[0.0, 10.0], [1.0, 11.0], [2.0, 12.0]])
+    >>> view = MarginalCorruption(corruption_rate=0.5)(data, data, torch.Generator().manual_seed(0))
+    >>> bool((view[:, 0] < 3).all() and (view[:, 1] >= 10).all())
+    True
+    """
+
+    _parameter_constraints: dict = {"corruption_rate": [Interval(Real, 0, 1, closed="both")]}
+
+    def __init__(self, corruption_rate=0.3):
+        self.corruption_rate = corruption_rate
+
+    def __call__(self, x, data, generator):
+        """Make one view.
+
+        Shape
+        -----
+        x : (batch, features); data : (n, features); returns (batch, features)
+        """
+        return marginal_corruption(x, data, self.corruption_rate, generator)
+
+
+class Masking(Component):
+    """Each value is hidden at random: replaced by 0, the middle of its scaled column.
+
+    Parameters
+    ----------
+    mask_rate : float, default=0.3
+        Probability that a value is hidden, in [0, 1].
+    """
+
+    _parameter_constraints: dict = {"mask_rate": [Interval(Real, 0, 1, closed="both")]}
+
+    def __init__(self, mask_rate=0.3):
+        self.mask_rate = mask_rate
+
+    def __call__(self, x, data, generator):
+        """Make one view.
+
+        Shape
+        -----
+        x : (batch, *sample_shape); data is not used; returns (batch, *sample_shape)
+        """
+        u = torch.rand(x.shape, generator=generator, device=x.device, dtype=torch.float32)
+        return x.masked_fill(u < self.mask_rate, 0.0)

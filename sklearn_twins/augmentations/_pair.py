@@ -1,0 +1,88 @@
+"""The two views of a batch: alike by default, or one augmentation for each (Pair)."""
+
+from .._components import Component, check_part
+
+
+class Identity(Component):
+    """The rows as they are: for a clean view in a `Pair`."""
+
+    def __call__(self, x, data, generator):
+        """Make one view: a copy.
+
+        Shape
+        -----
+        x : (batch, *sample_shape); returns (batch, *sample_shape)
+        """
+        return x.clone()
+
+
+class Pair(Component):
+    """A different augmentation for each of the two views.
+
+    Parameters
+    ----------
+    view_a, view_b : augmentation
+        What makes the first and the second view. SCARF's recipe, one clean view, is
+        ``Pair(Identity(), MarginalCorruption())``.
+
+    Examples
+    --------
+    >>> from sklearn_twins.augmentations import Identity, MarginalCorruption, Pair
+    >>> Pair(Identity(), MarginalCorruption()).set_params(view_b__corruption_rate=0.5)
+    Pair(view_a=Identity(), view_b=MarginalCorruption(corruption_rate=0.5))
+    """
+
+    _parameter_constraints: dict = {"view_a": [callable], "view_b": [callable]}
+
+    def __init__(self, view_a, view_b):
+        self.view_a = view_a
+        self.view_b = view_b
+
+    def check(self):
+        """Refuse views that cannot be made.
+
+        Returns
+        -------
+        self : Pair
+
+        Raises
+        ------
+        InvalidParameterError
+            If a view is no augmentation, or its hyper-parameters are out of range.
+        """
+        super().check()
+        check_part(self.view_a)
+        check_part(self.view_b)
+        return self
+
+    def __call__(self, x, data, generator):
+        """Make the second view, the augmented one where the first is clean.
+
+        Shape
+        -----
+        x : (batch, *sample_shape); data : (n, *sample_shape); returns (batch, *sample_shape)
+        """
+        return self.view_b(x, data, generator)
+
+
+def make_views(augmentation, x, data, generator):
+    """Two views of the same rows, each with draws of its own.
+
+    Parameters
+    ----------
+    augmentation : callable or Pair
+        Called as ``augmentation(x, data, generator)``, once for each view.
+    x : Tensor of shape (batch, *sample_shape)
+        The rows.
+    data : Tensor of shape (n, *sample_shape)
+        All training samples, from which some augmentations borrow.
+    generator : torch.Generator
+        Source of every draw, on the device of `x`.
+
+    Returns
+    -------
+    x_a, x_b : Tensors of shape (batch, *sample_shape)
+    """
+    if isinstance(augmentation, Pair):
+        return augmentation.view_a(x, data, generator), augmentation.view_b(x, data, generator)
+    return augmentation(x, data, generator), augmentation(x, data, generator)

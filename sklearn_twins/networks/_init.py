@@ -1,0 +1,52 @@
+"""Initial weights from one explicit generator: torch's own rules, without its global one."""
+
+import math
+
+import torch
+from torch import nn
+
+WEIGHTED = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
+
+
+def build_on_meta(make):
+    """Call `make` with no memory allocated and no number drawn, whatever the caller's defaults are."""
+    with torch.device("meta"):
+        return make()
+
+
+def initialize(module, generator):
+    """Allocate a module built on the meta device and draw its weights, as torch's layers draw them.
+
+    Linear and convolutional layers: weights and biases uniform within one over the square root of the
+    fan-in. Normalisation layers: their own reset, which draws nothing.
+
+    Parameters
+    ----------
+    module : nn.Module
+        Built under ``torch.device("meta")``.
+    generator : torch.Generator
+        On the CPU; the only source of randomness.
+
+    Returns
+    -------
+    module : nn.Module
+        The same, on the CPU.
+
+    Raises
+    ------
+    TypeError
+        If a layer with parameters is of a kind not known here.
+    """
+    module.to_empty(device="cpu")
+    with torch.no_grad():
+        for layer in module.modules():
+            own = [*layer.parameters(recurse=False), *layer.buffers(recurse=False)]
+            if isinstance(layer, WEIGHTED):
+                bound = 1 / math.sqrt(layer.weight[0].numel())
+                for parameter in layer.parameters(recurse=False):
+                    parameter.uniform_(-bound, bound, generator=generator)
+            elif isinstance(layer, (nn.modules.batchnorm._BatchNorm, nn.LayerNorm)):
+                layer.reset_parameters()
+            elif own:
+                raise TypeError(f"No initial weights are known for a layer of type {type(layer).__name__}.")
+    return module

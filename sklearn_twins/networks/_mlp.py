@@ -1,0 +1,184 @@
+"""Multilayer perceptrons: the default encoder of tables, and the projection head."""
+
+from numbers import Integral
+
+from sklearn.utils._param_validation import Interval
+from torch import nn
+
+from .._components import Component
+from ._init import build_on_meta, initialize
+from ._stem import TableStem
+
+
+def hidden_layers(width_in, hidden_dims):
+    """Linear, batch norm and ReLU for each hidden width.
+
+    The linear layers have no bias: the batch norm behind them has one.
+    """
+    layers = []
+    for width_out in hidden_dims:
+        layers += [nn.Linear(width_in, width_out, bias=False), nn.BatchNorm1d(width_out), nn.ReLU()]
+        width_in = width_out
+    return layers
+
+
+def check_hidden_dims(component):
+    """Refuse widths that are not positive integers."""
+    dims = component.hidden_dims
+    if not all(isinstance(dim, Integral) and not isinstance(dim, bool) and dim >= 1 for dim in dims):
+        raise ValueError(
+            f"The 'hidden_dims' parameter of {type(component).__name__} must hold positive integers, one for each "
+            f"hidden layer. Got {dims!r} instead."
+        )
+
+
+class MLPEncoder(Component):
+    """A multilayer perceptron over the columns of a table.
+
+    Parameters
+    ----------
+    hidden_dims : tuple of int, default=(256, 256)
+        Widths of the hidden layers. The last one is the embedding's own width, unless
+        `n_components` asks for another: then one linear layer more leads to it.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_twins.networks import MLPEncoder
+    >>> from sklearn_twins.preprocessing import TablePreprocessor
+    >>> spec = TablePreprocessor().fit([[0.0, 1.0], [2.0, 3.0]]).spec_
+    >>> encoder = MLPEncoder(hidden_dims=(32,)).build(spec, 8, torch.Generator().manual_seed(0))
+    >>> encoder(torch.zeros(5, 2)).shape
+    torch.Size([5, 8])
+    """
+
+    _parameter_constraints: dict = {"hidden_dims": [tuple, list]}
+
+    def __init__(self, hidden_dims=(256, 256)):
+        self.hidden_dims = hidden_dims
+
+    def check(self):
+        """Refuse widths that are no positive integers, and no hidden layer at all.
+
+        Returns
+        -------
+        self : MLPEncoder
+
+        Raises
+        ------
+        ValueError
+            If `hidden_dims` is empty or holds anything but positive integers.
+        """
+        super().check()
+        check_hidden_dims(self)
+        if not self.hidden_dims:
+            raise ValueError("The 'hidden_dims' parameter of MLPEncoder is empty; give at least one width.")
+        return self
+
+    def build(self, spec, n_components, generator):
+        """Build the module with its initial weights.
+
+        Parameters
+        ----------
+        spec : SampleSpec
+            What the samples are.
+        n_components : int or None
+            Width of the embedding; None for the last hidden width.
+        generator : torch.Generator
+            Source of the initial weights, on the CPU.
+
+        Returns
+        -------
+        encoder : nn.Module
+            (batch, features) -> (batch, n_components)
+        """
+
+        def make():
+            layers = [TableStem(spec), *hidden_layers(spec.n_inputs, self.hidden_dims)]
+            if n_components is not None:
+                layers.append(nn.Linear(self.hidden_dims[-1], n_components))
+            return nn.Sequential(*layers)
+
+        return initialize(build_on_meta(make), generator)
+
+
+class MLPProjector(Component):
+    """The projection head: a multilayer perceptron used in `fit` only.
+
+    Parameters
+    ----------
+    hidden_dims : tuple of int, default=(256,)
+        Widths of the hidden layers; empty for a linear projector.
+    projection_dim : int, default=256
+        Width of the projection, on which the objective works.
+
+    References
+    ----------
+    Zbontar et al., "Barlow Twins", ICML 2021, section 2.2 (three layers of width 8192 for images).
+    """
+
+    _parameter_constraints: dict = {"hidden_dims": [tuple, list], "projection_dim": [Interval(Integral, 1, None, closed="left")]}
+
+    def __init__(self, hidden_dims=(256,), projection_dim=256):
+        self.hidden_dims = hidden_dims
+        self.projection_dim = projection_dim
+
+    def check(self):
+        """Refuse widths that are no positive integers.
+
+        Returns
+        -------
+        self : MLPProjector
+
+        Raises
+        ------
+        ValueError
+            If `hidden_dims` holds anything but positive integers.
+        """
+        super().check()
+        check_hidden_dims(self)
+        return self
+
+    def build(self, n_components, generator):
+        """Build the module with its initial weights.
+
+        Parameters
+        ----------
+        n_components : int
+            Width of the embedding.
+        generator : torch.Generator
+            Source of the initial weights, on the CPU.
+
+        Returns
+        -------
+        projector : nn.Module
+            (batch, n_components) -> (batch, projection_dim)
+        """
+
+        def make():
+            width = self.hidden_dims[-1] if self.hidden_dims else n_components
+            layers = hidden_layers(n_components, self.hidden_dims)
+            return nn.Sequential(*layers, nn.Linear(width, self.projection_dim))
+
+        return initialize(build_on_meta(make), generator)
+
+
+class IdentityProjector(Component):
+    """No projection head: the objective works on the embedding itself."""
+
+    def build(self, n_components, generator):
+        """Build a module that returns its input.
+
+        Parameters
+        ----------
+        n_components : int
+            Width of the embedding and of the projection.
+        generator : torch.Generator
+            Not used.
+
+        Returns
+        -------
+        projector : nn.Module
+            (batch, n_components) -> (batch, n_components)
+        """
+        return nn.Identity()

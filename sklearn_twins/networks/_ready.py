@@ -1,0 +1,85 @@
+"""Encoders that the user brings: a torch module, or a callable that makes one."""
+
+import copy
+
+import torch
+from torch import nn
+
+from .._components import Component
+from ._stem import TableStem
+
+
+class ReadyEncoder(Component):
+    """A user's module, or a callable that builds one, as an encoder.
+
+    For tables a `TableStem` is put in front, so that the module receives finite numbers of shape
+    (batch, ``spec.n_inputs``): its columns, and a mark for each column with missing values. The module is
+    deep-copied: the user's own is never trained or moved.
+
+    Parameters
+    ----------
+    source : nn.Module or callable
+        A module; or ``source(spec)``, which returns a new one. It may draw initial weights from torch's
+        global generator: the embedder seeds that from `random_state` for the duration and puts it back.
+    """
+
+    def __init__(self, source):
+        self.source = source
+
+    def build(self, spec, n_components, generator):
+        """Copy or make the module.
+
+        Parameters
+        ----------
+        spec : SampleSpec
+            What the samples are.
+        n_components : int or None
+            Width that the module must have; None to take it as it is.
+        generator : torch.Generator
+            Not used: the source has initial weights, or draws them from torch's global generator.
+
+        Returns
+        -------
+        encoder : nn.Module
+            (batch, *sample_shape) -> (batch, n_components)
+
+        Raises
+        ------
+        TypeError
+            If the callable returns no module.
+        ValueError
+            If the module does not turn (batch, ...) into (batch, width), or the width is not `n_components`.
+        """
+        if isinstance(self.source, nn.Module):
+            module = copy.deepcopy(self.source)
+        else:
+            module = self.source(spec)
+        if not isinstance(module, nn.Module):
+            raise TypeError(f"encoder={self.source!r} must return a torch.nn.Module. Got {type(module).__name__}.")
+        module.requires_grad_(True).to(device="cpu", dtype=torch.float32)
+        encoder = nn.Sequential(TableStem(spec), module) if len(spec.shape) == 1 else module
+        width = output_width(encoder, spec)
+        if n_components not in (None, width):
+            raise ValueError(
+                f"n_components={n_components}, but the given encoder returns {width} columns. "
+                "Leave n_components=None, or give the encoder a last layer of that width."
+            )
+        return encoder
+
+
+def output_width(encoder, spec):
+    """Width of an encoder's output, by a forward pass over two blank samples."""
+    blank = torch.zeros((2, *spec.shape), dtype=torch.float32, device="cpu")
+    try:
+        with torch.no_grad():
+            out = encoder.eval()(blank)
+    except Exception as error:
+        raise ValueError(
+            f"The given encoder cannot take samples of shape {spec.shape} "
+            f"({error}). For tables it receives one column for each feature, and one more for each feature "
+            f"with missing values."
+        ) from error
+    if not isinstance(out, torch.Tensor) or out.dim() != 2 or out.shape[0] != 2:
+        shape = tuple(out.shape) if isinstance(out, torch.Tensor) else type(out).__name__
+        raise ValueError(f"The given encoder must turn 2 samples into an array (2, width). Got {shape}.")
+    return out.shape[1]

@@ -1,0 +1,90 @@
+"""The Barlow Twins objective: a cross-correlation matrix that is the identity."""
+
+from numbers import Real
+
+from sklearn.utils._param_validation import Interval, StrOptions
+
+from ._correlation import Objective, diagonal, resolve_weight, squared_norm, standardize
+
+AUTO_WEIGHT = 10.0
+
+
+def barlow_twins_terms(z_a, z_b, weight):
+    """Invariance and redundancy of two projections.
+
+    ``sum_i (1 - C_ii)^2`` and ``weight * sum_{i != j} C_ij^2``.
+
+    Parameters
+    ----------
+    z_a, z_b : Tensors of shape (batch, dim)
+        Projections of two views of the same rows.
+    weight : float
+        Weight of the off-diagonal sum, lambda in the paper.
+
+    Returns
+    -------
+    invariance, redundancy : scalar Tensors
+    """
+    s_a, s_b = standardize(z_a), standardize(z_b)
+    on = diagonal(s_a, s_b)
+    off = squared_norm(s_a, s_b) - on.square().sum()
+    return (1 - on).square().sum(), weight * off
+
+
+class BarlowTwins(Objective):
+    """Barlow Twins: views agree, coordinates are uncorrelated.
+
+    With C the cross-correlation of two projections standardised over the batch,
+    ``sum_i (1 - C_ii)^2 + w * sum_{i != j} C_ij^2``.
+
+    Parameters
+    ----------
+    off_diagonal_weight : "auto" or float, default="auto"
+        w, the paper's lambda. "auto" is 10 over the projection's width: the sum has about width^2
+        terms, the invariance only width, so a constant product means the same at every width.
+
+    Notes
+    -----
+    Even a perfect encoder shows an off-diagonal sum of about ``dim * (dim - 1) / batch``, the sampling
+    noise of as many correlations, so a loss far above zero need not be a bad one.
+
+    NOTE[DIFF]: the authors' code standardises with batch norm without learned scale, which is the
+    same; they weigh with 0.0051 at width 8192, a product of 42.
+
+    References
+    ----------
+    Zbontar, Jing, Misra, LeCun and Deny, "Barlow Twins: Self-Supervised Learning via Redundancy
+    Reduction", ICML 2021, eq. 1 and 2.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_twins.objectives import BarlowTwins
+    >>> z = torch.tensor([[1.0, 1.0], [1.0, -1.0], [-1.0, 1.0], [-1.0, -1.0]])
+    >>> round(BarlowTwins()(z, z).item(), 6)
+    0.0
+    """
+
+    _parameter_constraints: dict = {
+        "off_diagonal_weight": [StrOptions({"auto"}), Interval(Real, 0, None, closed="left")]
+    }
+
+    def __init__(self, off_diagonal_weight="auto"):
+        self.off_diagonal_weight = off_diagonal_weight
+
+    def terms(self, z_a, z_b):
+        """Invariance and weighted redundancy.
+
+        Parameters
+        ----------
+        z_a, z_b : Tensors of shape (batch, dim)
+            Projections of two views of the same rows.
+
+        Returns
+        -------
+        terms : dict of str to scalar Tensor
+            "invariance" and "redundancy".
+        """
+        weight = resolve_weight(self.off_diagonal_weight, AUTO_WEIGHT, z_a.shape[1])
+        invariance, redundancy = barlow_twins_terms(z_a, z_b, weight)
+        return {"invariance": invariance, "redundancy": redundancy}

@@ -1,0 +1,89 @@
+"""The HSIC form of Barlow Twins: off-diagonal correlations are drawn to -1 instead of 0."""
+
+from numbers import Real
+
+from sklearn.utils._param_validation import Interval, StrOptions
+
+from ._correlation import Objective, diagonal, resolve_weight, squared_norm, standardize
+
+AUTO_WEIGHT = 1.0
+
+
+def hsic_terms(z_a, z_b, weight):
+    """Invariance and redundancy of two projections, the off-diagonal target being -1.
+
+    ``sum_i (1 - C_ii)^2`` and ``weight * sum_{i != j} (1 + C_ij)^2``. The latter is expanded into
+    ``||C||^2 + 2 sum(C) + d^2`` less its diagonal, so that C need not be formed:
+    ``sum(C) = <S_a 1, S_b 1> / n``.
+
+    Parameters
+    ----------
+    z_a, z_b : Tensors of shape (batch, dim)
+        Projections of two views of the same rows.
+    weight : float
+        Weight of the off-diagonal sum, lambda in the paper.
+
+    Returns
+    -------
+    invariance, redundancy : scalar Tensors
+    """
+    s_a, s_b = standardize(z_a), standardize(z_b)
+    n, dim = s_a.shape
+    on = diagonal(s_a, s_b)
+    total = (s_a.sum(1) * s_b.sum(1)).sum() / n
+    off = squared_norm(s_a, s_b) - on.square().sum() + 2 * (total - on.sum()) + dim * (dim - 1)
+    return (1 - on).square().sum(), weight * off
+
+
+class HSIC(Objective):
+    """The HSIC form of Barlow Twins: a negative-free contrastive objective.
+
+    With C the cross-correlation of two projections standardised over the batch,
+    ``sum_i (1 - C_ii)^2 + w * sum_{i != j} (1 + C_ij)^2``: the maximisation of a Hilbert-Schmidt
+    independence criterion between representation and instance, with the linear kernel.
+
+    Parameters
+    ----------
+    off_diagonal_weight : "auto" or float, default="auto"
+        w, lambda in the paper. "auto" is 1 over the projection's width.
+
+    Notes
+    -----
+    Not all correlations can be -1 at once, so the loss has a floor: about ``dim - 3`` for w = 1/dim.
+    A loss that seems stuck near the projection's width is healthy.
+
+    It equals Barlow Twins plus ``2 w (1'C1 - tr C) + w dim (dim - 1)``.
+
+    NOTE[DIFF]: the code that goes with the paper standardises with the unbiased standard deviation and a
+    L2 normalisation before it. Here both objectives standardise alike (biased, no normalisation), so
+    that they differ in their target alone.
+
+    References
+    ----------
+    Tsai, Bai, Morency and Salakhutdinov, "A Note on Connecting Barlow Twins with Negative-Sample-Free
+    Contrastive Learning", arXiv 2104.13712, 2021, eq. 5.
+    """
+
+    _parameter_constraints: dict = {
+        "off_diagonal_weight": [StrOptions({"auto"}), Interval(Real, 0, None, closed="left")]
+    }
+
+    def __init__(self, off_diagonal_weight="auto"):
+        self.off_diagonal_weight = off_diagonal_weight
+
+    def terms(self, z_a, z_b):
+        """Invariance and weighted redundancy.
+
+        Parameters
+        ----------
+        z_a, z_b : Tensors of shape (batch, dim)
+            Projections of two views of the same rows.
+
+        Returns
+        -------
+        terms : dict of str to scalar Tensor
+            "invariance" and "redundancy".
+        """
+        weight = resolve_weight(self.off_diagonal_weight, AUTO_WEIGHT, z_a.shape[1])
+        invariance, redundancy = hsic_terms(z_a, z_b, weight)
+        return {"invariance": invariance, "redundancy": redundancy}

@@ -1,0 +1,56 @@
+"""Batches of a resident tensor: one permutation an epoch, cut into equal parts."""
+
+import torch
+
+
+def cut(n, batch_size):
+    """How many rows are cut into how many batches of which size.
+
+    The fewest equal batches of at most `batch_size` rows; what the division leaves over, fewer rows than
+    there are batches, sits out the epoch. So every step has the same shape, and no batch has a single
+    row, on which batch statistics are not defined.
+
+    Parameters
+    ----------
+    n : int
+        Rows, at least 2.
+    batch_size : int
+        Rows in a batch at most (3 where that is needed to avoid a batch of one).
+
+    Returns
+    -------
+    n_batches, size : int
+    """
+    n_batches = max(1, min(-(-n // batch_size), n // 2))
+    return n_batches, n // n_batches
+
+
+class Batches:
+    """Random batches of the rows of a tensor, made by index on its device.
+
+    Parameters
+    ----------
+    data : Tensor of shape (n, *sample_shape)
+        All rows.
+    batch_size : int
+        Rows in a batch at most.
+    generator : torch.Generator or None
+        Source of the permutations, on the device of `data`. None keeps the rows in order.
+    """
+
+    def __init__(self, data, batch_size, generator):
+        self.data = data
+        self.n_batches, self.size = cut(len(data), batch_size)
+        self.generator = generator
+
+    def __len__(self):
+        return self.n_batches
+
+    def __iter__(self):
+        n, device = len(self.data), self.data.device
+        if self.generator is None:
+            order = torch.arange(n, device=device)
+        else:
+            order = torch.randperm(n, generator=self.generator, device=device)
+        for start in range(0, self.n_batches * self.size, self.size):
+            yield self.data.index_select(0, order[start : start + self.size])  # (size, *sample_shape)

@@ -1,0 +1,143 @@
+"""What happens around epochs: the learning rate, a line or a bar of progress, a snapshot, the caller's hooks."""
+
+import time
+
+from skorch.callbacks import Callback
+
+from ._net import StopTraining
+from ._state import copy_tensors
+
+
+class LearningRate(Callback):
+    """Set the learning rate before every step and record it with the epoch.
+
+    Parameters
+    ----------
+    rate : callable
+        Step, counted from 0 over all runs -> learning rate.
+    step : int
+        Steps taken before this run.
+    """
+
+    def __init__(self, rate, step):
+        self.rate = rate
+        self.step = step
+
+    def on_batch_begin(self, net, batch=None, training=None, **kwargs):
+        if training:
+            for group in net.optimizer_.param_groups:
+                group["lr"] = self.rate(self.step)
+            self.step += 1
+
+    def on_epoch_end(self, net, **kwargs):
+        net.history.record("lr", net.optimizer_.param_groups[0]["lr"])
+
+
+class Timer(Callback):
+    """Record an epoch's seconds, validation and other callbacks' batches included."""
+
+    def on_epoch_begin(self, net, **kwargs):
+        self.start = time.perf_counter()
+
+    def on_epoch_end(self, net, **kwargs):
+        net.history.record("seconds", time.perf_counter() - self.start)
+
+
+class EpochHooks(Callback):
+    """Tell the caller of each epoch; stop when it says so.
+
+    Parameters
+    ----------
+    begin : callable
+        Called before an epoch.
+    end : callable
+        Called after an epoch; training stops if it returns True.
+    """
+
+    def __init__(self, begin, end):
+        self.begin = begin
+        self.end = end
+
+    def on_epoch_begin(self, net, **kwargs):
+        self.begin()
+
+    def on_epoch_end(self, net, **kwargs):
+        return StopTraining if self.end() else None
+
+
+class LastEpoch(Callback):
+    """Keep what was trained as it was after the last finished epoch."""
+
+    def __init__(self):
+        self.snapshot = None
+
+    def on_epoch_end(self, net, **kwargs):
+        self.snapshot = {
+            "module": copy_tensors(net.module_.state_dict()),
+            "optimizer": copy_tensors(net.optimizer_.state_dict()),
+            "generators": {name: g.get_state() for name, g in net.generators.items()},
+            "n_epochs": len(net.history),
+        }
+
+
+def describe(row, n_rows_seen=None):
+    """An epoch's figures in words."""
+    terms = [f"{k[6:]} {v:.4g}" for k, v in row.items() if k.startswith("train_") and k[6:] in ("invariance", "redundancy")]
+    text = f"loss {row['train_loss']:.4g}"
+    if terms:
+        text += f" ({' + '.join(terms)})"
+    if "valid_loss" in row:
+        text += f"  validation {row['valid_loss']:.4g}"
+    return text
+
+
+class Lines(Callback):
+    """Print a line an epoch.
+
+    Parameters
+    ----------
+    first, last : int
+        Epochs done before this run, and epochs in all.
+    """
+
+    def __init__(self, first, last):
+        self.first = first
+        self.last = last
+
+    def on_epoch_end(self, net, **kwargs):
+        row = net.history[-1]
+        done = self.first + len(net.history)
+        mean = sum(net.history[:, "seconds"]) / len(net.history)
+        print(
+            f"epoch {done}/{self.last}  {describe(row)}  lr {row['lr']:.2g}  "
+            f"{row['train_rows'] / row['seconds']:,.0f} rows/s  {mean * (self.last - done):.0f} s left",
+            flush=True,
+        )
+
+
+class Bar(Callback):
+    """Show a bar over the epochs, with the time left.
+
+    Parameters
+    ----------
+    first, last : int
+        Epochs done before this run, and epochs in all.
+    """
+
+    def __init__(self, first, last):
+        self.first = first
+        self.last = last
+
+    def on_train_begin(self, net, **kwargs):
+        from tqdm.auto import tqdm
+
+        self.bar = tqdm(initial=self.first, total=self.last, unit="epoch")
+
+    def on_epoch_end(self, net, **kwargs):
+        self.bar.set_postfix_str(describe(net.history[-1]), refresh=False)
+        self.bar.update()
+
+    def close(self):
+        """Leave the bar as it is, whether training ended well or not."""
+        if hasattr(self, "bar"):
+            self.bar.close()

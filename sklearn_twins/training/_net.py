@@ -1,0 +1,148 @@
+"""skorch's training loop over a resident tensor: the hooks in which it differs from skorch's own."""
+
+import math
+
+import torch
+from skorch import NeuralNet
+from skorch.callbacks import EarlyStopping
+from torch import nn
+
+from ._batches import Batches
+from ._optimizers import make_optimizer
+
+
+class StopTraining(Exception):
+    """A callback wants no further epoch."""
+
+
+class Twins(nn.Module):
+    """Encoder and projector, trained as one.
+
+    Shape
+    -----
+    (batch, *sample_shape) -> (batch, projection_dim)
+    """
+
+    def __init__(self, encoder, projector):
+        super().__init__()
+        self.encoder = encoder
+        self.projector = projector
+
+    def forward(self, x):
+        return self.projector(self.encoder(x))
+
+
+class TwinsNet(NeuralNet):
+    """A private skorch net. It takes from skorch the epochs, the callbacks and the history.
+
+    What differs: a batch is an index into data that is on the device already; the two views are made from it
+    there; losses are read once an epoch; a keyboard interrupt is not swallowed.
+
+    Parameters
+    ----------
+    module : Twins
+        What is trained.
+    objective : callable
+        Two projections -> scalar; with a method `terms`, the dict of its named terms.
+    make_views : callable
+        ``make_views(x, data, generator) -> (x_a, x_b)``
+    plan : Plan
+        How it is trained.
+    generators : dict of str to torch.Generator
+        "batches" and "views", on the device.
+    """
+
+    def __init__(self, module, objective, make_views, plan, generators, **kwargs):
+        self.objective = objective
+        self.make_views = make_views
+        self.plan = plan
+        self.generators = generators
+        super().__init__(module, criterion=nn.Identity, device=None, train_split=None, verbose=0, **kwargs)
+
+    @property
+    def _default_callbacks(self):
+        return []
+
+    def initialize_optimizer(self, triggered_directly=None):
+        plan = self.plan
+        self.optimizer_ = make_optimizer(
+            plan.optimizer, self.module_, plan.learning_rate, plan.weight_decay, plan.device
+        )
+        return self
+
+    def notify(self, method_name, **cb_kwargs):
+        """Call every callback; skorch's EarlyStopping asks to stop by a KeyboardInterrupt, which nothing else does."""
+        getattr(self, method_name)(self, **cb_kwargs)
+        stop = False
+        for _, callback in self.callbacks_:
+            try:
+                stop |= getattr(callback, method_name)(self, **cb_kwargs) is StopTraining
+            except KeyboardInterrupt:
+                if not isinstance(callback, EarlyStopping):
+                    raise
+                stop = True
+        if stop:
+            raise StopTraining
+
+    def get_split_datasets(self, X, y=None, **fit_params):
+        """Training and validation rows as (data, views' data, generators) instead of row-by-row datasets."""
+        return X
+
+    def get_iterator(self, dataset, training=False):
+        return Batches(dataset, self.plan.batch_size, self.generators["batches"] if training else None)
+
+    def infer(self, x, generator):
+        """Two projections of the rows `x`.
+
+        Shape
+        -----
+        x : (batch, *sample_shape); returns 2 x (batch, projection_dim)
+        """
+        x_a, x_b = self.make_views(x, self.donors, generator)
+        autocast = self.plan.autocast
+        with torch.autocast(x.device.type, dtype=autocast, enabled=autocast is not None):
+            return self.module_(x_a), self.module_(x_b)
+
+    def measure(self, x, generator):
+        """Loss and terms of the rows `x`, as scalar tensors."""
+        z_a, z_b = self.infer(x, generator)
+        if not hasattr(self.objective, "terms"):
+            return self.objective(z_a, z_b), {}
+        terms = self.objective.terms(z_a, z_b)
+        return sum(terms.values()), terms
+
+    def train_step_single(self, batch, **fit_params):
+        loss, terms = self.measure(batch, self.generators["views"])
+        loss.backward()
+        return {"loss": loss, "terms": terms, "y_pred": None}
+
+    def validation_step(self, batch, **fit_params):
+        with torch.no_grad():
+            loss, terms = self.measure(batch, self.generators["validation"])
+        return {"loss": loss, "terms": terms, "y_pred": None}
+
+    def run_single_epoch(self, iterator, training, prefix, step_fn, **fit_params):
+        if iterator is None:
+            return
+        self._set_training(training)
+        if training:
+            self.donors = iterator.data
+        else:  # the same views in every epoch, so that losses compare
+            self.generators["validation"].set_state(self.validation_state)
+        values = []
+        for batch in iterator:
+            self.notify("on_batch_begin", batch=batch, training=training)
+            step = step_fn(batch)
+            values += [step["loss"].detach(), *(term.detach() for term in step["terms"].values())]
+            self.notify("on_batch_end", batch=batch, training=training, **step)
+        names = ["loss", *step["terms"]]
+        means = torch.stack(values).reshape(-1, len(names)).mean(0).tolist()  # the epoch's one wait for the device
+        for name, mean in zip(names, means, strict=True):
+            self.history.record(f"{prefix}_{name}", mean)
+        self.history.record(f"{prefix}_batch_count", len(iterator))
+        self.history.record(f"{prefix}_rows", len(iterator) * iterator.size)
+        if training and not math.isfinite(means[0]):
+            raise ValueError(
+                f"The loss became {means[0]} in epoch {len(self.history)}. The learning rate is the usual cause: "
+                f"it was learning_rate={self.plan.learning_rate:g}; try a tenth of it."
+            )

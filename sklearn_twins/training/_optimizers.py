@@ -1,0 +1,114 @@
+"""Optimizers by name, LARS among them, and which parameters decay."""
+
+import torch
+
+NAMES = ("adamw", "lars", "sgd")
+LEARNING_RATES = {"adamw": 1e-3, "lars": 0.2, "sgd": 0.05}
+
+
+def default_learning_rate(optimizer):
+    """What `learning_rate="auto"` means for an optimizer."""
+    return LEARNING_RATES.get(optimizer, 1e-3) if isinstance(optimizer, str) else 1e-3
+
+
+def make_optimizer(optimizer, module, learning_rate, weight_decay, device):
+    """Build the optimizer of a module's parameters.
+
+    Weight decay spares biases and the scales of normalisation layers (parameters with one axis).
+
+    Parameters
+    ----------
+    optimizer : {"adamw", "sgd", "lars"} or callable
+        A callable, such as a class of `torch.optim`, is called as ``optimizer(groups, lr=, weight_decay=)``.
+    module : nn.Module
+        What is trained.
+    learning_rate, weight_decay : float
+        Of the parameters with more than one axis; the others do not decay.
+    device : torch.device
+        Where the parameters are.
+
+    Returns
+    -------
+    optimizer : torch.optim.Optimizer
+    """
+    trained = [p for p in module.parameters() if p.requires_grad]
+    groups = [
+        {"params": [p for p in trained if p.dim() > 1], "weight_decay": weight_decay},
+        {"params": [p for p in trained if p.dim() <= 1], "weight_decay": 0.0},
+    ]
+    groups = [group for group in groups if group["params"]]
+    fused = device.type in ("cpu", "cuda")
+    if optimizer == "adamw":
+        return torch.optim.AdamW(groups, lr=learning_rate, fused=fused)
+    if optimizer == "sgd":
+        return torch.optim.SGD(groups, lr=learning_rate, momentum=0.9, nesterov=True, fused=fused)
+    if optimizer == "lars":
+        return LARS(groups, lr=learning_rate)
+    return optimizer(groups, lr=learning_rate, weight_decay=weight_decay)
+
+
+class LARS(torch.optim.Optimizer):
+    """Momentum SGD whose rate is scaled, layer by layer, to the weights' norm.
+
+    For a parameter with more than one axis, the decayed gradient is multiplied by
+    ``trust * ||w|| / ||gradient||``; others take a plain step.
+
+    Parameters
+    ----------
+    params : iterable
+        Parameters or groups of them.
+    lr : float, default=0.2
+        Learning rate.
+    weight_decay : float, default=0
+        Added to the gradient, times the weights.
+    momentum : float, default=0.9
+        Decay of the accumulated steps.
+    trust : float, default=0.001
+        Trust coefficient.
+
+    References
+    ----------
+    You, Gitman and Ginsburg, "Large Batch Training of Convolutional Networks", arXiv 1708.03888, 2017,
+    algorithm 1. As Barlow Twins uses it: Zbontar et al. 2021, section 2.2 (biases and normalisation
+    parameters are excluded from decay and adaptation).
+    """
+
+    def __init__(self, params, lr=0.2, weight_decay=0.0, momentum=0.9, trust=0.001):
+        super().__init__(params, {"lr": lr, "weight_decay": weight_decay, "momentum": momentum, "trust": trust})
+
+    @torch.no_grad()
+    def step(self, closure=None):
+        """Take one step.
+
+        Parameters
+        ----------
+        closure : callable, default=None
+            Evaluates the objective again.
+
+        Returns
+        -------
+        loss : Tensor or None
+            What the closure returned.
+        """
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                if parameter.grad is not None:
+                    self._update(parameter, group)
+        return loss
+
+    def _update(self, parameter, group):
+        update = parameter.grad
+        if parameter.dim() > 1:
+            update = update.add(parameter, alpha=group["weight_decay"])
+            ratio = group["trust"] * parameter.norm() / update.norm()
+            # a weight or gradient of norm 0 has no ratio: a plain step, decided without leaving the device
+            update = update * torch.where(torch.isfinite(ratio) & (ratio > 0), ratio, torch.ones_like(ratio))
+        state = self.state[parameter]
+        if "momentum_buffer" not in state:
+            state["momentum_buffer"] = torch.zeros_like(parameter)
+        buffer = state["momentum_buffer"].mul_(group["momentum"]).add_(update)
+        parameter.add_(buffer, alpha=-group["lr"])

@@ -1,0 +1,214 @@
+"""One run of training: what it needs, what it leaves."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from skorch.callbacks import EarlyStopping
+
+from ._callbacks import Bar, EpochHooks, LastEpoch, LearningRate, Lines, Timer
+from ._net import StopTraining, Twins, TwinsNet
+from ._schedules import SCHEDULES
+from ._state import to_arrays, to_tensors
+
+STREAM_WARMUP_STEPS = 100
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How to train.
+
+    Parameters
+    ----------
+    optimizer : str or callable
+        See `make_optimizer`.
+    learning_rate, weight_decay : float
+        Peak learning rate; decay of parameters with more than one axis.
+    lr_schedule : str or callable
+        A name of `SCHEDULES`, "stream" (a fixed number of warm-up steps, then constant: no end is known), or
+        ``lr_schedule(step, n_steps) -> factor``.
+    first_epoch, last_epoch : int
+        Epochs done before, and epochs in all.
+    batch_size : int
+        Rows in a batch at most.
+    device : torch.device
+        Where everything is.
+    autocast : torch.dtype or None, default=None
+        Type of the matrix products; None for float32.
+    n_iter_no_change : int or None, default=None
+        Epochs without a better validation loss after which training stops; None without validation.
+    tol : float, default=0.0
+        What counts as better.
+    callbacks : list, default=[]
+        skorch's.
+    verbose : int, default=0
+        1 for a line an epoch, 2 for a bar.
+    keep_epochs : bool, default=False
+        Whether an interrupted run can be wound back to its last finished epoch.
+    """
+
+    optimizer: object
+    learning_rate: float
+    weight_decay: float
+    lr_schedule: object
+    first_epoch: int
+    last_epoch: int
+    batch_size: int
+    device: torch.device
+    autocast: torch.dtype = None
+    n_iter_no_change: int = None
+    tol: float = 0.0
+    callbacks: list = field(default_factory=list)
+    verbose: int = 0
+    keep_epochs: bool = False
+
+
+class Training:
+    """One run: an encoder and a projector, trained on resident rows.
+
+    Parameters
+    ----------
+    plan : Plan
+        How to train.
+    encoder, projector : nn.Module
+        What to train; moved to the plan's device.
+    objective : callable
+        Two projections -> scalar tensor; with a method `terms`, the dict of its named terms.
+    make_views : callable
+        ``make_views(x, data, generator) -> (x_a, x_b)``
+    train, valid : Tensor of shape (n, *sample_shape), Tensor or None
+        Rows to train on, and rows to watch.
+    generators : dict of str to torch.Generator
+        "batches", "views" and "validation", on the plan's device.
+    state : dict, default=None
+        What an earlier run left (see `state`), to be carried on.
+    """
+
+    def __init__(self, plan, encoder, projector, objective, make_views, train, valid, generators, state=None):
+        self.plan = plan
+        self.train, self.valid = train.to(plan.device), None if valid is None else valid.to(plan.device)
+        module = Twins(encoder, projector).to(plan.device)
+        self.n_steps = state["n_steps"] if state else 0
+        self.last = LastEpoch()
+        self.bar = Bar(plan.first_epoch, plan.last_epoch)
+        self.hooks = EpochHooks(lambda: None, lambda: False)
+        if state:
+            module.projector.load_state_dict(to_tensors(state["projector"]))
+        self.net = TwinsNet(module, objective, make_views, plan, generators, callbacks=self._callbacks())
+        self.net.validation_state = generators["validation"].get_state()
+        self.net.initialize()
+        if state:
+            self._restore(state)
+
+    @property
+    def encoder(self):
+        """The encoder as trained so far."""
+        return self.net.module_.encoder
+
+    def run(self, on_epoch_begin, on_epoch_end):
+        """Train.
+
+        Parameters
+        ----------
+        on_epoch_begin, on_epoch_end : callable
+            Called without arguments around each epoch; training stops when the latter returns True.
+
+        Raises
+        ------
+        ValueError
+            If the loss is not finite.
+        """
+        self.hooks.begin, self.hooks.end = on_epoch_begin, on_epoch_end
+        net, n_epochs = self.net, self.plan.last_epoch - self.plan.first_epoch
+        try:
+            net.notify("on_train_begin", X=None, y=None)
+            try:
+                net.fit_loop((self.train, self.valid), epochs=n_epochs)
+            except StopTraining:
+                pass
+            net.notify("on_train_end", X=None, y=None)
+        finally:
+            self.bar.close()
+
+    def wind_back(self):
+        """Return to the last finished epoch.
+
+        Returns
+        -------
+        possible : bool
+            False if none was finished, or `keep_epochs` is off; then nothing is changed.
+        """
+        snapshot = self.last.snapshot
+        if snapshot is None:
+            return False
+        self.net.module_.load_state_dict(snapshot["module"])
+        self.net.optimizer_.load_state_dict(snapshot["optimizer"])
+        for name, state in snapshot["generators"].items():
+            self.net.generators[name].set_state(state)
+        del self.net.history[snapshot["n_epochs"] :]
+        return True
+
+    def state(self):
+        """What the next run needs beside the encoder, as NumPy arrays.
+
+        Returns
+        -------
+        state : dict
+            "projector", "optimizer", "generators" (with the kind of device they are for) and "n_steps".
+        """
+        return {
+            "projector": to_arrays(self.net.module_.projector.state_dict()),
+            "optimizer": to_arrays(self.net.optimizer_.state_dict()),
+            "generators": to_arrays({name: g.get_state() for name, g in self.net.generators.items()}),
+            "device": self.plan.device.type,
+            "n_steps": self.n_steps + sum(self.net.history[:, "train_batch_count"]),
+        }
+
+    def history(self):
+        """One row an epoch, as a dict of lists."""
+        rows = self.net.history
+        columns = {
+            "epoch": [self.plan.first_epoch + 1 + i for i in range(len(rows))],
+            **{
+                name.removeprefix("train_"): rows[:, name]
+                for name in (rows[0] if len(rows) else ())
+                if name.startswith(("train_", "valid_")) and not name.endswith(("_batch_count", "_rows"))
+            },
+            "learning_rate": rows[:, "lr"],
+            "seconds": rows[:, "seconds"],
+            "rows_per_second": [row["train_rows"] / row["seconds"] for row in rows],
+        }
+        return columns
+
+    def _callbacks(self):
+        plan = self.plan
+        callbacks = [LearningRate(self._rate(), self.n_steps), Timer(), *(plan.callbacks or [])]
+        if plan.keep_epochs:
+            callbacks.append(self.last)
+        if plan.n_iter_no_change is not None:
+            callbacks.append(
+                EarlyStopping(
+                    patience=plan.n_iter_no_change, threshold=plan.tol, threshold_mode="abs", load_best=True
+                )
+            )
+        if plan.verbose == 1:
+            callbacks.append(Lines(plan.first_epoch, plan.last_epoch))
+        if plan.verbose >= 2:
+            callbacks.append(self.bar)
+        return [*callbacks, self.hooks]
+
+    def _rate(self):
+        plan, peak = self.plan, self.plan.learning_rate
+        if plan.lr_schedule == "stream":
+            return lambda step: peak * min(1.0, (step + 1) / STREAM_WARMUP_STEPS)
+        from ._batches import cut
+
+        schedule = SCHEDULES[plan.lr_schedule] if isinstance(plan.lr_schedule, str) else plan.lr_schedule
+        n_steps = cut(len(self.train), plan.batch_size)[0] * plan.last_epoch
+        return lambda step: peak * schedule(step, n_steps)
+
+    def _restore(self, state):
+        self.net.optimizer_.load_state_dict(to_tensors(state["optimizer"]))
+        if state["device"] == self.plan.device.type:
+            for name, saved in to_tensors(state["generators"]).items():
+                self.net.generators[name].set_state(saved)
