@@ -7,21 +7,8 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from ._modalities import MODALITIES, ROLES, resolve
+from ._persistence import fitted_state
 from ._progress import CallbackSupportMixin
-
-FITTED = (
-    "encoder_",
-    "feature_names_in_",
-    "history_",
-    "loss_curve_",
-    "n_features_in_",
-    "n_iter_",
-    "preprocessor_",
-    "_n_features_out",
-    "_recipe",
-    "_training_state",
-)
-
 
 class BarlowTwinsEmbedder(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """Learn features of unlabelled rows by Barlow Twins self-supervision.
@@ -344,8 +331,8 @@ class BarlowTwinsEmbedder(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin,
         return self
 
     def _store(self, attributes):
-        for name in FITTED:
-            self.__dict__.pop(name, None)
+        for name in fitted_state(self):
+            delattr(self, name)
         self.__dict__.update(attributes)
 
     def __getstate__(self):

@@ -9,7 +9,7 @@ from sklearn.base import clone
 
 from ._components import Component, check_part
 from ._modalities import ROLES, resolve
-from ._persistence import Recipe, finish
+from ._persistence import Recipe, finish, fitted_state
 from ._progress import FitTasks
 from ._runtime import (
     choose_device,
@@ -95,6 +95,10 @@ class Fit:
         """
         embedder = self.embedder
         tasks = FitTasks(embedder, self.X, self.n_epochs - self.n_done)
+        if self.n_epochs == self.n_done:
+            attributes = fitted_state(embedder)
+            tasks.end(lambda: attributes)
+            return attributes
         with settled(self.device, count_threads(embedder.n_jobs)):
             with self._foreign_generators():
                 self.training = self._training()
@@ -114,9 +118,10 @@ class Fit:
         self.owner.__dict__.update(embedder.__dict__)
         if self.resume:
             self.preprocessor = embedder.preprocessor_
+            samples = self.preprocessor.transform(self.X, owner=self.owner)
         else:
-            self.preprocessor = self.parts["preprocessor"].fit(self.X, owner=self.owner)
-        samples = self.preprocessor.transform(self.X, owner=self.owner)
+            self.preprocessor = self.parts["preprocessor"]
+            samples = self.preprocessor.fit_transform(self.X, owner=self.owner)
         least = 4 if embedder.early_stopping else 2
         if len(samples) < least:
             raise ValueError(

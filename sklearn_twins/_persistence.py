@@ -6,6 +6,19 @@ from dataclasses import dataclass
 from ._components import Component, SampleSpec
 
 
+# What a fit leaves on an embedder beside the public attributes, which end in an underscore.
+PRIVATE_STATE = ("_n_features_out", "_recipe", "_training_state")
+
+
+def fitted_state(embedder):
+    """What fits have left on an embedder, as a dict."""
+    return {
+        name: value
+        for name, value in vars(embedder).items()
+        if name in PRIVATE_STATE or (name.endswith("_") and not name.startswith("_"))
+    }
+
+
 @dataclass(frozen=True)
 class Recipe:
     """How the encoder of a fit was built.

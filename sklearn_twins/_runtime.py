@@ -1,16 +1,19 @@
 """Where and how torch runs: device, precision, threads and seeds, with the caller's state left as it was."""
 
 import contextlib
+import multiprocessing
 import threading
 
+import joblib
 import numpy as np
 import torch
 from sklearn.utils import check_random_state
 
 PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16}
 
-_lock = threading.RLock()
-_pinned = {"fits": 0, "outer": None}
+_threads_lock = threading.Lock()
+_generators_lock = threading.RLock()
+_pinned = {"users": 0, "outer": None, "inner": None}
 
 
 def choose_device(device):
@@ -117,36 +120,36 @@ def settled(device, n_threads):
 def threads_pinned(n_threads):
     """Pin the intra-op threads of this Python thread, and put them back.
 
-    torch keeps the number for each thread and hands new threads the number set last, so that a thread
-    started during a fit would inherit the fit's: those get back what the first fit found.
+    torch keeps the number for each thread, but hands a new thread the number set last by any: one started
+    during a fit finds the fit's, and is given back what the first fit found.
     """
-    with _lock:
+    with _threads_lock:
         before = torch.get_num_threads()
-        if _pinned["fits"] == 0:
+        if _pinned["users"] == 0:
             _pinned["outer"] = before
-        elif before == 1:
+        elif before == _pinned["inner"]:
             before = _pinned["outer"]
-        _pinned["fits"] += 1
+        _pinned["users"] += 1
+        _pinned["inner"] = n_threads
         torch.set_num_threads(n_threads)
     try:
         yield
     finally:
-        with _lock:
-            _pinned["fits"] -= 1
+        with _threads_lock:
+            _pinned["users"] -= 1
             torch.set_num_threads(before)
 
 
 def count_threads(n_jobs):
     """Intra-op threads for `n_jobs`: None is one, negative numbers count from the cores, as in joblib.
 
-    Inside a joblib worker never more than the worker's own share.
+    In a worker process never more than the worker's own share.
     """
     if n_jobs is None:
         return 1
-    import joblib
-
-    wanted = joblib.effective_n_jobs(n_jobs)
-    return wanted
+    n_threads = joblib.effective_n_jobs(n_jobs)
+    in_worker = multiprocessing.parent_process() is not None
+    return min(n_threads, torch.get_num_threads()) if in_worker else n_threads
 
 
 @contextlib.contextmanager
@@ -157,7 +160,7 @@ def global_generators_seeded(seed, device):
     time, since the generators are shared.
     """
     cuda = device.type == "cuda"
-    with _lock, torch.random.fork_rng(devices=[device] if cuda else []):
+    with _generators_lock, torch.random.fork_rng(devices=[device] if cuda else []):
         torch.default_generator.manual_seed(seed)
         if cuda:
             with torch.cuda.device(device):

@@ -112,8 +112,37 @@ class TablePreprocessor(TransformerMixin, Component):
         ValueError
             If X is not two-dimensional, holds infinity, strings or complex numbers, or has fewer than two rows.
         """
-        self.check()
+        self._learn(self._checked(X, owner, reset=True))
+        return self
+
+    def fit_transform(self, X, y=None, *, owner=None):
+        """Learn the columns' medians and widths, and scale X; X is checked once.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, n_features_in_)
+            Numbers; NaN where a value is missing.
+        y : Ignored
+            Not used, present by convention.
+        owner : estimator, default=None
+            In whose name X is checked.
+
+        Returns
+        -------
+        samples : ndarray of shape (n, n_features_in_), float32
+            As from `transform`.
+
+        Raises
+        ------
+        ValueError
+            As in `fit`.
+        """
         X = self._checked(X, owner, reset=True)
+        self._learn(X)
+        return self._scaled(X)
+
+    def _learn(self, X):
+        self.check()
         columns = [quartiles(np.asarray(X[:, j], dtype=np.float64)) for j in range(X.shape[1])]
         center, width = np.array(columns).T
         scale = np.zeros_like(width)
@@ -121,7 +150,6 @@ class TablePreprocessor(TransformerMixin, Component):
         missing = np.flatnonzero(np.isnan(X).any(axis=0)) if X.dtype.kind == "f" else ()
         self.center_, self.scale_ = center, scale
         self.spec_ = SampleSpec(shape=(X.shape[1],), missing=tuple(int(j) for j in missing))
-        return self
 
     def transform(self, X, *, owner=None):
         """Scale X.
@@ -146,7 +174,9 @@ class TablePreprocessor(TransformerMixin, Component):
             If `fit` was not called before.
         """
         check_is_fitted(self)
-        X = self._checked(X, owner, reset=False)
+        return self._scaled(self._checked(X, owner, reset=False))
+
+    def _scaled(self, X):
         samples = np.empty(X.shape, dtype=np.float32)
         for start in range(0, len(X), ROWS_PER_BLOCK):
             block = slice(start, start + ROWS_PER_BLOCK)

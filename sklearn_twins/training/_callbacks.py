@@ -80,9 +80,11 @@ class LastEpoch(Callback):
         }
 
 
-def describe(row, n_rows_seen=None):
+def describe(row):
     """An epoch's figures in words."""
-    terms = [f"{k[6:]} {v:.4g}" for k, v in row.items() if k.startswith("train_") and k[6:] in ("invariance", "redundancy")]
+    not_terms = ("loss", "batch_count", "rows")
+    names = [name.removeprefix("train_") for name in row if name.startswith("train_")]
+    terms = [f"{name} {row['train_' + name]:.4g}" for name in names if name not in not_terms]
     text = f"loss {row['train_loss']:.4g}"
     if terms:
         text += f" ({' + '.join(terms)})"

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from skorch.callbacks import EarlyStopping
 
+from ._batches import cut
 from ._callbacks import Bar, EpochHooks, LastEpoch, LearningRate, Lines, Timer
 from ._net import StopTraining, Twins, TwinsNet
 from ._schedules import SCHEDULES
@@ -167,7 +168,7 @@ class Training:
     def history(self):
         """One row an epoch, as a dict of lists."""
         rows = self.net.history
-        columns = {
+        return {
             "epoch": [self.plan.first_epoch + 1 + i for i in range(len(rows))],
             **{
                 name.removeprefix("train_"): rows[:, name]
@@ -178,7 +179,6 @@ class Training:
             "seconds": rows[:, "seconds"],
             "rows_per_second": [row["train_rows"] / row["seconds"] for row in rows],
         }
-        return columns
 
     def _callbacks(self):
         plan = self.plan
@@ -201,8 +201,6 @@ class Training:
         plan, peak = self.plan, self.plan.learning_rate
         if plan.lr_schedule == "stream":
             return lambda step: peak * min(1.0, (step + 1) / STREAM_WARMUP_STEPS)
-        from ._batches import cut
-
         schedule = SCHEDULES[plan.lr_schedule] if isinstance(plan.lr_schedule, str) else plan.lr_schedule
         n_steps = cut(len(self.train), plan.batch_size)[0] * plan.last_epoch
         return lambda step: peak * schedule(step, n_steps)

@@ -1,0 +1,57 @@
+# What a developer runs. Each target makes the environment it needs; only Python >= 3.11 has to be there.
+#
+#   make demo        few labels on digits: a table and a picture, in about a minute
+#   make test        everything, doctests and README included
+#   make test-fast   without the tests marked slow, in less than a minute
+#   make test-floor  the contract tests with the lowest supported versions
+#   make lint        style
+#   make clean       remove the environments and everything that was built
+
+PYTHON ?= python3
+WORKERS ?= auto
+
+ENV := .venv
+FLOOR := .venv-floor
+CONTRACTS := $(addprefix tests/test_,checks.py searches.py persistence.py warm_start.py determinism.py callbacks.py)
+
+PYTEST := -m pytest -n $(WORKERS) --maxprocesses 8
+
+.PHONY: help demo test test-fast test-floor lint clean
+
+help:
+	@sed -n 's/^#   //p' Makefile
+
+demo: $(ENV)/installed
+	$(ENV)/bin/python docs/examples/few_labels.py
+
+test: $(ENV)/installed
+	$(ENV)/bin/python $(PYTEST)
+
+test-fast: $(ENV)/installed
+	$(ENV)/bin/python $(PYTEST) -m "not slow"
+
+test-floor: $(FLOOR)/installed
+	$(FLOOR)/bin/python $(PYTEST) $(CONTRACTS)
+
+lint: $(ENV)/installed
+	$(ENV)/bin/ruff check .
+	$(ENV)/bin/ruff format --check .
+
+clean:
+	rm -rf $(ENV) $(FLOOR) build dist *.egg-info .pytest_cache .ruff_cache few_labels.png
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(ENV)/installed: pyproject.toml constraints.txt
+	$(call install,$(ENV),constraints.txt)
+
+$(FLOOR)/installed: pyproject.toml constraints-floor.txt
+	$(call install,$(FLOOR),constraints-floor.txt)
+
+# The stamp comes last, so that an interrupted installation is taken up again by the next call.
+define install
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python >= 3.11 is needed; set PYTHON=...")'
+	@echo "Installing into $(1) (a few minutes the first time)"
+	test -x $(1)/bin/python || $(PYTHON) -m venv $(1)
+	$(1)/bin/python -m pip install --quiet -c $(2) -e ".[dev]"
+	@touch $@
+endef

@@ -1,0 +1,65 @@
+"""Fixtures of the contract tests: a small table, embedders that fit it in milliseconds, and who watches them."""
+
+import joblib
+import numpy as np
+import pytest
+from skorch.callbacks import Callback
+
+from sklearn_twins import BarlowTwinsEmbedder
+from sklearn_twins.networks import MLPEncoder, MLPProjector
+
+
+class Recorder(Callback):
+    """Counts what skorch tells it of."""
+
+    def __init__(self):
+        self.batches = self.epochs = 0
+
+    def on_batch_begin(self, net, **kwargs):
+        self.batches += 1
+
+    def on_epoch_end(self, net, **kwargs):
+        self.epochs += 1
+
+
+@pytest.fixture
+def recorder():
+    """A skorch callback that counts batches and finished epochs."""
+    return Recorder()
+
+
+@pytest.fixture
+def X():
+    """60 rows of 5 dependent columns on different scales."""
+    rng = np.random.default_rng(0)
+    return rng.normal(size=(60, 3)) @ rng.normal(size=(3, 5)) * [1, 10, 0.1, 1, 100] + [0, 5, 1e3, 0, 0]
+
+
+@pytest.fixture
+def make():
+    """Makes small embedders: two epochs of four batches each on `X`.
+
+    The parts' widths differ, since equal constants are one object, and joblib's hash tells one from two.
+    """
+
+    def make(**params):
+        small = {
+            "encoder": MLPEncoder(hidden_dims=(8,)),
+            "projector": MLPProjector(hidden_dims=(12,), projection_dim=8),
+            "max_epochs": 2,
+            "batch_size": 16,
+            "random_state": 0,
+        }
+        return BarlowTwinsEmbedder(**{**small, **params})
+
+    return make
+
+
+@pytest.fixture
+def fingerprint():
+    """Hashes all that an embedder holds, bit by bit, but the callbacks given to it, which keep notes of their own."""
+
+    def fingerprint(embedder):
+        return joblib.hash({name: value for name, value in embedder.__getstate__().items() if name != "callbacks"})
+
+    return fingerprint

@@ -1,0 +1,137 @@
+"""Encoders the user brings: copied, never trained or moved; made by a callable; refused with a reason."""
+
+import pytest
+import torch
+from sklearn.base import clone
+from torch import nn
+
+from sklearn_twins._components import SampleSpec
+from sklearn_twins.networks import ReadyEncoder, TableStem, output_width
+
+SPEC = SampleSpec(shape=(6,))
+MARKED = SampleSpec(shape=(6,), missing=(1, 4))
+IMAGE = SampleSpec(shape=(4, 4, 3))
+
+
+def build(source, spec=SPEC, n_components=None):
+    return ReadyEncoder(source).build(spec, n_components, torch.Generator().manual_seed(0))
+
+
+def test_module_is_copied_with_its_weights():
+    module = nn.Linear(6, 3)
+    encoder = build(module)
+    copy = encoder[1]
+    assert copy is not module and torch.equal(copy.weight, module.weight)
+    with torch.no_grad():
+        copy.weight.zero_()
+    assert module.weight.abs().sum() > 0
+
+
+def test_module_of_the_user_is_left_as_it_was():
+    module = nn.Sequential(nn.Linear(6, 3), nn.BatchNorm1d(3)).double().requires_grad_(False).train()
+    before = {name: tensor.clone() for name, tensor in module.state_dict().items()}
+    build(module)
+    assert module.training and not any(p.requires_grad for p in module.parameters())
+    for name, tensor in module.state_dict().items():
+        assert tensor.dtype == before[name].dtype and torch.equal(tensor, before[name])
+
+
+def test_copy_is_trainable_float32_on_the_cpu():
+    encoder = build(nn.Linear(6, 3).double().requires_grad_(False))
+    assert all(p.requires_grad and p.dtype == torch.float32 for p in encoder.parameters())
+    assert encoder(torch.zeros(4, 6)).shape == (4, 3)
+
+
+def test_two_builds_share_nothing():
+    component = ReadyEncoder(nn.Linear(6, 3))
+    first, second = (component.build(SPEC, None, torch.Generator()) for _ in range(2))
+    assert first[1].weight.data_ptr() != second[1].weight.data_ptr()
+
+
+def test_callable_is_given_the_spec():
+    seen = []
+
+    def make(spec):
+        seen.append(spec)
+        return nn.Linear(spec.n_inputs, 3)
+
+    assert build(make, MARKED)(torch.zeros(5, 6)).shape == (5, 3)
+    assert seen == [MARKED]
+
+
+def test_tables_get_a_stem_and_images_do_not():
+    encoder = build(lambda spec: nn.Linear(8, 3), MARKED)
+    assert isinstance(encoder[0], TableStem)
+    x = torch.zeros(2, 6)
+    x[0, 1] = float("nan")
+    assert torch.isfinite(encoder(x)).all() and not torch.equal(*encoder(x))
+    flat = nn.Sequential(nn.Flatten(), nn.Linear(48, 3))
+    assert isinstance(build(flat, IMAGE)[0], nn.Flatten)
+
+
+@pytest.mark.parametrize("n_components", [None, 3])
+def test_width_may_be_stated(n_components):
+    assert output_width(build(nn.Linear(6, 3), n_components=n_components), SPEC) == 3
+
+
+def test_wrong_width_is_refused():
+    with pytest.raises(ValueError, match="n_components=4, but the given encoder returns 3 columns"):
+        build(nn.Linear(6, 3), n_components=4)
+
+
+def test_wrong_input_width_is_refused():
+    with pytest.raises(ValueError, match=r"cannot take samples of shape \(6,\)"):
+        build(nn.Linear(5, 3))
+    with pytest.raises(ValueError, match="one more for each feature"):
+        build(nn.Linear(6, 3), MARKED)
+
+
+@pytest.mark.parametrize("made", [None, 3, nn.Linear])
+def test_callable_that_makes_no_module_is_refused(made):
+    with pytest.raises(TypeError, match=r"must return a torch\.nn\.Module"):
+        build(lambda spec: made)
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        nn.Unflatten(1, (2, 3)),
+        nn.Sequential(nn.Linear(6, 4), nn.Flatten(0)),
+        nn.LSTM(6, 3),
+    ],
+    ids=["3-D", "1-D", "tuple"],
+)
+def test_output_that_is_no_table_is_refused(module):
+    with pytest.raises(ValueError, match=r"must turn 2 samples into an array \(2, width\)"):
+        build(module)
+
+
+def test_trying_the_width_leaves_running_statistics_alone():
+    module = nn.Sequential(nn.Linear(6, 3), nn.BatchNorm1d(3))
+    copy = build(module)[1]
+    assert copy[1].num_batches_tracked.item() == 0
+    assert torch.equal(copy[1].running_mean, torch.zeros(3))
+
+
+def test_trying_the_width_needs_no_gradient():
+    encoder = build(nn.Linear(6, 3))
+    assert all(p.grad is None for p in encoder.parameters())
+
+
+def test_default_dtype_and_device_do_not_matter():
+    module = nn.Linear(6, 3)
+    torch.set_default_dtype(torch.float64)
+    torch.set_default_device("meta")
+    try:
+        encoder = build(module)
+    finally:
+        torch.set_default_dtype(torch.float32)
+        torch.set_default_device(None)
+    assert torch.equal(encoder[1].weight, module.weight)
+
+
+def test_clone_keeps_the_weights():
+    component = ReadyEncoder(nn.Linear(6, 3))
+    copy = clone(component)
+    assert torch.equal(copy.source.weight, component.source.weight)
+    assert copy.source is not component.source

@@ -1,0 +1,160 @@
+"""scikit-learn's own checks of an estimator, over the ways an embedder can be configured: none excused."""
+
+import itertools
+import os
+import subprocess
+import sys
+from unittest import SkipTest
+
+import pytest
+from sklearn.base import clone
+from sklearn.utils import estimator_checks
+from sklearn.utils.estimator_checks import check_estimator, parametrize_with_checks
+
+from sklearn_twins import BarlowTwinsEmbedder
+from sklearn_twins.augmentations import Chain, GaussianNoise, Identity, MarginalCorruption, Masking, Pair
+from sklearn_twins.networks import MLPEncoder, MLPProjector
+
+AXES = {
+    "objective": ("barlow_twins", "hsic"),
+    "augmentation": (
+        "marginal_corruption",
+        "masking",
+        "gaussian_noise",
+        "mixup",
+        Pair(Identity(), MarginalCorruption()),
+        Chain([("hide", Masking()), ("noise", GaussianNoise())]),
+    ),
+    "optimizer": ("adamw", "sgd", "lars"),
+    "n_components": (None, 3),
+    "early_stopping": (False, True),
+    "warm_start": (False, True),
+}
+FULL_MATRIX = os.environ.get("SKLEARN_TWINS_FULL_MATRIX") == "1"
+
+# What scikit-learn's own test suite runs on its transformers beyond `check_estimator`. Its twelfth,
+# `check_all_zero_sample_weights_error`, is for estimators that take sample weights.
+BEYOND_CHECK_ESTIMATOR = (
+    "check_dataframe_column_names_consistency",
+    "check_get_feature_names_out_error",
+    "check_global_output_transform_pandas",
+    "check_global_set_output_transform_polars",
+    "check_inplace_ensure_writeable",
+    "check_param_validation",
+    "check_set_output_transform",
+    "check_set_output_transform_pandas",
+    "check_set_output_transform_polars",
+    "check_transformer_get_feature_names_out",
+    "check_transformer_get_feature_names_out_pandas",
+)
+
+# 46 of scikit-learn 1.9's 47: the other one, `check_estimators_nan_inf`, is for estimators that refuse NaN.
+ALL_WITH_ARRAY_API = """
+from sklearn import __version__
+from sklearn.utils.estimator_checks import check_estimator
+from sklearn_twins import BarlowTwinsEmbedder
+from sklearn_twins.networks import MLPEncoder, MLPProjector
+
+embedder = BarlowTwinsEmbedder(
+    max_epochs=2,
+    encoder=MLPEncoder(hidden_dims=(8,)),
+    projector=MLPProjector(hidden_dims=(8,), projection_dim=8),
+)
+results = check_estimator(embedder, on_fail=None, on_skip=None)
+bad = [(result["check_name"], result["status"], result["exception"]) for result in results
+       if result["status"] != "passed"]
+assert not bad, bad
+least = 46 if tuple(map(int, __version__.split(".")[:2])) >= (1, 9) else 40
+assert len(results) >= least, len(results)
+"""
+
+
+def small(**params):
+    """An embedder that fits in milliseconds, with components of its own."""
+    embedder = BarlowTwinsEmbedder(
+        max_epochs=2,
+        encoder=MLPEncoder(hidden_dims=(8,)),
+        projector=MLPProjector(hidden_dims=(8,), projection_dim=8),
+        **params,
+    )
+    return clone(embedder)
+
+
+def pairs(row):
+    """Which value meets which in a row of the matrix, by position."""
+    return set(itertools.combinations(enumerate(row), 2))
+
+
+def covering(sizes):
+    """Few rows of a full product in which every value of one axis meets every value of another.
+
+    Greedy: the next row is the first of those that bring the most new pairs.
+    """
+    product = list(itertools.product(*map(range, sizes)))
+    missing = set().union(*map(pairs, product))
+    rows = []
+    while missing:
+        rows.append(max(product, key=lambda row: len(pairs(row) & missing)))
+        missing -= pairs(rows[-1])
+    return rows
+
+
+def configurations():
+    """Embedders of the covering subset of the matrix, or of all of it."""
+    sizes = [len(values) for values in AXES.values()]
+    rows = itertools.product(*map(range, sizes)) if FULL_MATRIX else covering(sizes)
+    return [small(**{name: values[i] for i, (name, values) in zip(row, AXES.items(), strict=True)}) for row in rows]
+
+
+def run(check, estimator):
+    """Run a check; it may only be skipped for want of an environment variable."""
+    try:
+        check(estimator)
+    except SkipTest as skip:
+        assert "SCIPY_ARRAY_API" in str(skip)
+        raise
+
+
+@parametrize_with_checks([BarlowTwinsEmbedder(max_epochs=2)])
+def test_default(estimator, check):
+    run(check, estimator)
+
+
+@pytest.mark.slow
+@parametrize_with_checks(configurations())
+def test_matrix(estimator, check):
+    run(check, estimator)
+
+
+@pytest.mark.slow
+def test_array_api():
+    environment = {**os.environ, "SCIPY_ARRAY_API": "1"}
+    done = subprocess.run([sys.executable, "-c", ALL_WITH_ARRAY_API], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_only_an_environment_variable_skips():
+    results = check_estimator(small(), on_fail=None, on_skip=None)
+    skipped = [str(result["exception"]) for result in results if result["status"] == "skipped"]
+    assert all("SCIPY_ARRAY_API" in reason for reason in skipped)
+    assert {result["status"] for result in results} <= {"passed", "skipped"}
+    assert not any(result["expected_to_fail"] for result in results)
+
+
+# The checks fit on a frame and transform an array, and the reverse; scikit-learn's PCA warns of it just so.
+@pytest.mark.filterwarnings("ignore:X (has|does not have valid) feature names:UserWarning")
+@pytest.mark.parametrize("name", BEYOND_CHECK_ESTIMATOR)
+def test_beyond_check_estimator(name):
+    getattr(estimator_checks, name)("BarlowTwinsEmbedder", BarlowTwinsEmbedder(max_epochs=2))
+
+
+def test_column_names_early_stopping():
+    embedder = BarlowTwinsEmbedder(max_epochs=3, early_stopping=True, n_iter_no_change=1)
+    estimator_checks.check_dataframe_column_names_consistency("BarlowTwinsEmbedder", embedder)
+
+
+def test_covering_covers():
+    sizes = [len(values) for values in AXES.values()]
+    rows = covering(sizes)
+    assert set().union(*map(pairs, rows)) == set().union(*map(pairs, itertools.product(*map(range, sizes))))
+    assert len(rows) <= 24

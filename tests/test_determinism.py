@@ -1,0 +1,402 @@
+"""The same seed gives the same embedding to the bit, whatever is around a fit; and a fit leaves no trace around it."""
+
+import contextlib
+import pickle
+import random
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+import torch
+from joblib import Parallel, delayed
+from numpy.testing import assert_array_equal
+from sklearn.base import clone
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import cross_val_predict
+from sklearn.pipeline import make_pipeline
+from skorch.callbacks import Callback
+from torch import nn
+
+from sklearn_twins import BarlowTwinsEmbedder
+from sklearn_twins.augmentations import Chain, GaussianNoise, Identity, MarginalCorruption, Masking, Pair
+
+CONFIGURATIONS = {
+    "default": {},
+    "hsic": {"objective": "hsic", "optimizer": "lars", "augmentation": "masking"},
+    "early stopping": {"optimizer": "sgd", "augmentation": "mixup", "early_stopping": True, "n_components": 3},
+    "warm start": {"augmentation": Pair(Identity(), MarginalCorruption()), "warm_start": True},
+    "bfloat16": {"augmentation": Chain([("hide", Masking()), ("noise", GaussianNoise())]), "precision": "bfloat16"},
+    "callable": {"encoder": lambda spec: nn.Sequential(nn.Linear(spec.n_inputs, 8), nn.Dropout(), nn.Linear(8, 4))},
+}
+
+
+def dropout_network():
+    """A network of the user's that draws from torch's global generator as it trains."""
+    return nn.Sequential(nn.Linear(5, 16), nn.Dropout(0.5), nn.BatchNorm1d(16), nn.ReLU(), nn.Linear(16, 4))
+
+
+@contextlib.contextmanager
+def default_dtype(dtype):
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(dtype)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
+
+
+@contextlib.contextmanager
+def torch_threads(number):
+    before = torch.get_num_threads()
+    torch.set_num_threads(number)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+AMBIENT = {
+    "no_grad": torch.no_grad,
+    "inference_mode": torch.inference_mode,
+    "autocast": lambda: torch.autocast("cpu", dtype=torch.bfloat16),
+    "default dtype": lambda: default_dtype(torch.float64),
+    "default device": lambda: torch.device("meta"),
+}
+
+
+def surroundings():
+    """All global state that a fit could disturb, comparable with ==."""
+    name, keys, position, has_gauss, gauss = np.random.get_state()  # noqa: NPY002
+    return {
+        "torch generator": torch.get_rng_state().tolist(),
+        "NumPy generator": (name, keys.tolist(), position, has_gauss, gauss),
+        "Python generator": random.getstate(),
+        "threads": torch.get_num_threads(),
+        "interop threads": torch.get_num_interop_threads(),
+        "grad mode": torch.is_grad_enabled(),
+        "inference mode": torch.is_inference_mode_enabled(),
+        "default dtype": torch.get_default_dtype(),
+        "default device": torch.get_default_device(),
+        "autocast": (torch.is_autocast_enabled("cpu"), torch.get_autocast_dtype("cpu")),
+        "deterministic": torch.are_deterministic_algorithms_enabled(),
+        "matmul precision": torch.get_float32_matmul_precision(),
+        "cudnn": (torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic),
+        "NumPy errors": np.geterr(),
+        "denormals flushed": float(torch.tensor(1e-40, dtype=torch.float32, device="cpu") * 1) == 0,
+    }
+
+
+@pytest.fixture
+def wide():
+    """An embedder whose matrix products are large enough for torch to share among threads."""
+    return BarlowTwinsEmbedder(max_epochs=2, random_state=0)
+
+
+@pytest.fixture
+def table():
+    """More rows than a block of `transform`, some values missing."""
+    X = np.random.default_rng(1).normal(size=(600, 20))
+    X[::7, 3] = np.nan
+    return X
+
+
+@pytest.mark.parametrize("name", CONFIGURATIONS)
+def test_two_fits(make, X, name):
+    params = CONFIGURATIONS[name]
+    first, second = make(**params).fit(X), make(**params).fit(X)
+    assert_array_equal(first.transform(X), second.transform(X))
+    for column in ("epoch", "loss", "learning_rate"):
+        assert_array_equal(first.history_[column], second.history_[column])
+
+
+def test_fit_transform_is_fit_then_transform(make, X):
+    assert_array_equal(make().fit_transform(X), make().fit(X).transform(X))
+
+
+def test_seeds_differ(make, X):
+    assert not np.array_equal(make().fit_transform(X), make(random_state=1).fit_transform(X))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("encoder", ["component", "dropout"])
+def test_eight_threads(make, X, encoder):
+    embedder = make() if encoder == "component" else make(encoder=dropout_network())
+    expected = clone(embedder).fit_transform(X)
+    with ThreadPoolExecutor(8) as pool:
+        for embedding in pool.map(lambda _: clone(embedder).fit_transform(X), range(16)):
+            assert_array_equal(embedding, expected)
+
+
+@pytest.mark.slow
+def test_eight_threads_leave_no_trace(make, X):
+    before = surroundings()
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda seed: make(random_state=seed).fit_transform(X), range(16)))
+        threads = set(pool.map(lambda _: torch.get_num_threads(), range(16)))
+    assert surroundings() == before
+    assert threads == {before["threads"]}
+
+
+@pytest.mark.slow
+def test_n_jobs_of_the_caller(wide, table):
+    here = clone(wide).fit_transform(table)
+    there = Parallel(n_jobs=2)(delayed(clone(wide).fit_transform)(table) for _ in range(2))
+    for embedding in there:
+        assert_array_equal(embedding, here)
+
+
+@pytest.mark.slow
+def test_cross_val_predict_n_jobs(wide, table):
+    y = np.arange(len(table)) % 2
+    pipeline = make_pipeline(wide, LogisticRegression())
+    one, two = (cross_val_predict(pipeline, table, y, cv=2, n_jobs=n_jobs, method="predict_proba") for n_jobs in (1, 2))
+    assert_array_equal(one, two)
+
+
+@pytest.mark.slow
+def test_threads_of_the_caller(wide, table):
+    embeddings = []
+    for number in (1, 2):
+        with torch_threads(number):
+            embeddings.append(clone(wide).fit_transform(table))
+            assert torch.get_num_threads() == number
+    assert_array_equal(*embeddings)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("n_jobs", [2, -1])
+def test_n_jobs_is_reproducible_and_restored(make, X, n_jobs):
+    before = surroundings()
+    first, second = (make(n_jobs=n_jobs, max_epochs=1).fit_transform(X) for _ in range(2))
+    assert_array_equal(first, second)
+    assert surroundings() == before
+
+
+def test_row_alone(wide, table):
+    wide.fit(table)
+    expected = wide.transform(table)
+    for i in (0, 1, 7, 255, 256, 599):
+        assert_array_equal(wide.transform(table[[i]])[0], expected[i])
+
+
+def test_any_order(wide, table):
+    wide.fit(table)
+    order = np.random.default_rng(2).permutation(len(table))
+    assert_array_equal(wide.transform(table[order]), wide.transform(table)[order])
+
+
+@pytest.mark.parametrize("size", [pytest.param(2, marks=pytest.mark.slow), 100, 255, 256, 257, 512])
+def test_any_batch(wide, table, size):
+    wide.fit(table[:64])
+    expected = wide.transform(table)
+    parts = [wide.transform(table[start : start + size]) for start in range(0, len(table), size)]
+    assert_array_equal(np.concatenate(parts), expected)
+
+
+@pytest.mark.parametrize("encoder", ["component", "dropout", "callable"])
+@pytest.mark.parametrize("method", ["fit", "transform", "partial_fit", "refused", "broken"])
+def test_no_trace(make, X, encoder, method):
+    encoders = {
+        "component": {},
+        "dropout": {"encoder": dropout_network()},
+        "callable": {"encoder": lambda spec: dropout_network()},
+    }
+    embedder = make(**encoders[encoder])
+    if method == "transform":
+        embedder.fit(X)
+    before = surroundings()
+    if method == "refused":
+        with pytest.raises(ValueError, match="n_jobs"):
+            embedder.set_params(n_jobs=0).fit(X)
+    elif method == "broken":
+        with pytest.raises(ZeroDivisionError):
+            embedder.set_params(objective=lambda z_a, z_b: 1 / 0).fit(X)
+    else:
+        getattr(embedder, method)(X)
+    assert surroundings() == before
+
+
+def test_no_trace_of_the_default(wide, table):
+    before = surroundings()
+    wide.fit(table).transform(table)
+    assert surroundings() == before
+
+
+def test_seed_from_numpys_global_generator(make, X):
+    state = np.random.get_state()  # noqa: NPY002
+    try:
+        embeddings = []
+        for _ in range(2):
+            np.random.seed(0)  # noqa: NPY002
+            embeddings += [make(random_state=None).fit_transform(X) for _ in range(2)]
+    finally:
+        np.random.set_state(state)  # noqa: NPY002
+    assert_array_equal(embeddings[0], embeddings[2])
+    assert_array_equal(embeddings[1], embeddings[3])
+    assert not np.array_equal(embeddings[0], embeddings[1])
+
+
+def test_random_state_instance(make, X):
+    one, two = np.random.RandomState(5), np.random.RandomState(5)
+    first = make(random_state=one).fit_transform(X)
+    assert_array_equal(make(random_state=two).fit_transform(X), first)
+    assert not np.array_equal(make(random_state=one).fit_transform(X), first)
+
+
+@pytest.mark.parametrize("encoder", ["component", "dropout", "callable"])
+@pytest.mark.parametrize("name", AMBIENT)
+def test_ambient_state_in_fit(make, X, name, encoder):
+    torch.manual_seed(0)
+    encoders = {"component": {}, "dropout": {"encoder": dropout_network()}}
+    encoders["callable"] = {"encoder": lambda spec: nn.Linear(spec.n_inputs, 4)}
+    expected = make(**encoders[encoder]).fit(X)
+    with AMBIENT[name]():
+        before = surroundings()
+        embedder = make(**encoders[encoder]).fit(X)
+        assert surroundings() == before
+    assert_array_equal(embedder.transform(X), expected.transform(X))
+    assert_array_equal(embedder.history_["loss"], expected.history_["loss"])
+    assert {tensor.dtype for tensor in embedder.encoder_.parameters()} == {torch.float32}
+
+
+@pytest.mark.parametrize("name", AMBIENT)
+def test_ambient_state_in_transform(make, X, name):
+    embedder = make().fit(X)
+    expected = embedder.transform(X)
+    with AMBIENT[name]():
+        before = surroundings()
+        assert_array_equal(embedder.transform(X), expected)
+        assert surroundings() == before
+    assert_array_equal(embedder.transform(X), expected)
+
+
+@pytest.mark.parametrize("name", AMBIENT)
+def test_ambient_state_between_fit_and_partial_fit(make, X, name):
+    expected = make().partial_fit(X).partial_fit(X).transform(X)
+    with AMBIENT[name]():
+        embedder = make().partial_fit(X)
+    embedder.partial_fit(X)
+    assert_array_equal(embedder.transform(X), expected)
+
+
+@pytest.mark.parametrize("name", AMBIENT)
+def test_ambient_state_in_unpickling(make, X, name):
+    embedder = make(warm_start=True).fit(X)
+    expected = embedder.transform(X)
+    with AMBIENT[name]():
+        loaded = pickle.loads(pickle.dumps(embedder))
+    assert_array_equal(loaded.transform(X), expected)
+
+
+def test_set_default_device(make, X):
+    expected = make().fit_transform(X)
+    torch.set_default_device("meta")
+    try:
+        assert_array_equal(make().fit_transform(X), expected)
+        assert torch.get_default_device().type == "meta"
+    finally:
+        torch.set_default_device(None)
+
+
+def test_dropout_is_deterministic(make, X):
+    network = dropout_network()
+    embeddings = []
+    for seed in (0, 1):
+        torch.manual_seed(seed)
+        before = torch.get_rng_state()
+        embeddings.append(make(encoder=network).fit_transform(X))
+        assert torch.equal(torch.get_rng_state(), before)
+    assert_array_equal(*embeddings)
+    assert not np.array_equal(make(encoder=network, random_state=1).fit_transform(X), embeddings[0])
+
+
+FORMS = {
+    "float32": lambda X: X.astype(np.float32),
+    "F order": np.asfortranarray,
+    "strided": lambda X: np.repeat(np.repeat(X, 2, axis=0), 3, axis=1)[::2, ::3],
+    "big endian": lambda X: X.astype(">f8"),
+    "object": lambda X: X.astype(object),
+    "list": lambda X: X.tolist(),
+    "pandas": lambda X: pd.DataFrame(X, columns=list("abcde")),
+    "pandas nullable": lambda X: pd.DataFrame(X, columns=list("abcde")).astype("Float64"),
+    "polars": lambda X: pl.DataFrame(X, schema=list("abcde")),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("missing", [False, True], ids=["complete", "missing"])
+def test_forms_of_the_same_table(make, X, form, missing):
+    X = X.astype(np.float32).astype(np.float64)  # so that float32 holds it exactly
+    if missing:
+        X[::5, 2] = np.nan
+    assert_array_equal(make().fit_transform(FORMS[form](X)), make().fit_transform(X))
+
+
+def test_form_may_change_between_fit_and_transform(make, X):
+    X = X.astype(np.float32).astype(np.float64)
+    embedder = make().fit(X)
+    for form in ("float32", "F order", "strided", "list"):
+        assert_array_equal(embedder.transform(FORMS[form](X)), embedder.transform(X))
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.uint8, np.int32, np.int64, np.float32])
+def test_integers_are_numbers(make, dtype):
+    X = np.random.default_rng(3).integers(0, 100, size=(60, 5))
+    assert_array_equal(make().fit_transform(X.astype(dtype)), make().fit_transform(X.astype(np.float64)))
+
+
+def test_booleans_are_numbers(make):
+    X = np.random.default_rng(4).random((60, 5)) < 0.5
+    assert_array_equal(make().fit_transform(X), make().fit_transform(X.astype(np.float64)))
+
+
+def test_input_is_left_alone(make, X):
+    X[3, 2] = np.nan
+    before = X.copy()
+    make().fit(X).transform(X)
+    assert_array_equal(X, before)
+
+
+def test_concurrent_transform(wide, table, fingerprint):
+    wide.fit(table)
+    expected, before = wide.transform(table), fingerprint(wide)
+    with ThreadPoolExecutor(8) as pool:
+        for embedding in pool.map(wide.transform, [table] * 32):
+            assert_array_equal(embedding, expected)
+    assert fingerprint(wide) == before
+
+
+class Nested(Callback):
+    """Fits and transforms within a fit."""
+
+    def __init__(self, other, X):
+        self.other, self.X = other, X
+
+    def on_epoch_end(self, net, **kwargs):
+        before = surroundings()
+        self.other.fit(self.X).transform(self.X)
+        assert surroundings() == before
+
+
+@pytest.mark.parametrize("inner", ["component", "dropout"])
+@pytest.mark.parametrize("outer", ["component", "dropout"])
+def test_a_fit_within_a_fit(make, X, inner, outer):
+    encoders = {"component": {}, "dropout": {"encoder": dropout_network()}}
+    callback = Nested(make(**encoders[inner]), X)
+    with torch_threads(2):
+        expected = make(**encoders[outer]).fit_transform(X)
+        assert_array_equal(make(**encoders[outer], callbacks=[callback]).fit_transform(X), expected)
+
+
+@pytest.mark.slow
+def test_transform_while_others_fit(make, X):
+    embedder = make().fit(X)
+    expected = embedder.transform(X)
+    with ThreadPoolExecutor(4) as pool:
+        fits = [pool.submit(make(random_state=seed).fit, X) for seed in range(8)]
+        embeddings = [pool.submit(embedder.transform, X) for _ in range(16)]
+        for embedding in embeddings:
+            assert_array_equal(embedding.result(), expected)
+        assert all(fit.result() for fit in fits)

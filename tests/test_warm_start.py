@@ -1,0 +1,339 @@
+"""Training that goes on: `warm_start`, `partial_fit`, early stopping, and what is said of it."""
+
+import pickle
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+from sklearn.base import clone
+from skorch.callbacks import Callback
+
+from sklearn_twins.networks import MLPProjector
+
+COLUMNS = {"epoch", "loss", "invariance", "redundancy", "learning_rate", "seconds", "rows_per_second"}
+VALIDATION = {"valid_loss", "valid_invariance", "valid_redundancy"}
+
+
+class Weights(Callback):
+    """Keeps a copy of the encoder's weights after each epoch."""
+
+    def __init__(self):
+        self.epochs = []
+
+    def on_epoch_end(self, net, **kwargs):
+        state = net.module_.encoder.state_dict()
+        self.epochs.append({name: tensor.detach().clone().numpy() for name, tensor in state.items()})
+
+
+def lengths(embedder):
+    return {len(column) for column in embedder.history_.values()}
+
+
+def assert_same(first, second, X):
+    """Two embedders are at the same point to the bit, their timings aside."""
+    assert first.n_iter_ == second.n_iter_
+    assert_array_equal(first.transform(X), second.transform(X))
+    for name in ("epoch", "loss", "invariance", "redundancy", "learning_rate"):
+        assert_array_equal(first.history_[name], second.history_[name])
+
+
+def test_max_epochs_is_the_total(make, X):
+    embedder = make(warm_start=True).fit(X)
+    earlier = embedder.history_["loss"].copy()
+    embedder.set_params(max_epochs=5).fit(X)
+    assert embedder.n_iter_ == 5
+    assert lengths(embedder) == {5}
+    assert_array_equal(embedder.history_["epoch"], [1, 2, 3, 4, 5])
+    assert_array_equal(embedder.history_["loss"][:2], earlier)
+    assert embedder.loss_curve_ == embedder.history_["loss"].tolist()
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_nothing_left_to_train(make, X, recorder, early_stopping):
+    embedder = make(warm_start=True, early_stopping=early_stopping).fit(X)
+    before, embedding = embedder.history_, embedder.transform(X)
+    embedder.set_params(callbacks=[recorder]).fit(X)
+    assert recorder.batches == 0
+    assert embedder.n_iter_ == 2
+    assert embedder.history_.keys() == before.keys()
+    for name in before:
+        assert_array_equal(embedder.history_[name], before[name])
+    assert_array_equal(embedder.transform(X), embedding)
+
+
+def test_nothing_left_then_more(make, X):
+    embedder = make(warm_start=True, lr_schedule="constant").fit(X).fit(X).set_params(max_epochs=4).fit(X)
+    assert_same(embedder, make(lr_schedule="constant", max_epochs=4).fit(X), X)
+
+
+def test_only_the_difference_is_trained(make, X, recorder):
+    embedder = make(warm_start=True).fit(X).set_params(max_epochs=5, callbacks=[recorder]).fit(X)
+    assert recorder.epochs == 3
+    assert embedder.n_iter_ == 5
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd", "lars"])
+def test_two_halves_make_a_whole(make, X, optimizer):
+    """The optimizer's moments and the generators go on too."""
+    parts = {"warm_start": True, "lr_schedule": "constant", "optimizer": optimizer}
+    halves = make(**parts).fit(X).set_params(max_epochs=4).fit(X)
+    whole = make(**parts, max_epochs=4).fit(X)
+    assert_same(halves, whole, X)
+
+
+def test_optimizer_state_matters(make, X):
+    halves = make(warm_start=True, lr_schedule="constant").fit(X).set_params(max_epochs=4)
+    forgetful = pickle.loads(pickle.dumps(halves))
+    for moments in forgetful._training_state["optimizer"]["state"].values():
+        moments["exp_avg"][:] = 0
+    assert not np.array_equal(halves.fit(X).transform(X), forgetful.fit(X).transform(X))
+
+
+def test_without_warm_start_fit_begins_anew(make, X):
+    embedder = make().fit(X)
+    embedding = embedder.transform(X)
+    assert_array_equal(embedder.fit(X).transform(X), embedding)
+    assert embedder.n_iter_ == 2
+
+
+def test_warm_start_switched_on_later(make, X):
+    embedder = make().fit(X).set_params(warm_start=True, max_epochs=3).fit(X)
+    assert embedder.n_iter_ == 3
+    assert lengths(embedder) == {3}
+
+
+def test_warm_start_switched_off_later(make, X):
+    embedder = make(warm_start=True).fit(X).set_params(warm_start=False)
+    assert_same(embedder.fit(X), make().fit(X), X)
+
+
+def test_warm_start_keeps_the_scales(make, X):
+    embedder = make(warm_start=True).fit(X)
+    scales = embedder.preprocessor_.scale_.copy()
+    embedder.set_params(max_epochs=3).fit(X * 10)
+    assert_array_equal(embedder.preprocessor_.scale_, scales)
+
+
+def test_warm_start_after_pickling(make, X):
+    embedder = make(warm_start=True, lr_schedule="constant").fit(X).set_params(max_epochs=4)
+    loaded = pickle.loads(pickle.dumps(embedder))
+    assert_same(loaded.fit(X), embedder.fit(X), X)
+
+
+def test_clone_begins_anew(make, X):
+    embedder = make(warm_start=True).fit(X)
+    assert not hasattr(clone(embedder), "encoder_")
+    assert_same(clone(embedder).fit(X), embedder, X)
+
+
+def test_fit_after_partial_fit(make, X):
+    """Epochs of a stream are no epochs of `max_epochs`: all that matters is that the next fit is a whole one."""
+    streamed = make().partial_fit(X).partial_fit(X).partial_fit(X).fit(X)
+    assert_same(streamed, make().fit(X), X)
+
+
+def test_warm_start_after_more_partial_fits_than_max_epochs(make, X):
+    embedder = make(warm_start=True).fit(X).partial_fit(X)
+    assert np.isfinite(embedder.fit(X).transform(X)).all()
+
+
+def test_partial_fit_counts(make, X):
+    embedder = make()
+    for n_calls in (1, 2, 3):
+        assert embedder.partial_fit(X) is embedder
+        assert embedder.n_iter_ == n_calls
+        assert lengths(embedder) == {n_calls}
+        assert len(embedder.loss_curve_) == n_calls
+    assert_array_equal(embedder.history_["epoch"], [1, 2, 3])
+    assert embedder.history_.keys() == COLUMNS
+
+
+@pytest.mark.slow
+def test_partial_fit_learns(make, X):
+    embedder = make(learning_rate=0.01).partial_fit(X)
+    for _ in range(40):
+        embedder.partial_fit(X)
+    assert embedder.loss_curve_[-1] < 0.9 * embedder.loss_curve_[0]
+
+
+def test_partial_fit_takes_chunks(make, X):
+    embedder = make().partial_fit(X)
+    scales = embedder.preprocessor_.scale_.copy()
+    embedder.partial_fit(X[:7]).partial_fit(X[7:9] * 2)
+    assert_array_equal(embedder.preprocessor_.scale_, scales)
+    assert embedder.n_iter_ == 3
+
+
+def test_partial_fit_keeps_the_optimizer(make, X):
+    embedder = make().partial_fit(X)
+    forgetful = pickle.loads(pickle.dumps(embedder))
+    for moments in forgetful._training_state["optimizer"]["state"].values():
+        moments["exp_avg"][:] = 0
+    assert not np.array_equal(embedder.partial_fit(X).transform(X), forgetful.partial_fit(X).transform(X))
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd", "lars"])
+def test_partial_fit_after_pickling(make, X, optimizer):
+    embedder = make(optimizer=optimizer).partial_fit(X).partial_fit(X)
+    loaded = pickle.loads(pickle.dumps(embedder))
+    for _ in range(2):
+        embedder.partial_fit(X)
+        loaded.partial_fit(X)
+    assert_same(loaded, embedder, X)
+
+
+def test_partial_fit_rate_warms_up_once(make, X):
+    embedder = make(learning_rate=0.1)
+    for _ in range(30):
+        embedder.partial_fit(X)
+    rates = embedder.history_["learning_rate"]
+    assert_array_equal(np.round(rates[:3], 6), [0.004, 0.008, 0.012])  # 4 steps a call, 100 steps of warm-up
+    assert_array_equal(np.round(rates[25:], 6), 0.1)
+
+
+def test_partial_fit_goes_on_from_a_fit(make, X):
+    embedder = make().fit(X).partial_fit(X)
+    assert embedder.n_iter_ == 3
+    assert lengths(embedder) == {3}
+    untrained = make(max_epochs=1, learning_rate=1e-12).fit(X)
+    assert embedder.loss_curve_[2] != untrained.loss_curve_[0]
+
+
+def test_partial_fit_goes_on_from_a_warm_fit(make, X):
+    embedder = make(warm_start=True).fit(X)
+    before = embedder.transform(X)
+    embedder.partial_fit(X)
+    assert not np.array_equal(embedder.transform(X), before)
+    assert embedder.n_iter_ == 3
+
+
+def test_partial_fit_ignores_early_stopping(make, X):
+    embedder = make(early_stopping=True).partial_fit(X).partial_fit(X)
+    assert embedder.n_iter_ == 2
+    assert embedder.history_.keys() == COLUMNS
+
+
+def test_partial_fit_after_early_stopping_keeps_the_history_whole(make, X):
+    embedder = make(early_stopping=True).fit(X).partial_fit(X)
+    assert lengths(embedder) == {3}
+    assert np.isnan(embedder.history_["valid_loss"][2])
+    assert np.isfinite(embedder.history_["valid_loss"][:2]).all()
+
+
+def test_warm_start_refuses_another_projector(make, X):
+    """What was trained does not fit what is asked for now; the message has to name the parameter."""
+    embedder = make(warm_start=True).fit(X)
+    embedder.set_params(max_epochs=3, projector=MLPProjector(hidden_dims=(8,), projection_dim=16))
+    with pytest.raises(ValueError, match="projector"):
+        embedder.fit(X)
+
+
+def test_warm_start_refuses_another_optimizer(make, X):
+    embedder = make(warm_start=True).fit(X).set_params(max_epochs=3, optimizer="lars")
+    with pytest.raises(ValueError, match="optimizer"):
+        embedder.fit(X)
+
+
+def test_warm_start_refuses_another_width(make, X):
+    embedder = make(warm_start=True).fit(X).set_params(max_epochs=3, n_components=3)
+    with pytest.raises(ValueError, match="n_components"):
+        embedder.fit(X)
+
+
+def test_early_stopping_stops(make, X):
+    embedder = make(early_stopping=True, max_epochs=50, tol=1e6, n_iter_no_change=3).fit(X)
+    assert embedder.n_iter_ == 4
+    assert lengths(embedder) == {4}
+    assert embedder.history_.keys() == COLUMNS | VALIDATION
+
+
+def test_early_stopping_keeps_the_best_weights(make, X):
+    weights = Weights()
+    embedder = make(
+        early_stopping=True, max_epochs=30, n_iter_no_change=4, tol=0, learning_rate=0.05, callbacks=[weights]
+    ).fit(X)
+    best = int(np.argmin(embedder.history_["valid_loss"]))
+    assert best < embedder.n_iter_ - 1, "the data must make it overshoot for this test to mean anything"
+    for name, tensor in embedder.encoder_.state_dict().items():
+        assert_array_equal(tensor.numpy(), weights.epochs[best][name])
+
+
+def test_early_stopping_that_never_stops_keeps_the_best_weights_too(make, X):
+    weights = Weights()
+    embedder = make(
+        early_stopping=True, max_epochs=12, n_iter_no_change=100, tol=0, learning_rate=0.05, callbacks=[weights]
+    ).fit(X)
+    best = int(np.argmin(embedder.history_["valid_loss"]))
+    assert embedder.n_iter_ == 12
+    for name, tensor in embedder.encoder_.state_dict().items():
+        assert_array_equal(tensor.numpy(), weights.epochs[best][name])
+
+
+def test_validation_rows_are_not_trained_on(make, X):
+    embedder = make(early_stopping=True, validation_fraction=0.5, batch_size=1000, max_epochs=1).fit(X)
+    seconds, rate = embedder.history_["seconds"], embedder.history_["rows_per_second"]
+    assert_array_equal(np.round(rate * seconds), [30])
+
+
+@pytest.mark.parametrize("fraction", [0.001, 0.1, 0.5, 0.999])
+@pytest.mark.parametrize("n", [4, 5, 60])
+def test_any_validation_fraction(make, X, n, fraction):
+    embedder = make(early_stopping=True, validation_fraction=fraction).fit(X[:n])
+    assert np.isfinite(embedder.history_["valid_loss"]).all()
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_history(make, X, early_stopping):
+    embedder = make(early_stopping=early_stopping).fit(X)
+    history = embedder.history_
+    assert history.keys() == (COLUMNS | VALIDATION if early_stopping else COLUMNS)
+    assert lengths(embedder) == {embedder.n_iter_} == {2}
+    assert all(isinstance(column, np.ndarray) and np.isfinite(column).all() for column in history.values())
+    assert (history["seconds"] > 0).all()
+    assert (history["rows_per_second"] > 0).all()
+    np.testing.assert_allclose(history["loss"], history["invariance"] + history["redundancy"], rtol=1e-5)
+    assert embedder.loss_curve_ == history["loss"].tolist()
+
+
+def test_a_line_an_epoch(make, X, capsys):
+    make(verbose=1, max_epochs=3).fit(X)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[:2] for line in lines] == [["epoch", "1/3"], ["epoch", "2/3"], ["epoch", "3/3"]]
+    assert all("loss" in line for line in lines)
+
+
+def test_lines_count_all_epochs(make, X, capsys):
+    embedder = make(verbose=1, warm_start=True).fit(X)
+    capsys.readouterr()
+    embedder.set_params(max_epochs=3).fit(X)
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.split()[:2] == ["epoch", "3/3"]
+
+
+def test_silence(make, X, capfd):
+    make(early_stopping=True, max_epochs=30, tol=1e6, n_iter_no_change=2).fit(X).transform(X)
+    captured = capfd.readouterr()
+    assert captured.out == captured.err == ""
+
+
+def test_a_bar(make, X, capsys):
+    make(verbose=2, max_epochs=3).fit(X)
+    captured = capsys.readouterr()
+    assert "3/3" in captured.err
+    assert captured.err.endswith("\n")
+    assert captured.out == ""
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, ZeroDivisionError])
+def test_a_bar_is_closed_by_an_error(make, X, capsys, error):
+    from tqdm.auto import tqdm
+
+    class Trip(Callback):
+        def on_epoch_end(self, net, **kwargs):
+            if len(net.history) == 2:
+                raise error
+
+    with pytest.raises(error):
+        make(verbose=2, max_epochs=3, callbacks=[Trip()]).fit(X)
+    assert capsys.readouterr().err.endswith("\n")
+    assert not list(getattr(tqdm, "_instances", []))
