@@ -126,8 +126,8 @@ class Chain(_BaseComposition, Component):
             if not (isinstance(step, tuple) and len(step) == 2 and isinstance(step[0], str) and callable(step[1])):
                 raise TypeError(f"Each step of a Chain is a (name, augmentation) tuple. Got {step!r} instead.")
         self._validate_names([name for name, _ in self.steps])
-        for _, step in self.steps:
-            check_part(step)
+        for name, step in self.steps:
+            check_one_view(step, f"step {name!r} of Chain")
         return self
 
     def __call__(self, x, data, generator):
@@ -194,6 +194,13 @@ class Role:
             )
         room = import_module(f"sklearn_twins.{self.room}")
         return getattr(room, self.names[value])()
+
+
+def check_one_view(augmentation, place):
+    """Refuse an augmentation that makes both views where one is made, and let it check its hyper-parameters."""
+    if getattr(augmentation, "makes_both_views", False):
+        raise TypeError(f"A Pair makes both views; it cannot be {place}. Got {augmentation!r}; put it outermost.")
+    check_part(augmentation)
 
 
 def check_part(part):

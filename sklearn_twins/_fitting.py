@@ -29,7 +29,7 @@ WEIGHTS, BATCHES, VIEWS, VALIDATION_ROWS, VALIDATION_VIEWS, FOREIGN = range(6)
 
 # max_epochs="auto": about this many optimizer steps, within these bounds of epochs.
 AUTO_STEPS = 1_000
-AUTO_EPOCHS = (10, 200)
+AUTO_EPOCHS = (5, 200)
 
 
 def auto_epochs(n, batch_size):
@@ -150,10 +150,13 @@ class Fit:
         spec = self.preprocessor.spec_
         if self.resume:
             self.recipe = embedder._recipe
-            encoder = copy.deepcopy(embedder.encoder_).requires_grad_(True)
+            encoder = copy.deepcopy(embedder.encoder_)
+            for name, parameter in encoder.named_parameters():
+                parameter.requires_grad_(name not in self.recipe.frozen)
         else:
-            self.recipe = Recipe(parts["encoder"], spec, embedder.n_components)
             encoder = parts["encoder"].build(spec, embedder.n_components, weights)
+            frozen = tuple(name for name, parameter in encoder.named_parameters() if not parameter.requires_grad)
+            self.recipe = Recipe(parts["encoder"], spec, embedder.n_components, frozen)
         self.width = output_width(encoder, spec)
         train, valid = self._split()
         return Training(

@@ -31,11 +31,14 @@ class Recipe:
         What the samples were.
     n_components : int or None
         As it was then.
+    frozen : tuple of str, default=()
+        Parameters that are not trained.
     """
 
     encoder: Component
     spec: SampleSpec
     n_components: int
+    frozen: tuple = ()
 
     def rebuild(self, arrays):
         """The encoder with the weights in `arrays`, on the CPU, in eval mode."""

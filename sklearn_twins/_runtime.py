@@ -14,6 +14,7 @@ PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16}
 _threads_lock = threading.Lock()
 _generators_lock = threading.RLock()
 _pinned = {"users": 0, "outer": None, "inner": None}
+_nested = threading.local()
 
 
 def choose_device(device):
@@ -127,8 +128,9 @@ def threads_pinned(n_threads):
         before = torch.get_num_threads()
         if _pinned["users"] == 0:
             _pinned["outer"] = before
-        elif before == _pinned["inner"]:
+        elif before == _pinned["inner"] and not getattr(_nested, "depth", 0):
             before = _pinned["outer"]
+        _nested.depth = getattr(_nested, "depth", 0) + 1
         _pinned["users"] += 1
         _pinned["inner"] = n_threads
         torch.set_num_threads(n_threads)
@@ -137,6 +139,7 @@ def threads_pinned(n_threads):
     finally:
         with _threads_lock:
             _pinned["users"] -= 1
+            _nested.depth -= 1
             torch.set_num_threads(before)
 
 

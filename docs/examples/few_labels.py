@@ -143,7 +143,7 @@ def draw(path, scores, label_counts, trained, untrained):
     bottom.colorbar(image, ax=axes, label="correlation over all rows", shrink=0.9)
     bottom.suptitle(
         f"Cross-correlation of the embeddings of two corrupted views (first 64 of {len(C)} coordinates).\n"
-        "The objective acts on the projections, which are not kept; the embedding follows in part.",
+        "The objective acts on the projections, which are not kept, not on the embedding itself.",
     )
     figure.savefig(path)
 

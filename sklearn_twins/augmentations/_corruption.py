@@ -7,7 +7,8 @@ from sklearn.utils._param_validation import Interval
 
 from .._components import Component
 
-# A float32 uniform has 24 bits. Up to this many rows each donor still owns more than a hundred of its values.
+# Of a float32 uniform's 2^24 values, a share of `rate` picks donors. Up to this many rows for each unit of the
+# rate, every donor owns 256 of them or more.
 MAX_ROWS_FLOAT32 = 2**16
 
 
@@ -24,7 +25,7 @@ def marginal_corruption(x, data, rate, generator):
     n = data.shape[0]
     if rate == 0:
         return x.clone()
-    dtype = torch.float32 if n <= MAX_ROWS_FLOAT32 else torch.float64
+    dtype = torch.float32 if n / rate <= MAX_ROWS_FLOAT32 else torch.float64
     u = torch.rand(x.shape, generator=generator, device=x.device, dtype=dtype)  # (batch, features)
     donors = (u * (n / rate)).long().clamp_(max=n - 1)  # (batch, features), rows of data
     return torch.where(u < rate, data.gather(0, donors), x)

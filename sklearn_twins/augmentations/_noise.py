@@ -36,7 +36,8 @@ class GaussianNoise(Component):
 class Mixup(Component):
     """Move each row a random part of the way towards a random training row.
 
-    ``(1 - t) x + t x'`` with t uniform in [0, `max_weight`], one draw for each row.
+    ``(1 - t) x + t x'`` with t uniform in [0, `max_weight`], one draw for each row. Where the other row's value
+    is missing, the row keeps its own.
 
     Parameters
     ----------
@@ -65,4 +66,5 @@ class Mixup(Component):
         partners = torch.randint(data.shape[0], (batch,), generator=generator, device=x.device)
         t = torch.rand(batch, generator=generator, device=x.device, dtype=x.dtype).mul_(self.max_weight)
         t = t.reshape(batch, *[1] * (x.dim() - 1))
-        return x * (1 - t) + data[partners] * t
+        partner = data[partners]  # (batch, *sample_shape)
+        return torch.where(partner.isnan(), x, x * (1 - t) + partner * t)

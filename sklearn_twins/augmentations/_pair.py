@@ -1,6 +1,6 @@
 """The two views of a batch: alike by default, or one augmentation for each (Pair)."""
 
-from .._components import Component, check_part
+from .._components import Component, check_one_view
 
 
 class Identity(Component):
@@ -32,6 +32,8 @@ class Pair(Component):
     Pair(view_a=Identity(), view_b=MarginalCorruption(corruption_rate=0.5))
     """
 
+    makes_both_views = True  # so it cannot stand where one view is made
+
     _parameter_constraints: dict = {"view_a": [callable], "view_b": [callable]}
 
     def __init__(self, view_a, view_b):
@@ -51,8 +53,8 @@ class Pair(Component):
             If a view is no augmentation, or its hyper-parameters are out of range.
         """
         super().check()
-        check_part(self.view_a)
-        check_part(self.view_b)
+        check_one_view(self.view_a, "view_a of Pair")
+        check_one_view(self.view_b, "view_b of Pair")
         return self
 
     def __call__(self, x, data, generator):

@@ -10,15 +10,15 @@ WEIGHTED = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
 
 def build_on_meta(make):
     """Call `make` with no memory allocated and no number drawn, whatever the caller's defaults are."""
-    with torch.device("meta"):
-        return make()
+    with torch.inference_mode(False), torch.device("meta"):
+        return make().to(torch.float32)
 
 
 def initialize(module, generator):
     """Allocate a module built on the meta device and draw its weights, as torch's layers draw them.
 
     Linear and convolutional layers: weights and biases uniform within one over the square root of the
-    fan-in. Normalisation layers: their own reset, which draws nothing.
+    fan-in. Batch and layer normalisation: their own reset, which draws nothing.
 
     Parameters
     ----------
@@ -37,8 +37,8 @@ def initialize(module, generator):
     TypeError
         If a layer with parameters is of a kind not known here.
     """
-    module.to_empty(device="cpu")
-    with torch.no_grad():
+    with torch.inference_mode(False), torch.no_grad():
+        module.to(torch.float32).to_empty(device="cpu")
         for layer in module.modules():
             own = [*layer.parameters(recurse=False), *layer.buffers(recurse=False)]
             if isinstance(layer, WEIGHTED):

@@ -14,7 +14,7 @@ class ReadyEncoder(Component):
 
     For tables a `TableStem` is put in front, so that the module receives finite numbers of shape
     (batch, ``spec.n_inputs``): its columns, and a mark for each column with missing values. The module is
-    deep-copied: the user's own is never trained or moved.
+    deep-copied: the user's own is never trained or moved. What it has frozen (``requires_grad=False``) stays so.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ class ReadyEncoder(Component):
             module = self.source(spec)
         if not isinstance(module, nn.Module):
             raise TypeError(f"encoder={self.source!r} must return a torch.nn.Module. Got {type(module).__name__}.")
-        module.requires_grad_(True).to(device="cpu", dtype=torch.float32)
+        module.to(device="cpu", dtype=torch.float32)
         encoder = nn.Sequential(TableStem(spec), module) if len(spec.shape) == 1 else module
         width = output_width(encoder, spec)
         if n_components not in (None, width):
@@ -68,7 +68,24 @@ class ReadyEncoder(Component):
 
 
 def output_width(encoder, spec):
-    """Width of an encoder's output, by a forward pass over two blank samples."""
+    """Width of an encoder's output, by a forward pass over two blank samples.
+
+    Parameters
+    ----------
+    encoder : nn.Module
+        (batch, *sample_shape) -> (batch, width); it is left in eval mode.
+    spec : SampleSpec
+        What the samples are.
+
+    Returns
+    -------
+    width : int
+
+    Raises
+    ------
+    ValueError
+        If the encoder cannot take such samples, or returns anything else.
+    """
     blank = torch.zeros((2, *spec.shape), dtype=torch.float32, device="cpu")
     try:
         with torch.no_grad():

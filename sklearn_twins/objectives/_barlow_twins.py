@@ -6,7 +6,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from ._correlation import Objective, diagonal, resolve_weight, squared_norm, standardize
 
-AUTO_WEIGHT = 10.0
+AUTO_WEIGHT = 1.0
 
 
 def barlow_twins_terms(z_a, z_b, weight):
@@ -40,7 +40,7 @@ class BarlowTwins(Objective):
     Parameters
     ----------
     off_diagonal_weight : "auto" or float, default="auto"
-        w, the paper's lambda. "auto" is 10 over the projection's width: the sum has about width^2
+        w, the paper's lambda. "auto" is 1 over the projection's width: the sum has about width^2
         terms, the invariance only width, so a constant product means the same at every width.
 
     Notes

@@ -54,7 +54,8 @@ def cross_correlation(z_a, z_b, eps=EPS):
     Zbontar, Jing, Misra, LeCun and Deny, "Barlow Twins: Self-Supervised Learning via Redundancy
     Reduction", ICML 2021, eq. 2.
     """
-    return standardize(z_a, eps).T @ standardize(z_b, eps) / z_a.shape[0]
+    with torch.autocast(z_a.device.type, enabled=False):
+        return standardize(z_a, eps).T @ standardize(z_b, eps) / z_a.shape[0]
 
 
 def diagonal(s_a, s_b):
@@ -69,9 +70,10 @@ def squared_norm(s_a, s_b):
     matrices, O(n^2 d), when the projection is wider than the batch.
     """
     n, dim = s_a.shape
-    if dim > GRAM_IF_WIDER_THAN * n:
-        return ((s_a @ s_a.T) * (s_b @ s_b.T)).sum() / n**2
-    return (s_a.T @ s_b).square().sum() / n**2
+    with torch.autocast(s_a.device.type, enabled=False):
+        if dim > GRAM_IF_WIDER_THAN * n:
+            return ((s_a @ s_a.T) * (s_b @ s_b.T)).sum() / n**2
+        return (s_a.T @ s_b).square().sum() / n**2
 
 
 def resolve_weight(weight, auto, dim):

@@ -49,8 +49,8 @@ class HSIC(Objective):
 
     Notes
     -----
-    Not all correlations can be -1 at once, so the loss has a floor: about ``dim - 3`` for w = 1/dim.
-    A loss that seems stuck near the projection's width is healthy.
+    Not all correlations can be -1 at once, so between views made alike the loss has a floor: about ``dim - 3``
+    for w = 1/dim. A loss that seems stuck near the projection's width is healthy.
 
     It equals Barlow Twins plus ``2 w (1'C1 - tr C) + w dim (dim - 1)``.
 

@@ -13,7 +13,7 @@ ROWS_PER_BLOCK = 16_384
 
 
 def quartiles(column):
-    """Median and a robust width of a column's present values.
+    """Median and half a robust width of a column's present values.
 
     The width is the interquartile range; where more than half of the values are equal, half
     the full range; 0 for a constant or empty column.
@@ -25,15 +25,15 @@ def quartiles(column):
 
     Returns
     -------
-    center, width : float
+    center, half_width : float
     """
     present = column[~np.isnan(column)]
     if present.size == 0:
         return 0.0, 0.0
-    low, q25, center, q75, high = np.quantile(present, [0, 0.25, 0.5, 0.75, 1])
+    low, q25, center, q75, high = np.quantile(present / 2, [0, 0.25, 0.5, 0.75, 1])  # halves: no difference overflows
     if q75 > q25:
-        return center, q75 - q25
-    return center, high / 2 - low / 2
+        return 2 * center, q75 - q25
+    return 2 * center, (high - low) / 2
 
 
 def soft_clip(z, bound):
@@ -52,7 +52,7 @@ class TablePreprocessor(TransformerMixin, Component):
 
     Parameters
     ----------
-    clip : float, default=3.0
+    clip : float, default=1.5
         Bound of the scaled values, in units of the interquartile range (a normal column has a
         standard deviation of 0.74 of them).
 
@@ -88,7 +88,7 @@ class TablePreprocessor(TransformerMixin, Component):
 
     _parameter_constraints: dict = {"clip": [Interval(Real, 0, None, closed="neither")]}
 
-    def __init__(self, clip=3.0):
+    def __init__(self, clip=1.5):
         self.clip = clip
 
     def fit(self, X, y=None, *, owner=None):
@@ -144,9 +144,9 @@ class TablePreprocessor(TransformerMixin, Component):
     def _learn(self, X):
         self.check()
         columns = [quartiles(np.asarray(X[:, j], dtype=np.float64)) for j in range(X.shape[1])]
-        center, width = np.array(columns).T
-        scale = np.zeros_like(width)
-        np.divide(1.0, width, out=scale, where=width > np.finfo(np.float64).tiny)
+        center, half_width = np.array(columns).T
+        scale = np.zeros_like(half_width)
+        np.divide(0.5, half_width, out=scale, where=half_width > np.finfo(np.float64).tiny)
         missing = np.flatnonzero(np.isnan(X).any(axis=0)) if X.dtype.kind == "f" else ()
         self.center_, self.scale_ = center, scale
         self.spec_ = SampleSpec(shape=(X.shape[1],), missing=tuple(int(j) for j in missing))
@@ -164,7 +164,7 @@ class TablePreprocessor(TransformerMixin, Component):
         Returns
         -------
         samples : ndarray of shape (n, n_features_in_), float32
-            Scaled values within ``(-clip, clip)``; NaN where a value is missing.
+            Scaled values within ``[-clip, clip]``; NaN where a value is missing.
 
         Raises
         ------
@@ -188,14 +188,21 @@ class TablePreprocessor(TransformerMixin, Component):
         return samples
 
     def _checked(self, X, owner, *, reset):
-        return validate_data(
-            self if owner is None else owner,
+        owner = self if owner is None else owner
+        X = validate_data(
+            owner,
             X,
             reset=reset,
             dtype=[np.float64, np.float32],
             ensure_all_finite="allow-nan",
             ensure_min_samples=2 if reset else 1,
         )
+        if reset and owner is not self:  # what the owner learnt of X holds for this preprocessor alone, too
+            for name in ("n_features_in_", "feature_names_in_"):
+                self.__dict__.pop(name, None)
+                if hasattr(owner, name):
+                    setattr(self, name, getattr(owner, name))
+        return X
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -6,8 +6,8 @@ import torch
 def cut(n, batch_size):
     """How many rows are cut into how many batches of which size.
 
-    The fewest equal batches of at most `batch_size` rows; what the division leaves over, fewer rows than
-    there are batches, sits out the epoch. So every step has the same shape, and no batch has a single
+    As many equal batches as `batch_size` needs for all rows (513 rows at 256 are 3 batches of 171); what the
+    division leaves over, fewer rows than there are batches, sits out the epoch. So every step has the same shape, and no batch has a single
     row, on which batch statistics are not defined.
 
     Parameters

@@ -142,7 +142,17 @@ class TwinsNet(NeuralNet):
         self.history.record(f"{prefix}_batch_count", len(iterator))
         self.history.record(f"{prefix}_rows", len(iterator) * iterator.size)
         if training and not math.isfinite(means[0]):
-            raise ValueError(
-                f"The loss became {means[0]} in epoch {len(self.history)}. The learning rate is the usual cause: "
-                f"it was learning_rate={self.plan.learning_rate:g}; try a tenth of it."
-            )
+            raise self.diverged(f"The loss became {means[0]}")
+
+    def check_weights(self):
+        """Refuse weights that the last step has spoilt: no later loss shows them."""
+        finite = torch.stack([tensor.isfinite().all() for tensor in self.module_.state_dict().values()])
+        if not finite.all():
+            raise self.diverged("A weight became infinite or NaN")
+
+    def diverged(self, what):
+        """The error of a training that ran away."""
+        return ValueError(
+            f"{what} in epoch {len(self.history)}. The learning rate is the usual cause: "
+            f"it was learning_rate={self.plan.learning_rate:g}; try a tenth of it."
+        )

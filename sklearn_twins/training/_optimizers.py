@@ -3,7 +3,7 @@
 import torch
 
 NAMES = ("adamw", "lars", "sgd")
-LEARNING_RATES = {"adamw": 1e-3, "lars": 0.2, "sgd": 0.05}
+LEARNING_RATES = {"adamw": 5e-3, "lars": 0.2, "sgd": 0.05}
 
 
 def default_learning_rate(optimizer):
@@ -30,6 +30,11 @@ def make_optimizer(optimizer, module, learning_rate, weight_decay, device):
     Returns
     -------
     optimizer : torch.optim.Optimizer
+
+    Raises
+    ------
+    ValueError
+        If the module has no parameter to train.
     """
     trained = [p for p in module.parameters() if p.requires_grad]
     groups = [
@@ -37,6 +42,8 @@ def make_optimizer(optimizer, module, learning_rate, weight_decay, device):
         {"params": [p for p in trained if p.dim() <= 1], "weight_decay": 0.0},
     ]
     groups = [group for group in groups if group["params"]]
+    if not groups:
+        raise ValueError("encoder and projector have no weights to train. Use projector='mlp', or another encoder.")
     fused = device.type in ("cpu", "cuda")
     if optimizer == "adamw":
         return torch.optim.AdamW(groups, lr=learning_rate, fused=fused)

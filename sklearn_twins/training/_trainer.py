@@ -117,7 +117,7 @@ class Training:
         Raises
         ------
         ValueError
-            If the loss is not finite.
+            If the loss or a weight is not finite.
         """
         self.hooks.begin, self.hooks.end = on_epoch_begin, on_epoch_end
         net, n_epochs = self.net, self.plan.last_epoch - self.plan.first_epoch
@@ -127,6 +127,7 @@ class Training:
                 net.fit_loop((self.train, self.valid), epochs=n_epochs)
             except StopTraining:
                 pass
+            net.check_weights()
             net.notify("on_train_end", X=None, y=None)
         finally:
             self.bar.close()
@@ -175,8 +176,8 @@ class Training:
                 for name in (rows[0] if len(rows) else ())
                 if name.startswith(("train_", "valid_")) and not name.endswith(("_batch_count", "_rows"))
             },
-            "learning_rate": rows[:, "lr"],
-            "seconds": rows[:, "seconds"],
+            "learning_rate": [row["lr"] for row in rows],
+            "seconds": [row["seconds"] for row in rows],
             "rows_per_second": [row["train_rows"] / row["seconds"] for row in rows],
         }
 

@@ -164,13 +164,17 @@ def test_mixup_of_a_row_with_itself_is_the_row():
     torch.testing.assert_close(Mixup(1.0)(x.repeat(20, 1), x, seeded()), x.repeat(20, 1))
 
 
-def test_mixup_with_a_missing_value_is_missing():
-    """The formula's own answer for a weight that is not 0; all other columns are mixed as ever."""
+def test_mixup_with_a_missing_value_keeps_the_row_s_own():
     data = torch.ones(4, 3)
     data[:, 1] = float("nan")
     view = Mixup(0.5)(torch.zeros(30, 3), data, seeded())
-    assert torch.isnan(view[:, 1]).all()
+    assert (view[:, 1] == 0).all()
     assert (view[:, [0, 2]] > 0).all()
+
+
+def test_mixup_leaves_a_row_s_missing_values_missing():
+    view = Mixup(0.5)(torch.full((30, 3), float("nan")), torch.ones(4, 3), seeded())
+    assert torch.isnan(view).all()
 
 
 @pytest.mark.gpu

@@ -36,10 +36,15 @@ def test_module_of_the_user_is_left_as_it_was():
         assert tensor.dtype == before[name].dtype and torch.equal(tensor, before[name])
 
 
-def test_copy_is_trainable_float32_on_the_cpu():
-    encoder = build(nn.Linear(6, 3).double().requires_grad_(False))
+def test_copy_is_float32_on_the_cpu():
+    encoder = build(nn.Linear(6, 3).double())
     assert all(p.requires_grad and p.dtype == torch.float32 for p in encoder.parameters())
     assert encoder(torch.zeros(4, 6)).shape == (4, 3)
+
+
+def test_frozen_layers_stay_frozen():
+    encoder = build(nn.Sequential(nn.Linear(6, 4).requires_grad_(False), nn.Linear(4, 3)))
+    assert [p.requires_grad for p in encoder.parameters()] == [False, False, True, True]
 
 
 def test_two_builds_share_nothing():

@@ -231,6 +231,7 @@ def test_losses_are_read_once_an_epoch(optimizer, with_valid, monkeypatch):
     fitted.run(lambda: None, lambda: False)
     monkeypatch.undo()
     assert reads.pop("tolist") == (6 if with_valid else 3)
+    assert reads.pop("__bool__") == 1  # whether the weights are finite, once at the end
     assert not any(reads.values()), reads
 
 
