@@ -196,8 +196,20 @@ class Role:
         return getattr(room, self.names[value])()
 
 
+def is_component(part):
+    """Whether a part is an object with scikit-learn parameters, not a bare module, function or class."""
+    return hasattr(part, "get_params") and not isinstance(part, type)
+
+
+def check_instance(part, place):
+    """Refuse a class where an instance is meant."""
+    if isinstance(part, type):
+        raise TypeError(f"{place} must be an instance, not a class: {part.__name__}(...). Got {part!r}.")
+
+
 def check_one_view(augmentation, place):
     """Refuse an augmentation that makes both views where one is made, and let it check its hyper-parameters."""
+    check_instance(augmentation, place)
     if getattr(augmentation, "makes_both_views", False):
         raise TypeError(f"A Pair makes both views; it cannot be {place}. Got {augmentation!r}; put it outermost.")
     check_part(augmentation)

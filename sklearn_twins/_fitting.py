@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from sklearn.base import clone
 
-from ._components import Component, check_part
+from ._components import Component, check_instance, check_part, is_component
 from ._modalities import ROLES, resolve
 from ._persistence import Recipe, finish, fitted_state
 from ._progress import FitTasks
@@ -22,7 +22,7 @@ from ._runtime import (
 )
 from .augmentations import make_views
 from .networks import ReadyEncoder, output_width
-from .training import Plan, Training, cut, default_learning_rate
+from .training import Plan, Training, check_callbacks, cut, default_learning_rate
 
 # Streams of the seed. A new purpose gets a new number, so that the others' draws stay as they are.
 WEIGHTS, BATCHES, VIEWS, VALIDATION_ROWS, VALIDATION_VIEWS, FOREIGN = range(6)
@@ -53,10 +53,25 @@ def resolve_parts(embedder):
     parts = {}
     for parameter in ROLES:
         part = resolve(parameter, getattr(embedder, parameter), embedder.modality)
-        parts[parameter] = check_part(clone(part) if hasattr(part, "get_params") else part)
-    if not hasattr(parts["encoder"], "get_params"):
-        parts["encoder"] = ReadyEncoder(parts["encoder"])
+        if parameter == "encoder" and (isinstance(part, torch.nn.Module) or not hasattr(part, "build")):
+            part = ReadyEncoder(part)
+        check_instance(part, parameter)
+        parts[parameter] = check_part(clone(part) if is_component(part) else part)
     return parts
+
+
+def describe(part):
+    """A part in words that are the same in another process."""
+    return getattr(part, "__qualname__", None) or repr(part)
+
+
+def check_unchanged(parameter, was, now):
+    """Refuse to go on with another part than the one that was trained."""
+    if was != now:
+        raise ValueError(
+            f"{parameter} cannot change when training goes on: it was {was}, and is now {now}. "
+            f"Set it back, or clone the estimator and start anew."
+        )
 
 
 class Fit:
@@ -77,9 +92,13 @@ class Fit:
     def __init__(self, embedder, X, *, resume, stream):
         self.embedder, self.X, self.resume, self.stream = embedder, X, resume, stream
         self.parts = resolve_parts(embedder)
+        check_callbacks(embedder.callbacks)
         self.device = choose_device(embedder.device)
         self.before = getattr(embedder, "_training_state", None) if resume else None
         self.n_done = embedder.n_iter_ if resume else 0
+        self.n_streamed = embedder._n_streamed if resume else 0
+        if resume:
+            self._check_unchanged()
         self.samples = self._samples()
         self.n_epochs = self._last_epoch()
         self.seed = choose_seed(embedder.random_state)
@@ -99,18 +118,26 @@ class Fit:
             attributes = fitted_state(embedder)
             tasks.end(lambda: attributes)
             return attributes
-        with settled(self.device, count_threads(embedder.n_jobs)):
-            with self._foreign_generators():
-                self.training = self._training()
-                try:
-                    self.training.run(tasks.begin_epoch, lambda: tasks.end_epoch(self._preview))
-                except KeyboardInterrupt as error:
-                    if embedder.warm_start and self.training.wind_back():
-                        error.attributes = self._attributes()
-                    raise
+        with settled(self.device, count_threads(embedder.n_jobs)), self._foreign_generators():
+            self.training = self._training()
+            try:
+                self.training.run(tasks.begin_epoch, lambda: tasks.end_epoch(self._preview))
                 attributes = self._attributes()
-        tasks.end(lambda: attributes)
+                tasks.end(lambda: attributes)
+            except KeyboardInterrupt as interrupt:
+                if embedder.warm_start and not self.stream and self.training.wind_back():
+                    interrupt.attributes = self._attributes()
+                raise
         return attributes
+
+    def _check_unchanged(self):
+        embedder, parts = self.embedder, self.parts
+        check_unchanged("encoder", describe(embedder._recipe.encoder), describe(parts["encoder"]))
+        check_unchanged("n_components", embedder._recipe.n_components, embedder.n_components)
+        check_unchanged("preprocessor", describe(embedder.preprocessor_), describe(parts["preprocessor"]))
+        if self.before:
+            check_unchanged("projector", self.before["projector_part"], describe(parts["projector"]))
+            check_unchanged("optimizer", self.before["optimizer_part"], describe(embedder.optimizer))
 
     def _samples(self):
         embedder = self.embedder
@@ -122,7 +149,7 @@ class Fit:
         else:
             self.preprocessor = self.parts["preprocessor"]
             samples = self.preprocessor.fit_transform(self.X, owner=self.owner)
-        least = 4 if embedder.early_stopping else 2
+        least = 4 if embedder.early_stopping and not self.stream else 2
         if len(samples) < least:
             raise ValueError(
                 f"Found array with {len(samples)} sample(s) while a minimum of {least} is required by "
@@ -137,12 +164,13 @@ class Fit:
         n_epochs = embedder.max_epochs
         if n_epochs == "auto":
             n_epochs = auto_epochs(len(self.samples), embedder.batch_size)
-        if n_epochs < self.n_done:
+        n_fitted = self.n_done - self.n_streamed
+        if n_epochs < n_fitted:
             raise ValueError(
-                f"max_epochs={n_epochs} must be larger than or equal to n_iter_={self.n_done} when warm_start=True: "
+                f"max_epochs={n_epochs} must be larger than or equal to n_iter_={n_fitted} when warm_start=True: "
                 "it counts the epochs of all fits."
             )
-        return n_epochs
+        return n_epochs + self.n_streamed
 
     def _training(self):
         embedder, parts, device = self.embedder, self.parts, self.device
@@ -154,7 +182,7 @@ class Fit:
             for name, parameter in encoder.named_parameters():
                 parameter.requires_grad_(name not in self.recipe.frozen)
         else:
-            encoder = parts["encoder"].build(spec, embedder.n_components, weights)
+            encoder = check_module("encoder", parts["encoder"].build(spec, embedder.n_components, weights))
             frozen = tuple(name for name, parameter in encoder.named_parameters() if not parameter.requires_grad)
             self.recipe = Recipe(parts["encoder"], spec, embedder.n_components, frozen)
         self.width = output_width(encoder, spec)
@@ -162,7 +190,7 @@ class Fit:
         return Training(
             self._plan(),
             encoder,
-            parts["projector"].build(self.width, weights),
+            check_module("projector", parts["projector"].build(self.width, weights)),
             parts["objective"],
             lambda x, data, generator: make_views(parts["augmentation"], x, data, generator),
             train,
@@ -228,13 +256,25 @@ class Fit:
             "n_iter_": self.n_done + len(new["epoch"]),
             "n_features_in_": self.owner.n_features_in_,
             "_n_features_out": self.width,
+            "_n_streamed": self.n_streamed + (len(new["epoch"]) if self.stream else 0),
             "_recipe": self.recipe,
         }
         if hasattr(self.owner, "feature_names_in_"):
             attributes["feature_names_in_"] = self.owner.feature_names_in_
         if self.stream or embedder.warm_start:
-            attributes["_training_state"] = training.state()
+            attributes["_training_state"] = {
+                **training.state(),
+                "projector_part": describe(self.parts["projector"]),
+                "optimizer_part": describe(embedder.optimizer),
+            }
         return attributes
+
+
+def check_module(parameter, module):
+    """Refuse a component that builds anything but a module."""
+    if not isinstance(module, torch.nn.Module):
+        raise TypeError(f"The build method of {parameter} must return a torch.nn.Module. Got {module!r}.")
+    return module
 
 
 def append(old, new):

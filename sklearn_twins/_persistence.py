@@ -5,9 +5,8 @@ from dataclasses import dataclass
 
 from ._components import Component, SampleSpec
 
-
 # What a fit leaves on an embedder beside the public attributes, which end in an underscore.
-PRIVATE_STATE = ("_n_features_out", "_recipe", "_training_state")
+PRIVATE_STATE = ("_n_features_out", "_n_streamed", "_recipe", "_training_state")
 
 
 def fitted_state(embedder):

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from sklearn.utils import check_random_state
 
+DEVICES = ("cpu", "cuda", "mps", "xpu")
 PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16}
 
 _threads_lock = threading.Lock()
@@ -38,6 +39,8 @@ def choose_device(device):
         device = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         chosen = torch.device(device)
+        if chosen.type not in DEVICES:
+            raise RuntimeError(f"it is none of {', '.join(DEVICES)}")
         torch.empty(0, device=chosen)
     except (RuntimeError, AssertionError, ImportError, NotImplementedError) as error:
         reason = str(error).strip().split("\n")[0]
@@ -159,8 +162,8 @@ def count_threads(n_jobs):
 def global_generators_seeded(seed, device):
     """Seed torch's global generators for code that draws from them, and put them back.
 
-    For modules of the user's: their dropout and initial weights know no other source. One thread at a
-    time, since the generators are shared.
+    For modules of the user's: their dropout and initial weights know no other source, and no other type than the
+    default one, which is float32 meanwhile. One thread at a time, since all this is shared.
     """
     cuda = device.type == "cuda"
     with _generators_lock, torch.random.fork_rng(devices=[device] if cuda else []):
@@ -168,4 +171,9 @@ def global_generators_seeded(seed, device):
         if cuda:
             with torch.cuda.device(device):
                 torch.cuda.manual_seed(seed)
-        yield
+        default_dtype = torch.get_default_dtype()
+        torch.set_default_dtype(torch.float32)
+        try:
+            yield
+        finally:
+            torch.set_default_dtype(default_dtype)

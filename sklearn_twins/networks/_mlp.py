@@ -117,7 +117,10 @@ class MLPProjector(Component):
     Zbontar et al., "Barlow Twins", ICML 2021, section 2.2 (three layers of width 8192 for images).
     """
 
-    _parameter_constraints: dict = {"hidden_dims": [tuple, list], "projection_dim": [Interval(Integral, 1, None, closed="left")]}
+    _parameter_constraints: dict = {
+        "hidden_dims": [tuple, list],
+        "projection_dim": [Interval(Integral, 1, None, closed="left")],
+    }
 
     def __init__(self, hidden_dims=(256,), projection_dim=256):
         self.hidden_dims = hidden_dims

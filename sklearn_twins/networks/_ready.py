@@ -18,7 +18,7 @@ class ReadyEncoder(Component):
 
     Parameters
     ----------
-    source : nn.Module or callable
+    source : torch.nn.Module or callable
         A module; or ``source(spec)``, which returns a new one. It may draw initial weights from torch's
         global generator: the embedder seeds that from `random_state` for the duration and puts it back.
     """

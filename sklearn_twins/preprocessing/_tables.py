@@ -83,7 +83,7 @@ class TablePreprocessor(TransformerMixin, Component):
     array([[-0. , -0.6],
            [-0. ,  0. ],
            [ 0. ,  nan],
-           [ 2.4,  1.2]], dtype=float32)
+           [ 1.4,  1. ]], dtype=float32)
     """
 
     _parameter_constraints: dict = {"clip": [Interval(Real, 0, None, closed="neither")]}
@@ -148,7 +148,7 @@ class TablePreprocessor(TransformerMixin, Component):
         scale = np.zeros_like(half_width)
         np.divide(0.5, half_width, out=scale, where=half_width > np.finfo(np.float64).tiny)
         missing = np.flatnonzero(np.isnan(X).any(axis=0)) if X.dtype.kind == "f" else ()
-        self.center_, self.scale_ = center, scale
+        self.center_, self.scale_ = np.ascontiguousarray(center), scale
         self.spec_ = SampleSpec(shape=(X.shape[1],), missing=tuple(int(j) for j in missing))
 
     def transform(self, X, *, owner=None):

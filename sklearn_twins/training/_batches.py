@@ -7,8 +7,8 @@ def cut(n, batch_size):
     """How many rows are cut into how many batches of which size.
 
     As many equal batches as `batch_size` needs for all rows (513 rows at 256 are 3 batches of 171); what the
-    division leaves over, fewer rows than there are batches, sits out the epoch. So every step has the same shape, and no batch has a single
-    row, on which batch statistics are not defined.
+    division leaves over, fewer rows than there are batches, sits out the epoch. So every step has the same
+    shape, and no batch has a single row, on which batch statistics are not defined.
 
     Parameters
     ----------

@@ -143,3 +143,22 @@ class Bar(Callback):
         """Leave the bar as it is, whether training ended well or not."""
         if hasattr(self, "bar"):
             self.bar.close()
+
+
+def check_callbacks(callbacks):
+    """Refuse what skorch's loop could not call.
+
+    Parameters
+    ----------
+    callbacks : list or None
+        As the user gave them.
+
+    Raises
+    ------
+    TypeError
+        If an item is neither a skorch callback nor a (name, callback) pair.
+    """
+    for item in callbacks or []:
+        callback = item[1] if isinstance(item, (tuple, list)) and len(item) == 2 else item
+        if not (isinstance(callback, Callback) or (isinstance(callback, type) and issubclass(callback, Callback))):
+            raise TypeError(f"callbacks must hold skorch callbacks or (name, callback) pairs. Got {item!r}.")

@@ -3,7 +3,7 @@
 import torch
 
 NAMES = ("adamw", "lars", "sgd")
-LEARNING_RATES = {"adamw": 5e-3, "lars": 0.2, "sgd": 0.05}
+LEARNING_RATES = {"adamw": 5e-3, "lars": 5.0, "sgd": 0.05}
 
 
 def default_learning_rate(optimizer):
@@ -35,6 +35,8 @@ def make_optimizer(optimizer, module, learning_rate, weight_decay, device):
     ------
     ValueError
         If the module has no parameter to train.
+    TypeError
+        If a callable returns no optimizer.
     """
     trained = [p for p in module.parameters() if p.requires_grad]
     groups = [
@@ -51,7 +53,10 @@ def make_optimizer(optimizer, module, learning_rate, weight_decay, device):
         return torch.optim.SGD(groups, lr=learning_rate, momentum=0.9, nesterov=True, fused=fused)
     if optimizer == "lars":
         return LARS(groups, lr=learning_rate)
-    return optimizer(groups, lr=learning_rate, weight_decay=weight_decay)
+    made = optimizer(groups, lr=learning_rate, weight_decay=weight_decay)
+    if not isinstance(made, torch.optim.Optimizer):
+        raise TypeError(f"optimizer={optimizer!r} must return a torch.optim.Optimizer. Got {type(made).__name__}.")
+    return made
 
 
 class LARS(torch.optim.Optimizer):

@@ -20,7 +20,9 @@ def copy_tensors(tree):
 
 def to_arrays(tree):
     """Tensors -> NumPy arrays of their own."""
-    return map_tensors(tree, lambda leaf: leaf.detach().cpu().numpy().copy() if isinstance(leaf, torch.Tensor) else leaf)
+    return map_tensors(
+        tree, lambda leaf: leaf.detach().cpu().numpy().copy() if isinstance(leaf, torch.Tensor) else leaf
+    )
 
 
 def to_tensors(tree):

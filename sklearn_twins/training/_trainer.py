@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, field
 
-import numpy as np
 import torch
 from skorch.callbacks import EarlyStopping
 
@@ -188,9 +187,7 @@ class Training:
             callbacks.append(self.last)
         if plan.n_iter_no_change is not None:
             callbacks.append(
-                EarlyStopping(
-                    patience=plan.n_iter_no_change, threshold=plan.tol, threshold_mode="abs", load_best=True
-                )
+                EarlyStopping(patience=plan.n_iter_no_change, threshold=plan.tol, threshold_mode="abs", load_best=True)
             )
         if plan.verbose == 1:
             callbacks.append(Lines(plan.first_epoch, plan.last_epoch))

@@ -205,5 +205,5 @@ def test_callable_is_given_groups_rate_and_decay():
 
 
 def test_default_learning_rates():
-    assert {name: default_learning_rate(name) for name in NAMES} == {"adamw": 1e-3, "lars": 0.2, "sgd": 0.05}
+    assert {name: default_learning_rate(name) for name in NAMES} == {"adamw": 5e-3, "lars": 5.0, "sgd": 0.05}
     assert default_learning_rate(torch.optim.Adam) == 1e-3
