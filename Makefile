@@ -3,6 +3,7 @@
 #   make demo        few labels on digits: a table and a picture, in about a minute
 #   make test        everything, doctests and README included
 #   make test-fast   without the tests marked slow, in less than a minute
+#   make test-matrix scikit-learn's checks over every combination of the parts, in three minutes
 #   make test-floor  the contract tests with the lowest supported versions
 #   make lint        style
 #   make clean       remove the environments and everything that was built
@@ -16,7 +17,7 @@ CONTRACTS := $(addprefix tests/test_,checks.py searches.py persistence.py warm_s
 
 PYTEST := -m pytest -n $(WORKERS) --maxprocesses 8
 
-.PHONY: help demo test test-fast test-floor lint clean
+.PHONY: help demo test test-fast test-matrix test-floor lint clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -29,6 +30,9 @@ test: $(ENV)/installed
 
 test-fast: $(ENV)/installed
 	$(ENV)/bin/python $(PYTEST) -m "not slow"
+
+test-matrix: $(ENV)/installed
+	SKLEARN_TWINS_FULL_MATRIX=1 SCIPY_ARRAY_API=1 $(ENV)/bin/python $(PYTEST) tests/test_checks.py
 
 test-floor: $(FLOOR)/installed
 	$(FLOOR)/bin/python $(PYTEST) $(CONTRACTS)

@@ -89,7 +89,9 @@ class Chain(_BaseComposition, Component):
         -------
         params : dict
         """
-        return self._get_params("steps", deep=deep)
+        steps = [step for step in self.steps if isinstance(step, tuple)]
+        a_class = any(isinstance(part, type) for step in steps for part in step)  # refused by `check`, with a name
+        return self._get_params("steps", deep=deep and not a_class)
 
     def set_params(self, **params):
         """Set parameters of the chain, a step (by its name) or a step's parameters.
