@@ -89,7 +89,7 @@ class Chain(_BaseComposition, Component):
         -------
         params : dict
         """
-        steps = [step for step in self.steps if isinstance(step, tuple)]
+        steps = [step for step in self.steps if isinstance(step, tuple)] if isinstance(self.steps, list) else []
         a_class = any(isinstance(part, type) for step in steps for part in step)  # refused by `check`, with a name
         return self._get_params("steps", deep=deep and not a_class)
 

@@ -13,8 +13,8 @@ import torch
 from joblib import Parallel, delayed
 from numpy.testing import assert_array_equal
 from sklearn.base import clone
-from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import cross_val_predict
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from skorch.callbacks import Callback
 from torch import nn
@@ -150,7 +150,7 @@ def test_n_jobs_of_the_caller(wide, table):
 @pytest.mark.slow
 def test_cross_val_predict_n_jobs(wide, table):
     y = np.arange(len(table)) % 2
-    pipeline = make_pipeline(wide, LogisticRegression())
+    pipeline = make_pipeline(wide, KNeighborsClassifier())
     one, two = (cross_val_predict(pipeline, table, y, cv=2, n_jobs=n_jobs, method="predict_proba") for n_jobs in (1, 2))
     assert_array_equal(one, two)
 
