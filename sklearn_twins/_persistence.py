@@ -41,8 +41,8 @@ class Recipe:
 
     def rebuild(self, arrays):
         """The encoder with the weights in `arrays`, on the CPU, in eval mode."""
+        from ._arrays import to_tensors
         from ._runtime import make_generator
-        from .training._state import to_tensors
 
         encoder = self.encoder.build(self.spec, self.n_components, make_generator(0, 0))
         encoder.load_state_dict(to_tensors(arrays))
@@ -58,8 +58,8 @@ def freeze(state):
     """An estimator's state with the encoder as arrays; an encoder of the user's own stays a module, on the CPU."""
     if "encoder_" not in state:
         return state
+    from ._arrays import to_arrays
     from .networks import ReadyEncoder
-    from .training._state import to_arrays
 
     state = dict(state)
     encoder = state["encoder_"]

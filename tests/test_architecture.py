@@ -3,6 +3,7 @@
 import ast
 import importlib
 import inspect
+import pickle
 import re
 import subprocess
 import sys
@@ -101,6 +102,17 @@ def run_python(code):
 def test_torch_is_not_imported_before_it_is_needed(code):
     done = run_python(f"{code}; import sys; bad = {{'torch', 'skorch'}} & set(sys.modules); assert not bad, bad")
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.slow
+def test_skorch_is_not_imported_to_transform(tmp_path):
+    embedder = sklearn_twins.BarlowTwinsEmbedder(max_epochs=1, random_state=0).fit([[0.0], [1.0], [2.0]])
+    (tmp_path / "embedder.pkl").write_bytes(pickle.dumps(embedder))
+    done = run_python(
+        f"import pickle, sys; e = pickle.load(open({str(tmp_path / 'embedder.pkl')!r}, 'rb')); "
+        "e.transform([[0.5]]); assert 'skorch' not in sys.modules"
+    )
+    assert "AssertionError" not in done.stderr and done.returncode == 0, done.stderr
 
 
 @pytest.mark.slow

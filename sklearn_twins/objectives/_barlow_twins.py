@@ -1,12 +1,6 @@
 """The Barlow Twins objective: a cross-correlation matrix that is the identity."""
 
-from numbers import Real
-
-from sklearn.utils._param_validation import Interval, StrOptions
-
-from ._correlation import Objective, diagonal, resolve_weight, squared_norm, standardize
-
-AUTO_WEIGHT = 1.0
+from ._correlation import CorrelationObjective, diagonal, squared_norm, standardize
 
 
 def barlow_twins_terms(z_a, z_b, weight):
@@ -31,7 +25,7 @@ def barlow_twins_terms(z_a, z_b, weight):
     return (1 - on).square().sum(), weight * off
 
 
-class BarlowTwins(Objective):
+class BarlowTwins(CorrelationObjective):
     """Barlow Twins: views agree, coordinates are uncorrelated.
 
     With C the cross-correlation of two projections standardised over the batch,
@@ -65,26 +59,4 @@ class BarlowTwins(Objective):
     0.0
     """
 
-    _parameter_constraints: dict = {
-        "off_diagonal_weight": [StrOptions({"auto"}), Interval(Real, 0, None, closed="left")]
-    }
-
-    def __init__(self, off_diagonal_weight="auto"):
-        self.off_diagonal_weight = off_diagonal_weight
-
-    def terms(self, z_a, z_b):
-        """Invariance and weighted redundancy.
-
-        Parameters
-        ----------
-        z_a, z_b : Tensors of shape (batch, dim)
-            Projections of two views of the same rows.
-
-        Returns
-        -------
-        terms : dict of str to scalar Tensor
-            "invariance" and "redundancy".
-        """
-        weight = resolve_weight(self.off_diagonal_weight, AUTO_WEIGHT, z_a.shape[1])
-        invariance, redundancy = barlow_twins_terms(z_a, z_b, weight)
-        return {"invariance": invariance, "redundancy": redundancy}
+    correlation_terms = staticmethod(barlow_twins_terms)

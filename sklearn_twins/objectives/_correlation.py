@@ -1,6 +1,9 @@
 """The cross-correlation of two projections, and the sums over it that objectives are made of."""
 
+from numbers import Real
+
 import torch
+from sklearn.utils._param_validation import Interval, StrOptions
 
 from .._components import Component
 
@@ -76,11 +79,6 @@ def squared_norm(s_a, s_b):
         return (s_a.T @ s_b).square().sum() / n**2
 
 
-def resolve_weight(weight, auto, dim):
-    """`off_diagonal_weight` as a number: "auto" is a constant over the projection's width."""
-    return auto / dim if isinstance(weight, str) else float(weight)
-
-
 class Objective(Component):
     """An objective with named terms: their sum is what training minimises, each is kept in the history."""
 
@@ -101,3 +99,39 @@ class Objective(Component):
         loss : scalar Tensor
         """
         return sum(self.terms(z_a, z_b).values())
+
+
+class CorrelationObjective(Objective):
+    """An objective with two terms of the cross-correlation: its diagonal's, and its other entries' with a weight.
+
+    Subclasses say what the terms are, in `correlation_terms(z_a, z_b, weight) -> (invariance, redundancy)`.
+
+    Parameters
+    ----------
+    off_diagonal_weight : "auto" or float, default="auto"
+        Weight of the off-diagonal sum. "auto" is 1 over the projection's width.
+    """
+
+    _parameter_constraints: dict = {
+        "off_diagonal_weight": [StrOptions({"auto"}), Interval(Real, 0, None, closed="left")]
+    }
+
+    def __init__(self, off_diagonal_weight="auto"):
+        self.off_diagonal_weight = off_diagonal_weight
+
+    def terms(self, z_a, z_b):
+        """Invariance and weighted redundancy.
+
+        Parameters
+        ----------
+        z_a, z_b : Tensors of shape (batch, dim)
+            Projections of two views of the same rows.
+
+        Returns
+        -------
+        terms : dict of str to scalar Tensor
+            "invariance" and "redundancy".
+        """
+        weight = 1 / z_a.shape[1] if self.off_diagonal_weight == "auto" else self.off_diagonal_weight
+        invariance, redundancy = self.correlation_terms(z_a, z_b, weight)
+        return {"invariance": invariance, "redundancy": redundancy}

@@ -1,12 +1,6 @@
 """The HSIC form of Barlow Twins: off-diagonal correlations are drawn to -1 instead of 0."""
 
-from numbers import Real
-
-from sklearn.utils._param_validation import Interval, StrOptions
-
-from ._correlation import Objective, diagonal, resolve_weight, squared_norm, standardize
-
-AUTO_WEIGHT = 1.0
+from ._correlation import CorrelationObjective, diagonal, squared_norm, standardize
 
 
 def hsic_terms(z_a, z_b, weight):
@@ -35,7 +29,7 @@ def hsic_terms(z_a, z_b, weight):
     return (1 - on).square().sum(), weight * off
 
 
-class HSIC(Objective):
+class HSIC(CorrelationObjective):
     """The HSIC form of Barlow Twins: a negative-free contrastive objective.
 
     With C the cross-correlation of two projections standardised over the batch,
@@ -64,26 +58,4 @@ class HSIC(Objective):
     Contrastive Learning", arXiv 2104.13712, 2021, eq. 5.
     """
 
-    _parameter_constraints: dict = {
-        "off_diagonal_weight": [StrOptions({"auto"}), Interval(Real, 0, None, closed="left")]
-    }
-
-    def __init__(self, off_diagonal_weight="auto"):
-        self.off_diagonal_weight = off_diagonal_weight
-
-    def terms(self, z_a, z_b):
-        """Invariance and weighted redundancy.
-
-        Parameters
-        ----------
-        z_a, z_b : Tensors of shape (batch, dim)
-            Projections of two views of the same rows.
-
-        Returns
-        -------
-        terms : dict of str to scalar Tensor
-            "invariance" and "redundancy".
-        """
-        weight = resolve_weight(self.off_diagonal_weight, AUTO_WEIGHT, z_a.shape[1])
-        invariance, redundancy = hsic_terms(z_a, z_b, weight)
-        return {"invariance": invariance, "redundancy": redundancy}
+    correlation_terms = staticmethod(hsic_terms)

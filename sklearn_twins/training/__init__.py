@@ -3,7 +3,6 @@
 from ._batches import cut
 from ._callbacks import check_callbacks
 from ._optimizers import LARS, default_learning_rate
-from ._state import to_arrays, to_tensors
 from ._trainer import Plan, Training
 
-__all__ = ["LARS", "Plan", "Training", "check_callbacks", "cut", "default_learning_rate", "to_arrays", "to_tensors"]
+__all__ = ["LARS", "Plan", "Training", "check_callbacks", "cut", "default_learning_rate"]

@@ -4,8 +4,8 @@ import time
 
 from skorch.callbacks import Callback
 
+from .._arrays import copy_tensors
 from ._net import StopTraining
-from ._state import copy_tensors
 
 
 class LearningRate(Callback):
@@ -93,8 +93,8 @@ def describe(row):
     return text
 
 
-class Lines(Callback):
-    """Print a line an epoch.
+class Progress(Callback):
+    """Show how far training is.
 
     Parameters
     ----------
@@ -105,6 +105,10 @@ class Lines(Callback):
     def __init__(self, first, last):
         self.first = first
         self.last = last
+
+
+class Lines(Progress):
+    """Print a line an epoch."""
 
     def on_epoch_end(self, net, **kwargs):
         row = net.history[-1]
@@ -117,18 +121,8 @@ class Lines(Callback):
         )
 
 
-class Bar(Callback):
-    """Show a bar over the epochs, with the time left.
-
-    Parameters
-    ----------
-    first, last : int
-        Epochs done before this run, and epochs in all.
-    """
-
-    def __init__(self, first, last):
-        self.first = first
-        self.last = last
+class Bar(Progress):
+    """Show a bar over the epochs, with the time left."""
 
     def on_train_begin(self, net, **kwargs):
         from tqdm.auto import tqdm

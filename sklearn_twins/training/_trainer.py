@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 import torch
 from skorch.callbacks import EarlyStopping
 
+from .._arrays import to_arrays, to_tensors
 from ._batches import cut
 from ._callbacks import Bar, EpochHooks, LastEpoch, LearningRate, Lines, Timer
 from ._net import StopTraining, Twins, TwinsNet
 from ._schedules import SCHEDULES
-from ._state import to_arrays, to_tensors
 
 STREAM_WARMUP_STEPS = 100
 

@@ -6,7 +6,7 @@ import torch
 from sklearn.base import clone
 
 from sklearn_twins.objectives import BarlowTwins, _correlation, cross_correlation, standardize
-from sklearn_twins.objectives._correlation import Objective, diagonal, resolve_weight, squared_norm
+from sklearn_twins.objectives._correlation import Objective, diagonal, squared_norm
 
 EPS = 1e-5
 SHAPES = [(64, 5), (9, 9), (6, 40), (2, 3), (2, 1)]
@@ -207,12 +207,6 @@ def test_gradients_of_the_norm(form, monkeypatch):
     monkeypatch.setattr(_correlation, "GRAM_IF_WIDER_THAN", form)
     z_a, z_b = (torch.tensor(z).requires_grad_() for z in views(5, 4))
     assert torch.autograd.gradcheck(lambda a, b: squared_norm(standardize(a), standardize(b)), (z_a, z_b))
-
-
-def test_resolve_weight():
-    assert resolve_weight("auto", 10.0, 40) == 0.25
-    assert resolve_weight(3, 10.0, 40) == 3.0
-    assert resolve_weight(np.float32(0.5), 10.0, 40) == 0.5
 
 
 def test_objective_is_the_sum_of_its_terms():

@@ -1,4 +1,4 @@
-"""What training keeps between runs, as NumPy arrays: free of devices, safe to pickle and to hash."""
+"""Nested tensors as NumPy arrays and back: state that is free of devices, safe to pickle and to hash."""
 
 import numpy as np
 import torch

@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import nn
 
-from sklearn_twins.training import Plan, Training, to_arrays, to_tensors
-from sklearn_twins.training._state import copy_tensors, map_tensors
+from sklearn_twins._arrays import copy_tensors, map_tensors, to_arrays, to_tensors
+from sklearn_twins.training import Plan, Training
 
 DTYPES = [torch.float32, torch.float64, torch.int64, torch.uint8, torch.bool]
 
