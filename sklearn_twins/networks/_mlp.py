@@ -37,7 +37,7 @@ class MLPEncoder(Component):
 
     Parameters
     ----------
-    hidden_dims : tuple of int, default=(256, 256)
+    hidden_dims : tuple of int, default=(256, 256, 256)
         Widths of the hidden layers. The last one is the embedding's own width, unless
         `n_components` asks for another: then one linear layer more leads to it.
 
@@ -54,7 +54,7 @@ class MLPEncoder(Component):
 
     _parameter_constraints: dict = {"hidden_dims": [tuple, list]}
 
-    def __init__(self, hidden_dims=(256, 256)):
+    def __init__(self, hidden_dims=(256, 256, 256)):
         self.hidden_dims = hidden_dims
 
     def check(self):
