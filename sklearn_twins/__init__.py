@@ -2,13 +2,14 @@
 
 from importlib import import_module
 
+from ._components import Component, SampleSpec
 from ._embedder import BarlowTwinsEmbedder
 
 __version__ = "0.1.0.dev0"
 
 ROOMS = ("augmentations", "networks", "objectives", "preprocessing")
 
-__all__ = ["BarlowTwinsEmbedder", *ROOMS]
+__all__ = ["BarlowTwinsEmbedder", "Component", "SampleSpec", *ROOMS]
 
 
 def __getattr__(name):

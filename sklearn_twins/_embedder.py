@@ -6,6 +6,7 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
+from ._components import is_component
 from ._modalities import MODALITIES, ROLES, resolve
 from ._persistence import fitted_state
 from ._progress import CallbackSupportMixin
@@ -37,7 +38,7 @@ class BarlowTwinsEmbedder(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin,
         callable ``(x, data, generator) -> view``.
     encoder : "auto", "mlp", component, torch.nn.Module or callable, default="auto"
         What embeds a sample ("backbone" in papers). A module is copied and trained; a callable is given the
-        :class:`~sklearn_twins._components.SampleSpec` and returns a module.
+        :class:`~sklearn_twins.SampleSpec` and returns a module.
     projector : "auto", "mlp", "identity" or component, default="auto"
         What leads from the embedding to the projection; used in `fit` only.
     objective : "auto", "barlow_twins", "hsic", component or callable, default="auto"
@@ -69,7 +70,8 @@ class BarlowTwinsEmbedder(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin,
         Whether `fit` goes on from where the last fit ended. `max_epochs` counts the epochs of all fits, as
         `n_estimators` does in gradient boosting. The preprocessor stays as it was learnt first.
     callbacks : list or None, default=None
-        Callbacks of skorch's training loop. They are used as they are, so that they can be read after the fit.
+        Callbacks of skorch's training loop, used as they are, so that they can be read after the fit. What needs
+        skorch's data sets or its default validation (`valid_loss` without `early_stopping`) does not work.
         scikit-learn's own callbacks (1.9 and later) are set by `set_callbacks`.
     device : str, default="auto"
         Where to train: "cpu", "cuda", "cuda:1", ... "auto" is the GPU where CUDA has one. The encoder stays there;
@@ -234,9 +236,10 @@ class BarlowTwinsEmbedder(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin,
     def partial_fit(self, X, y=None):
         """Train for one epoch on the rows of X, going on from what has been learnt.
 
-        The first call learns the preprocessor's scales; give it a chunk that stands for the rest. The optimizer
-        goes on from call to call, its learning rate being constant after 100 warm-up steps. After a `fit`
-        without `warm_start`, the encoder goes on with a new projector and a new optimizer.
+        The first call learns the preprocessor's scales; give it a chunk that stands for the rest. Chunks should have
+        a hundred rows or more: correlations over a few rows are noise, and train worse than nothing. The optimizer
+        goes on from call to call; its learning rate is constant after 100 warm-up steps (`max_epochs`, `lr_schedule`
+        and `early_stopping` are not used). After a `fit` without `warm_start`, projector and optimizer are new.
 
         Parameters
         ----------
@@ -307,7 +310,7 @@ class BarlowTwinsEmbedder(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin,
             part = getattr(self, parameter)
             if isinstance(part, str):
                 setattr(self, parameter, resolve(parameter, part, self.modality))
-            elif not hasattr(part, "set_params"):
+            elif not is_component(part):
                 raise ValueError(
                     f"{parameter}={part!r} has no parameters to set. Give {parameter} a name or a component "
                     f"of sklearn_twins.{ROLES[parameter].room}."

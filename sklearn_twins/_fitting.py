@@ -2,11 +2,15 @@
 
 import contextlib
 import copy
+import inspect
+from numbers import Number
 
+import joblib
 import numpy as np
 import torch
 from sklearn.base import clone
 
+from ._arrays import to_arrays
 from ._components import Component, check_instance, check_part, is_component
 from ._modalities import ROLES, resolve
 from ._persistence import Recipe, finish, fitted_state
@@ -60,14 +64,33 @@ def resolve_parts(embedder):
     return parts
 
 
-def describe(part):
-    """A part in words that are the same in another process."""
-    return getattr(part, "__qualname__", None) or repr(part)
+def identity(part):
+    """What makes a part the part it is, equal for copies and in other processes."""
+    if isinstance(part, torch.nn.Module):
+        return repr(part), joblib.hash(to_arrays(dict(part.state_dict())))
+    if is_component(part):
+        return type(part).__qualname__, {name: identity(value) for name, value in part.get_params(deep=False).items()}
+    if isinstance(part, (list, tuple)):
+        return tuple(identity(item) for item in part)
+    if part is None or isinstance(part, (str, Number)):
+        return part
+    return getattr(part, "__qualname__", type(part).__qualname__)
+
+
+def check_owner(preprocessor):
+    """Refuse a transformer that cannot check X in the embedder's name."""
+    if "owner" not in inspect.signature(preprocessor.transform).parameters:
+        raise TypeError(
+            f"preprocessor={preprocessor!r} must have fit_transform(X, owner=...) and transform(X, owner=...), which "
+            "check X in the owner's name. To use a transformer of scikit-learn's, put it before the embedder in a "
+            "Pipeline."
+        )
+    return preprocessor
 
 
 def check_unchanged(parameter, was, now):
     """Refuse to go on with another part than the one that was trained."""
-    if was != now:
+    if identity(was) != identity(now):
         raise ValueError(
             f"{parameter} cannot change when training goes on: it was {was}, and is now {now}. "
             f"Set it back, or clone the estimator and start anew."
@@ -94,6 +117,7 @@ class Fit:
         self.parts = resolve_parts(embedder)
         check_callbacks(embedder.callbacks)
         self.device = choose_device(embedder.device)
+        self.n_threads = count_threads(embedder.n_jobs)
         self.before = getattr(embedder, "_training_state", None) if resume else None
         self.n_done = embedder.n_iter_ if resume else 0
         self.n_streamed = embedder._n_streamed if resume else 0
@@ -101,7 +125,7 @@ class Fit:
             self._check_unchanged()
         self.samples = self._samples()
         self.n_epochs = self._last_epoch()
-        self.seed = choose_seed(embedder.random_state)
+        self.seed = self.before["seed"] if self.before else choose_seed(embedder.random_state)
 
     def run(self):
         """Train.
@@ -118,8 +142,9 @@ class Fit:
             attributes = fitted_state(embedder)
             tasks.end(lambda: attributes)
             return attributes
-        with settled(self.device, count_threads(embedder.n_jobs)), self._foreign_generators():
+        with settled(self.device, self.n_threads), self._foreign_generators():
             self.training = self._training()
+            self.samples = None
             try:
                 self.training.run(tasks.begin_epoch, lambda: tasks.end_epoch(self._preview))
                 attributes = self._attributes()
@@ -128,16 +153,19 @@ class Fit:
                 if embedder.warm_start and not self.stream and self.training.wind_back():
                     interrupt.attributes = self._attributes()
                 raise
+            finally:
+                self.training.release()
+                self.training = None
         return attributes
 
     def _check_unchanged(self):
         embedder, parts = self.embedder, self.parts
-        check_unchanged("encoder", describe(embedder._recipe.encoder), describe(parts["encoder"]))
+        check_unchanged("encoder", embedder._recipe.encoder, parts["encoder"])
         check_unchanged("n_components", embedder._recipe.n_components, embedder.n_components)
-        check_unchanged("preprocessor", describe(embedder.preprocessor_), describe(parts["preprocessor"]))
+        check_unchanged("preprocessor", embedder.preprocessor_, parts["preprocessor"])
         if self.before:
-            check_unchanged("projector", self.before["projector_part"], describe(parts["projector"]))
-            check_unchanged("optimizer", self.before["optimizer_part"], describe(embedder.optimizer))
+            check_unchanged("projector", self.before["projector_part"], parts["projector"])
+            check_unchanged("optimizer", self.before["optimizer_part"], embedder.optimizer)
 
     def _samples(self):
         embedder = self.embedder
@@ -147,7 +175,7 @@ class Fit:
             self.preprocessor = embedder.preprocessor_
             samples = self.preprocessor.transform(self.X, owner=self.owner)
         else:
-            self.preprocessor = self.parts["preprocessor"]
+            self.preprocessor = check_owner(self.parts["preprocessor"])
             samples = self.preprocessor.fit_transform(self.X, owner=self.owner)
         least = 4 if embedder.early_stopping and not self.stream else 2
         if len(samples) < least:
@@ -162,9 +190,9 @@ class Fit:
         if self.stream:
             return self.n_done + 1
         n_epochs = embedder.max_epochs
-        if n_epochs == "auto":
-            n_epochs = auto_epochs(len(self.samples), embedder.batch_size)
         n_fitted = self.n_done - self.n_streamed
+        if n_epochs == "auto":
+            n_epochs = max(n_fitted, auto_epochs(len(self.samples), embedder.batch_size))
         if n_epochs < n_fitted:
             raise ValueError(
                 f"max_epochs={n_epochs} must be larger than or equal to n_iter_={n_fitted} when warm_start=True: "
@@ -185,7 +213,7 @@ class Fit:
             encoder = check_module("encoder", parts["encoder"].build(spec, embedder.n_components, weights))
             frozen = tuple(name for name, parameter in encoder.named_parameters() if not parameter.requires_grad)
             self.recipe = Recipe(parts["encoder"], spec, embedder.n_components, frozen)
-        self.width = output_width(encoder, spec)
+        self.width = embedder._n_features_out if self.resume else output_width(encoder, spec)
         train, valid = self._split()
         return Training(
             self._plan(),
@@ -233,8 +261,7 @@ class Fit:
 
     def _foreign_generators(self):
         """Modules of the user's draw from torch's global generators: seed those, and put them back."""
-        foreign = any(not isinstance(part, Component) for part in self.parts.values())
-        if not foreign and not isinstance(self.parts["encoder"], ReadyEncoder):
+        if not any(is_foreign(part) for part in self.parts.values()):
             return contextlib.nullcontext()
         return global_generators_seeded(make_generator(self.seed, FOREIGN).initial_seed(), self.device)
 
@@ -264,10 +291,18 @@ class Fit:
         if self.stream or embedder.warm_start:
             attributes["_training_state"] = {
                 **training.state(),
-                "projector_part": describe(self.parts["projector"]),
-                "optimizer_part": describe(embedder.optimizer),
+                "seed": self.seed,
+                "projector_part": self.parts["projector"],
+                "optimizer_part": embedder.optimizer,
             }
         return attributes
+
+
+def is_foreign(part):
+    """Whether a part is, or holds, code of the user's, which may draw from torch's global generators."""
+    if not isinstance(part, Component):
+        return True
+    return any(callable(value) and not isinstance(value, Component) for value in part.get_params().values())
 
 
 def check_module(parameter, module):

@@ -7,7 +7,7 @@ from ._components import Role
 ROLES = {
     role.parameter: role
     for role in (
-        Role("preprocessor", "preprocessing", {"table": "TablePreprocessor"}, needs=("fit", "transform")),
+        Role("preprocessor", "preprocessing", {"table": "TablePreprocessor"}, needs=("fit_transform", "transform")),
         Role(
             "augmentation",
             "augmentations",
@@ -65,5 +65,7 @@ def resolve(parameter, value, modality):
     part : component or callable
     """
     if isinstance(value, str) and value == "auto":
+        if modality not in MODALITIES:
+            raise ValueError(f"modality={modality!r} is not known. Use one of {sorted(MODALITIES)}.")
         value = getattr(MODALITIES[modality], parameter)
     return ROLES[parameter].resolve(value)

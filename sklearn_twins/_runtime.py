@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from sklearn.utils import check_random_state
 
-DEVICES = ("cpu", "cuda", "mps", "xpu")
+DEVICES = ("cpu", "cuda")
 PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16}
 
 _threads_lock = threading.Lock()
@@ -53,8 +53,10 @@ def choose_precision(precision, device):
 
     "auto" is float32 on the CPU, and bfloat16 on GPUs that compute in it.
     """
+    if precision not in ("auto", *PRECISIONS):
+        raise ValueError(f"precision={precision!r} is not known. Use 'auto', {' or '.join(map(repr, PRECISIONS))}.")
     if precision == "auto":
-        fast = device.type == "cuda" and torch.cuda.is_bf16_supported()
+        fast = device.type == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0)  # older ones emulate it
         precision = "bfloat16" if fast else "float32"
     return PRECISIONS[precision]
 
@@ -153,6 +155,8 @@ def count_threads(n_jobs):
     """
     if n_jobs is None:
         return 1
+    if n_jobs == 0:
+        raise ValueError("n_jobs=0 has no meaning. Use None for one thread, -1 for all cores, or a positive number.")
     n_threads = joblib.effective_n_jobs(n_jobs)
     in_worker = multiprocessing.parent_process() is not None
     return min(n_threads, torch.get_num_threads()) if in_worker else n_threads

@@ -7,6 +7,8 @@ import scipy.sparse
 import torch
 from numpy.testing import assert_array_equal
 from sklearn.exceptions import NotFittedError
+from sklearn.preprocessing import StandardScaler
+from skorch.callbacks import LRScheduler
 from torch import nn
 
 from sklearn_twins.augmentations import (
@@ -160,6 +162,10 @@ BAD_PARAMETERS = [
     ({"callbacks": 3}, "callbacks", "3"),
     ({"callbacks": "print"}, "callbacks", "'print'"),
     ({"callbacks": [3]}, "callbacks", "3"),
+    ({"callbacks": [LRScheduler()]}, "callbacks", "lr_schedule"),
+    ({"callbacks": [("rate", LRScheduler)]}, "callbacks", "lr_schedule"),
+    ({"preprocessor": StandardScaler()}, "preprocessor", "StandardScaler()", "Pipeline"),
+    ({"n_jobs": 0}, "n_jobs", "0"),
     ({"callbacks": [None]}, "callbacks", "None"),
     ({"device": "nonsense"}, "device", "'nonsense'"),
     ({"device": "cuda:99"}, "device", "'cuda:99'"),
@@ -441,3 +447,29 @@ def test_missing_values_are_no_medians(make, X):
     embedder = make().fit(X)
     filled = np.where(np.isnan(X), np.nanmedian(X, axis=0), X)
     assert not np.allclose(embedder.transform(X), embedder.transform(filled))
+
+
+@pytest.mark.parametrize(
+    ("parameters", "words"),
+    [
+        ({"objective": lambda z_a, z_b: (z_a - z_b) ** 2}, ("objective", "(15, 8)")),
+        ({"objective": lambda z_a, z_b: 3.0}, ("objective", "float")),
+        ({"augmentation": lambda x, data, generator: x[:, :2]}, ("augmentation", "(15, 5)", "2")),
+        ({"augmentation": lambda x, data, generator: x.numpy()}, ("augmentation", "(15, 5)")),
+    ],
+)
+def test_callable_that_returns_something_else(make, X, parameters, words):
+    """Found in the first batch; the estimator stays unfitted."""
+    embedder = make(**parameters)
+    refused(embedder.fit, X, words)
+    assert not hasattr(embedder, "encoder_")
+
+
+def test_class_in_a_role_has_no_nested_parameters(make):
+    with pytest.raises(ValueError, match="augmentation"):
+        make(augmentation=Masking).set_params(augmentation__mask_rate=0.1)
+
+
+def test_unknown_modality_of_a_nested_parameter(make):
+    with pytest.raises(ValueError, match="modality='audio'"):
+        make(modality="audio").set_params(augmentation__corruption_rate=0.1)

@@ -1,8 +1,10 @@
 """The same seed gives the same embedding to the bit, whatever is around a fit; and a fit leaves no trace around it."""
 
 import contextlib
+import gc
 import pickle
 import random
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -298,6 +300,35 @@ def test_set_default_device(make, X):
         assert torch.get_default_device().type == "meta"
     finally:
         torch.set_default_device(None)
+
+
+@pytest.mark.parametrize("within", ["bare", "chain", "pair"])
+def test_augmentation_of_the_user_s_is_deterministic(make, X, within):
+    def noisy(x, data, generator):
+        return x + 0.1 * torch.randn_like(x)
+
+    augmentation = {"bare": noisy, "chain": Chain([("noise", noisy)]), "pair": Pair(Identity(), noisy)}[within]
+    before = torch.get_rng_state()
+    one, two = (make(augmentation=augmentation).fit_transform(X) for _ in range(2))
+    assert torch.equal(torch.get_rng_state(), before)
+    assert_array_equal(one, two)
+
+
+def test_rows_are_let_go_after_a_fit(make, X):
+    """Without the garbage collector's help: on a GPU this is memory that the next fit needs."""
+    seen = []
+
+    class Rows(Callback):
+        def on_epoch_begin(self, net, dataset_train=None, **kwargs):
+            if not seen:
+                seen.append(weakref.ref(dataset_train))
+
+    gc.disable()
+    try:
+        make(callbacks=[Rows()]).fit(X)
+        assert seen[0]() is None
+    finally:
+        gc.enable()
 
 
 def test_dropout_is_deterministic(make, X):

@@ -72,9 +72,10 @@ def test_precision_on_the_cpu(precision, expected):
     assert choose_precision(precision, CPU) is expected
 
 
-@pytest.mark.parametrize(("supported", "expected"), [(True, torch.bfloat16), (False, None)])
-def test_auto_precision_on_a_gpu(supported, expected, monkeypatch):
-    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda *args: supported)
+@pytest.mark.parametrize(("capability", "expected"), [((8, 0), torch.bfloat16), ((7, 5), None)])
+def test_auto_precision_on_a_gpu(capability, expected, monkeypatch):
+    """Cards before Ampere emulate bfloat16, slowly."""
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
     assert choose_precision("auto", torch.device("cuda")) is expected
     assert choose_precision("float32", torch.device("cuda")) is None
 

@@ -4,9 +4,12 @@ import pickle
 
 import numpy as np
 import pytest
+import torch
 from numpy.testing import assert_array_equal
+from sklearn import config_context
 from sklearn.base import clone
 from skorch.callbacks import Callback
+from torch import nn
 
 from sklearn_twins.networks import MLPProjector
 
@@ -238,6 +241,66 @@ def test_warm_start_refuses_another_width(make, X):
     embedder = make(warm_start=True).fit(X).set_params(max_epochs=3, n_components=3)
     with pytest.raises(ValueError, match="n_components"):
         embedder.fit(X)
+
+
+@pytest.mark.parametrize("changed", [{"batch_size": 60}, {"batch_size": 4}])
+def test_learning_rate_ends_near_zero_after_a_change_of_batches(make, X, changed):
+    embedder = make(warm_start=True, max_epochs=10).fit(X)
+    rates = embedder.set_params(max_epochs=20, **changed).fit(X).history_["learning_rate"]
+    assert rates[10:].max() > 1e-4
+    assert rates[-1] < 1e-3 < rates.max()
+
+
+def test_learning_rate_ends_near_zero_after_a_fit_without_warm_start(make, X):
+    embedder = make(max_epochs=10).fit(X).set_params(warm_start=True, max_epochs=20)
+    assert embedder.fit(X).history_["learning_rate"][-1] < 1e-4
+
+
+def test_same_rows_are_held_out_when_training_goes_on(make, X):
+    class Held(Callback):
+        def __init__(self):
+            self.rows = []
+
+        def on_epoch_begin(self, net, dataset_valid=None, **kwargs):
+            self.rows.append(dataset_valid.numpy().copy())
+
+    held = Held()
+    embedder = make(warm_start=True, early_stopping=True, random_state=None, callbacks=[held]).fit(X)
+    embedder.set_params(max_epochs=4).fit(X)
+    assert len(held.rows) == 4
+    assert_array_equal(held.rows[0], held.rows[3])
+
+
+def test_same_part_in_other_words_is_no_change(make, X):
+    embedder = make(warm_start=True).fit(X)
+    with config_context(print_changed_only=False):
+        embedder.set_params(encoder__hidden_dims=[8], max_epochs=3).fit(X)
+    assert embedder.n_iter_ == 3
+
+
+def test_warm_start_refuses_another_module_of_the_same_shape(make, X):
+    embedder = make(encoder=nn.Linear(5, 8), warm_start=True).fit(X)
+    pickle.loads(pickle.dumps(embedder)).set_params(max_epochs=3).fit(X)
+    with pytest.raises(ValueError, match="encoder"):
+        embedder.set_params(encoder=nn.Linear(5, 8), max_epochs=3).fit(X)
+
+
+def test_auto_epochs_never_fall_behind_what_is_done(make, X):
+    embedder = make(warm_start=True, max_epochs="auto").fit(X[:10])
+    n_iter = embedder.n_iter_
+    assert embedder.set_params(batch_size=2).fit(np.tile(X, (20, 1))).n_iter_ >= n_iter
+
+
+@pytest.mark.gpu
+def test_training_goes_on_on_a_gpu(make, X):
+    if not torch.cuda.is_available():
+        pytest.skip("There is no CUDA device here.")
+    embedder = make(device="cuda", warm_start=True).fit(X)
+    embedder.set_params(max_epochs=4).fit(X)
+    embedder.partial_fit(X).partial_fit(X)
+    restored = pickle.loads(pickle.dumps(embedder))
+    assert next(restored.encoder_.parameters()).device.type == "cpu"
+    assert np.allclose(restored.transform(X), embedder.set_params(precision="float32").transform(X), atol=1e-2)
 
 
 def test_early_stopping_stops(make, X):

@@ -69,6 +69,10 @@ class TablePreprocessor(TransformerMixin, Component):
     feature_names_in_ : ndarray of shape (n_features_in_,)
         Names of the columns seen in `fit`, if they are all strings.
 
+    Notes
+    -----
+    NOTE[DIFF]: the paper clips at 3; 1.5 gave better few-label probes on digits, by about a point.
+
     References
     ----------
     Holzmueller, Grinsztajn and Steinwart, "Better by Default: Strong Pre-Tuned MLPs and Boosted

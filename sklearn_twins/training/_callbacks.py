@@ -2,7 +2,7 @@
 
 import time
 
-from skorch.callbacks import Callback
+from skorch.callbacks import Callback, LRScheduler
 
 from .._arrays import copy_tensors
 from ._net import StopTraining
@@ -154,5 +154,8 @@ def check_callbacks(callbacks):
     """
     for item in callbacks or []:
         callback = item[1] if isinstance(item, (tuple, list)) and len(item) == 2 else item
-        if not (isinstance(callback, Callback) or (isinstance(callback, type) and issubclass(callback, Callback))):
+        kind = callback if isinstance(callback, type) else type(callback)
+        if issubclass(kind, LRScheduler):
+            raise TypeError(f"callbacks must not set the learning rate; use lr_schedule. Got {item!r}.")
+        if not issubclass(kind, Callback):
             raise TypeError(f"callbacks must hold skorch callbacks or (name, callback) pairs. Got {item!r}.")

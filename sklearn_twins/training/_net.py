@@ -49,7 +49,7 @@ class TwinsNet(NeuralNet):
     plan : Plan
         How it is trained.
     generators : dict of str to torch.Generator
-        "batches" and "views", on the device.
+        "batches", "views" and "validation", on the device.
     """
 
     def __init__(self, module, objective, make_views, plan, generators, **kwargs):
@@ -85,7 +85,7 @@ class TwinsNet(NeuralNet):
             raise StopTraining
 
     def get_split_datasets(self, X, y=None, **fit_params):
-        """Training and validation rows as (data, views' data, generators) instead of row-by-row datasets."""
+        """X is the pair of training and validation rows already, instead of row-by-row datasets."""
         return X
 
     def get_iterator(self, dataset, training=False):
@@ -99,6 +99,10 @@ class TwinsNet(NeuralNet):
         x : (batch, *sample_shape); returns 2 x (batch, projection_dim)
         """
         x_a, x_b = self.make_views(x, self.donors, generator)
+        for view in (x_a, x_b):
+            if not isinstance(view, torch.Tensor) or view.shape != x.shape:
+                got = getattr(view, "shape", type(view).__name__)
+                raise TypeError(f"augmentation must return a tensor of its input's shape {tuple(x.shape)}. Got {got}.")
         autocast = self.plan.autocast
         with torch.autocast(x.device.type, dtype=autocast, enabled=autocast is not None):
             return self.module_(x_a), self.module_(x_b)
@@ -106,10 +110,14 @@ class TwinsNet(NeuralNet):
     def measure(self, x, generator):
         """Loss and terms of the rows `x`, as scalar tensors."""
         z_a, z_b = self.infer(x, generator)
-        if not hasattr(self.objective, "terms"):
-            return self.objective(z_a, z_b), {}
-        terms = self.objective.terms(z_a, z_b)
-        return sum(terms.values()), terms
+        if hasattr(self.objective, "terms"):
+            terms = self.objective.terms(z_a, z_b)
+            return sum(terms.values()), terms
+        loss = self.objective(z_a, z_b)
+        if not isinstance(loss, torch.Tensor) or loss.dim() != 0:
+            shape = tuple(loss.shape) if isinstance(loss, torch.Tensor) else type(loss).__name__
+            raise TypeError(f"objective={self.objective!r} must return a scalar tensor. Got {shape}.")
+        return loss, {}
 
     def train_step_single(self, batch, **fit_params):
         loss, terms = self.measure(batch, self.generators["views"])

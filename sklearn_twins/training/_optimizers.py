@@ -78,6 +78,10 @@ class LARS(torch.optim.Optimizer):
     trust : float, default=0.001
         Trust coefficient.
 
+    Notes
+    -----
+    NOTE[DIFF]: the denominator of the ratio is the norm of gradient plus decay, where the paper adds their norms.
+
     References
     ----------
     You, Gitman and Ginsburg, "Large Batch Training of Convolutional Networks", arXiv 1708.03888, 2017,

@@ -131,6 +131,11 @@ class Training:
         finally:
             self.bar.close()
 
+    def release(self):
+        """Let go of the rows and of the caller's hooks, which may refer back to the run."""
+        self.train = self.valid = self.net.donors = None
+        self.hooks.begin = self.hooks.end = None
+
     def wind_back(self):
         """Return to the last finished epoch.
 
@@ -200,7 +205,7 @@ class Training:
         if plan.lr_schedule == "stream":
             return lambda step: peak * min(1.0, (step + 1) / STREAM_WARMUP_STEPS)
         schedule = SCHEDULES[plan.lr_schedule] if isinstance(plan.lr_schedule, str) else plan.lr_schedule
-        n_steps = cut(len(self.train), plan.batch_size)[0] * plan.last_epoch
+        n_steps = self.n_steps + cut(len(self.train), plan.batch_size)[0] * (plan.last_epoch - plan.first_epoch)
         return lambda step: peak * schedule(step, n_steps)
 
     def _restore(self, state):
