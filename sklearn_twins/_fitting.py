@@ -2,17 +2,11 @@
 
 import contextlib
 import copy
-import inspect
-from numbers import Number
 
-import joblib
 import numpy as np
 import torch
-from sklearn.base import clone
 
-from ._arrays import to_arrays
-from ._components import Component, check_instance, check_part, is_component
-from ._modalities import ROLES, resolve
+from ._parts import check_module, check_owner, check_unchanged, is_foreign, resolve_parts
 from ._persistence import Recipe, finish, fitted_state
 from ._progress import FitTasks
 from ._runtime import (
@@ -25,7 +19,7 @@ from ._runtime import (
     settled,
 )
 from .augmentations import make_views
-from .networks import ReadyEncoder, output_width
+from .networks import output_width
 from .training import Plan, Training, check_callbacks, cut, default_learning_rate
 
 # Streams of the seed. A new purpose gets a new number, so that the others' draws stay as they are.
@@ -40,61 +34,6 @@ def auto_epochs(n, batch_size):
     """Epochs for a table of `n` rows: few rows need more passes for the same number of steps."""
     n_batches, _ = cut(n, batch_size)
     return int(np.clip(round(AUTO_STEPS / n_batches), *AUTO_EPOCHS))
-
-
-def resolve_parts(embedder):
-    """The components that an embedder's roles stand for, checked.
-
-    Parameters
-    ----------
-    embedder : BarlowTwinsEmbedder
-        Its parameters are read, not changed.
-
-    Returns
-    -------
-    parts : dict of str to component or callable
-    """
-    parts = {}
-    for parameter in ROLES:
-        part = resolve(parameter, getattr(embedder, parameter), embedder.modality)
-        if parameter == "encoder" and (isinstance(part, torch.nn.Module) or not hasattr(part, "build")):
-            part = ReadyEncoder(part)
-        check_instance(part, parameter)
-        parts[parameter] = check_part(clone(part) if is_component(part) else part)
-    return parts
-
-
-def identity(part):
-    """What makes a part the part it is, equal for copies and in other processes."""
-    if isinstance(part, torch.nn.Module):
-        return repr(part), joblib.hash(to_arrays(dict(part.state_dict())))
-    if is_component(part):
-        return type(part).__qualname__, {name: identity(value) for name, value in part.get_params(deep=False).items()}
-    if isinstance(part, (list, tuple)):
-        return tuple(identity(item) for item in part)
-    if part is None or isinstance(part, (str, Number)):
-        return part
-    return getattr(part, "__qualname__", type(part).__qualname__)
-
-
-def check_owner(preprocessor):
-    """Refuse a transformer that cannot check X in the embedder's name."""
-    if "owner" not in inspect.signature(preprocessor.transform).parameters:
-        raise TypeError(
-            f"preprocessor={preprocessor!r} must have fit_transform(X, owner=...) and transform(X, owner=...), which "
-            "check X in the owner's name. To use a transformer of scikit-learn's, put it before the embedder in a "
-            "Pipeline."
-        )
-    return preprocessor
-
-
-def check_unchanged(parameter, was, now):
-    """Refuse to go on with another part than the one that was trained."""
-    if identity(was) != identity(now):
-        raise ValueError(
-            f"{parameter} cannot change when training goes on: it was {was}, and is now {now}. "
-            f"Set it back, or clone the estimator and start anew."
-        )
 
 
 class Fit:
@@ -296,20 +235,6 @@ class Fit:
                 "optimizer_part": embedder.optimizer,
             }
         return attributes
-
-
-def is_foreign(part):
-    """Whether a part is, or holds, code of the user's, which may draw from torch's global generators."""
-    if not isinstance(part, Component):
-        return True
-    return any(callable(value) and not isinstance(value, Component) for value in part.get_params().values())
-
-
-def check_module(parameter, module):
-    """Refuse a component that builds anything but a module."""
-    if not isinstance(module, torch.nn.Module):
-        raise TypeError(f"The build method of {parameter} must return a torch.nn.Module. Got {module!r}.")
-    return module
 
 
 def append(old, new):

@@ -1,6 +1,7 @@
 """Training that goes on: `warm_start`, `partial_fit`, early stopping, and what is said of it."""
 
 import pickle
+from functools import partial
 
 import numpy as np
 import pytest
@@ -274,8 +275,16 @@ def test_same_rows_are_held_out_when_training_goes_on(make, X):
 def test_same_part_in_other_words_is_no_change(make, X):
     embedder = make(warm_start=True).fit(X)
     with config_context(print_changed_only=False):
-        embedder.set_params(encoder__hidden_dims=[8], max_epochs=3).fit(X)
+        embedder.set_params(encoder__hidden_dims=[8], projector__projection_dim=np.int64(8), max_epochs=3).fit(X)
     assert embedder.n_iter_ == 3
+
+
+@pytest.mark.parametrize("optimizer", [torch.optim.Adam, partial(torch.optim.SGD, momentum=0.5)])
+def test_optimizer_of_the_user_s_goes_on(make, X, optimizer):
+    embedder = make(warm_start=True, optimizer=optimizer).fit(X).set_params(max_epochs=3)
+    assert pickle.loads(pickle.dumps(embedder)).fit(X).n_iter_ == 3
+    with pytest.raises(ValueError, match="optimizer"):
+        embedder.set_params(optimizer=torch.optim.RMSprop).fit(X)
 
 
 def test_warm_start_refuses_another_module_of_the_same_shape(make, X):

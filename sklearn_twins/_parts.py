@@ -1,0 +1,96 @@
+"""An embedder's parts: what its parameters stand for, checked, and compared with what was trained before."""
+
+import inspect
+from numbers import Number
+
+import joblib
+import torch
+from sklearn.base import clone
+
+from ._arrays import to_arrays
+from ._components import Component, check_instance, check_part, is_component
+from ._modalities import ROLES, resolve
+from .networks import ReadyEncoder
+
+
+def resolve_parts(embedder):
+    """The components that an embedder's roles stand for, checked.
+
+    Parameters
+    ----------
+    embedder : BarlowTwinsEmbedder
+        Its parameters are read, not changed.
+
+    Returns
+    -------
+    parts : dict of str to component or callable
+    """
+    parts = {}
+    for parameter in ROLES:
+        part = resolve(parameter, getattr(embedder, parameter), embedder.modality)
+        if parameter == "encoder" and (isinstance(part, torch.nn.Module) or not hasattr(part, "build")):
+            part = ReadyEncoder(part)  # which copies the module when it builds
+        elif is_component(part):
+            part = clone(part)
+        check_instance(part, parameter)
+        parts[parameter] = check_part(part)
+    return parts
+
+
+def check_owner(preprocessor):
+    """Refuse a transformer that cannot check X in the embedder's name."""
+    if "owner" not in inspect.signature(preprocessor.transform).parameters:
+        raise TypeError(
+            f"preprocessor={preprocessor!r} must have fit_transform(X, owner=...) and transform(X, owner=...), which "
+            "check X in the owner's name. To use a transformer of scikit-learn's, put it before the embedder in a "
+            "Pipeline."
+        )
+    return preprocessor
+
+
+def check_module(parameter, module):
+    """Refuse a component that builds anything but a module."""
+    if not isinstance(module, torch.nn.Module):
+        raise TypeError(f"The build method of {parameter} must return a torch.nn.Module. Got {module!r}.")
+    return module
+
+
+def is_foreign(part):
+    """Whether a part is, or holds, code of the user's, which may draw from torch's global generators."""
+    if not isinstance(part, Component):
+        return True
+    return any(callable(value) and not isinstance(value, Component) for value in part.get_params().values())
+
+
+def same(was, now):
+    """Whether two parts are alike: of one type, with the same parameters; modules with the same weights."""
+    if was is now:
+        return True
+    if isinstance(was, (list, tuple)) and isinstance(now, (list, tuple)):
+        return len(was) == len(now) and all(map(same, was, now))
+    if isinstance(was, Number) and isinstance(now, Number):
+        return bool(was == now)
+    if type(was) is not type(now):
+        return False
+    if isinstance(was, torch.nn.Module):
+        return repr(was) == repr(now) and weights_hash(was) == weights_hash(now)
+    if is_component(was):
+        before, after = was.get_params(deep=False), now.get_params(deep=False)
+        return before.keys() == after.keys() and all(same(before[name], after[name]) for name in before)
+    if callable(was):
+        return getattr(was, "__qualname__", None) == getattr(now, "__qualname__", None)
+    return bool(was == now)
+
+
+def weights_hash(module):
+    """A hash of a module's parameters and buffers."""
+    return joblib.hash(to_arrays(dict(module.state_dict())))
+
+
+def check_unchanged(parameter, was, now):
+    """Refuse to go on with another part than the one that was trained."""
+    if not same(was, now):
+        raise ValueError(
+            f"{parameter} cannot change when training goes on: it was {was}, and is now {now}. "
+            f"Set it back, or clone the estimator and start anew."
+        )
