@@ -56,8 +56,8 @@ class BarlowTwinsEmbedder(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin,
     max_epochs : "auto" or int, default="auto"
         Passes over the rows at most. "auto" is as many as make 1,000 steps, between 5 and 200.
     batch_size : int, default=256
-        Rows in a batch at most. Rows are cut into the fewest equal batches; fewer rows than there are batches are
-        left over and sit out an epoch.
+        Rows in a batch at most. Rows are cut into equal batches; fewer rows than there are batches are left over
+        and sit out an epoch.
     early_stopping : bool, default=False
         Whether to hold out rows, stop when their loss has ceased to fall, and keep the best weights.
     validation_fraction : float, default=0.1

@@ -6,8 +6,8 @@ import torch
 from ._runtime import choose_precision, count_threads, settled
 
 # A matrix product picks its kernel by its shape, and kernels round differently. With blocks of one size a
-# row's embedding is the same to the bit whatever rows are around it. One row then costs a block (0.5 ms
-# for the default encoder); larger blocks gain 10 % on many rows and cost each single row more.
+# row's embedding is the same to the bit whatever rows are around it. One row then costs a block (under a
+# millisecond for the default encoder); larger blocks gain 10 % on many rows and cost each single row more.
 BLOCK_ROWS = 256
 
 

@@ -1,8 +1,9 @@
-"""Fixtures of the contract tests: a small table, embedders that fit it in milliseconds, and who watches them."""
+"""Fixtures of all tests: a small table, embedders that fit it in milliseconds, who watches them, one thread."""
 
 import joblib
 import numpy as np
 import pytest
+import torch
 from skorch.callbacks import Callback
 
 from sklearn_twins import BarlowTwinsEmbedder
@@ -20,6 +21,15 @@ class Recorder(Callback):
 
     def on_epoch_end(self, net, **kwargs):
         self.epochs += 1
+
+
+@pytest.fixture(scope="module")
+def one_thread():
+    """Two threads gain nothing on networks this small, and wait for each other on a busy machine."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture

@@ -12,16 +12,9 @@ from torch import nn
 from sklearn_twins._arrays import copy_tensors, map_tensors, to_arrays, to_tensors
 from sklearn_twins.training import Plan, Training
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 DTYPES = [torch.float32, torch.float64, torch.int64, torch.uint8, torch.bool]
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    """Two threads gain nothing on networks this small, and wait for each other on a busy machine."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def tree():

@@ -8,17 +8,10 @@ from sklearn.base import clone
 from sklearn_twins.objectives import BarlowTwins, _correlation, cross_correlation, standardize
 from sklearn_twins.objectives._correlation import Objective, diagonal, squared_norm
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 EPS = 1e-5
 SHAPES = [(64, 5), (9, 9), (6, 40), (2, 3), (2, 1)]
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    """Two threads gain nothing on networks this small, and wait for each other on a busy machine."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def views(n, dim, seed=0, dtype=np.float64):

@@ -12,16 +12,9 @@ from torch import nn
 from sklearn_twins.training import Plan, Training, cut
 from sklearn_twins.training._net import StopTraining
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 N, DIM, WIDTH = 50, 4, 6
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    """Two threads gain nothing on networks this small, and wait for each other on a busy machine."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 class Agreement:
