@@ -1,14 +1,12 @@
 """The HSIC form against the note's formula in NumPy: values, gradients, its relation to Barlow Twins, its floor."""
 
 import math
-import pickle
 
 import numpy as np
 import pytest
 import torch
-from sklearn.base import clone
 
-from sklearn_twins.objectives import HSIC, BarlowTwins, _correlation, barlow_twins_terms, cross_correlation, hsic_terms
+from sklearn_twins.objectives import HSIC, BarlowTwins, barlow_twins_terms, cross_correlation, hsic_terms
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -113,41 +111,6 @@ def test_two_opposite_coordinates_have_no_loss():
     assert HSIC()(z, z).item() == pytest.approx(0, abs=1e-8)
 
 
-@pytest.mark.parametrize("shape", [(6, 4), (4, 7)], ids=["direct", "gram"])
-def test_gradients(shape):
-    inputs = [z.requires_grad_() for z in tensors(*shape)]
-    assert torch.autograd.gradcheck(HSIC(0.2), inputs)
-
-
-@pytest.mark.parametrize("shape", [(10, 14), (10, 15)])
-def test_forms_agree_about_the_threshold(shape, monkeypatch):
-    """Width 14 of 10 rows takes the direct form, 15 the Gram form; either would give the same."""
-    results = []
-    for threshold in (1.4, 0.0, float("inf")):
-        monkeypatch.setattr(_correlation, "GRAM_IF_WIDER_THAN", threshold)
-        inputs = [z.requires_grad_() for z in tensors(*shape)]
-        loss = HSIC()(*inputs)
-        results.append([loss.detach(), *torch.autograd.grad(loss, inputs)])
-    for other in results[1:]:
-        for a, b in zip(results[0], other, strict=True):
-            torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-12)
-
-
-@pytest.mark.parametrize("shape", [(64, 5), (6, 40)])
-def test_invariances(shape):
-    """Rows and coordinates in another order, views swapped, units changed (within eps): the same number."""
-    z_a, z_b = tensors(*shape)
-    generator = torch.Generator().manual_seed(0)
-    rows, columns = torch.randperm(shape[0], generator=generator), torch.randperm(shape[1], generator=generator)
-    scales = torch.logspace(0, 3, shape[1], dtype=torch.float64)
-    objective = HSIC()
-    loss = objective(z_a, z_b).item()
-    assert objective(z_a[rows], z_b[rows]).item() == pytest.approx(loss, rel=1e-10)
-    assert objective(z_a[:, columns], z_b[:, columns]).item() == pytest.approx(loss, rel=1e-10)
-    assert objective(z_b, z_a).item() == pytest.approx(loss, rel=1e-10)
-    assert objective(z_a * scales - 5, z_b / 3 + scales).item() == pytest.approx(loss, rel=1e-3)
-
-
 def test_sign_of_a_coordinate_matters():
     """Unlike Barlow Twins: -1 is not 1."""
     z_a, z_b = tensors(64, 4)
@@ -189,20 +152,6 @@ def test_all_rows_alike():
     loss, gradients = loss_and_gradients(torch.ones(8, 3), torch.ones(8, 3))
     assert loss.item() == pytest.approx(5.0)
     assert all(torch.isfinite(g).all() for g in gradients)
-
-
-@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
-def test_half_precision_gives_a_float32_loss(dtype):
-    z_a, z_b = tensors(32, 8, dtype=dtype)
-    loss = HSIC()(z_a, z_b)
-    assert loss.dtype == torch.float32
-    assert torch.equal(loss, HSIC()(z_a.float(), z_b.float()))
-
-
-@pytest.mark.parametrize("dim", [1, 10, 333])
-def test_auto_weight_is_one_over_the_width(dim):
-    z = tensors(20, dim)
-    assert HSIC()(*z).item() == HSIC(off_diagonal_weight=1 / dim)(*z).item()
 
 
 def test_auto_weight_means_the_same_at_every_width():
@@ -260,15 +209,3 @@ def test_views_that_oppose_each_other_go_below_that_floor():
     loss = HSIC()(t**0.5 * u + (1 - t) ** 0.5 * simplex, -(t**0.5) * u + (1 - t) ** 0.5 * simplex).item()
     assert loss == pytest.approx(dim * (2 * t) ** 2 + (dim - 1) * (1 - t - (1 - t) / (dim - 1)) ** 2, rel=1e-3)
     assert loss < 0.85 * floor(dim)
-
-
-@pytest.mark.parametrize("weight", [-0.1, "ten", None, float("nan"), float("inf")])
-def test_wrong_weight_is_refused(weight):
-    with pytest.raises(ValueError, match="off_diagonal_weight"):
-        HSIC(off_diagonal_weight=weight).check()
-
-
-def test_clone_and_pickle():
-    objective = HSIC(off_diagonal_weight=0.25)
-    assert clone(objective).get_params() == objective.get_params()
-    assert repr(pickle.loads(pickle.dumps(objective))) == "HSIC(off_diagonal_weight=0.25)"
