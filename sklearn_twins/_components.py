@@ -1,11 +1,26 @@
 """What the parts of an embedder have in common: Component, Chain, the roles they fill, and how a name becomes one."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import HasMethods, StrOptions
 from sklearn.utils.metaestimators import _BaseComposition
+
+
+def embedding_width(n_codes):
+    """Width of a categorical column's embedding: ``1.6 n^0.56``, between 1 and 32, with n its categories.
+
+    Parameters
+    ----------
+    n_codes : int
+        Its codes, the first two of which are no categories.
+
+    Returns
+    -------
+    width : int
+    """
+    return max(1, min(32, round(1.6 * (n_codes - 2) ** 0.56)))
 
 
 @dataclass(frozen=True)
@@ -15,19 +30,39 @@ class SampleSpec:
     Parameters
     ----------
     shape : tuple of int
-        `sample_shape`, the shape of one sample without the batch axis.
+        `sample_shape`, the shape of one sample without the batch axis. In a table's sample the numbers come first,
+        then the codes of categories.
     missing : tuple of int, default=()
-        Columns of a table in which the training rows had missing values. A missing value
+        Numbers of a table's sample that are missing in some training rows. A missing number
         is NaN in the sample; networks mark it instead of guessing it.
+    categories : tuple of int, default=()
+        For each categorical column, how many codes it has: 0 for a missing value, 1 for one that was not seen in
+        training, then the categories.
+    sources : tuple of int, default=()
+        For each column of a sample, the column of X that it was made of, if some were made of the same one (the
+        parts of a date); empty if none were.
+    edges : tuple of tuples of float, default=()
+        For each number, the edges of 32 bins with equally many training rows. Left out of comparisons.
     """
 
     shape: tuple
     missing: tuple = ()
+    categories: tuple = ()
+    sources: tuple = ()
+    edges: tuple = field(default=(), repr=False, compare=False)
+
+    @property
+    def n_numbers(self):
+        """Numbers in one sample of a table; what follows are codes."""
+        return self.shape[0] - len(self.categories)
 
     @property
     def n_inputs(self):
-        """Numbers that a table encoder receives for one sample: its columns and its marks of missing values."""
-        return self.shape[0] + len(self.missing)
+        """Numbers that an encoder receives for one sample of a table.
+
+        The sample's own numbers, marks of those that are missing, and the embeddings of its categories.
+        """
+        return self.n_numbers + len(self.missing) + sum(map(embedding_width, self.categories))
 
 
 class Component(BaseEstimator):
@@ -55,7 +90,37 @@ class Component(BaseEstimator):
         return self
 
 
-class Chain(_BaseComposition, Component):
+class Augmentation(Component):
+    """What makes a view: called as ``augmentation(x, data, generator)``.
+
+    As it stands, an augmentation takes a sample's columns for numbers that do not depend on each other. `bind` tells it
+    what they are.
+    """
+
+    def bind(self, spec, device):
+        """The augmentation of samples that `spec` describes.
+
+        Parameters
+        ----------
+        spec : SampleSpec
+            What a sample is made of.
+        device : torch.device
+            Where the views are made.
+
+        Returns
+        -------
+        augmentation : callable
+            ``(x, data, generator) -> view``; the augmentation itself, if columns are all alike to it.
+        """
+        return self
+
+
+def bind(augmentation, spec, device):
+    """Tell an augmentation what samples are made of, if it wants to know; a callable of the user's does not."""
+    return augmentation.bind(spec, device) if hasattr(augmentation, "bind") else augmentation
+
+
+class Chain(_BaseComposition, Augmentation):
     """Augmentations applied one after another.
 
     Parameters
@@ -131,6 +196,22 @@ class Chain(_BaseComposition, Component):
         for name, step in self.steps:
             check_one_view(step, f"step {name!r} of Chain")
         return self
+
+    def bind(self, spec, device):
+        """A chain of the bound steps.
+
+        Parameters
+        ----------
+        spec : SampleSpec
+            What a sample is made of.
+        device : torch.device
+            Where the views are made.
+
+        Returns
+        -------
+        chain : Chain
+        """
+        return Chain([(name, bind(step, spec, device)) for name, step in self.steps])
 
     def __call__(self, x, data, generator):
         """Apply every step in turn.

@@ -3,6 +3,7 @@
 from numbers import Integral, Real
 
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin, _fit_context
+from sklearn.utils import get_tags
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
@@ -30,13 +31,13 @@ class BarlowTwinsEmbedder(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin,
     modality : {"tabular"}, default="tabular"
         What a row of X is; it decides what "auto" means for the parts.
     preprocessor : "auto", "table" or component, default="auto"
-        What turns X into samples. "auto" scales columns of numbers robustly and marks missing values
-        (:class:`~sklearn_twins.preprocessing.TablePreprocessor`).
+        What turns X into samples. "auto" takes a table as it is: it scales numbers, makes codes of categories and
+        numbers of dates, and marks missing values (:class:`~sklearn_twins.preprocessing.TablePreprocessor`).
     augmentation : "auto", str, component or callable, default="auto"
         What makes a view: "marginal_corruption" (the default), "masking", "gaussian_noise", "mixup", "identity", a
         component of :mod:`sklearn_twins.augmentations` (with `Chain` and `Pair` to combine them), or any
         callable ``(x, data, generator) -> view``.
-    encoder : "auto", "mlp", component, torch.nn.Module or callable, default="auto"
+    encoder : "auto", "mlp", "resnet", component, torch.nn.Module or callable, default="auto"
         What embeds a sample ("backbone" in papers). A module is copied and trained; a callable is given the
         :class:`~sklearn_twins.SampleSpec` and returns a module.
     projector : "auto", "mlp", "identity" or component, default="auto"
@@ -216,8 +217,8 @@ class BarlowTwinsEmbedder(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin,
 
         Parameters
         ----------
-        X : array-like of shape (n, n_features_in_)
-            Numbers, NaN where missing; at least 2 rows (4 if `early_stopping`).
+        X : data frame, array-like or sparse array of shape (n, n_features_in_)
+            Numbers, categories, dates, as they come, with missing values; at least 2 rows (4 if `early_stopping`).
         y : Ignored
             Not used, present by convention.
 
@@ -243,8 +244,8 @@ class BarlowTwinsEmbedder(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin,
 
         Parameters
         ----------
-        X : array-like of shape (n, n_features_in_)
-            Numbers, NaN where missing; at least 2 rows.
+        X : data frame, array-like or sparse array of shape (n, n_features_in_)
+            As in `fit`; at least 2 rows.
         y : Ignored
             Not used, present by convention.
 
@@ -264,8 +265,8 @@ class BarlowTwinsEmbedder(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin,
 
         Parameters
         ----------
-        X : array-like of shape (n, n_features_in_)
-            Numbers, NaN where missing.
+        X : data frame, array-like or sparse array of shape (n, n_features_in_)
+            As in `fit`. Categories that `fit` did not see are taken as such.
 
         Returns
         -------
@@ -277,7 +278,7 @@ class BarlowTwinsEmbedder(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin,
         NotFittedError
             If the embedder is not fitted.
         ValueError
-            If X does not have the columns that `fit` saw, or holds infinity.
+            If X does not have the columns that `fit` saw, or a number is infinite or none.
         """
         check_is_fitted(self)
         from ._inference import embed
@@ -345,6 +346,8 @@ class BarlowTwinsEmbedder(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin,
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = True
+        own = is_component(self.preprocessor) and hasattr(self.preprocessor, "__sklearn_tags__")
+        preprocessor = self.preprocessor if own else resolve("preprocessor", "table", "tabular")
+        tags.input_tags = get_tags(preprocessor).input_tags
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags

@@ -6,6 +6,7 @@ import copy
 import numpy as np
 import torch
 
+from ._components import bind
 from ._parts import check_module, check_owner, check_unchanged, is_foreign, resolve_parts
 from ._persistence import Recipe, finish, fitted_state
 from ._progress import FitTasks
@@ -153,13 +154,14 @@ class Fit:
             frozen = tuple(name for name, parameter in encoder.named_parameters() if not parameter.requires_grad)
             self.recipe = Recipe(parts["encoder"], spec, embedder.n_components, frozen)
         self.width = embedder._n_features_out if self.resume else output_width(encoder, spec)
+        augmentation = bind(parts["augmentation"], spec, device)
         train, valid = self._split()
         return Training(
             self._plan(),
             encoder,
             check_module("projector", parts["projector"].build(self.width, weights)),
             parts["objective"],
-            lambda x, data, generator: make_views(parts["augmentation"], x, data, generator),
+            lambda x, data, generator: make_views(augmentation, x, data, generator),
             train,
             valid,
             {

@@ -20,7 +20,13 @@ ROLES = {
             },
             takes_callables=True,
         ),
-        Role("encoder", "networks", {"mlp": "MLPEncoder"}, needs=("build",), takes_callables=True),
+        Role(
+            "encoder",
+            "networks",
+            {"mlp": "MLPEncoder", "resnet": "ResNetEncoder"},
+            needs=("build",),
+            takes_callables=True,
+        ),
         Role("projector", "networks", {"identity": "IdentityProjector", "mlp": "MLPProjector"}, needs=("build",)),
         Role(
             "objective",

@@ -1,18 +1,49 @@
 """Views of table rows in which some values are replaced: by another row's (SCARF) or by nothing (masking)."""
 
+from functools import partial
 from numbers import Real
 
 import torch
 from sklearn.utils._param_validation import Interval
 
-from .._components import Component
+from .._components import Augmentation
 
 # Of a float32 uniform's 2^24 values, a share of `rate` picks donors. Up to this many rows for each unit of the
 # rate, every donor owns 256 of them or more.
 MAX_ROWS_FLOAT32 = 2**16
 
 
-def marginal_corruption(x, data, rate, generator):
+def draws_of(spec, device):
+    """Which random draw each column of a sample follows: its own, or that of the column of X it was made of.
+
+    Parameters
+    ----------
+    spec : SampleSpec
+        What a sample is made of.
+    device : torch.device
+        Where the draws are made.
+
+    Returns
+    -------
+    n_draws : int
+    draws : Tensor of shape (features,), int64
+        Or None instead of both, if each column has a draw of its own.
+    """
+    if not spec.sources:
+        return None
+    order = sorted(set(spec.sources))
+    return len(order), torch.tensor([order.index(j) for j in spec.sources], device=device)
+
+
+def uniform(x, draws, generator, dtype=torch.float32):
+    """A uniform number for each value, the same one for columns that share a draw.  # (batch, features)"""
+    if draws is None:
+        return torch.rand(x.shape, generator=generator, device=x.device, dtype=dtype)
+    n_draws, index = draws
+    return torch.rand((x.shape[0], n_draws), generator=generator, device=x.device, dtype=dtype).index_select(1, index)
+
+
+def marginal_corruption(x, data, generator, rate, draws=None):
     """Replace each value, with probability `rate`, by the same column's value in a random row of `data`.
 
     One uniform number u per value serves both draws: it is replaced if ``u < rate``, and ``u / rate``,
@@ -26,16 +57,27 @@ def marginal_corruption(x, data, rate, generator):
     if rate == 0:
         return x.clone()
     dtype = torch.float32 if n / rate <= MAX_ROWS_FLOAT32 else torch.float64
-    u = torch.rand(x.shape, generator=generator, device=x.device, dtype=dtype)  # (batch, features)
+    u = uniform(x, draws, generator, dtype)  # (batch, features)
     donors = (u * (n / rate)).long().clamp_(max=n - 1)  # (batch, features), rows of data
     return torch.where(u < rate, data.gather(0, donors), x)
 
 
-class MarginalCorruption(Component):
+def masking(x, data, generator, rate, draws=None):
+    """Replace each value, with probability `rate`, by 0.
+
+    Shape
+    -----
+    x : (batch, *sample_shape); data is not used; returns (batch, *sample_shape)
+    """
+    return x.masked_fill(uniform(x, draws, generator) < rate, 0.0)
+
+
+class MarginalCorruption(Augmentation):
     """SCARF's corruption: each value is replaced at random by a value of its own column.
 
     The replacement is drawn from the column's empirical marginal, the training rows themselves, so
-    that a corrupted value is always one that occurs; a missing value is a value like any other.
+    that a corrupted value is always one that occurs: a category gives way to another row's category, a date as a whole
+    to another row's date, and a missing value is a value like any other.
 
     NOTE[DIFF]: SCARF corrupts a fixed number of columns per row; here each value is drawn
     independently, so the number varies around the same mean. SCARF also leaves one view clean:
@@ -73,11 +115,28 @@ class MarginalCorruption(Component):
         -----
         x : (batch, features); data : (n, features); returns (batch, features)
         """
-        return marginal_corruption(x, data, self.corruption_rate, generator)
+        return marginal_corruption(x, data, generator, self.corruption_rate)
+
+    def bind(self, spec, device):
+        """The corruption of samples in which several columns were made of one.
+
+        Parameters
+        ----------
+        spec : SampleSpec
+            What a sample is made of.
+        device : torch.device
+            Where the views are made.
+
+        Returns
+        -------
+        augmentation : callable
+        """
+        draws = draws_of(spec, device)
+        return self if draws is None else partial(marginal_corruption, rate=self.corruption_rate, draws=draws)
 
 
-class Masking(Component):
-    """Each value is hidden at random: replaced by 0, the middle of its scaled column.
+class Masking(Augmentation):
+    """Each value is hidden at random: replaced by 0, the middle of a scaled number or the code of a missing category.
 
     Parameters
     ----------
@@ -97,5 +156,21 @@ class Masking(Component):
         -----
         x : (batch, *sample_shape); data is not used; returns (batch, *sample_shape)
         """
-        u = torch.rand(x.shape, generator=generator, device=x.device, dtype=torch.float32)
-        return x.masked_fill(u < self.mask_rate, 0.0)
+        return masking(x, data, generator, self.mask_rate)
+
+    def bind(self, spec, device):
+        """The masking of samples in which several columns were made of one.
+
+        Parameters
+        ----------
+        spec : SampleSpec
+            What a sample is made of.
+        device : torch.device
+            Where the views are made.
+
+        Returns
+        -------
+        augmentation : callable
+        """
+        draws = draws_of(spec, device)
+        return self if draws is None else partial(masking, rate=self.mask_rate, draws=draws)

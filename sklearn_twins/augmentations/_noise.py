@@ -1,15 +1,50 @@
 """Views of rows moved a little: by Gaussian noise, or towards another row (mixup)."""
 
+from functools import partial
 from numbers import Real
 
 import torch
 from sklearn.utils._param_validation import Interval
 
-from .._components import Component
+from .._components import Augmentation
 
 
-class GaussianNoise(Component):
-    """Add independent normal noise to every value.
+def gaussian_noise(x, data, generator, scale, n_numbers=None):
+    """Add independent normal noise to every value, or only to the first `n_numbers` of a sample.
+
+    Shape
+    -----
+    x : (batch, *sample_shape); data is not used; returns (batch, *sample_shape)
+    """
+    numbers = x[:, :n_numbers]
+    noise = torch.randn(numbers.shape, generator=generator, device=x.device, dtype=x.dtype)
+    moved = noise.mul_(scale).add_(numbers)
+    return moved if n_numbers is None else torch.cat([moved, x[:, n_numbers:]], dim=1)
+
+
+def mixup(x, data, generator, max_weight, n_numbers=None):
+    """Move every value towards that of another row; those behind the first `n_numbers` are taken over or not.
+
+    Shape
+    -----
+    x : (batch, *sample_shape); data : (n, *sample_shape); returns (batch, *sample_shape)
+    """
+    batch = x.shape[0]
+    partners = torch.randint(data.shape[0], (batch,), generator=generator, device=x.device)
+    t = torch.rand(batch, generator=generator, device=x.device, dtype=x.dtype).mul_(max_weight)
+    t = t.reshape(batch, *[1] * (x.dim() - 1))
+    partner = data[partners]  # (batch, *sample_shape)
+    a, b = x[:, :n_numbers], partner[:, :n_numbers]
+    mixed = torch.where(b.isnan(), a, a * (1 - t) + b * t)
+    if n_numbers is None:
+        return mixed
+    a, b = x[:, n_numbers:], partner[:, n_numbers:]
+    u = torch.rand(a.shape, generator=generator, device=x.device, dtype=x.dtype)
+    return torch.cat([mixed, torch.where(u < t, b, a)], dim=1)
+
+
+class GaussianNoise(Augmentation):
+    """Add independent normal noise to every number; categories stay.
 
     Parameters
     ----------
@@ -29,15 +64,30 @@ class GaussianNoise(Component):
         -----
         x : (batch, *sample_shape); data is not used; returns (batch, *sample_shape)
         """
-        noise = torch.randn(x.shape, generator=generator, device=x.device, dtype=x.dtype)
-        return noise.mul_(self.scale).add_(x)
+        return gaussian_noise(x, data, generator, self.scale)
+
+    def bind(self, spec, device):
+        """The noise of samples with categories.
+
+        Parameters
+        ----------
+        spec : SampleSpec
+            What a sample is made of.
+        device : torch.device
+            Where the views are made.
+
+        Returns
+        -------
+        augmentation : callable
+        """
+        return partial(gaussian_noise, scale=self.scale, n_numbers=spec.n_numbers) if spec.categories else self
 
 
-class Mixup(Component):
+class Mixup(Augmentation):
     """Move each row a random part of the way towards a random training row.
 
     ``(1 - t) x + t x'`` with t uniform in [0, `max_weight`], one draw for each row. Where the other row's value
-    is missing, the row keeps its own.
+    is missing, the row keeps its own. A category is the other row's with probability t.
 
     Parameters
     ----------
@@ -62,9 +112,20 @@ class Mixup(Component):
         -----
         x : (batch, *sample_shape); data : (n, *sample_shape); returns (batch, *sample_shape)
         """
-        batch = x.shape[0]
-        partners = torch.randint(data.shape[0], (batch,), generator=generator, device=x.device)
-        t = torch.rand(batch, generator=generator, device=x.device, dtype=x.dtype).mul_(self.max_weight)
-        t = t.reshape(batch, *[1] * (x.dim() - 1))
-        partner = data[partners]  # (batch, *sample_shape)
-        return torch.where(partner.isnan(), x, x * (1 - t) + partner * t)
+        return mixup(x, data, generator, self.max_weight)
+
+    def bind(self, spec, device):
+        """The mixup of samples with categories.
+
+        Parameters
+        ----------
+        spec : SampleSpec
+            What a sample is made of.
+        device : torch.device
+            Where the views are made.
+
+        Returns
+        -------
+        augmentation : callable
+        """
+        return partial(mixup, max_weight=self.max_weight, n_numbers=spec.n_numbers) if spec.categories else self

@@ -1,9 +1,9 @@
 """The two views of a batch: alike by default, or one augmentation for each (Pair)."""
 
-from .._components import Component, check_one_view
+from .._components import Augmentation, bind, check_one_view
 
 
-class Identity(Component):
+class Identity(Augmentation):
     """The rows as they are: for a clean view in a `Pair`."""
 
     def __call__(self, x, data, generator):
@@ -16,7 +16,7 @@ class Identity(Component):
         return x.clone()
 
 
-class Pair(Component):
+class Pair(Augmentation):
     """A different augmentation for each of the two views.
 
     Parameters
@@ -56,6 +56,22 @@ class Pair(Component):
         check_one_view(self.view_a, "view_a of Pair")
         check_one_view(self.view_b, "view_b of Pair")
         return self
+
+    def bind(self, spec, device):
+        """A pair of the bound views.
+
+        Parameters
+        ----------
+        spec : SampleSpec
+            What a sample is made of.
+        device : torch.device
+            Where the views are made.
+
+        Returns
+        -------
+        pair : Pair
+        """
+        return Pair(bind(self.view_a, spec, device), bind(self.view_b, spec, device))
 
     def __call__(self, x, data, generator):
         """Make the second view, the augmented one where the first is clean.

@@ -18,7 +18,8 @@ def initialize(module, generator):
     """Allocate a module built on the meta device and draw its weights, as torch's layers draw them.
 
     Linear and convolutional layers: weights and biases uniform within one over the square root of the
-    fan-in. Batch and layer normalisation: their own reset, which draws nothing.
+    fan-in. Batch and layer normalisation: their own reset, which draws nothing. Layers of ours: their method
+    ``draw(generator)``.
 
     Parameters
     ----------
@@ -47,6 +48,8 @@ def initialize(module, generator):
                     parameter.uniform_(-bound, bound, generator=generator)
             elif isinstance(layer, (nn.modules.batchnorm._BatchNorm, nn.LayerNorm)):
                 layer.reset_parameters()
-            elif own:
+            elif hasattr(layer, "draw"):
+                layer.draw(generator)
+            elif own and not isinstance(layer, nn.ParameterDict):  # which the layer around it draws
                 raise TypeError(f"No initial weights are known for a layer of type {type(layer).__name__}.")
     return module

@@ -2,12 +2,21 @@
 
 from numbers import Integral
 
-from sklearn.utils._param_validation import Interval
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from torch import nn
 
-from .._components import Component
+from .._components import Component, check_instance, check_part
+from ._expansions import EXPANSIONS
 from ._init import build_on_meta, initialize
 from ._stem import TableStem
+
+EXPANSION = [StrOptions(set(EXPANSIONS)), HasMethods(["build"]), None]
+
+
+def check_expansion(encoder):
+    """Let the expansion of an encoder check its hyper-parameters."""
+    check_instance(encoder.expansion, f"expansion of {type(encoder).__name__}")
+    check_part(encoder.expansion)
 
 
 def hidden_layers(width_in, hidden_dims):
@@ -40,6 +49,8 @@ class MLPEncoder(Component):
     hidden_dims : tuple of int, default=(256, 256, 256)
         Widths of the hidden layers. The last one is the embedding's own width, unless
         `n_components` asks for another: then one linear layer more leads to it.
+    expansion : {"piecewise_linear", "periodic"}, component or None, default=None
+        What each number is expanded by first (:class:`PiecewiseLinear`, :class:`Periodic`).
 
     Examples
     --------
@@ -52,10 +63,11 @@ class MLPEncoder(Component):
     torch.Size([5, 8])
     """
 
-    _parameter_constraints: dict = {"hidden_dims": [tuple, list]}
+    _parameter_constraints: dict = {"hidden_dims": [tuple, list], "expansion": EXPANSION}
 
-    def __init__(self, hidden_dims=(256, 256, 256)):
+    def __init__(self, hidden_dims=(256, 256, 256), expansion=None):
         self.hidden_dims = hidden_dims
+        self.expansion = expansion
 
     def check(self):
         """Refuse widths that are no positive integers, and no hidden layer at all.
@@ -73,6 +85,7 @@ class MLPEncoder(Component):
         check_hidden_dims(self)
         if not self.hidden_dims:
             raise ValueError("The 'hidden_dims' parameter of MLPEncoder is empty; give at least one width.")
+        check_expansion(self)
         return self
 
     def build(self, spec, n_components, generator):
@@ -94,7 +107,8 @@ class MLPEncoder(Component):
         """
 
         def make():
-            layers = [TableStem(spec), *hidden_layers(spec.n_inputs, self.hidden_dims)]
+            stem = TableStem(spec, self.expansion)
+            layers = [stem, *hidden_layers(stem.width, self.hidden_dims)]
             if n_components is not None:
                 layers.append(nn.Linear(self.hidden_dims[-1], n_components))
             return nn.Sequential(*layers)

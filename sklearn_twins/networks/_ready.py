@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from .._components import Component
+from ._init import build_on_meta, initialize
 from ._stem import TableStem
 
 
@@ -13,7 +14,7 @@ class ReadyEncoder(Component):
     """A user's module, or a callable that builds one, as an encoder.
 
     For tables a `TableStem` is put in front, so that the module receives finite numbers of shape
-    (batch, ``spec.n_inputs``): its columns, and a mark for each column with missing values. The module is
+    (batch, ``spec.n_inputs``): the sample's numbers, marks of missing ones, embeddings of categories. The module is
     deep-copied: the user's own is never trained or moved. What it has frozen (``requires_grad=False``) stays so.
 
     Parameters
@@ -36,7 +37,8 @@ class ReadyEncoder(Component):
         n_components : int or None
             Width that the module must have; None to take it as it is.
         generator : torch.Generator
-            Not used: the source has initial weights, or draws them from torch's global generator.
+            Source of the initial embeddings of categories; the source has initial weights, or draws them from
+            torch's global generator.
 
         Returns
         -------
@@ -57,7 +59,9 @@ class ReadyEncoder(Component):
         if not isinstance(module, nn.Module):
             raise TypeError(f"encoder={self.source!r} must return a torch.nn.Module. Got {type(module).__name__}.")
         module.to(device="cpu", dtype=torch.float32)
-        encoder = nn.Sequential(TableStem(spec), module) if len(spec.shape) == 1 else module
+        if len(spec.shape) == 1:
+            stem = initialize(build_on_meta(lambda: TableStem(spec)), generator)
+        encoder = nn.Sequential(stem, module) if len(spec.shape) == 1 else module
         width = output_width(encoder, spec)
         if n_components not in (None, width):
             raise ValueError(
@@ -93,8 +97,12 @@ def output_width(encoder, spec):
     except Exception as error:
         raise ValueError(
             f"The given encoder cannot take samples of shape {spec.shape} "
-            f"({error}). For tables it receives one column for each feature, and one more for each feature "
-            f"with missing values."
+            f"({error})."
+            + (
+                f" Of a table it receives {spec.n_inputs} numbers, see SampleSpec.n_inputs."
+                if len(spec.shape) == 1
+                else ""
+            )
         ) from error
     if not isinstance(out, torch.Tensor) or out.dim() != 2 or out.shape[0] != 2:
         shape = tuple(out.shape) if isinstance(out, torch.Tensor) else type(out).__name__

@@ -1,31 +1,111 @@
-"""The first layer of every table encoder: missing values become zeros, with marks beside them."""
+"""The first layer of every table encoder: numbers, marks of missing ones, and embeddings of categories."""
+
+from itertools import accumulate
 
 import torch
+import torch.nn.functional as F
 from torch import nn
+
+from .._components import embedding_width
+from ._expansions import resolve_expansion
 
 
 class TableStem(nn.Module):
-    """Table rows with NaN -> finite inputs of a network.
+    """Table rows, with NaN and codes -> finite inputs of a network.
 
-    A missing value becomes 0, the middle of its scaled column. Each column that had missing values in
-    training adds a mark, 1 where the value is missing, so that the network can tell one from the other.
+    A missing number becomes 0, the middle of its scaled column. Each number that was missing in some
+    training rows adds a mark, 1 where it is missing, so that the network can tell one from the other. Each code
+    becomes a trained vector (`CategoryEmbeddings`).
 
     Parameters
     ----------
     spec : SampleSpec
-        Shape of a sample and the columns with missing values.
+        What a sample is made of.
+    expansion : {"piecewise_linear", "periodic"}, component or None, default=None
+        What each number is expanded by (`PiecewiseLinear`, `Periodic`).
+
+    Attributes
+    ----------
+    width : int
+        Number of outputs; ``spec.n_inputs`` without an expansion.
 
     Shape
     -----
-    (batch, features), NaN where missing -> (batch, spec.n_inputs)
+    (batch, features), NaN where missing -> (batch, width)
     """
 
-    def __init__(self, spec):
+    def __init__(self, spec, expansion=None):
         super().__init__()
+        self.n_numbers = spec.n_numbers
         self.missing = list(spec.missing)
+        expansion = resolve_expansion(expansion) if spec.n_numbers else None
+        self.expansion = expansion.build(spec.edges) if expansion is not None else None
+        self.embeddings = CategoryEmbeddings(spec.categories) if spec.categories else None
+        added = self.n_numbers * (self.expansion.width - 1) if self.expansion else 0
+        self.width = spec.n_inputs + added
 
     def forward(self, x):
-        if not self.missing:
-            return torch.nan_to_num(x, nan=0.0)
-        marks = torch.isnan(x[:, self.missing]).to(x.dtype)  # (batch, missing)
-        return torch.cat([torch.nan_to_num(x, nan=0.0), marks], dim=1)  # (batch, n_inputs)
+        numbers = x[:, : self.n_numbers] if self.embeddings else x
+        parts = [torch.nan_to_num(numbers, nan=0.0)]  # (batch, n_numbers)
+        if self.expansion:
+            absent = numbers.isnan().unsqueeze(2)  # (batch, n_numbers, 1)
+            parts = [self.expansion(parts[0]).masked_fill(absent, 0.0).flatten(1)]  # (batch, n_numbers * width)
+        if self.missing:
+            parts.append(torch.isnan(x[:, self.missing]).to(x.dtype))  # (batch, missing)
+        if self.embeddings:
+            parts.append(self.embeddings(x[:, self.n_numbers :]))
+        return torch.cat(parts, dim=1) if len(parts) > 1 else parts[0]  # (batch, width)
+
+
+class CategoryEmbeddings(nn.Module):
+    """A trained vector for each category of each categorical column.
+
+    Columns whose vectors have the same width share one table, so that they are looked up at once. The vectors of
+    missing and of unseen values begin as 0: what never occurs in training says nothing.
+
+    Parameters
+    ----------
+    n_codes : tuple of int
+        Codes of each column: 0 is a missing value, 1 one not seen in training.
+
+    References
+    ----------
+    Guo and Berkhahn, "Entity Embeddings of Categorical Variables", arXiv 1604.06737, 2016, section 3.
+
+    Shape
+    -----
+    (batch, columns), codes as floats -> (batch, sum of the widths), columns of one width beside each other
+    """
+
+    def __init__(self, n_codes):
+        super().__init__()
+        self.groups = {}  # width -> columns
+        for column, n in enumerate(n_codes):
+            self.groups.setdefault(embedding_width(n), []).append(column)
+        self.n_codes = n_codes
+        self.tables = nn.ParameterDict(
+            {str(width): torch.empty(sum(n_codes[c] for c in group), width) for width, group in self.groups.items()}
+        )
+        for width in self.groups:
+            for name in ("columns", "last", "first"):
+                self.register_buffer(f"{name}_{width}", torch.empty(len(self.groups[width])), persistent=False)
+
+    def draw(self, generator):
+        """Draw the vectors, and lay out which column is where."""
+        for width, group in self.groups.items():
+            sizes = torch.tensor([self.n_codes[c] for c in group])
+            first = torch.tensor([0, *accumulate(sizes.tolist())][:-1])
+            setattr(self, f"columns_{width}", torch.tensor(group))
+            setattr(self, f"last_{width}", sizes - 1)
+            setattr(self, f"first_{width}", first)
+            table = self.tables[str(width)].normal_(generator=generator)
+            table[torch.cat([first, first + 1])] = 0.0
+
+    def forward(self, codes):
+        vectors = []
+        for width in self.groups:
+            columns, last, first = (getattr(self, f"{name}_{width}") for name in ("columns", "last", "first"))
+            group = codes if len(self.groups) == 1 else codes[:, columns]
+            rows = torch.nan_to_num(group, nan=0.0).long().clamp(min=0).minimum(last) + first  # (batch, group)
+            vectors.append(F.embedding(rows, self.tables[str(width)]).flatten(1))  # (batch, group * width)
+        return torch.cat(vectors, dim=1) if len(vectors) > 1 else vectors[0]

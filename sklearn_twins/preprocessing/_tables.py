@@ -1,69 +1,63 @@
-"""Tables of numbers as samples: every column checked, scaled robustly, missing values left marked."""
+"""Tables as samples: numbers scaled, dates as numbers, categories as codes, missing values marked."""
 
-from numbers import Real
+from numbers import Integral, Real
 
 import numpy as np
 from sklearn.base import TransformerMixin
-from sklearn.utils._param_validation import Interval
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
 from .._components import Component, SampleSpec
-
-ROWS_PER_BLOCK = 16_384
-
-
-def quartiles(column):
-    """Median and half a robust width of a column's present values.
-
-    The width is the interquartile range; where more than half of the values are equal, half
-    the full range; 0 for a constant or empty column.
-
-    Parameters
-    ----------
-    column : ndarray of shape (n,), float64
-        Values, NaN where missing.
-
-    Returns
-    -------
-    center, half_width : float
-    """
-    present = column[~np.isnan(column)]
-    if present.size == 0:
-        return 0.0, 0.0
-    low, q25, center, q75, high = np.quantile(present / 2, [0, 0.25, 0.5, 0.75, 1])  # halves: no difference overflows
-    if q75 > q25:
-        return 2 * center, q75 - q25
-    return 2 * center, (high - low) / 2
-
-
-def soft_clip(z, bound):
-    """Squash to (-bound, bound), nearly the identity around zero: ``z / sqrt(1 + (z / bound)^2)``."""
-    np.clip(z, -1e9, 1e9, out=z)  # its square must not overflow
-    return z / np.sqrt(1 + np.square(z / bound))
+from ._categories import learn_categories
+from ._numbers import learn_numbers
+from ._reading import read
 
 
 class TablePreprocessor(TransformerMixin, Component):
-    """Scale the columns of a numeric table so that a network can take them as they come.
+    """Make samples of a table as it is: numbers, categories, dates and durations, with missing values.
 
-    Each column is centred at its median, divided by its interquartile range and softly clipped,
-    so that units, heavy tails and single absurd values do not matter. The arithmetic is float64;
-    only the result is float32. Constant columns become 0. Missing values stay NaN: they are
-    marked for the network, not guessed.
+    What a column is, its type says; where that says nothing (objects), its values do:
+
+    - **Numbers** (ints, floats, booleans, decimals) are centred at their median, divided by their interquartile range
+      and softly clipped, so that units, heavy tails and single absurd values do not matter. The arithmetic is float64;
+      only the result is float32. Constant columns become 0. Missing values stay NaN: they are marked for the network,
+      not guessed.
+    - **Categories** (category, string and mixed object columns, and `categorical_features`) become codes: 0 where
+      missing, 1 for a value that `fit` did not see, and from 2 on the categories by falling frequency.
+    - **Dates** become the time elapsed, and sine and cosine of the phase of the year, the week and the day, as far as
+      these vary. Times with a zone are taken in UTC.
+    - **Durations** and times of day become seconds.
+
+    A sample has its numbers first, in the order of the columns, then its codes.
 
     Parameters
     ----------
+    categorical_features : "from_dtype" or array-like, default="from_dtype"
+        Columns to be taken as categorical whatever their type, such as codes that are numbers: their names, their
+        indices, or a mask. Strings and categories are so in any case.
+    max_categories : int or None, default=256
+        Codes of a categorical column at most. If it has more categories, the rarest share the last code, and so do
+        values that `fit` did not see. None for no limit.
+    scaling : {"robust", "quantile"}, default="robust"
+        Of numbers: by median and interquartile range; or by rank, to a normal distribution of that range.
     clip : float, default=1.5
-        Bound of the scaled values, in units of the interquartile range (a normal column has a
+        Bound of the scaled numbers, in units of the interquartile range (a normal column has a
         standard deviation of 0.74 of them).
+    max_dense_bytes : int, default=2**31
+        What a sparse X may take as a dense float32 table, in bytes; a larger one is refused.
 
     Attributes
     ----------
-    center_ : ndarray of shape (n_features_in_,), float64
-        Median of each column's present values.
-    scale_ : ndarray of shape (n_features_in_,), float64
-        What the centred column is multiplied by; 0 for constant columns.
+    kinds_ : tuple of str
+        "number", "category", "date", "duration" or "empty" (no value at all), for each column of X.
+    center_ : ndarray of shape (n_numbers,), float64
+        Median of the present values of each number of a sample.
+    scale_ : ndarray of shape (n_numbers,), float64
+        What the centred number is multiplied by; 0 where it is constant.
+    categories_ : tuple of tuples
+        For each categorical column, the categories with a code of their own, in the order of their codes.
     spec_ : SampleSpec
-        Shape of a sample and the columns in which values were missing.
+        What a sample is made of.
     n_features_in_ : int
         Number of columns seen in `fit`.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -74,6 +68,8 @@ class TablePreprocessor(TransformerMixin, Component):
     NOTE[DIFF]: the paper clips at 3. With one label a class, digits were probed a point better at 1 than at 3, and
     alike with five; 1.5 stands between.
 
+    A table is read in blocks of rows, so that little more than the samples themselves is held in memory.
+
     References
     ----------
     Holzmueller, Grinsztajn and Steinwart, "Better by Default: Strong Pre-Tuned MLPs and Boosted
@@ -83,26 +79,48 @@ class TablePreprocessor(TransformerMixin, Component):
     --------
     >>> import numpy as np
     >>> from sklearn_twins.preprocessing import TablePreprocessor
-    >>> X = np.array([[1e9, 1e-3], [2e9, 2e-3], [3e9, np.nan], [1e30, 4e-3]])
-    >>> TablePreprocessor().fit_transform(X).round(1)
-    array([[-0. , -0.6],
-           [-0. ,  0. ],
-           [ 0. ,  nan],
-           [ 1.4,  1. ]], dtype=float32)
+    >>> X = [[1e9, "red"], [2e9, "blue"], [None, "red"], [1e30, None]]
+    >>> preprocessor = TablePreprocessor().fit(X)
+    >>> preprocessor.transform(X + [[2e9, "green"]]).round(1)
+    array([[-0. ,  2. ],
+           [ 0. ,  3. ],
+           [ nan,  2. ],
+           [ 1.1,  0. ],
+           [ 0. ,  1. ]], dtype=float32)
+    >>> preprocessor.kinds_, preprocessor.categories_
+    (('number', 'category'), (('red', 'blue'),))
     """
 
-    _parameter_constraints: dict = {"clip": [Interval(Real, 0, None, closed="neither")]}
+    _parameter_constraints: dict = {
+        "categorical_features": [StrOptions({"from_dtype"}), "array-like"],
+        "max_categories": [Interval(Integral, 2, 2**23, closed="both"), None],
+        "scaling": [StrOptions({"robust", "quantile"})],
+        "clip": [Interval(Real, 0, None, closed="neither")],
+        "max_dense_bytes": [Interval(Integral, 0, None, closed="left")],
+    }
 
-    def __init__(self, clip=1.5):
+    def __init__(
+        self,
+        categorical_features="from_dtype",
+        *,
+        max_categories=256,
+        scaling="robust",
+        clip=1.5,
+        max_dense_bytes=2**31,
+    ):
+        self.categorical_features = categorical_features
+        self.max_categories = max_categories
+        self.scaling = scaling
         self.clip = clip
+        self.max_dense_bytes = max_dense_bytes
 
     def fit(self, X, y=None, *, owner=None):
-        """Learn the columns' medians and widths.
+        """Learn scales, categories and the parts of dates.
 
         Parameters
         ----------
-        X : array-like of shape (n, n_features_in_)
-            Numbers; NaN (None, pandas' NA) where a value is missing.
+        X : data frame, array-like or sparse array of shape (n, n_features_in_)
+            The table; None, NaN, NaT or pandas' NA where a value is missing.
         y : Ignored
             Not used, present by convention.
         owner : estimator, default=None
@@ -115,18 +133,21 @@ class TablePreprocessor(TransformerMixin, Component):
         Raises
         ------
         ValueError
-            If X is not two-dimensional, holds infinity, strings or complex numbers, or has fewer than two rows.
+            If X is not two-dimensional, holds infinity or complex numbers, or has fewer than two rows; or if a sparse X
+            is too large.
+        TypeError
+            If X holds values that can be neither numbers nor categories.
         """
-        self._learn(self._checked(X, owner, reset=True))
+        self._learn(self._read(X, owner, reset=True))
         return self
 
     def fit_transform(self, X, y=None, *, owner=None):
-        """Learn the columns' medians and widths, and scale X; X is checked once.
+        """Learn from X, and make samples of it; X is checked once.
 
         Parameters
         ----------
-        X : array-like of shape (n, n_features_in_)
-            Numbers; NaN where a value is missing.
+        X : data frame, array-like or sparse array of shape (n, n_features_in_)
+            The table.
         y : Ignored
             Not used, present by convention.
         owner : estimator, default=None
@@ -134,42 +155,32 @@ class TablePreprocessor(TransformerMixin, Component):
 
         Returns
         -------
-        samples : ndarray of shape (n, n_features_in_), float32
+        samples : ndarray of shape (n, n_numbers + n_categorical), float32
             As from `transform`.
 
         Raises
         ------
-        ValueError
+        ValueError, TypeError
             As in `fit`.
         """
-        X = self._checked(X, owner, reset=True)
-        self._learn(X)
-        return self._scaled(X)
-
-    def _learn(self, X):
-        self.check()
-        columns = [quartiles(np.asarray(X[:, j], dtype=np.float64)) for j in range(X.shape[1])]
-        center, half_width = np.array(columns).T
-        scale = np.zeros_like(half_width)
-        np.divide(0.5, half_width, out=scale, where=half_width > np.finfo(np.float64).tiny)
-        missing = np.flatnonzero(np.isnan(X).any(axis=0)) if X.dtype.kind == "f" else ()
-        self.center_, self.scale_ = np.ascontiguousarray(center), scale
-        self.spec_ = SampleSpec(shape=(X.shape[1],), missing=tuple(int(j) for j in missing))
+        table = self._read(X, owner, reset=True)
+        self._learn(table)
+        return self._encode(table)
 
     def transform(self, X, *, owner=None):
-        """Scale X.
+        """Make samples of X.
 
         Parameters
         ----------
-        X : array-like of shape (n, n_features_in_)
-            Numbers; NaN where a value is missing.
+        X : data frame, array-like or sparse array of shape (n, n_features_in_)
+            The table.
         owner : estimator, default=None
             In whose name X is checked.
 
         Returns
         -------
-        samples : ndarray of shape (n, n_features_in_), float32
-            Scaled values within ``[-clip, clip]``; NaN where a value is missing.
+        samples : ndarray of shape (n, n_numbers + n_categorical), float32
+            Numbers within ``[-clip, clip]``, NaN where missing; then codes.
 
         Raises
         ------
@@ -179,38 +190,110 @@ class TablePreprocessor(TransformerMixin, Component):
             If `fit` was not called before.
         """
         check_is_fitted(self)
-        return self._scaled(self._checked(X, owner, reset=False))
+        return self._encode(self._read(X, owner, reset=False))
 
-    def _scaled(self, X):
-        samples = np.empty(X.shape, dtype=np.float32)
-        for start in range(0, len(X), ROWS_PER_BLOCK):
-            block = slice(start, start + ROWS_PER_BLOCK)
-            with np.errstate(over="ignore"):
-                z = np.asarray(X[block], dtype=np.float64) - self.center_
-                np.clip(z, np.finfo(np.float64).min, np.finfo(np.float64).max, out=z)
-                z *= self.scale_
-            samples[block] = soft_clip(z, self.clip)
-        return samples
+    def get_feature_names_out(self, input_features=None):
+        """Names of a sample's columns: those of X, with the parts of a date behind an underscore.
 
-    def _checked(self, X, owner, *, reset):
+        Parameters
+        ----------
+        input_features : array-like of str, default=None
+            Names of the columns of X; by default those seen in `fit`, or "x0", "x1", ...
+
+        Returns
+        -------
+        names : ndarray of str objects
+        """
+        check_is_fitted(self)
+        names = _check_feature_names_in(self, input_features)
+        numeric = [f"{names[j]}_{part}" if part else names[j] for j, part in self._numeric.parts]
+        return np.array([*numeric, *(names[j] for j in self._categorical.columns)], dtype=object)
+
+    def _read(self, X, owner, *, reset):
+        if reset:
+            self.check()
         owner = self if owner is None else owner
-        X = validate_data(
-            owner,
-            X,
-            reset=reset,
-            dtype=[np.float64, np.float32],
-            ensure_all_finite="allow-nan",
-            ensure_min_samples=2 if reset else 1,
-        )
+        table = read(X, owner, reset=reset, max_dense_bytes=self.max_dense_bytes)
         if reset and owner is not self:  # what the owner learnt of X holds for this preprocessor alone, too
             for name in ("n_features_in_", "feature_names_in_"):
                 self.__dict__.pop(name, None)
                 if hasattr(owner, name):
                     setattr(self, name, getattr(owner, name))
-        return X
+        return table
+
+    def _learn(self, table):
+        listed = column_indices(self.categorical_features, table)
+        kinds = ["category" if j in listed else table.kind(j) for j in range(table.shape[1])]
+        self._categorical = learn_categories(table, kinds, self.max_categories, listed)
+        self._numeric, edges = learn_numbers(table, kinds, self.scaling, self.clip)
+        self.kinds_ = tuple(kinds)
+        self.center_, self.scale_ = self._numeric.center, self._numeric.scale
+        self.categories_ = self._categorical.categories
+        sources = (*self._numeric.columns, *self._categorical.columns)
+        self.spec_ = SampleSpec(
+            shape=(len(sources),),
+            missing=self._numeric.missing,
+            categories=self._categorical.n_codes,
+            sources=sources if len(set(sources)) < len(sources) else (),
+            edges=edges,
+        )
+
+    def _encode(self, table):
+        n_numbers = len(self._numeric.columns)
+        samples = np.empty((len(table), *self.spec_.shape), dtype=np.float32)
+        for rows in table.blocks():
+            self._numeric.encode(table, rows, out=samples[rows, :n_numbers])
+            self._categorical.encode(table, rows, out=samples[rows, n_numbers:])
+        return samples
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
+        tags.input_tags.categorical = True
+        tags.input_tags.sparse = True
+        tags.input_tags.string = True
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
+
+
+def column_indices(features, table):
+    """Which columns `categorical_features` names.
+
+    Parameters
+    ----------
+    features : "from_dtype" or array-like of str, int or bool
+        Names, indices or a mask.
+    table : Table
+        Whose columns.
+
+    Returns
+    -------
+    columns : set of int
+
+    Raises
+    ------
+    ValueError
+        If there is no such column.
+    """
+    if isinstance(features, str):
+        return set()
+    given, n_columns = np.asarray(features), table.shape[1]
+    what = f"categorical_features={features!r}"
+    if given.size == 0:
+        return set()
+    if given.ndim != 1 or given.dtype.kind not in "biuOUT":
+        raise ValueError(f"{what} must hold names of columns, their indices, or a mask.")
+    if given.dtype.kind == "b":
+        if len(given) != n_columns:
+            raise ValueError(f"{what} is a mask of {len(given)} columns, but X has {n_columns}.")
+        return set(np.flatnonzero(given).tolist())
+    if given.dtype.kind in "iu":
+        if given.min() < -n_columns or given.max() >= n_columns:
+            raise ValueError(f"{what} must be indices of the {n_columns} columns of X.")
+        return {int(j) % n_columns for j in given}
+    names = table.names or []
+    unknown = [name for name in given.tolist() if name not in names]
+    if unknown:
+        has = f"X has {names}" if names else "X has no names; give indices or a mask"
+        raise ValueError(f"{what}: {unknown[0]!r} is no column of X. {has}.")
+    return {names.index(name) for name in given.tolist()}

@@ -10,7 +10,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sklearn_twins._components import SampleSpec
-from sklearn_twins.preprocessing import TablePreprocessor, _tables
+from sklearn_twins.preprocessing import TablePreprocessor, _reading
 
 NAN = np.nan
 
@@ -182,16 +182,16 @@ def test_blocks_are_seamless(monkeypatch):
     X[::7, 1] = NAN
     whole = TablePreprocessor().fit_transform(X)
     for rows in (1, 7, 1_000, 1_001):
-        monkeypatch.setattr(_tables, "ROWS_PER_BLOCK", rows)
+        monkeypatch.setattr(_reading, "ROWS_PER_BLOCK", rows)
         assert np.array_equal(TablePreprocessor().fit_transform(X), whole, equal_nan=True)
 
 
 def test_more_rows_than_a_block():
-    X = normal(_tables.ROWS_PER_BLOCK * 2 + 5, 2)
+    X = normal(_reading.ROWS_PER_BLOCK * 2 + 5, 2)
     fitted = TablePreprocessor().fit(X)
     found = fitted.transform(X)
     np.testing.assert_allclose(found, reference(X), rtol=1e-6, atol=1e-7)
-    edge = slice(_tables.ROWS_PER_BLOCK - 2, _tables.ROWS_PER_BLOCK + 2)
+    edge = slice(_reading.ROWS_PER_BLOCK - 2, _reading.ROWS_PER_BLOCK + 2)
     assert np.array_equal(fitted.transform(X[edge]), found[edge])
 
 

@@ -1,0 +1,117 @@
+"""A residual network over the columns of a table."""
+
+from numbers import Integral
+
+from sklearn.utils._param_validation import Interval
+from torch import nn
+
+from .._components import Component
+from ._init import build_on_meta, initialize
+from ._mlp import EXPANSION, check_expansion
+from ._stem import TableStem
+
+
+class ResidualBlock(nn.Module):
+    """``x + W2 relu(W1 norm(x))``, with batch norm.
+
+    NOTE[DIFF]: the paper's two dropouts are left out; the views are noise enough, and torch's dropout draws from its
+    global generator.
+
+    Shape
+    -----
+    (batch, width) -> (batch, width)
+    """
+
+    def __init__(self, width, hidden_width):
+        super().__init__()
+        self.branch = nn.Sequential(
+            nn.BatchNorm1d(width), nn.Linear(width, hidden_width), nn.ReLU(), nn.Linear(hidden_width, width)
+        )
+
+    def forward(self, x):
+        return x + self.branch(x)
+
+
+class ResNetEncoder(Component):
+    """A residual network over the columns of a table.
+
+    Parameters
+    ----------
+    width : int, default=192
+        Width of the residual stream. It is the embedding's own width, unless `n_components` asks for another: then
+        one linear layer more leads to it.
+    n_blocks : int, default=2
+        Residual blocks.
+    expansion : {"piecewise_linear", "periodic"}, component or None, default=None
+        What each number is expanded by first (:class:`PiecewiseLinear`, :class:`Periodic`).
+
+    References
+    ----------
+    Gorishniy, Rubachev, Khrulkov and Babenko, "Revisiting Deep Learning Models for Tabular Data", NeurIPS 2021,
+    section 3.2.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_twins.networks import ResNetEncoder
+    >>> from sklearn_twins.preprocessing import TablePreprocessor
+    >>> spec = TablePreprocessor().fit([[0.0, "a"], [2.0, "b"]]).spec_
+    >>> encoder = ResNetEncoder(width=32).build(spec, None, torch.Generator().manual_seed(0))
+    >>> encoder(torch.zeros(5, 2)).shape
+    torch.Size([5, 32])
+    """
+
+    _parameter_constraints: dict = {
+        "width": [Interval(Integral, 1, None, closed="left")],
+        "n_blocks": [Interval(Integral, 1, None, closed="left")],
+        "expansion": EXPANSION,
+    }
+
+    def __init__(self, width=192, n_blocks=2, expansion=None):
+        self.width = width
+        self.n_blocks = n_blocks
+        self.expansion = expansion
+
+    def check(self):
+        """Refuse hyper-parameters out of range, those of the expansion too.
+
+        Returns
+        -------
+        self : ResNetEncoder
+
+        Raises
+        ------
+        InvalidParameterError
+            A `ValueError` that names the parameter and what is allowed.
+        """
+        super().check()
+        check_expansion(self)
+        return self
+
+    def build(self, spec, n_components, generator):
+        """Build the module with its initial weights.
+
+        Parameters
+        ----------
+        spec : SampleSpec
+            What the samples are.
+        n_components : int or None
+            Width of the embedding; None for the width of the residual stream.
+        generator : torch.Generator
+            Source of the initial weights, on the CPU.
+
+        Returns
+        -------
+        encoder : nn.Module
+            (batch, features) -> (batch, n_components)
+        """
+
+        def make():
+            stem = TableStem(spec, self.expansion)
+            blocks = [ResidualBlock(self.width, 2 * self.width) for _ in range(self.n_blocks)]
+            layers = [stem, nn.Linear(stem.width, self.width), *blocks, nn.BatchNorm1d(self.width), nn.ReLU()]
+            if n_components is not None:
+                layers.append(nn.Linear(self.width, n_components))
+            return nn.Sequential(*layers)
+
+        return initialize(build_on_meta(make), generator)
