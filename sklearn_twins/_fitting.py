@@ -116,6 +116,8 @@ class Fit:
             samples = self.preprocessor.transform(self.X, owner=self.owner)
         else:
             self.preprocessor = check_owner(self.parts["preprocessor"])
+            if hasattr(self.preprocessor, "set_output"):
+                self.preprocessor.set_output(transform="default")  # whatever the global configuration says
             samples = self.preprocessor.fit_transform(self.X, owner=self.owner)
         least = 4 if embedder.early_stopping and not self.stream else 2
         if len(samples) < least:

@@ -39,7 +39,8 @@ class Table:
 
     def kind(self, j):
         """Kind of a column, "number", "category", "date", "duration" or "empty", by its type or else by its values."""
-        return self.declared_kind(j) or kind_of_values(list(self.values(j, rows)) for rows in self.blocks())
+        with named(self, j):
+            return self.declared_kind(j) or kind_of_values(list(self.values(j, rows)) for rows in self.blocks())
 
     def declared_kind(self, j):
         """Kind of a column by its type; None if the type does not say."""

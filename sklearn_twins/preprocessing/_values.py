@@ -26,7 +26,7 @@ def kind_of_type(kind):
         return "duration"
     if issubclass(kind, (Real, np.bool_)) or kind.__name__ == "Decimal":
         return "number"
-    if issubclass(kind, (list, dict, set, np.ndarray)):
+    if kind.__hash__ in (None, object.__hash__):  # nothing of this type is ever equal to another, or it has no hash
         raise TypeError(
             f"the values are of type {kind.__name__}, but an argument must be a string, a number or a date. "
             "Spread them over columns of their own, or leave the column out."
