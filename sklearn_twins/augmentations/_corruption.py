@@ -31,8 +31,8 @@ def draws_of(spec, device):
     """
     if not spec.sources:
         return None
-    order = sorted(set(spec.sources))
-    return len(order), torch.tensor([order.index(j) for j in spec.sources], device=device)
+    order = {j: draw for draw, j in enumerate(sorted(set(spec.sources)))}
+    return len(order), torch.tensor([order[j] for j in spec.sources], device=device)
 
 
 def uniform(x, draws, generator, dtype=torch.float32):

@@ -38,7 +38,7 @@ def initialize(module, generator):
     TypeError
         If a layer with parameters is of a kind not known here.
     """
-    with torch.inference_mode(False), torch.no_grad():
+    with torch.inference_mode(False), torch.no_grad(), torch.device("cpu"):
         module.to(torch.float32).to_empty(device="cpu")
         for layer in module.modules():
             own = [*layer.parameters(recurse=False), *layer.buffers(recurse=False)]

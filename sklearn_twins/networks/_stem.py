@@ -9,6 +9,8 @@ from torch import nn
 from .._components import embedding_width
 from ._expansions import resolve_expansion
 
+MAX_CODE = 2**24  # float32 counts no further; beyond int64, what a float becomes depends on the machine
+
 
 class TableStem(nn.Module):
     """Table rows, with NaN and codes -> finite inputs of a network.
@@ -29,6 +31,11 @@ class TableStem(nn.Module):
     width : int
         Number of outputs; ``spec.n_inputs`` without an expansion.
 
+    Raises
+    ------
+    ValueError
+        If numbers are to be expanded and the spec does not have the edges of each.
+
     Shape
     -----
     (batch, features), NaN where missing -> (batch, width)
@@ -39,6 +46,11 @@ class TableStem(nn.Module):
         self.n_numbers = spec.n_numbers
         self.missing = list(spec.missing)
         expansion = resolve_expansion(expansion) if spec.n_numbers else None
+        if expansion is not None and len(spec.edges) != spec.n_numbers:
+            raise ValueError(
+                f"expansion={expansion!r} needs SampleSpec.edges of each of the {spec.n_numbers} numbers, and has them "
+                f"of {len(spec.edges)}. Use a preprocessor that gives them, or expansion=None."
+            )
         self.expansion = expansion.build(spec.edges) if expansion is not None else None
         self.embeddings = CategoryEmbeddings(spec.categories) if spec.categories else None
         added = self.n_numbers * (self.expansion.width - 1) if self.expansion else 0
@@ -106,6 +118,7 @@ class CategoryEmbeddings(nn.Module):
         for width in self.groups:
             columns, last, first = (getattr(self, f"{name}_{width}") for name in ("columns", "last", "first"))
             group = codes if len(self.groups) == 1 else codes[:, columns]
-            rows = torch.nan_to_num(group, nan=0.0).long().clamp(min=0).minimum(last) + first  # (batch, group)
+            bounded = torch.nan_to_num(group, nan=0.0).clamp(0, MAX_CODE)
+            rows = bounded.long().minimum(last) + first  # (batch, group)
             vectors.append(F.embedding(rows, self.tables[str(width)]).flatten(1))  # (batch, group * width)
         return torch.cat(vectors, dim=1) if len(vectors) > 1 else vectors[0]

@@ -1,16 +1,72 @@
-"""The table stem: missing values become zeros with marks beside them, all else passes."""
+"""The table stem: numbers with zeros and marks where they are missing, then a trained vector for each category."""
+
+import copy
 
 import pytest
 import torch
 
-from sklearn_twins._components import SampleSpec
-from sklearn_twins.networks import TableStem
+from sklearn_twins._components import SampleSpec, embedding_width
+from sklearn_twins.networks import TableStem, initialize
+from sklearn_twins.networks._init import build_on_meta
 
 NAN = float("nan")
+MIXED = SampleSpec((8,), missing=(2, 0), categories=(5, 40, 5, 2, 40))
+SPECS = {
+    "numbers": SampleSpec((3,), missing=(1,)),
+    "mixed": MIXED,
+    "one category": SampleSpec((2,), missing=(0,), categories=(4,)),
+    "equal categories": SampleSpec((4,), categories=(5, 5, 5)),
+    "categories only": SampleSpec((3,), categories=(40, 5, 40)),
+    "category without values": SampleSpec((1,), categories=(2,)),
+}
+every_spec = pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS)
+with_categories = pytest.mark.parametrize("spec", [s for s in SPECS.values() if s.categories])
+
+
+def seeded(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def build(spec, seed=0):
+    return initialize(build_on_meta(lambda: TableStem(spec)), seeded(seed))
+
+
+def samples(spec, n=50, seed=1):
+    """Numbers, some of them missing, and all kinds of codes."""
+    numbers = torch.randn(n, spec.n_numbers, generator=seeded(seed))
+    for j in spec.missing:
+        numbers[torch.rand(n, generator=seeded(j)) < 0.4, j] = NAN
+    codes = [torch.randint(n_codes, (n,), generator=seeded(c)) for c, n_codes in enumerate(spec.categories)]
+    return torch.column_stack([numbers, *codes])
+
+
+def tables_of(stem):
+    """Width -> table, in the order in which the columns come out."""
+    return {table.shape[1]: table for table in stem.state_dict().values()}
+
+
+def by_hand(spec, tables, x):
+    """One value after another, each column with the next rows of the table of its width."""
+    used, first = dict.fromkeys(tables, 0), []
+    for n_codes in spec.categories:
+        first.append(used[embedding_width(n_codes)])
+        used[embedding_width(n_codes)] += n_codes
+    lines = []
+    for row in x.tolist():
+        numbers, codes = row[: spec.n_numbers], row[spec.n_numbers :]
+        line = [0.0 if value != value else value for value in numbers]
+        line += [float(numbers[j] != numbers[j]) for j in spec.missing]
+        for width, table in tables.items():
+            for c, n_codes in enumerate(spec.categories):
+                if embedding_width(n_codes) == width:
+                    code = 0 if codes[c] != codes[c] else min(max(int(codes[c]), 0), n_codes - 1)
+                    line += table[first[c] + code].tolist()
+        lines.append(line)
+    return torch.tensor(lines)
 
 
 def test_complete_tables_pass():
-    x = torch.randn(5, 3, generator=torch.Generator().manual_seed(0))
+    x = torch.randn(5, 3, generator=seeded())
     assert torch.equal(TableStem(SampleSpec((3,)))(x), x)
 
 
@@ -40,17 +96,107 @@ def test_shape_and_dtype(missing, dtype):
     assert torch.isfinite(out).all()
 
 
-def test_input_is_not_modified():
-    x = torch.tensor([[1.0, NAN]])
-    TableStem(SampleSpec((2,), missing=(1,)))(x)
-    assert torch.isnan(x).tolist() == [[False, True]]
+@every_spec
+def test_input_is_not_modified(spec):
+    x = samples(spec)
+    before = x.clone()
+    build(spec)(x)
+    torch.testing.assert_close(x, before, rtol=0, atol=0, equal_nan=True)
 
 
-def test_it_has_no_weights():
-    assert not TableStem(SampleSpec((2,), missing=(1,))).state_dict()
+def test_it_has_no_weights_without_categories():
+    assert not TableStem(SPECS["numbers"]).state_dict()
 
 
 def test_gradients_flow_to_present_values_only():
     x = torch.tensor([[1.0, NAN]], requires_grad=True)
     TableStem(SampleSpec((2,), missing=(1,)))(x).sum().backward()
     assert x.grad.tolist() == [[1, 0]]
+
+
+@every_spec
+def test_it_equals_a_plain_loop(spec):
+    stem, x = build(spec), samples(spec)
+    out = stem(x)
+    assert out.shape == (50, stem.width) and stem.width == spec.n_inputs
+    assert torch.equal(out, by_hand(spec, tables_of(stem), x))
+
+
+def test_columns_of_one_width_share_a_table():
+    """In the mixed spec they are not neighbours, else the order would say nothing."""
+    assert len({embedding_width(n) for n in MIXED.categories}) >= 2
+    assert embedding_width(5) != embedding_width(40)
+    for width, table in tables_of(build(MIXED)).items():
+        assert len(table) == sum(n for n in MIXED.categories if embedding_width(n) == width)
+
+
+@pytest.mark.parametrize("value", [NAN, -1.0, -0.5, 2.7, 4.0, 38.9, 40.0, 1e6, -1e6, 1e30, float("inf"), -float("inf")])
+def test_code_that_is_none_is_clamped(value):
+    """Truncated, then the nearest one; NaN is a missing value. What is not finite must not depend on the machine."""
+    x = samples(MIXED)
+    x[:, MIXED.n_numbers :] = value
+    nearest = min(max(value, 0.0), 1e6)
+    wanted = torch.where(x == value, nearest, x) if value == value else x
+    stem = build(MIXED)
+    assert torch.equal(stem(x), by_hand(MIXED, tables_of(stem), wanted))
+
+
+@with_categories
+def test_missing_and_unseen_values_begin_as_nothing(spec):
+    x = torch.zeros(2, *spec.shape)
+    x[1, spec.n_numbers :] = 1.0
+    assert (build(spec)(x) == 0).all()
+
+
+@with_categories
+def test_categories_begin_apart(spec):
+    for table in tables_of(build(spec)).values():
+        vectors = table[(table != 0).any(1)]
+        n_codes = [n for n in spec.categories if embedding_width(n) == table.shape[1]]
+        assert len(vectors) == len(vectors.unique(dim=0)) == sum(n_codes) - 2 * len(n_codes)
+
+
+@with_categories
+def test_gradients_reach_the_rows_looked_up_and_no_other(spec):
+    """Each code of each column, alone: one row of one table, which is no other code's."""
+    reached = []
+    for c, n_codes in enumerate(spec.categories):
+        for code in range(n_codes):
+            stem = build(spec)
+            x = torch.zeros(1, *spec.shape)
+            x[0, spec.n_numbers + c] = code
+            stem(x).sum().backward()
+            rows = [
+                (name, row)
+                for name, table in stem.named_parameters()
+                for row in torch.nonzero(table.grad.any(1)).flatten().tolist()
+            ]
+            assert len(rows) == len(spec.categories)
+            reached.append(set(rows))
+        own = set.union(*reached[-n_codes:]) - set.intersection(*reached[-n_codes:])
+        assert len(own) == n_codes
+    n_rows = sum(len(table) for table in stem.parameters())
+    assert len(set.union(*reached)) == n_rows == sum(spec.categories)
+
+
+@with_categories
+def test_weights_are_the_generators(spec):
+    torch.manual_seed(5)
+    before = torch.get_rng_state()
+    x = samples(spec)
+    first, again, other = (build(spec, seed)(x) for seed in (1, 1, 2))
+    assert torch.equal(torch.get_rng_state(), before) and torch.equal(first, again)
+    assert torch.equal(first, other) == (max(spec.categories) == 2)  # the zeros of missing and unseen values
+
+
+@every_spec
+def test_weights_go_from_one_stem_to_another(spec):
+    """By `state_dict`, which holds the tables only, or as a copy that shares nothing."""
+    stem, other, x = build(spec, 1), build(spec, 2), samples(spec)
+    assert len(stem.state_dict()) == len({embedding_width(n) for n in spec.categories})
+    other.load_state_dict(stem.state_dict())
+    expected, copied = stem(x), copy.deepcopy(stem)
+    with torch.no_grad():
+        for table in stem.parameters():
+            table += 1
+    assert torch.equal(other(x), expected) and torch.equal(copied(x), expected)

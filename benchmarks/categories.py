@@ -1,0 +1,115 @@
+"""Few labels on tables with categories: the embedder on the raw frame, against one-hot codes in front of it.
+
+    python benchmarks/categories.py --data DIR [--tables adult ...] [--seeds 3] [--jobs 2]
+
+Both ways use the same embedder with its defaults, fitted on the training rows (20,000 at most) without labels. For each
+seed: a new fit, and ten draws of 5 and of 25 labelled rows a class, logistic regression on the standardised embedding,
+and the area under the ROC curve on the test rows (the mean over the classes, each against the rest). Beside them, the
+same classifier on the one-hot codes and scaled numbers themselves. One-hot codes are made as users make them: at most
+256 categories a column, unseen ones left out, numbers imputed by their mean with a mark, and standardised. Prints
+Markdown: means over the seeds, the gain seed by seed with its standard deviation, and the mean over the tables.
+"""
+
+import argparse
+import platform
+
+import _data
+import joblib
+import numpy as np
+import sklearn
+import torch
+from sklearn.compose import make_column_transformer
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+import sklearn_twins
+from sklearn_twins import BarlowTwinsEmbedder
+
+COUNTS = (5, 25)
+DRAWS = 10
+MOST_ROWS = 20_000
+METHODS = ("native", "one-hot", "no embedder")
+
+
+def one_hot(X, categorical):
+    """What users put in front of networks: one-hot categories, scaled numbers."""
+    codes = OneHotEncoder(handle_unknown="infrequent_if_exist", max_categories=256, sparse_output=False)
+    scaled = make_pipeline(SimpleImputer(add_indicator=True, keep_empty_features=True), StandardScaler())
+    numbers = [name for name in X if name not in categorical]
+    return make_column_transformer((codes, categorical), (scaled, numbers))
+
+
+def auc(classifier, Z, y):
+    """Mean over the classes that were drawn and that have both kinds of test rows."""
+    scores = classifier.predict_proba(Z)
+    hits = [y == label for label in classifier.classes_]
+    return np.mean([roc_auc_score(hit, scores[:, c]) for c, hit in enumerate(hits) if 0 < hit.sum() < len(y)])
+
+
+def probe(Z_train, Z_test, y_train, y_test, seed):
+    """Mean over the draws, for each number of labels a class."""
+    scaler = StandardScaler().fit(Z_train)
+    Z_train, Z_test = scaler.transform(Z_train), scaler.transform(Z_test)
+    means = []
+    for count in COUNTS:
+        values = []
+        for draw in range(DRAWS):
+            order = np.random.default_rng([seed, draw]).permutation(len(y_train))
+            drawn = np.concatenate([order[y_train[order] == label][:count] for label in np.unique(y_train)])
+            classifier = LogisticRegression(max_iter=1_000).fit(Z_train[drawn], y_train[drawn])
+            values.append(auc(classifier, Z_test, y_test))
+        means.append(100 * np.mean(values))
+    return means
+
+
+def one_seed(directory, name, seed, max_epochs):
+    """AUC in percent, (methods, label counts)."""
+    X_train, X_test, y_train, y_test = _data.split(directory, name)
+    if len(X_train) > MOST_ROWS:
+        drawn = np.random.default_rng(seed).choice(len(X_train), MOST_ROWS, replace=False)
+        X_train, y_train = X_train.iloc[drawn], y_train[drawn]
+    embedder = BarlowTwinsEmbedder(max_epochs=max_epochs, random_state=seed)
+    codes = one_hot(X_train, _data.manifest(directory)[name]["categorical"])
+    ways = [embedder, make_pipeline(codes, embedder), codes]
+    return [probe(way.fit_transform(X_train), way.transform(X_test), y_train, y_test, seed) for way in ways]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    _data.add_arguments(parser)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--epochs", type=int, default="auto", help="epochs of each fit (default: the embedder's own)")
+    options = parser.parse_args()
+    entries = _data.manifest(options.data)
+    names = options.tables or [name for name, entry in entries.items() if entry["categorical"]]
+    versions = (
+        f"sklearn_twins {sklearn_twins.__version__}, scikit-learn {sklearn.__version__}, torch {torch.__version__}"
+    )
+    print(f"{versions}, Python {platform.python_version()}, {platform.machine()}; {options.seeds} seeds\n")
+    print(f"| table | role | labels a class | {' | '.join(METHODS)} | native less one-hot |\n" + "|---" * 7 + "|")
+    everything = []
+    for name in names:
+        jobs = (joblib.delayed(one_seed)(options.data, name, seed, options.epochs) for seed in range(options.seeds))
+        everything.append(joblib.Parallel(n_jobs=options.jobs)(jobs))
+        print_rows(name, entries[name]["role"], np.array(everything[-1]))
+    everything = np.array(everything)  # (tables, seeds, methods, counts)
+    roles = np.array([entries[name]["role"] for name in names])
+    for role in np.unique(roles):
+        print_rows("mean", role, everything[roles == role].mean(0))
+    print_rows("mean", "all", everything.mean(0))
+
+
+def print_rows(name, role, scores):
+    """A row for each number of labels.  # scores: (seeds, methods, counts)"""
+    for count, values in zip(COUNTS, np.moveaxis(scores, 2, 0), strict=True):  # (seeds, methods)
+        gain = values[:, 0] - values[:, 1]
+        cells = " | ".join(f"{mean:.1f}" for mean in values.mean(0))
+        print(f"| {name} | {role} | {count} | {cells} | {gain.mean():+.1f} ± {gain.std(ddof=1):.1f} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,99 @@
+"""Every table of a data directory, fitted from its raw frame with nothing done to it by the caller.
+
+    python benchmarks/raw_tables.py --data DIR [--tables adult ...] [--epochs 5]
+
+For each table: its columns by kind, the width of a sample, the seconds of the preprocessor and of the fit, the memory
+that the preprocessor takes at its peak (tracemalloc's, beside the frame) as a multiple of the samples it makes, and
+whether the embeddings are finite: of all rows, of rows with categories never seen, and of rows with nothing but
+missing values. Prints Markdown, and fails if any are not.
+"""
+
+import argparse
+import platform
+import sys
+import time
+import tracemalloc
+from collections import Counter
+
+import _data
+import numpy as np
+import sklearn
+import torch
+
+import sklearn_twins
+from sklearn_twins import BarlowTwinsEmbedder
+from sklearn_twins.preprocessing import TablePreprocessor
+
+
+def unseen(X):
+    """Rows in which every string is one that no row has."""
+    strings = [name for name in X if X[name].dtype.kind not in "biuf"]
+    return X.assign(**dict.fromkeys(strings, "never seen before"))
+
+
+def empty(X):
+    """Rows with nothing but missing values."""
+    return X.astype(object).mask(np.ones(X.shape, dtype=bool))
+
+
+def peak_of_preprocessing(X):
+    """Peak of what is allocated meanwhile, over the size of the samples."""
+    tracemalloc.start()
+    samples = TablePreprocessor().fit_transform(X)
+    peak = tracemalloc.get_traced_memory()[1] / samples.nbytes
+    tracemalloc.stop()
+    return peak
+
+
+def one_table(directory, name, max_epochs):
+    """Fit, and embed; one row of the result, and whether everything is finite."""
+    X, _ = _data.load(directory, name)
+    start = time.perf_counter()
+    preprocessor = TablePreprocessor().fit(X)
+    preprocessor.transform(X)
+    preparing = time.perf_counter() - start
+    start = time.perf_counter()
+    embedder = BarlowTwinsEmbedder(max_epochs=max_epochs, random_state=0).fit(X)
+    fitting = time.perf_counter() - start
+    few = X.iloc[:100]
+    checks = {"all": X, "unseen": unseen(few), "empty": empty(few)}
+    finite = {what: bool(np.isfinite(embedder.transform(rows)).all()) for what, rows in checks.items()}
+    kinds = Counter(preprocessor.kinds_)
+    cells = [
+        name,
+        f"{len(X):,}",
+        ", ".join(f"{count} {kind}" for kind, count in kinds.most_common()),
+        preprocessor.spec_.shape[0],
+        preprocessor.spec_.n_inputs,
+        f"{preparing:.2f}",
+        f"{fitting:.1f}",
+        f"{peak_of_preprocessing(X):.2f}",
+        *("yes" if ok else "NO" for ok in finite.values()),
+    ]
+    return cells, all(finite.values())
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    _data.add_arguments(parser)
+    parser.add_argument("--epochs", type=int, default="auto", help="epochs of each fit (default: the embedder's own)")
+    options = parser.parse_args()
+    versions = (
+        f"sklearn_twins {sklearn_twins.__version__}, scikit-learn {sklearn.__version__}, torch {torch.__version__}"
+    )
+    print(f"{versions}, Python {platform.python_version()}, {platform.machine()}\n")
+    print(
+        "| table | rows | columns | sample | inputs | preprocessing, s | fit, s | peak / samples "
+        "| finite | unseen | empty |"
+    )
+    print("|---" * 11 + "|")
+    fine = True
+    for name in options.tables or _data.manifest(options.data):
+        cells, finite = one_table(options.data, name, options.epochs)
+        print("| " + " | ".join(map(str, cells)) + " |", flush=True)
+        fine &= finite
+    return 0 if fine else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
