@@ -4,6 +4,7 @@ import inspect
 from numbers import Number
 
 import joblib
+import numpy as np
 import torch
 from sklearn.base import clone
 
@@ -68,6 +69,8 @@ def same(was, now):
         return True
     if isinstance(was, (list, tuple)) and isinstance(now, (list, tuple)):
         return len(was) == len(now) and all(map(same, was, now))
+    if isinstance(was, (list, np.ndarray)) and isinstance(now, (list, np.ndarray)):
+        return np.array_equal(was, now)
     if isinstance(was, Number) and isinstance(now, Number):
         return bool(was == now)
     if type(was) is not type(now):

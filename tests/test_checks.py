@@ -1,19 +1,24 @@
 """scikit-learn's own checks of an estimator, over the ways an embedder can be configured: none excused."""
 
+import dataclasses
 import itertools
 import os
 import subprocess
 import sys
 from unittest import SkipTest
 
+import numpy as np
+import pandas as pd
 import pytest
+from scipy import sparse
 from sklearn.base import clone
-from sklearn.utils import estimator_checks
+from sklearn.utils import estimator_checks, get_tags
 from sklearn.utils.estimator_checks import check_estimator, parametrize_with_checks
 
 from sklearn_twins import BarlowTwinsEmbedder
 from sklearn_twins.augmentations import Chain, GaussianNoise, Identity, MarginalCorruption, Masking, Pair
-from sklearn_twins.networks import MLPEncoder, MLPProjector
+from sklearn_twins.networks import MLPEncoder, MLPProjector, ResNetEncoder
+from sklearn_twins.preprocessing import TablePreprocessor
 
 AXES = {
     "objective": ("barlow_twins", "hsic"),
@@ -29,6 +34,7 @@ AXES = {
     "n_components": (None, 3),
     "early_stopping": (False, True),
     "warm_start": (False, True),
+    "encoder": (MLPEncoder(hidden_dims=(8,)), ResNetEncoder(width=8, n_blocks=1, expansion="piecewise_linear")),
 }
 FULL_MATRIX = os.environ.get("SKLEARN_TWINS_FULL_MATRIX") == "1"
 
@@ -69,15 +75,10 @@ assert len(results) >= least, len(results)
 """
 
 
-def small(**params):
+def small(encoder=AXES["encoder"][0], **params):
     """An embedder that fits in milliseconds, with components of its own."""
-    embedder = BarlowTwinsEmbedder(
-        max_epochs=2,
-        encoder=MLPEncoder(hidden_dims=(8,)),
-        projector=MLPProjector(hidden_dims=(8,), projection_dim=8),
-        **params,
-    )
-    return clone(embedder)
+    projector = MLPProjector(hidden_dims=(8,), projection_dim=8)
+    return clone(BarlowTwinsEmbedder(max_epochs=2, encoder=encoder, projector=projector, **params))
 
 
 def pairs(row):
@@ -120,6 +121,11 @@ def test_default(estimator, check):
     run(check, estimator)
 
 
+@parametrize_with_checks([small(preprocessor=TablePreprocessor(scaling="quantile", max_categories=3))])
+def test_preprocessor(estimator, check):
+    run(check, estimator)
+
+
 @pytest.mark.slow
 @parametrize_with_checks(configurations())
 def test_matrix(estimator, check):
@@ -151,6 +157,38 @@ def test_beyond_check_estimator(name):
 def test_column_names_early_stopping():
     embedder = BarlowTwinsEmbedder(max_epochs=3, early_stopping=True, n_iter_no_change=1)
     estimator_checks.check_dataframe_column_names_consistency("BarlowTwinsEmbedder", embedder)
+
+
+TAGGED = {
+    "allow_nan": [[1.0, float("nan")], [2.0, 3.0], [float("nan"), 4.0]] * 4,
+    "categorical": pd.DataFrame({"a": pd.Categorical(list("xyz") * 4)}),
+    "string": [["x", 1.0], ["y", 2.0], [None, 3.0]] * 4,
+    "sparse": sparse.csr_array([[0.0, 1.0], [2.0, 0.0], [0.0, 0.0]] * 4),
+    "two_d_array": [[0.0, 1.0], [2.0, 5.0], [3.0, 0.0]] * 4,
+}
+
+
+@pytest.mark.parametrize("tag", TAGGED)
+def test_tags_tell_the_truth(tag):
+    embedder = small()
+    assert getattr(get_tags(embedder).input_tags, tag) is True
+    assert np.isfinite(embedder.fit_transform(TAGGED[tag])).all()
+
+
+def test_no_other_input_is_claimed():
+    claimed = {tag for tag, claim in dataclasses.asdict(get_tags(small()).input_tags).items() if claim}
+    assert claimed == set(TAGGED)
+
+
+def test_tags_are_those_of_a_preprocessor_of_the_users():
+    class Numbers(TablePreprocessor):
+        def __sklearn_tags__(self):
+            tags = super().__sklearn_tags__()
+            tags.input_tags.string = tags.input_tags.sparse = False
+            return tags
+
+    tags = get_tags(small(preprocessor=Numbers())).input_tags
+    assert tags.allow_nan and not tags.string and not tags.sparse
 
 
 def test_covering_covers():

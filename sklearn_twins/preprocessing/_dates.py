@@ -38,6 +38,8 @@ def _date(value):
         return None
     if not isinstance(value, DATES):
         raise ValueError(f"it held dates in fit, and holds {value!r}; parse dates before (pandas.to_datetime)")
+    if hasattr(value, "asm8"):  # pandas', which would keep what it is asked for in parts
+        return value.asm8
     if getattr(value, "tzinfo", None) is not None:
         value = value.astimezone(datetime.UTC).replace(tzinfo=None)
     return value
@@ -71,6 +73,8 @@ def _duration(value):
         return None
     if not isinstance(value, DURATIONS):
         raise ValueError(f"it held durations in fit, and holds {value!r}")
+    if hasattr(value, "asm8"):
+        return value.asm8
     if isinstance(value, datetime.time):
         return datetime.datetime.combine(datetime.date.min, value.replace(tzinfo=None)) - datetime.datetime.min
     return value

@@ -9,7 +9,6 @@ from ._reading import named
 from ._scaling import LEVELS, apply_ranks, learn_ranks, quantiles, robust_scale, soft_clip, standardize
 from ._values import numbers, presence
 
-ALL = slice(None)
 DECODERS = {"number": numbers, "date": dates, "duration": durations, "empty": presence}
 
 
@@ -92,7 +91,7 @@ def learn_numbers(table, kinds, scaling, clip):
     parts, missing, learnt, ranks = [], [], [], []
     for j in [j for j, kind in enumerate(kinds) if kind != "category"]:
         with named(table, j):
-            values = DECODERS[kinds[j]](table.values(j, ALL))
+            values = table.whole(j, DECODERS[kinds[j]])
         names = varying_parts(values) if kinds[j] == "date" else [""]
         for name in names:
             column = date_part(values, name) if name else values

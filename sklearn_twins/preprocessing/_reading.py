@@ -56,6 +56,14 @@ class Table:
         """Raw values of a column: an array, or a list of Python objects."""
         raise NotImplementedError
 
+    def whole(self, j, decode):
+        """All values of a column, decoded; a block at a time where they are objects."""
+        values = self.values(j, slice(0, 1))
+        at_once = isinstance(values, np.ndarray) and values.dtype.kind != "O"
+        slices = [slice(None)] if at_once else self.blocks()
+        decoded = [decode(self.values(j, rows)) for rows in slices]
+        return decoded[0] if len(decoded) == 1 else np.concatenate(decoded)
+
     def matrix(self, columns, rows):
         """Raw values of some columns as one array of numbers, or None where they have to be read one by one."""
         return None
@@ -114,10 +122,13 @@ class FrameTable(Table):
         self.frame = frame
 
     def declared_kind(self, j):
-        dtype = self.frame[:, j].dtype
+        column = self.frame[:, j]
+        dtype = column.dtype
+        if getattr(column.to_native(), "dtype", None) == object:
+            return None  # narwhals looks at the first hundred values of pandas' objects, not at all of them
         if dtype.is_numeric() or dtype == nw.Boolean:
             return "number"
-        if isinstance(dtype, (nw.Categorical, nw.Enum)) or dtype in (nw.Binary, nw.Categorical, nw.Enum):
+        if isinstance(dtype, (nw.Categorical, nw.Enum)) or dtype in (nw.String, nw.Binary, nw.Categorical, nw.Enum):
             return "category"
         if dtype in (nw.Date, nw.Datetime):
             return "date"
@@ -125,7 +136,7 @@ class FrameTable(Table):
             return "duration"
         if dtype.is_nested():
             kind_of_type(list)  # which raises
-        return None  # strings, too: a column may be nothing but None
+        return None
 
     def values(self, j, rows):
         values = self.frame[rows, j]

@@ -95,7 +95,9 @@ def learn_ranks(z):
     if present.size == 0 or np.ptp(present) == 0:
         return None
     n_quantiles = min(MAX_QUANTILES, present.size)
-    return QuantileTransformer(n_quantiles=n_quantiles, output_distribution="normal", subsample=None).fit(z)
+    transformer = QuantileTransformer(n_quantiles=n_quantiles, output_distribution="normal", subsample=None).fit(z)
+    transformer.quantiles_ = transformer.quantiles_.copy(order="C")  # so that a pickled copy has the same strides
+    return transformer
 
 
 def apply_ranks(z, transformers):

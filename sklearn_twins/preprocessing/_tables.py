@@ -1,5 +1,6 @@
 """Tables as samples: numbers scaled, dates as numbers, categories as codes, missing values marked."""
 
+import copy
 from numbers import Integral, Real
 
 import numpy as np
@@ -217,8 +218,8 @@ class TablePreprocessor(TransformerMixin, Component):
         if reset and owner is not self:  # what the owner learnt of X holds for this preprocessor alone, too
             for name in ("n_features_in_", "feature_names_in_"):
                 self.__dict__.pop(name, None)
-                if hasattr(owner, name):
-                    setattr(self, name, getattr(owner, name))
+                if hasattr(owner, name):  # a copy: joblib's files part what is shared, and its hashes tell
+                    setattr(self, name, copy.copy(getattr(owner, name)))
         return table
 
     def _learn(self, table):

@@ -6,7 +6,9 @@ import pytest
 import torch
 from sklearn.base import clone
 
+from sklearn_twins._components import SampleSpec, bind
 from sklearn_twins.augmentations import (
+    Augmentation,
     Chain,
     GaussianNoise,
     Identity,
@@ -16,6 +18,9 @@ from sklearn_twins.augmentations import (
     Pair,
     make_views,
 )
+
+MIXED = SampleSpec((5,), categories=(9,), sources=(0, 0, 1, 1, 2))
+CPU = torch.device("cpu")
 
 
 def seeded(seed=0):
@@ -32,6 +37,19 @@ def plus_one(x, data, generator):
 
 def twice(x, data, generator):
     return 2 * x
+
+
+class Told(Augmentation):
+    """An augmentation of the user's that does what it was bound to."""
+
+    def __init__(self, told=None):
+        self.told = told
+
+    def bind(self, spec, device):
+        return Told((spec, device))
+
+    def __call__(self, x, data, generator):
+        return torch.full_like(x, self.told[0].n_numbers)
 
 
 def test_steps_apply_in_order():
@@ -58,13 +76,6 @@ def test_every_step_sees_the_training_rows():
 def test_one_step_is_the_step():
     x = rows()
     assert torch.equal(Chain([("mask", Masking())])(x, x, seeded(2)), Masking()(x, x, seeded(2)))
-
-
-def test_rows_are_not_modified():
-    x = rows()
-    before = x.clone()
-    Chain([("corrupt", MarginalCorruption()), ("noise", GaussianNoise()), ("mask", Masking())])(x, x, seeded())
-    assert torch.equal(x, before)
 
 
 def test_two_views_of_a_chain_differ():
@@ -159,3 +170,40 @@ def test_wrong_parameter_of_a_step_is_refused():
         Chain([("fine", Identity()), ("noise", GaussianNoise(scale=-1))]).check()
     with pytest.raises(ValueError, match="'scale' parameter of GaussianNoise"):
         Chain([("inner", Chain([("noise", GaussianNoise(scale=-1))]))]).check()
+
+
+def test_bound_chain_applies_the_bound_steps():
+    steps = [("corrupt", MarginalCorruption(0.5)), ("noise", GaussianNoise(0.3)), ("mask", Masking()), ("mix", Mixup())]
+    x, generator = rows(), seeded(5)
+    expected = x
+    for _, step in steps:
+        expected = bind(step, MIXED, CPU)(expected, x, generator)
+    chain = Chain(steps)
+    assert torch.equal(bind(chain, MIXED, CPU)(x, x, seeded(5)), expected)
+    assert not torch.equal(chain(x, x, seeded(5)), expected)
+    assert all(hasattr(step, "get_params") for _, step in chain.steps), "the steps are still components"
+
+
+def test_steps_are_told_what_samples_are_made_of_in_whatever_they_stand():
+    told = Told()
+    for outer in (Chain([("a", told)]), Chain([("a", Chain([("b", twice), ("c", told)])), ("d", Identity())])):
+        assert (bind(outer, MIXED, CPU)(rows(), rows(), seeded()) == 4).all()
+    x_a, x_b = make_views(bind(Pair(told, Chain([("c", told)])), MIXED, CPU), rows(), rows(), seeded())
+    assert (x_a == 4).all() and (x_b == 4).all() and told.told is None
+    assert bind(told, MIXED, CPU).told == (MIXED, CPU)
+
+
+def test_callables_that_cannot_be_told_stay():
+    assert bind(twice, MIXED, CPU) is twice
+    chain = bind(Chain([("twice", twice), ("plus", plus_one)]), MIXED, CPU)
+    assert chain.steps == [("twice", twice), ("plus", plus_one)]
+    assert torch.equal(chain(rows(), rows(), seeded()), 2 * rows() + 1)
+
+
+def test_augmentation_of_the_users_that_wants_to_know_nothing():
+    class Plain(Augmentation):
+        def __call__(self, x, data, generator):
+            return -x
+
+    plain = Plain()
+    assert bind(plain, MIXED, CPU) is plain

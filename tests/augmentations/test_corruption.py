@@ -1,19 +1,20 @@
-"""Marginal corruption and masking: how often, with what, from where; and that nothing else changes."""
-
-import pickle
+"""Marginal corruption and masking: how often, with what, from where, columns of one source together."""
 
 import numpy as np
 import pytest
 import torch
 from scipy import stats
-from sklearn.base import clone
 
+from sklearn_twins._components import SampleSpec, bind
 from sklearn_twins.augmentations import MarginalCorruption, Masking
 from sklearn_twins.augmentations._corruption import MAX_ROWS_FLOAT32
 
 KINDS = [MarginalCorruption, Masking]
 BOTH = pytest.mark.parametrize("kind", KINDS)
-RATE = {MarginalCorruption: "corruption_rate", Masking: "mask_rate"}
+
+# Two dates, of three and two parts, a number between them, and a category from between their columns.
+DATED = SampleSpec((7,), categories=(50,), sources=(1, 1, 1, 4, 7, 7, 2))
+GROUPS = [[0, 1, 2], [3], [4, 5], [6]]
 
 
 def seeded(seed=0):
@@ -23,6 +24,10 @@ def seeded(seed=0):
 def numbered(n, dim):
     """Rows whose value tells where it is from: column * n + row."""
     return (torch.arange(n)[:, None] + n * torch.arange(dim)).float()
+
+
+def bound(component, spec=DATED):
+    return bind(component, spec, torch.device("cpu"))
 
 
 def p_uniform(counts):
@@ -79,72 +84,8 @@ def test_kept_values_are_the_rows_own(kind):
 
 
 @BOTH
-@pytest.mark.parametrize("rate", [0, 0.4, 1])
-def test_inputs_are_not_modified_nor_shared(kind, rate):
-    x = torch.randn(40, 5, generator=seeded(1))
-    before = x.clone()
-    view = kind(rate)(x, x, seeded())
-    view += 1
-    assert torch.equal(x, before)
-
-
-@BOTH
-def test_same_generator_state_same_view(kind):
-    x = torch.randn(64, 8, generator=seeded(1))
-    generator = seeded(3)
-    state = generator.get_state()
-    first, second = kind(0.5)(x, x, generator), kind(0.5)(x, x, generator)
-    assert not torch.equal(first, second)
-    generator.set_state(state)
-    assert torch.equal(kind(0.5)(x, x, generator), first)
-    assert not torch.equal(kind(0.5)(x, x, seeded(4)), first)
-
-
-@BOTH
-def test_global_generator_is_untouched(kind):
-    before = torch.get_rng_state()
-    kind(0.5)(torch.ones(9, 3), torch.zeros(9, 3), seeded())
-    assert torch.equal(torch.get_rng_state(), before)
-
-
-@BOTH
-def test_rate_zero_is_the_identity(kind):
-    x = torch.tensor([[1.0, float("nan"), -3.0]]).repeat(50, 1)
-    assert torch.equal(kind(0)(x, torch.zeros(9, 3), seeded()).nan_to_num(9), x.nan_to_num(9))
-    assert torch.equal(kind(0.0)(x, torch.zeros(9, 3), seeded()).nan_to_num(9), x.nan_to_num(9))
-
-
-@BOTH
 def test_rate_one_replaces_everything(kind):
     assert (kind(1)(torch.ones(2_000, 50), torch.zeros(30, 50), seeded()) == 0).all()
-
-
-@BOTH
-@pytest.mark.parametrize("shape", [(1, 1), (1, 6), (7, 1), (300, 3)])
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_shape_and_dtype_are_kept(kind, shape, dtype):
-    """Batches may hold more rows than the data, and fewer."""
-    view = kind(0.5)(torch.ones(shape, dtype=dtype), torch.zeros(11, shape[1], dtype=dtype), seeded())
-    assert view.shape == shape and view.dtype == dtype
-
-
-@BOTH
-def test_memory_layout_does_not_matter(kind):
-    x = torch.randn(6, 40, generator=seeded(1)).T
-    assert not x.is_contiguous()
-    assert torch.equal(kind(0.5)(x, x, seeded()), kind(0.5)(x.contiguous(), x.contiguous(), seeded()))
-
-
-@BOTH
-def test_global_default_dtype_does_not_matter(kind):
-    x = torch.randn(40, 6, generator=seeded(1))
-    expected = kind(0.5)(x, x, seeded())
-    torch.set_default_dtype(torch.float64)
-    try:
-        found = kind(0.5)(x, x, seeded())
-    finally:
-        torch.set_default_dtype(torch.float32)
-    assert found.dtype == torch.float32 and torch.equal(found, expected)
 
 
 def test_replacements_come_from_the_same_column():
@@ -221,11 +162,6 @@ def test_missing_values_travel_as_values():
     assert torch.equal(torch.isnan(back), ~torch.isnan(view))
 
 
-def test_one_training_row_and_one_row():
-    view = MarginalCorruption(1.0)(torch.zeros(1, 3), torch.tensor([[1.0, 2.0, 3.0]]), seeded())
-    assert view.tolist() == [[1.0, 2.0, 3.0]]
-
-
 def test_masking_hides_missing_values_too():
     view = Masking(1.0)(torch.full((3, 3), float("nan")), torch.zeros(3, 3), seeded())
     assert (view == 0).all()
@@ -238,27 +174,75 @@ def test_masking_takes_samples_of_any_shape():
 
 
 @BOTH
-@pytest.mark.parametrize("rate", [-0.01, 1.01, "0.3", None, float("nan")])
-def test_wrong_rate_is_refused(kind, rate):
-    with pytest.raises(ValueError, match=f"'{RATE[kind]}' parameter of {kind.__name__}"):
-        kind(rate).check()
+@pytest.mark.parametrize("rate", [0.05, 0.3, 0.9])
+def test_columns_of_one_source_are_replaced_together(kind, rate):
+    """At the rate, and those of different sources independently."""
+    n = 20_000
+    replaced = bound(kind(rate))(torch.ones(n, 7), torch.zeros(100, 7), seeded()) == 0
+    first = replaced[:, [group[0] for group in GROUPS]].double()
+    for group in GROUPS:
+        assert (replaced[:, group] == replaced[:, group[:1]]).all()
+    assert ((first.mean(0) - rate).abs() < 4 * np.sqrt(rate * (1 - rate) / n)).all()
+    correlations = np.corrcoef(first.numpy().T)[~np.eye(4, dtype=bool)]
+    assert np.abs(correlations).max() < 4.5 / np.sqrt(n)
 
 
 @BOTH
-def test_clone_parameters_and_pickle(kind):
-    component = kind().set_params(**{RATE[kind]: 0.7})
-    copy = clone(component)
-    assert copy is not component and copy.get_params() == {RATE[kind]: 0.7}
-    assert repr(pickle.loads(pickle.dumps(component))) == f"{kind.__name__}({RATE[kind]}=0.7)"
-    assert component.check() is component
+def test_rate_one_replaces_all_columns_of_every_source(kind):
+    assert (bound(kind(1))(torch.ones(500, 7), torch.zeros(30, 7), seeded()) == 0).all()
 
 
-@pytest.mark.gpu
-@BOTH
-def test_views_are_made_where_the_batch_is(kind):
-    if not torch.cuda.is_available():
-        pytest.skip("There is no CUDA device here.")
-    x, data = torch.ones(100, 5, device="cuda"), torch.zeros(70_000, 5, device="cuda")
-    first, second = (kind(0.5)(x, data, torch.Generator(device="cuda").manual_seed(0)) for _ in range(2))
-    assert first.device.type == "cuda" and torch.equal(first, second)
-    assert 0.3 < first.mean().item() < 0.7
+@pytest.mark.parametrize("n", [20, MAX_ROWS_FLOAT32 + 1])
+@pytest.mark.parametrize("rate", [0.3, 1.0])
+def test_columns_of_one_source_come_from_one_row(n, rate):
+    """Each column from its own, all those of a source from the same row, any row alike."""
+    x, data = torch.full((5_000, 7), -1.0, dtype=torch.float64), numbered(n, 7).double()
+    view = bound(MarginalCorruption(rate))(x, data, seeded())
+    column = torch.arange(7).expand_as(view)
+    assert torch.equal((view // n)[view >= 0].long(), column[view >= 0])
+    donors = torch.where(view >= 0, view % n, -1.0)
+    for group in GROUPS:
+        assert (donors[:, group] == donors[:, group[:1]]).all()
+        own = donors[:, group[0]]
+        assert p_uniform(np.histogram(own[own >= 0], bins=20, range=(0, n))[0]) > 1e-3
+
+
+def test_rows_of_two_sources_are_independent():
+    view = bound(MarginalCorruption(1.0))(torch.zeros(20_000, 7), numbered(8, 7), seeded())
+    donors = (view % 8).long()
+    for i, j in [(0, 3), (2, 4), (5, 6), (0, 6)]:
+        joint = torch.bincount(8 * donors[:, i] + donors[:, j], minlength=64).reshape(8, 8).numpy()
+        assert stats.chi2_contingency(joint).pvalue > 1e-3 / 4
+
+
+def test_category_gives_way_to_one_that_occurs_as_often_as_it_does():
+    """Codes in between, and those of the other column, never occur."""
+    spec = SampleSpec((3,), categories=(50, 50))
+    data = torch.tensor([[0.5, 2.0, 0.0], [0.5, 2.0, 49.0], [0.5, 7.0, 9.0], [0.5, 2.0, 9.0]])
+    view = bound(MarginalCorruption(1.0), spec)(torch.full((4_000, 3), 1.0), data, seeded())
+    for column, expected in [(1, {2: 3 / 4, 7: 1 / 4}), (2, {0: 1 / 4, 9: 1 / 2, 49: 1 / 4})]:
+        values, counts = view[:, column].unique(return_counts=True)
+        assert values.tolist() == list(expected)
+        assert stats.chisquare(counts, 4_000 * np.array(list(expected.values()))).pvalue > 1e-3
+
+
+def test_missing_dates_travel_whole():
+    """A date is missing as a whole or not at all; the other date's gaps are its own."""
+    data = torch.zeros(40, 7)
+    data[:10, :3] = float("nan")
+    data[20:25, 4:6] = float("nan")
+    view = bound(MarginalCorruption(0.5))(torch.ones(8_000, 7), data, seeded())
+    for group, share in zip(GROUPS, (0.5 / 4, 0, 0.5 / 8, 0), strict=True):
+        missing = view[:, group].isnan()
+        assert (missing == missing[:, :1]).all()
+        assert abs(missing[:, 0].double().mean().item() - share) <= 4 * np.sqrt(share * (1 - share) / 8_000)
+
+
+def test_masking_hides_a_missing_date_and_a_category_too():
+    """Both become 0, the middle of a number and the code of a missing category, and are seldom hidden together."""
+    x = torch.tensor([[float("nan")] * 3 + [2.0, 3.0, 3.0, 7.0]]).repeat(2_000, 1)
+    view = bound(Masking(0.3))(x, x, seeded())
+    hidden = view == 0
+    assert torch.equal(view[~hidden].nan_to_num(9), x[~hidden].nan_to_num(9))
+    assert hidden[:, [0, 6]].double().mean(0).tolist() == pytest.approx([0.3, 0.3], abs=0.045)
+    assert (hidden[:, 0] & hidden[:, 6]).double().mean().item() == pytest.approx(0.09, abs=0.03)

@@ -6,6 +6,7 @@ import pytest
 import torch
 from sklearn.base import clone
 
+from sklearn_twins._components import SampleSpec, bind
 from sklearn_twins.augmentations import GaussianNoise, Identity, MarginalCorruption, Masking, Pair, make_views
 
 
@@ -86,11 +87,17 @@ def test_callables_of_the_users_own_make_views():
     assert torch.equal(x_a, x + 1) and torch.equal(x_b, x + 1) and x_a.data_ptr() != x_b.data_ptr()
 
 
-def test_views_leave_the_rows_alone():
-    x = rows()
-    before = x.clone()
-    make_views(Pair(GaussianNoise(), MarginalCorruption()), x, x, seeded())
-    assert torch.equal(x, before)
+def test_bound_pair_makes_the_two_bound_views():
+    """In its order, from one generator; a callable that cannot be told is called as it is."""
+    spec, cpu = SampleSpec((5,), categories=(9,), sources=(0, 0, 1, 1, 2)), torch.device("cpu")
+    x, generator = rows(), seeded(7)
+    pair = Pair(Masking(0.5), GaussianNoise())
+    x_a, x_b = make_views(bind(pair, spec, cpu), x, x, seeded(7))
+    assert torch.equal(x_a, bind(pair.view_a, spec, cpu)(x, x, generator))
+    assert torch.equal(x_b, bind(pair.view_b, spec, cpu)(x, x, generator))
+    assert torch.equal(x_b[:, 4], x[:, 4]) and torch.equal(x_a[:, 0] == 0, x_a[:, 1] == 0)
+    x_a, x_b = make_views(bind(Pair(Identity(), plus_one), spec, cpu), x, x, seeded())
+    assert torch.equal(x_a, x) and torch.equal(x_b, x + 1)
 
 
 def test_nested_parameters():

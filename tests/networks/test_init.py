@@ -47,8 +47,41 @@ AMBIENT = {
 }
 
 
+class Drawn(nn.Module):
+    """A layer of ours: with weights that torch has no rule for, and a layer that it has one for."""
+
+    def __init__(self):
+        super().__init__()
+        self.scale = nn.Parameter(torch.empty(6))
+        self.tables = nn.ParameterDict({"a": torch.empty(2, 6), "b": torch.empty(3, 6)})
+        self.register_buffer("order", torch.empty(6), persistent=False)
+        self.inner = nn.Linear(6, 3)
+
+    def draw(self, generator):
+        for parameter in (self.scale, *self.tables.values()):
+            parameter.normal_(generator=generator)
+        self.order = torch.arange(6).flip(0)
+
+    def forward(self, x):
+        return self.inner(x[:, self.order] * self.scale + self.tables["a"].sum(0) + self.tables["b"].sum(0))
+
+
+def drawn():
+    return nn.Sequential(nn.Linear(6, 6), Drawn())
+
+
 def small():
     return nn.Sequential(nn.Linear(6, 5, bias=False), nn.BatchNorm1d(5), nn.ReLU(), nn.Linear(5, 3))
+
+
+def tensors(module):
+    """Parameters and buffers by name, those that no `state_dict` holds too."""
+    return dict([*module.named_parameters(), *module.named_buffers()])
+
+
+def every_ambient(test):
+    test = pytest.mark.parametrize("make", [small, drawn])(test)
+    return pytest.mark.parametrize("ambient", AMBIENT.values(), ids=AMBIENT)(test)
 
 
 def test_build_on_meta_allocates_and_draws_nothing():
@@ -132,6 +165,20 @@ def test_unknown_layer_is_refused(make):
         build(make)
 
 
+def test_layers_with_a_draw_draw_in_turn():
+    """After the layers before them, before those in them, from the one generator; what they lay out is not cast."""
+    generator, module = seeded(3), build(drawn, 3)
+    first, layer = module
+    bound = 1 / math.sqrt(6)
+    for weight in (first.weight, first.bias):
+        assert torch.equal(weight, torch.empty_like(weight).uniform_(-bound, bound, generator=generator))
+    for weight in (layer.scale, layer.tables["a"], layer.tables["b"]):
+        assert torch.equal(weight, torch.empty_like(weight).normal_(generator=generator))
+    assert torch.equal(layer.inner.weight, torch.empty(3, 6).uniform_(-bound, bound, generator=generator))
+    assert layer.order.tolist() == [5, 4, 3, 2, 1, 0] and layer.order.dtype == torch.int64
+    assert "1.order" not in module.state_dict()
+
+
 def test_layer_with_buffers_only_is_refused_too():
     class Constant(nn.Module):
         def __init__(self):
@@ -142,20 +189,20 @@ def test_layer_with_buffers_only_is_refused_too():
         build(Constant)
 
 
-@pytest.mark.parametrize("ambient", AMBIENT.values(), ids=AMBIENT)
-def test_ambient_state_does_not_matter(ambient):
+@every_ambient
+def test_ambient_state_does_not_matter(ambient, make):
     """DESIGN section 5: inside another default dtype or device, or inference mode, the same bits."""
-    expected = build(small).state_dict()
+    expected = tensors(build(make))
     with ambient():
-        found = build(small).state_dict()
+        found = tensors(build(make))
     for name, tensor in expected.items():
         assert found[name].dtype == tensor.dtype and found[name].device.type == "cpu"
         assert torch.equal(found[name], tensor)
 
 
-@pytest.mark.parametrize("ambient", AMBIENT.values(), ids=AMBIENT)
-def test_module_built_in_an_ambient_state_can_be_trained(ambient):
+@every_ambient
+def test_module_built_in_an_ambient_state_can_be_trained(ambient, make):
     with ambient():
-        module = build(small)
+        module = build(make)
     module(torch.randn(8, 6, generator=seeded(), dtype=torch.float32)).square().sum().backward()
     assert all(p.grad is not None for p in module.parameters())

@@ -9,10 +9,11 @@ from sklearn.base import clone
 from torch import nn
 
 from sklearn_twins._components import SampleSpec
-from sklearn_twins.networks import IdentityProjector, MLPEncoder, MLPProjector, TableStem
+from sklearn_twins.networks import IdentityProjector, MLPEncoder, MLPProjector, PiecewiseLinear, TableStem
 
 SPEC = SampleSpec(shape=(6,))
 MARKED = SampleSpec(shape=(6,), missing=(1, 4))
+MIXED = SampleSpec(shape=(6,), missing=(1,), categories=(4, 30, 4), edges=(tuple(np.linspace(-2, 2, 33)),) * 3)
 
 
 def seeded(seed=0):
@@ -27,7 +28,7 @@ def same(a, b):
     return all(torch.equal(x, y) for x, y in zip(a.state_dict().values(), b.state_dict().values(), strict=True))
 
 
-@pytest.mark.parametrize("spec", [SPEC, MARKED], ids=["complete", "missing"])
+@pytest.mark.parametrize("spec", [SPEC, MARKED, MIXED], ids=["complete", "missing", "categories"])
 @pytest.mark.parametrize(("n_components", "width"), [(None, 5), (5, 5), (1, 1), (40, 40)])
 def test_width_of_the_embedding(spec, n_components, width):
     encoder = MLPEncoder(hidden_dims=(8, 5)).build(spec, n_components, seeded())
@@ -47,6 +48,18 @@ def test_layers():
     assert layers[1].in_features == 8 and layers[1].bias is None
     last = MLPEncoder(hidden_dims=(8, 5)).build(MARKED, 5, seeded())[-1]
     assert (type(last), last.in_features, last.out_features) == (nn.Linear, 5, 5) and last.bias is not None
+
+
+@pytest.mark.parametrize(
+    ("expansion", "added"),
+    [(None, 0), ("piecewise_linear", 3 * 7), ("periodic", 3 * 7), (PiecewiseLinear(n_bins=16), 3 * 15)],
+    ids=str,
+)
+def test_first_layer_takes_what_the_stem_gives(expansion, added):
+    """Categories are not expanded; each number is."""
+    stem, first, *_ = MLPEncoder((8,), expansion).check().build(MIXED, 3, seeded())
+    assert first.in_features == stem.width == MIXED.n_inputs + added
+    assert stem(samples()).shape == (12, stem.width)
 
 
 def test_missing_values_give_finite_embeddings_and_gradients():

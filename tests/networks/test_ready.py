@@ -10,11 +10,12 @@ from sklearn_twins.networks import ReadyEncoder, TableStem, output_width
 
 SPEC = SampleSpec(shape=(6,))
 MARKED = SampleSpec(shape=(6,), missing=(1, 4))
+MIXED = SampleSpec(shape=(6,), missing=(1,), categories=(4, 30))
 IMAGE = SampleSpec(shape=(4, 4, 3))
 
 
-def build(source, spec=SPEC, n_components=None):
-    return ReadyEncoder(source).build(spec, n_components, torch.Generator().manual_seed(0))
+def build(source, spec=SPEC, n_components=None, seed=0):
+    return ReadyEncoder(source).build(spec, n_components, torch.Generator().manual_seed(seed))
 
 
 def test_module_is_copied_with_its_weights():
@@ -74,6 +75,33 @@ def test_tables_get_a_stem_and_images_do_not():
     assert isinstance(build(flat, IMAGE)[0], nn.Flatten)
 
 
+class Keep(nn.Module):
+    """Hands on what it is given, and keeps it."""
+
+    def forward(self, x):
+        self.seen = x
+        return x
+
+
+def test_module_is_given_numbers_marks_and_embeddings():
+    encoder = build(Keep(), MIXED)
+    x = torch.tensor([[0.5, float("nan"), -1.0, 2.0, 3.0, 31.0], [0.5, 1.0, -1.0, 2.0, 0.0, 1.0]])
+    encoder(x)
+    seen = encoder[1].seen
+    assert seen.shape == (2, MIXED.n_inputs) and seen.requires_grad
+    assert seen[:, :5].tolist() == [[0.5, 0, -1, 2, 1], [0.5, 1, -1, 2, 0]]
+    assert (seen[0, 5:] != 0).all() and (seen[1, 5:] == 0).all()
+
+
+def test_embeddings_are_the_generators():
+    torch.manual_seed(5)
+    before = torch.get_rng_state()
+    x = torch.full((1, 6), 3.0)
+    first, again, other = (build(Keep(), MIXED, seed=seed)(x) for seed in (1, 1, 2))
+    assert torch.equal(torch.get_rng_state(), before)
+    assert torch.equal(first, again) and not torch.equal(first, other)
+
+
 @pytest.mark.parametrize("n_components", [None, 3])
 def test_width_may_be_stated(n_components):
     assert output_width(build(nn.Linear(6, 3), n_components=n_components), SPEC) == 3
@@ -87,8 +115,15 @@ def test_wrong_width_is_refused():
 def test_wrong_input_width_is_refused():
     with pytest.raises(ValueError, match=r"cannot take samples of shape \(6,\)"):
         build(nn.Linear(5, 3))
-    with pytest.raises(ValueError, match="one more for each feature"):
+    with pytest.raises(ValueError, match="Of a table it receives 8 numbers, see SampleSpec"):
         build(nn.Linear(6, 3), MARKED)
+    with pytest.raises(ValueError, match=rf"Of a table it receives {MIXED.n_inputs} numbers"):
+        build(nn.Linear(6, 3), MIXED)
+
+
+def test_message_about_images_speaks_of_no_table():
+    with pytest.raises(ValueError, match=r"cannot take samples of shape \(4, 4, 3\) \(.*\)\.$"):
+        build(nn.Sequential(nn.Flatten(), nn.Linear(6, 3)), IMAGE)
 
 
 @pytest.mark.parametrize("made", [None, 3, nn.Linear])
@@ -124,15 +159,16 @@ def test_trying_the_width_needs_no_gradient():
 
 
 def test_default_dtype_and_device_do_not_matter():
-    module = nn.Linear(6, 3)
+    module, x = nn.Linear(MIXED.n_inputs, 3), torch.full((1, 6), 3.0)
+    expected = build(module, MIXED)(x)
     torch.set_default_dtype(torch.float64)
     torch.set_default_device("meta")
     try:
-        encoder = build(module)
+        encoder = build(module, MIXED)
     finally:
         torch.set_default_dtype(torch.float32)
         torch.set_default_device(None)
-    assert torch.equal(encoder[1].weight, module.weight)
+    assert torch.equal(encoder[1].weight, module.weight) and torch.equal(encoder(x), expected)
 
 
 def test_clone_keeps_the_weights():

@@ -41,12 +41,12 @@ def samples(spec, n=50, seed=1):
 
 
 def tables_of(stem):
-    """Width -> table, in the order in which the columns come out."""
+    """Width -> table."""
     return {table.shape[1]: table for table in stem.state_dict().values()}
 
 
 def by_hand(spec, tables, x):
-    """One value after another, each column with the next rows of the table of its width."""
+    """One value after another. Each column has the next rows of its width's table; those of one width come together."""
     used, first = dict.fromkeys(tables, 0), []
     for n_codes in spec.categories:
         first.append(used[embedding_width(n_codes)])
@@ -56,11 +56,11 @@ def by_hand(spec, tables, x):
         numbers, codes = row[: spec.n_numbers], row[spec.n_numbers :]
         line = [0.0 if value != value else value for value in numbers]
         line += [float(numbers[j] != numbers[j]) for j in spec.missing]
-        for width, table in tables.items():
+        for width in dict.fromkeys(map(embedding_width, spec.categories)):
             for c, n_codes in enumerate(spec.categories):
                 if embedding_width(n_codes) == width:
                     code = 0 if codes[c] != codes[c] else min(max(int(codes[c]), 0), n_codes - 1)
-                    line += table[first[c] + code].tolist()
+                    line += tables[width][first[c] + code].tolist()
         lines.append(line)
     return torch.tensor(lines)
 
