@@ -9,7 +9,7 @@ from sklearn.utils.metaestimators import _BaseComposition
 
 
 def embedding_width(n_codes):
-    """Width of a categorical column's embedding: ``1.6 n^0.56``, between 1 and 32, with n its categories.
+    """Width of a categorical column's embedding: as many as it has categories, but between 1 and 32.
 
     Parameters
     ----------
@@ -20,7 +20,7 @@ def embedding_width(n_codes):
     -------
     width : int
     """
-    return max(1, min(32, round(1.6 * (n_codes - 2) ** 0.56)))
+    return max(1, min(32, n_codes - 2))
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,10 @@ import math
 from numbers import Integral, Real
 
 import torch
-from sklearn.utils._param_validation import Interval, Options
+from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
 from torch import nn
 
-from .._components import Component
+from .._components import Component, check_instance, check_part
 
 N_EDGES = 33  # of the bins in a SampleSpec
 
@@ -56,7 +56,7 @@ class _PiecewiseLinear(nn.Module):
     def __init__(self, edges):
         super().__init__()
         self.edges, self.width = edges, len(edges[0]) - 1
-        for name in ("low", "slope"):
+        for name in ("high", "slope"):
             self.register_buffer(name, torch.empty(len(edges), self.width), persistent=False)
 
     def draw(self, generator):
@@ -64,10 +64,10 @@ class _PiecewiseLinear(nn.Module):
         edges = torch.tensor(self.edges, dtype=torch.float64)  # (n_numbers, n_bins + 1)
         width = edges.diff(dim=1)
         slope = 1 / width.clamp(min=1e-6)  # an empty bin is a step
-        self.low, self.slope = edges[:, :-1].float(), slope.float()
+        self.high, self.slope = edges[:, 1:].float(), slope.float()
 
     def forward(self, x):
-        return ((x.unsqueeze(2) - self.low) * self.slope).clamp(0, 1)  # (batch, n_numbers, n_bins)
+        return ((x.unsqueeze(2) - self.high) * self.slope + 1).clamp(0, 1)  # (batch, n_numbers, n_bins)
 
 
 class Periodic(Component):
@@ -145,3 +145,44 @@ EXPANSIONS = {"piecewise_linear": PiecewiseLinear, "periodic": Periodic}
 def resolve_expansion(expansion):
     """A name -> a new component with its defaults; a component or None as it is."""
     return EXPANSIONS[expansion]() if isinstance(expansion, str) else expansion
+
+
+class ExpandingEncoder(Component):
+    """An encoder of tables with the parameter `expansion`: what each number is expanded by first."""
+
+    _expansion_constraint = [StrOptions(set(EXPANSIONS)), HasMethods(["build"]), None]
+
+    def check(self):
+        """Refuse hyper-parameters out of range, those of the expansion too.
+
+        Returns
+        -------
+        self : ExpandingEncoder
+
+        Raises
+        ------
+        InvalidParameterError
+            A `ValueError` that names the parameter and what is allowed.
+        """
+        super().check()
+        check_instance(self.expansion, f"expansion of {type(self).__name__}")
+        check_part(self.expansion)
+        return self
+
+    def set_params(self, **params):
+        """Set parameters, of the expansion too: ``expansion__width=4``. A name becomes its component first.
+
+        Parameters
+        ----------
+        **params : dict
+            Parameters of the encoder, or ``expansion__parameter``.
+
+        Returns
+        -------
+        self : ExpandingEncoder
+        """
+        super().set_params(**{name: value for name, value in params.items() if "__" not in name})
+        nested = {name: value for name, value in params.items() if "__" in name}
+        if nested and self.expansion in EXPANSIONS:
+            self.expansion = resolve_expansion(self.expansion)
+        return super().set_params(**nested)

@@ -2,21 +2,13 @@
 
 from numbers import Integral
 
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils._param_validation import Interval
 from torch import nn
 
-from .._components import Component, check_instance, check_part
-from ._expansions import EXPANSIONS
+from .._components import Component
+from ._expansions import ExpandingEncoder
 from ._init import build_on_meta, initialize
 from ._stem import TableStem
-
-EXPANSION = [StrOptions(set(EXPANSIONS)), HasMethods(["build"]), None]
-
-
-def check_expansion(encoder):
-    """Let the expansion of an encoder check its hyper-parameters."""
-    check_instance(encoder.expansion, f"expansion of {type(encoder).__name__}")
-    check_part(encoder.expansion)
 
 
 def hidden_layers(width_in, hidden_dims):
@@ -41,7 +33,7 @@ def check_hidden_dims(component):
         )
 
 
-class MLPEncoder(Component):
+class MLPEncoder(ExpandingEncoder):
     """A multilayer perceptron over the columns of a table.
 
     Parameters
@@ -63,7 +55,7 @@ class MLPEncoder(Component):
     torch.Size([5, 8])
     """
 
-    _parameter_constraints: dict = {"hidden_dims": [tuple, list], "expansion": EXPANSION}
+    _parameter_constraints: dict = {"hidden_dims": [tuple, list], "expansion": ExpandingEncoder._expansion_constraint}
 
     def __init__(self, hidden_dims=(256, 256, 256), expansion=None):
         self.hidden_dims = hidden_dims
@@ -85,7 +77,6 @@ class MLPEncoder(Component):
         check_hidden_dims(self)
         if not self.hidden_dims:
             raise ValueError("The 'hidden_dims' parameter of MLPEncoder is empty; give at least one width.")
-        check_expansion(self)
         return self
 
     def build(self, spec, n_components, generator):

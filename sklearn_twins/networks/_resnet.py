@@ -5,9 +5,8 @@ from numbers import Integral
 from sklearn.utils._param_validation import Interval
 from torch import nn
 
-from .._components import Component
+from ._expansions import ExpandingEncoder
 from ._init import build_on_meta, initialize
-from ._mlp import EXPANSION, check_expansion
 from ._stem import TableStem
 
 
@@ -32,7 +31,7 @@ class ResidualBlock(nn.Module):
         return x + self.branch(x)
 
 
-class ResNetEncoder(Component):
+class ResNetEncoder(ExpandingEncoder):
     """A residual network over the columns of a table.
 
     Parameters
@@ -64,29 +63,13 @@ class ResNetEncoder(Component):
     _parameter_constraints: dict = {
         "width": [Interval(Integral, 1, None, closed="left")],
         "n_blocks": [Interval(Integral, 1, None, closed="left")],
-        "expansion": EXPANSION,
+        "expansion": ExpandingEncoder._expansion_constraint,
     }
 
     def __init__(self, width=192, n_blocks=2, expansion=None):
         self.width = width
         self.n_blocks = n_blocks
         self.expansion = expansion
-
-    def check(self):
-        """Refuse hyper-parameters out of range, those of the expansion too.
-
-        Returns
-        -------
-        self : ResNetEncoder
-
-        Raises
-        ------
-        InvalidParameterError
-            A `ValueError` that names the parameter and what is allowed.
-        """
-        super().check()
-        check_expansion(self)
-        return self
 
     def build(self, spec, n_components, generator):
         """Build the module with its initial weights.

@@ -72,8 +72,9 @@ class TableStem(nn.Module):
 class CategoryEmbeddings(nn.Module):
     """A trained vector for each category of each categorical column.
 
-    Columns whose vectors have the same width share one table, so that they are looked up at once. The vectors of
-    missing and of unseen values begin as 0: what never occurs in training says nothing.
+    The vectors begin normal, with an expected length of 1, so that every column weighs about as much as a number.
+    Those of missing and of unseen values begin as 0: what never occurs in training says nothing. Columns whose vectors
+    have the same width share one table, so that they are looked up at once.
 
     Parameters
     ----------
@@ -110,7 +111,7 @@ class CategoryEmbeddings(nn.Module):
             setattr(self, f"columns_{width}", torch.tensor(group))
             setattr(self, f"last_{width}", sizes - 1)
             setattr(self, f"first_{width}", first)
-            table = self.tables[str(width)].normal_(generator=generator)
+            table = self.tables[str(width)].normal_(std=width**-0.5, generator=generator)
             table[torch.cat([first, first + 1])] = 0.0
 
     def forward(self, codes):

@@ -124,7 +124,7 @@ class FrameTable(Table):
     def declared_kind(self, j):
         column = self.frame[:, j]
         dtype = column.dtype
-        if getattr(column.to_native(), "dtype", None) == object:
+        if isinstance(getattr(column.to_native(), "dtype", None), np.dtypes.ObjectDType):
             return None  # narwhals looks at the first hundred values of pandas' objects, not at all of them
         if dtype.is_numeric() or dtype == nw.Boolean:
             return "number"

@@ -44,8 +44,8 @@ class TablePreprocessor(TransformerMixin, Component):
     clip : float, default=1.5
         Bound of the scaled numbers, in units of the interquartile range (a normal column has a
         standard deviation of 0.74 of them).
-    max_dense_bytes : int, default=2**31
-        What a sparse X may take as a dense float32 table, in bytes; a larger one is refused.
+    max_dense_bytes : int, default=2147483648
+        What a sparse X may take as a dense float32 table, in bytes; a larger one is refused. The default is 2 GiB.
 
     Attributes
     ----------
@@ -107,7 +107,7 @@ class TablePreprocessor(TransformerMixin, Component):
         max_categories=256,
         scaling="robust",
         clip=1.5,
-        max_dense_bytes=2**31,
+        max_dense_bytes=2_147_483_648,
     ):
         self.categorical_features = categorical_features
         self.max_categories = max_categories

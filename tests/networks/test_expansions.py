@@ -52,9 +52,9 @@ def samples(n=200):
 
 
 def piecewise_linear(value, edges):
-    """Equation 1, with the outer bins closed; of an empty bin, what is above."""
+    """Equation 1, with the outer bins closed."""
     return [
-        0.0 if value <= low else 1.0 if value >= high else (value - low) / (high - low)
+        1.0 if value >= high else 0.0 if value < low else (value - low) / (high - low)
         for low, high in itertools.pairwise(edges)
     ]
 
@@ -89,9 +89,9 @@ def test_piecewise_linear_is_monotone_and_bounded(n_bins):
 
 
 def test_equal_edges_are_a_step():
-    """The value that many rows have, and the least one above it."""
-    out = build(PiecewiseLinear(32))(torch.tensor([[0.0] * 3 + [0.5], [1e-4] * 3 + [0.5001]]))
-    assert out[0, 2].tolist() == [1.0] + [0.0] * 31
+    """The value that many rows have, and the greatest one below it."""
+    out = build(PiecewiseLinear(32))(torch.tensor([[-1e-4] * 3 + [0.4999], [0.0] * 3 + [0.5]]))
+    assert out[0, 2, 1:].tolist() == [0.0] * 31
     assert out[1, 2, :16].tolist() == [1.0] * 16
     assert (out[0, 3] == 0).all() and (out[1, 3] == 1).all()
 
