@@ -3,12 +3,11 @@
 from numbers import Integral, Real
 
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin, _fit_context
-from sklearn.utils import get_tags
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from ._components import is_component
-from ._modalities import MODALITIES, ROLES, resolve
+from ._modalities import MODALITIES, ROLES, input_tags, resolve
 from ._persistence import fitted_state
 from ._progress import CallbackSupportMixin
 
@@ -31,8 +30,8 @@ class BarlowTwinsEmbedder(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin,
     modality : {"tabular"}, default="tabular"
         What a row of X is; it decides what "auto" means for the parts.
     preprocessor : "auto", "table" or component, default="auto"
-        What turns X into samples. "auto" takes a table as it is: it scales numbers, makes codes of categories and
-        numbers of dates, and marks missing values (:class:`~sklearn_twins.preprocessing.TablePreprocessor`).
+        What turns X into samples. "auto" takes a table as it is, with numbers, categories, dates and gaps
+        (:class:`~sklearn_twins.preprocessing.TablePreprocessor`).
     augmentation : "auto", str, component or callable, default="auto"
         What makes a view: "marginal_corruption" (the default), "masking", "gaussian_noise", "mixup", "identity", a
         component of :mod:`sklearn_twins.augmentations` (with `Chain` and `Pair` to combine them), or any
@@ -346,8 +345,6 @@ class BarlowTwinsEmbedder(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin,
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        own = is_component(self.preprocessor) and hasattr(self.preprocessor, "__sklearn_tags__")
-        preprocessor = self.preprocessor if own else resolve("preprocessor", "table", "tabular")
-        tags.input_tags = get_tags(preprocessor).input_tags
+        tags.input_tags = input_tags(self.preprocessor)
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags

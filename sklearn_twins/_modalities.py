@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 
-from ._components import Role
+from sklearn.utils import get_tags
+
+from ._components import Role, is_component
 
 ROLES = {
     role.parameter: role
@@ -75,3 +77,9 @@ def resolve(parameter, value, modality):
             raise ValueError(f"modality={modality!r} is not known. Use one of {sorted(MODALITIES)}.")
         value = getattr(MODALITIES[modality], parameter)
     return ROLES[parameter].resolve(value)
+
+
+def input_tags(preprocessor):
+    """What X may be, in scikit-learn's tags: the preprocessor says it, be it a name, a component, or nothing valid."""
+    own = is_component(preprocessor) and hasattr(preprocessor, "__sklearn_tags__")
+    return get_tags(preprocessor if own else ROLES["preprocessor"].resolve("table")).input_tags

@@ -96,7 +96,7 @@ def test_chains_and_pairs_nest():
 def test_parameters_of_steps():
     chain = Chain([("corrupt", MarginalCorruption()), ("noise", GaussianNoise())])
     params = chain.get_params()
-    assert params["corrupt__corruption_rate"] == 0.3 and params["noise"] is chain.steps[1][1]
+    assert params["corrupt__corruption_rate"] == "auto" and params["noise"] is chain.steps[1][1]
     assert set(chain.get_params(deep=False)) == {"steps"}
     assert chain.set_params(corrupt__corruption_rate=0.6, noise__scale=0.2) is chain
     assert repr(chain.steps[0][1]) == "MarginalCorruption(corruption_rate=0.6)"
