@@ -72,9 +72,13 @@ class TableStem(nn.Module):
 class CategoryEmbeddings(nn.Module):
     """A trained vector for each category of each categorical column.
 
-    The vectors begin normal, with an expected length of 1, so that every column weighs about as much as a number.
-    Those of missing and of unseen values begin as 0: what never occurs in training says nothing. Columns whose vectors
-    have the same width share one table, so that they are looked up at once.
+    The vectors begin as one-hot codes, all equally far apart, where a column has no more categories than they are wide;
+    else they are drawn, normal with an expected length of 1. Those of missing and of unseen values begin as 0: what
+    never occurs in training says nothing. Columns whose vectors have the same width share one table, so that they are
+    looked up at once.
+
+    NOTE[DIFF]: the paper draws all of them. Two drawn vectors of a few numbers may be close to each other, and their
+    categories then stay hard to tell apart: docs/benchmarks/categories.md.
 
     Parameters
     ----------
@@ -113,6 +117,9 @@ class CategoryEmbeddings(nn.Module):
             setattr(self, f"first_{width}", first)
             table = self.tables[str(width)].normal_(std=width**-0.5, generator=generator)
             table[torch.cat([first, first + 1])] = 0.0
+            for start, n in zip((first + 2).tolist(), (sizes - 2).tolist(), strict=True):
+                if n == width:
+                    table[start : start + n] = torch.eye(n)
 
     def forward(self, codes):
         vectors = []

@@ -10,7 +10,7 @@ from sklearn_twins.networks import ReadyEncoder, TableStem, output_width
 
 SPEC = SampleSpec(shape=(6,))
 MARKED = SampleSpec(shape=(6,), missing=(1, 4))
-MIXED = SampleSpec(shape=(6,), missing=(1,), categories=(4, 30))
+MIXED = SampleSpec(shape=(6,), missing=(1,), categories=(4, 40))
 IMAGE = SampleSpec(shape=(4, 4, 3))
 
 
@@ -90,7 +90,7 @@ def test_module_is_given_numbers_marks_and_embeddings():
     seen = encoder[1].seen
     assert seen.shape == (2, MIXED.n_inputs) and seen.requires_grad
     assert seen[:, :5].tolist() == [[0.5, 0, -1, 2, 1], [0.5, 1, -1, 2, 0]]
-    assert (seen[0, 5:] != 0).all() and (seen[1, 5:] == 0).all()
+    assert seen[0, 5:7].tolist() == [0, 1] and (seen[0, 7:] != 0).all() and (seen[1, 5:] == 0).all()
 
 
 def test_embeddings_are_the_generators():

@@ -150,10 +150,18 @@ def test_missing_and_unseen_values_begin_as_nothing(spec):
 
 @with_categories
 def test_categories_begin_apart(spec):
-    for table in tables_of(build(spec)).values():
-        vectors = table[(table != 0).any(1)]
-        n_codes = [n for n in spec.categories if embedding_width(n) == table.shape[1]]
-        assert len(vectors) == len(vectors.unique(dim=0)) == sum(n_codes) - 2 * len(n_codes)
+    """Equally far, as one-hot codes, where there is room for that; else drawn, with lengths around 1."""
+    tables, used = tables_of(build(spec)), {}
+    for n_codes in spec.categories:
+        width, n = embedding_width(n_codes), n_codes - 2
+        first = used.get(width, 0)
+        used[width] = first + n_codes
+        vectors = tables[width][first + 2 : first + n_codes]
+        if n <= width:
+            assert torch.equal(vectors @ vectors.T, torch.eye(n))
+        else:
+            assert len(vectors.unique(dim=0)) == n
+            assert abs(vectors.square().sum(dim=1).mean() - 1) < 0.15
 
 
 @with_categories
@@ -186,7 +194,8 @@ def test_weights_are_the_generators(spec):
     x = samples(spec)
     first, again, other = (build(spec, seed)(x) for seed in (1, 1, 2))
     assert torch.equal(torch.get_rng_state(), before) and torch.equal(first, again)
-    assert torch.equal(first, other) == (max(spec.categories) == 2)  # the zeros of missing and unseen values
+    drawn = any(n - 2 > embedding_width(n) for n in spec.categories)
+    assert torch.equal(first, other) == (not drawn)
 
 
 @every_spec
