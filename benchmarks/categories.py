@@ -82,7 +82,7 @@ def main():
     _data.add_arguments(parser)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--epochs", type=int, default="auto", help="epochs of each fit (default: the embedder's own)")
+    parser.add_argument("--epochs", type=int, help="epochs of each fit (default: the embedder's own)")
     options = parser.parse_args()
     entries = _data.manifest(options.data)
     names = options.tables or [name for name, entry in entries.items() if entry["categorical"]]
@@ -93,7 +93,10 @@ def main():
     print(f"| table | role | labels a class | {' | '.join(METHODS)} | native less one-hot |\n" + "|---" * 7 + "|")
     everything = []
     for name in names:
-        jobs = (joblib.delayed(one_seed)(options.data, name, seed, options.epochs) for seed in range(options.seeds))
+        jobs = (
+            joblib.delayed(one_seed)(options.data, name, seed, options.epochs or "auto")
+            for seed in range(options.seeds)
+        )
         everything.append(joblib.Parallel(n_jobs=options.jobs)(jobs))
         print_rows(name, entries[name]["role"], np.array(everything[-1]))
     everything = np.array(everything)  # (tables, seeds, methods, counts)

@@ -76,7 +76,7 @@ def one_table(directory, name, max_epochs):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     _data.add_arguments(parser)
-    parser.add_argument("--epochs", type=int, default="auto", help="epochs of each fit (default: the embedder's own)")
+    parser.add_argument("--epochs", type=int, help="epochs of each fit (default: the embedder's own)")
     options = parser.parse_args()
     versions = (
         f"sklearn_twins {sklearn_twins.__version__}, scikit-learn {sklearn.__version__}, torch {torch.__version__}"
@@ -89,7 +89,7 @@ def main():
     print("|---" * 11 + "|")
     fine = True
     for name in options.tables or _data.manifest(options.data):
-        cells, finite = one_table(options.data, name, options.epochs)
+        cells, finite = one_table(options.data, name, options.epochs or "auto")
         print("| " + " | ".join(map(str, cells)) + " |", flush=True)
         fine &= finite
     return 0 if fine else 1
