@@ -112,6 +112,10 @@ class Augmentation(Component):
         augmentation : callable
             ``(x, data, generator) -> view``; the augmentation itself, if columns are all alike to it.
         """
+        return self._bound(spec, device)
+
+    def _bound(self, spec, device):
+        """What `bind` returns; for subclasses to say."""
         return self
 
 
@@ -197,20 +201,7 @@ class Chain(_BaseComposition, Augmentation):
             check_one_view(step, f"step {name!r} of Chain")
         return self
 
-    def bind(self, spec, device):
-        """A chain of the bound steps.
-
-        Parameters
-        ----------
-        spec : SampleSpec
-            What a sample is made of.
-        device : torch.device
-            Where the views are made.
-
-        Returns
-        -------
-        chain : Chain
-        """
+    def _bound(self, spec, device):
         return Chain([(name, bind(step, spec, device)) for name, step in self.steps])
 
     def __call__(self, x, data, generator):

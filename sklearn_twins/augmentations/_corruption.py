@@ -127,20 +127,7 @@ class MarginalCorruption(Augmentation):
         """
         return marginal_corruption(x, data, generator, self._rate(x.shape[1]))
 
-    def bind(self, spec, device):
-        """The corruption of samples in which several columns were made of one.
-
-        Parameters
-        ----------
-        spec : SampleSpec
-            What a sample is made of.
-        device : torch.device
-            Where the views are made.
-
-        Returns
-        -------
-        augmentation : callable
-        """
+    def _bound(self, spec, device):
         draws = draws_of(spec, device)
         return self if draws is None else partial(marginal_corruption, rate=self._rate(draws[0]), draws=draws)
 
@@ -171,19 +158,6 @@ class Masking(Augmentation):
         """
         return masking(x, data, generator, self.mask_rate)
 
-    def bind(self, spec, device):
-        """The masking of samples in which several columns were made of one.
-
-        Parameters
-        ----------
-        spec : SampleSpec
-            What a sample is made of.
-        device : torch.device
-            Where the views are made.
-
-        Returns
-        -------
-        augmentation : callable
-        """
+    def _bound(self, spec, device):
         draws = draws_of(spec, device)
         return self if draws is None else partial(masking, rate=self.mask_rate, draws=draws)

@@ -66,20 +66,7 @@ class GaussianNoise(Augmentation):
         """
         return gaussian_noise(x, data, generator, self.scale)
 
-    def bind(self, spec, device):
-        """The noise of samples with categories.
-
-        Parameters
-        ----------
-        spec : SampleSpec
-            What a sample is made of.
-        device : torch.device
-            Where the views are made.
-
-        Returns
-        -------
-        augmentation : callable
-        """
+    def _bound(self, spec, device):
         return partial(gaussian_noise, scale=self.scale, n_numbers=spec.n_numbers) if spec.categories else self
 
 
@@ -114,18 +101,5 @@ class Mixup(Augmentation):
         """
         return mixup(x, data, generator, self.max_weight)
 
-    def bind(self, spec, device):
-        """The mixup of samples with categories.
-
-        Parameters
-        ----------
-        spec : SampleSpec
-            What a sample is made of.
-        device : torch.device
-            Where the views are made.
-
-        Returns
-        -------
-        augmentation : callable
-        """
+    def _bound(self, spec, device):
         return partial(mixup, max_weight=self.max_weight, n_numbers=spec.n_numbers) if spec.categories else self

@@ -57,20 +57,7 @@ class Pair(Augmentation):
         check_one_view(self.view_b, "view_b of Pair")
         return self
 
-    def bind(self, spec, device):
-        """A pair of the bound views.
-
-        Parameters
-        ----------
-        spec : SampleSpec
-            What a sample is made of.
-        device : torch.device
-            Where the views are made.
-
-        Returns
-        -------
-        pair : Pair
-        """
+    def _bound(self, spec, device):
         return Pair(bind(self.view_a, spec, device), bind(self.view_b, spec, device))
 
     def __call__(self, x, data, generator):
