@@ -3,7 +3,6 @@
 import numpy as np
 import pandas as pd
 import pytest
-from scipy import sparse
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
@@ -299,7 +298,8 @@ def test_preprocessor_fitted_for_an_owner_still_refuses_other_widths_in_words():
     ("X", "words"),
     [
         ([[1.0, np.inf], [2.0, 3.0]], "infinity"),
-        ([["a", "b"], ["c", "d"]], "could not convert|dtype"),
+        ([[1.0, {"a": 1}], [2.0, {}]], "column 1: the values are of type dict"),
+        ([[1.0, object()], [2.0, object()]], "column 1: the values are of type object"),
         ([1.0, 2.0, 3.0], "Expected 2D array"),
         (np.zeros((3, 2, 2)), "dim"),
         ([[1.0, 2.0]], "minimum of 2"),
@@ -309,13 +309,8 @@ def test_preprocessor_fitted_for_an_owner_still_refuses_other_widths_in_words():
     ],
 )
 def test_wrong_x_is_refused(X, words):
-    with pytest.raises(ValueError, match=words):
+    with pytest.raises((ValueError, TypeError), match=words):
         TablePreprocessor().fit(X)
-
-
-def test_sparse_x_is_refused():
-    with pytest.raises(TypeError, match=r"[Ss]parse"):
-        TablePreprocessor().fit(sparse.csr_matrix(np.eye(3)))
 
 
 def test_one_row_can_be_transformed():
@@ -341,6 +336,6 @@ def test_fit_forgets_what_it_saw_before():
 
 
 def test_clone_and_pipeline():
-    assert clone(TablePreprocessor(clip=2.0).fit(normal())).get_params() == {"clip": 2.0}
+    assert clone(TablePreprocessor(clip=2.0).fit(normal())).get_params() == TablePreprocessor(clip=2.0).get_params()
     out = make_pipeline(TablePreprocessor(), TablePreprocessor()).fit_transform(normal())
     assert out.shape == (500, 4)
