@@ -14,12 +14,12 @@ MAX_ROWS_FLOAT32 = 2**16
 
 
 def auto_rate(n_columns):
-    """Corruption rate of a table with `n_columns` columns: 0.1 and 0.005 more for each of them, up to 0.3.
+    """Corruption rate of a table with `n_columns` columns: 0.2 up to 20 columns, 0.3 from 40 on, and between between.
 
-    With few columns, little is left of a row in which many are changed. Compared on nine tables of 5 to 60 columns,
-    see docs/benchmarks/categories.md.
+    Of few columns little is left by which to know a row when many are changed. Compared on nine tables of 5 to 60
+    columns, see docs/benchmarks/categories.md.
     """
-    return min(0.3, 0.1 + 0.005 * n_columns)
+    return min(0.3, max(0.2, 0.1 + 0.005 * n_columns))
 
 
 def draws_of(spec, device):
@@ -95,8 +95,8 @@ class MarginalCorruption(Augmentation):
     Parameters
     ----------
     corruption_rate : "auto" or float, default="auto"
-        Probability that a value is replaced, in [0, 1]. "auto" is 0.1 and 0.005 more for each column of the table, up
-        to 0.3.
+        Probability that a value is replaced, in [0, 1]. "auto" is 0.2 for tables of up to 20 columns, 0.3 from 40
+        columns on, and in proportion between.
 
     References
     ----------
