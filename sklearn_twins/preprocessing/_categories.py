@@ -178,7 +178,10 @@ def _order(key):
 def _plain(key):
     if isinstance(key, str):
         return str(key)
-    return float(key) if isinstance(key, (Real, np.bool_)) and float(key) == key else key
+    try:
+        return float(key) if isinstance(key, (Real, np.bool_)) and float(key) == key else key
+    except OverflowError:  # an int too large for float64
+        return key
 
 
 def codes(values, table, unknown):

@@ -7,6 +7,7 @@ import numpy as np
 from ._values import DATES, DURATIONS, as_list, is_missing
 
 SECOND, DAY = np.timedelta64(1, "s"), np.timedelta64(1, "D")
+NO_TIME = datetime.timedelta(0)
 
 
 def dates(values):
@@ -40,8 +41,8 @@ def _date(value):
         raise ValueError(f"it held dates in fit, and holds {value!r}; parse dates before (pandas.to_datetime)")
     if hasattr(value, "asm8"):  # pandas', which would keep what it is asked for in parts
         return value.asm8
-    if getattr(value, "tzinfo", None) is not None:
-        value = value.astimezone(datetime.UTC).replace(tzinfo=None)
+    if getattr(value, "tzinfo", None) is not None:  # not by Python's astimezone, which knows no year 0 or 10000
+        return np.datetime64(value.replace(tzinfo=None), "us") - np.timedelta64(value.utcoffset() or NO_TIME, "us")
     return value
 
 
@@ -62,22 +63,24 @@ def durations(values):
     ValueError
         If a value is no duration.
     """
-    if not (isinstance(values, np.ndarray) and values.dtype.kind == "m"):
-        values = np.array([_duration(value) for value in as_list(values)], dtype="timedelta64[us]")
-    values = values.astype("timedelta64[us]", copy=False)
-    return np.where(np.isnat(values), np.nan, values / SECOND)
+    if isinstance(values, np.ndarray) and values.dtype.kind == "m":
+        missing = np.isnat(values)
+        values = np.where(missing, 0 * SECOND, values)  # in their own unit: the longest ones overflow in microseconds
+        return np.where(missing, np.nan, values // SECOND + values % SECOND / SECOND)
+    return np.array([_seconds(value) for value in as_list(values)], dtype=np.float64)
 
 
-def _duration(value):
+def _seconds(value):
     if is_missing(value):
-        return None
+        return np.nan
     if not isinstance(value, DURATIONS):
         raise ValueError(f"it held durations in fit, and holds {value!r}")
-    if hasattr(value, "asm8"):
-        return value.asm8
     if isinstance(value, datetime.time):
-        return datetime.datetime.combine(datetime.date.min, value.replace(tzinfo=None)) - datetime.datetime.min
-    return value
+        value = datetime.datetime.combine(datetime.date.min, value.replace(tzinfo=None)) - datetime.datetime.min
+    value = getattr(value, "asm8", value)  # pandas'
+    if isinstance(value, np.timedelta64):
+        return value // SECOND + value % SECOND / SECOND
+    return value.days * 86_400 + value.seconds + value.microseconds / 1_000_000
 
 
 def elapsed(t):

@@ -86,7 +86,7 @@ class TablePreprocessor(TransformerMixin, Component):
     array([[-0. ,  2. ],
            [ 0. ,  3. ],
            [ nan,  2. ],
-           [ 1.1,  0. ],
+           [ 1.2,  0. ],
            [ 0. ,  1. ]], dtype=float32)
     >>> preprocessor.kinds_, preprocessor.categories_
     (('number', 'category'), (('red', 'blue'),))

@@ -91,7 +91,7 @@ def numbers(values):
     values = as_list(values)
     try:
         return np.array(values, dtype=np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         pass
     return np.array([np.nan if is_missing(value) else _number(value) for value in values], dtype=np.float64)
 
@@ -99,6 +99,8 @@ def numbers(values):
 def _number(value):
     try:
         return float(value)
+    except OverflowError:
+        return np.inf  # an int too large for float64, which is refused as infinity is
     except (TypeError, ValueError) as error:
         raise ValueError(f"could not convert string to float: {value!r}") from error
 
