@@ -2,7 +2,8 @@
 
 import warnings
 from collections import Counter
-from numbers import Number, Real
+from decimal import Decimal
+from numbers import Real
 
 import numpy as np
 
@@ -39,7 +40,7 @@ class CategoryColumns:
         for c, j in enumerate(self.columns):
             own = self.categories[c]
             with named(table, j):
-                values = keys(table.values(j, rows))
+                values = keys(table.exact_values(j, rows))
                 known = {key: FIRST + code for code, key in enumerate(own)}
                 out[:, c] = codes(values, known, FIRST + len(own) if self.pooled[c] else UNSEEN)
 
@@ -67,7 +68,7 @@ def learn_categories(table, kinds, max_categories, listed):
         counts = Counter()
         for rows in table.blocks():
             with named(table, j):
-                count(counts, keys(table.values(j, rows)))
+                count(counts, keys(table.exact_values(j, rows)))
         if not counts:
             kinds[j] = "empty"
             continue
@@ -130,11 +131,18 @@ def distinct(values):
     try:
         return set(values)
     except TypeError as error:
-        bad = next(value for value in values if value.__hash__ is None)
+        bad = next(value for value in values if not _is_hashable(value))
         raise TypeError(
             f"{bad!r} cannot be a category: an argument must be a string, a number or something hashable. "
             "Spread such values over columns of their own, or leave the column out."
         ) from error
+
+
+def _is_hashable(value):
+    try:
+        return hash(value) is not None
+    except TypeError:  # a tuple has a hash unless there is a list in it
+        return False
 
 
 def count(counts, values):
@@ -170,14 +178,14 @@ def rank(counts, max_categories):
 
 def _order(key):
     """Ties in frequency: numbers first, then strings, then the rest, each in their own order."""
-    if isinstance(key, Number):
+    if isinstance(key, (Real, Decimal, np.bool_)):
         return 0, key, ""
     return (1, 0, key) if isinstance(key, str) else (2, 0, f"{type(key).__qualname__} {key!r}")
 
 
 def _plain(key):
     if isinstance(key, str):
-        return str(key)
+        return str.__str__(key)  # the text itself: an enum has a str() of its own
     try:
         return float(key) if isinstance(key, (Real, np.bool_)) and float(key) == key else key
     except OverflowError:  # an int too large for float64

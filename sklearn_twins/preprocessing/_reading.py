@@ -56,6 +56,10 @@ class Table:
         """Raw values of a column: an array, or a list of Python objects."""
         raise NotImplementedError
 
+    def exact_values(self, j, rows):
+        """As `values`, but no number is rounded: neighbouring identifiers are different categories."""
+        return self.values(j, rows)
+
     def whole(self, j, decode):
         """All values of a column, decoded; a block at a time where they are objects."""
         values = self.values(j, slice(0, 1))
@@ -77,7 +81,7 @@ class ArrayTable(Table):
         self.X = X
 
     def declared_kind(self, j):
-        return {"O": None, "U": "category", "S": "category", "M": "date", "m": "duration"}.get(
+        return {"O": None, "T": None, "U": "category", "S": "category", "M": "date", "m": "duration"}.get(
             self.X.dtype.kind, "number"
         )
 
@@ -120,6 +124,8 @@ class FrameTable(Table):
     def __init__(self, frame):
         super().__init__(frame.shape, list(frame.columns))
         self.frame = frame
+        dtypes = frame.schema.values() if frame.implementation.is_polars() else ()  # no other frame has them
+        self.int128 = {j for j, dtype in enumerate(dtypes) if isinstance(dtype, (nw.Int128, nw.UInt128))}
 
     def declared_kind(self, j):
         column = self.frame[:, j]
@@ -141,11 +147,19 @@ class FrameTable(Table):
     def values(self, j, rows):
         values = self.frame[rows, j]
         dtype = values.dtype
+        if j in self.int128:  # NumPy has no type for 128 bits
+            return values.to_list()
         if dtype.is_numeric() or dtype in (nw.Boolean, nw.Date, nw.Datetime, nw.Duration):
             return values.to_numpy()
         return values.to_list()
 
+    def exact_values(self, j, rows):
+        values = self.frame[rows, j]  # with a gap among them, integers would become float64
+        return values.to_list() if values.dtype.is_integer() else self.values(j, rows)
+
     def matrix(self, columns, rows):
+        if not self.int128.isdisjoint(columns):
+            return None
         block = self.frame[rows, columns].to_numpy()
         return block if block.dtype.kind in "biuf" else None
 

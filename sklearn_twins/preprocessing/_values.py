@@ -90,7 +90,9 @@ def numbers(values):
         raise ValueError(f"it holds {values.dtype}, and held numbers in fit")
     values = as_list(values)
     try:
-        return np.array(values, dtype=np.float64)
+        array = np.array(values, dtype=np.float64)
+        if array.ndim == 1:  # lists as values make a matrix
+            return array
     except (TypeError, ValueError, OverflowError):
         pass
     return np.array([np.nan if is_missing(value) else _number(value) for value in values], dtype=np.float64)

@@ -35,12 +35,13 @@ MANY = [f"category {i}" for i in range(3_000)]
 FAMILIES = {
     "int": ("number", BOUNDS | INT64 | st.integers(-9, 9), "Int64", pl.Int64),
     "unsigned": ("number", st.integers(0, 2**64 - 1), "UInt64", pl.UInt64),
-    "beyond 64 bit": ("number", st.integers(-(2**80), 2**80), None, None),
+    "beyond 64 bit": ("number", st.integers(-(2**80), 2**80), None, pl.Int128),
     "float": ("number", EXTREMES | FLOATS, "float64", pl.Float64),
     "bool": ("number", st.booleans(), "boolean", pl.Boolean),
     "decimal": ("number", st.decimals(-(10**12), 10**12, places=3), None, pl.Decimal(20, 3)),
     "any decimal": ("number", st.decimals("-1e300", "1e300", allow_nan=False), None, None),
     "number": ("number", st.one_of(INT64, FLOATS, st.booleans(), st.decimals(-1, 1)), None, None),
+    "identifier": ("category", st.integers(2**53, 2**53 + 9) | INT64, "Int64", pl.Int64),
     "text": ("category", TEXT, "str", pl.String),
     "category": ("category", TEXT, "category", pl.Categorical),
     "many": ("category", st.sampled_from(MANY), pd.CategoricalDtype(MANY), pl.Enum(MANY)),
@@ -64,8 +65,8 @@ FAMILIES = {
     "time": ("duration", st.times(), None, pl.Time),
     "nothing": ("empty", st.nothing(), object, pl.Null),
 }
-# Their values may all be numbers by chance.
-LISTED = ("mixed", "odd")
+# Their values are numbers, or may all be so by chance.
+LISTED = ("identifier", "mixed", "odd")
 
 
 class Generated:
