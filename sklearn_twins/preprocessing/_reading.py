@@ -1,6 +1,7 @@
 """X as the caller holds it, checked in the estimator's name -> a table that is read block by block."""
 
 import contextlib
+from functools import cached_property
 
 import narwhals.stable.v2 as nw
 import numpy as np
@@ -127,8 +128,13 @@ class FrameTable(Table):
         dtypes = frame.schema.values() if frame.implementation.is_polars() else ()  # no other frame has them
         self.int128 = {j for j, dtype in enumerate(dtypes) if isinstance(dtype, (nw.Int128, nw.UInt128))}
 
+    @cached_property
+    def columns(self):
+        """All columns, taken apart once: to look one up costs a frame of many columns a look at all names."""
+        return list(self.frame.iter_columns())
+
     def declared_kind(self, j):
-        column = self.frame[:, j]
+        column = self.columns[j]
         dtype = column.dtype
         if isinstance(getattr(column.to_native(), "dtype", None), np.dtypes.ObjectDType):
             return None  # narwhals looks at the first hundred values of pandas' objects, not at all of them
@@ -145,7 +151,7 @@ class FrameTable(Table):
         return None
 
     def values(self, j, rows):
-        values = self.frame[rows, j]
+        values = self.columns[j][rows]
         dtype = values.dtype
         if j in self.int128:  # NumPy has no type for 128 bits
             return values.to_list()
@@ -154,7 +160,7 @@ class FrameTable(Table):
         return values.to_list()
 
     def exact_values(self, j, rows):
-        values = self.frame[rows, j]  # with a gap among them, integers would become float64
+        values = self.columns[j][rows]  # with a gap among them, integers would become float64
         return values.to_list() if values.dtype.is_integer() else self.values(j, rows)
 
     def matrix(self, columns, rows):
