@@ -73,6 +73,9 @@ class Table:
         """Raw values of some columns as one array of numbers, or None where they have to be read one by one."""
         return None
 
+    def forget(self):
+        """Let go of what was gathered to read column by column."""
+
 
 class ArrayTable(Table):
     """A NumPy array, of any type."""
@@ -114,6 +117,9 @@ class SparseTable(Table):
             return self.by_columns[:, [j]].toarray()[:, 0]
         return self.by_rows[rows, [j]].toarray()[:, 0]
 
+    def forget(self):
+        self.by_columns = None
+
     def matrix(self, columns, rows):
         block = self.by_rows[rows].toarray()
         return block if len(columns) == self.shape[1] else block[:, columns]
@@ -133,6 +139,13 @@ class FrameTable(Table):
         """All columns, taken apart once: to look one up costs a frame of many columns a look at all names."""
         return list(self.frame.iter_columns())
 
+    def column(self, j, rows):
+        """Some rows of a column, or all of them."""
+        return self.columns[j] if rows == slice(None) else self.columns[j][rows]
+
+    def forget(self):
+        self.__dict__.pop("columns", None)
+
     def declared_kind(self, j):
         column = self.columns[j]
         dtype = column.dtype
@@ -151,7 +164,7 @@ class FrameTable(Table):
         return None
 
     def values(self, j, rows):
-        values = self.columns[j][rows]
+        values = self.column(j, rows)
         dtype = values.dtype
         if j in self.int128:  # NumPy has no type for 128 bits
             return values.to_list()
@@ -160,7 +173,7 @@ class FrameTable(Table):
         return values.to_list()
 
     def exact_values(self, j, rows):
-        values = self.columns[j][rows]  # with a gap among them, integers would become float64
+        values = self.column(j, rows)  # with a gap among them, integers would become float64
         return values.to_list() if values.dtype.is_integer() else self.values(j, rows)
 
     def matrix(self, columns, rows):

@@ -230,6 +230,7 @@ class TablePreprocessor(TransformerMixin, Component):
         self.kinds_ = tuple(kinds)
         self.center_, self.scale_ = self._numeric.center, self._numeric.scale
         self.categories_ = self._categorical.categories
+        table.forget()
         sources = (*self._numeric.columns, *self._categorical.columns)
         self.spec_ = SampleSpec(
             shape=(len(sources),),
