@@ -157,11 +157,11 @@ class FrameTable(Table):
             return "category"
         if dtype in (nw.Date, nw.Datetime):
             return "date"
-        if dtype in (nw.Duration, nw.Time):
+        if dtype == nw.Duration:
             return "duration"
         if dtype.is_nested():
             kind_of_type(list)  # which raises
-        return None
+        return None  # times of day, too: early releases of narwhals take zoned dates for them
 
     def values(self, j, rows):
         values = self.column(j, rows)
