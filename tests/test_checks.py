@@ -121,6 +121,7 @@ def test_default(estimator, check):
     run(check, estimator)
 
 
+@pytest.mark.slow
 @parametrize_with_checks([small(preprocessor=TablePreprocessor(scaling="quantile", max_categories=3))])
 def test_preprocessor(estimator, check):
     run(check, estimator)

@@ -147,9 +147,9 @@ def _is_hashable(value):
 
 def count(counts, values):
     """Add how often each key occurs to a `collections.Counter`, missing ones apart."""
-    distinct(values)
+    missing = [key for key in distinct(values) if is_missing(key)]
     counts.update(values)
-    for key in [key for key in counts if is_missing(key)]:
+    for key in missing:
         del counts[key]
 
 

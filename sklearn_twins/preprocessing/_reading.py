@@ -131,8 +131,10 @@ class FrameTable(Table):
     def __init__(self, frame):
         super().__init__(frame.shape, list(frame.columns))
         self.frame = frame
-        dtypes = frame.schema.values() if frame.implementation.is_polars() else ()  # no other frame has them
+        dtypes = () if frame.implementation.is_pandas_like() else frame.schema.values()
         self.int128 = {j for j, dtype in enumerate(dtypes) if isinstance(dtype, (nw.Int128, nw.UInt128))}
+        # Beside a number polars makes numbers of dates, and pyarrow fails; pandas makes objects.
+        self.others = {j for j, dtype in enumerate(dtypes) if not is_number(dtype)}
 
     @cached_property
     def columns(self):
@@ -151,7 +153,7 @@ class FrameTable(Table):
         dtype = column.dtype
         if isinstance(getattr(column.to_native(), "dtype", None), np.dtypes.ObjectDType):
             return None  # narwhals looks at the first hundred values of pandas' objects, not at all of them
-        if dtype.is_numeric() or dtype == nw.Boolean:
+        if is_number(dtype):
             return "number"
         if isinstance(dtype, (nw.Categorical, nw.Enum)) or dtype in (nw.String, nw.Binary, nw.Categorical, nw.Enum):
             return "category"
@@ -168,7 +170,7 @@ class FrameTable(Table):
         dtype = values.dtype
         if j in self.int128:  # NumPy has no type for 128 bits
             return values.to_list()
-        if dtype.is_numeric() or dtype in (nw.Boolean, nw.Date, nw.Datetime, nw.Duration):
+        if is_number(dtype) or dtype in (nw.Date, nw.Datetime, nw.Duration):
             return values.to_numpy()
         return values.to_list()
 
@@ -177,10 +179,15 @@ class FrameTable(Table):
         return values.to_list() if values.dtype.is_integer() else self.values(j, rows)
 
     def matrix(self, columns, rows):
-        if not self.int128.isdisjoint(columns):
+        if not (self.int128 | self.others).isdisjoint(columns):
             return None
         block = self.frame[rows, columns].to_numpy()
         return block if block.dtype.kind in "biuf" else None
+
+
+def is_number(dtype):
+    """Whether a data frame's type is one of numbers."""
+    return dtype.is_numeric() or dtype == nw.Boolean
 
 
 @contextlib.contextmanager

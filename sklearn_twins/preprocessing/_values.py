@@ -5,6 +5,7 @@ from numbers import Complex, Number, Real
 
 import numpy as np
 
+FLOATS = (float, np.floating)
 DATES = (datetime.date, np.datetime64)  # datetime.datetime and pandas' Timestamp are dates
 DURATIONS = (datetime.timedelta, datetime.time, np.timedelta64)
 
@@ -52,9 +53,9 @@ def kind_of_values(blocks):
     kinds = set()
     for values in blocks:
         types = set(map(type, values))
-        kinds |= {kind_of_type(kind) for kind in types if not issubclass(kind, float)}
-        floats = "number" not in kinds and any(issubclass(kind, float) for kind in types)
-        if floats and any(isinstance(value, float) and value == value for value in values):
+        kinds |= {kind_of_type(kind) for kind in types if not issubclass(kind, FLOATS)}
+        floats = "number" not in kinds and any(issubclass(kind, FLOATS) for kind in types)
+        if floats and any(isinstance(value, FLOATS) and value == value for value in values):
             kinds.add("number")  # a float that is NaN may as well be a missing date or string
     kinds -= {""}
     if not kinds:

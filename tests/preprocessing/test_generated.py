@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from sklearn_twins.preprocessing import TablePreprocessor
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.filterwarnings("ignore:X (does not have|has) .*feature names"),  # fitted on a frame, given an array
     pytest.mark.filterwarnings("ignore:.*different strings that are all numbers"),
 ]
