@@ -131,9 +131,9 @@ class FrameTable(Table):
     def __init__(self, frame):
         super().__init__(frame.shape, list(frame.columns))
         self.frame = frame
-        dtypes = () if frame.implementation.is_pandas_like() else frame.schema.values()
+        dtypes = list(frame.schema.values())
         self.int128 = {j for j, dtype in enumerate(dtypes) if isinstance(dtype, (nw.Int128, nw.UInt128))}
-        # Beside a number polars makes numbers of dates, and pyarrow fails; pandas makes objects.
+        # In a matrix with numbers, dates become numbers in polars, and an error in pyarrow and partly in pandas.
         self.others = {j for j, dtype in enumerate(dtypes) if not is_number(dtype)}
 
     @cached_property
@@ -231,7 +231,8 @@ def read(X, owner, *, reset, max_dense_bytes):
         check_size(frame.shape, owner, least)
         return FrameTable(frame)
     if sparse.issparse(X):
-        check_dense_size(X.shape, max_dense_bytes)
+        if X.ndim == 2:
+            check_dense_size(X.shape, max_dense_bytes)
     elif not hasattr(X, "dtype") and not hasattr(X, "__array__"):
         X = as_objects(X)
     X = validate_data(
@@ -248,12 +249,12 @@ def read(X, owner, *, reset, max_dense_bytes):
 
 
 def as_objects(X):
-    """A list of rows as an array of its objects, if NumPy would make strings of all of them."""
+    """A list of rows as an array of its objects, if NumPy would make strings or times of all of them."""
     try:
         array = np.asarray(X)
     except ValueError:
         return X  # rows of different lengths: scikit-learn says it
-    return np.asarray(X, dtype=object) if array.dtype.kind in "US" and array.ndim == 2 else array
+    return np.asarray(X, dtype=object) if array.dtype.kind in "USMm" and array.ndim == 2 else array
 
 
 def check_size(shape, owner, least):

@@ -11,7 +11,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from sklearn_twins.preprocessing import TablePreprocessor
+from sklearn_twins.preprocessing import TablePreprocessor, _categories
 from sklearn_twins.preprocessing._categories import codes, count, is_text_of_number, keys, rank
 
 NAN = np.nan
@@ -44,6 +44,15 @@ def test_counts_leave_missing_values_out():
     count(counts, ["a", None, NAN, "a", float("nan"), pd.NA])
     count(counts, [1, True, 1.0, pd.NaT, Decimal(1), Decimal("NaN"), "a"])
     assert counts == {"a": 3, 1: 4}
+
+
+def test_each_block_is_counted_on_its_own(monkeypatch):
+    """What other blocks held is not gone through again: with many categories that would never end."""
+    seen, counts = [], Counter()
+    monkeypatch.setattr(_categories, "is_missing", lambda key: seen.append(key) or key is None)
+    for block in (["a", "b", None], ["c", "c"], ["a", None]):
+        count(counts, block)
+    assert sorted(seen, key=str) == [None, None, "a", "a", "b", "c"] and counts == {"a": 2, "b": 1, "c": 2}
 
 
 @pytest.mark.parametrize("value", [[1], {"a": 1}, ("a", [1]), np.zeros(2)])
@@ -118,6 +127,21 @@ def test_enums_of_strings_are_those_strings():
     fitted = TablePreprocessor().fit(enums)
     assert fitted.transform(enums)[:, 0].tolist() == [2, 3, 2]
     assert fitted.transform(text)[:, 0].tolist() == [2, 3]
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pd.cut(pd.Series([1, 11, 3, 4, NAN, 12]), [0, 2, 10, 20]),
+        pd.Series(pd.PeriodIndex(["2020-02", "2020-01", "2020-03", "2020-03", None, "2020-01"], freq="M")),
+    ],
+    ids=["intervals", "periods"],
+)
+def test_categories_of_other_types(column):
+    expected = [[4], [2], [3], [3], [0], [2]]
+    for frame in (column.to_frame("a"), column.astype(object).to_frame("a")):
+        fitted = TablePreprocessor().fit(frame)
+        assert fitted.kinds_ == ("category",) and fitted.transform(frame).tolist() == expected
 
 
 IDENTIFIERS = [2**53 + 1, 2**53, 2**53 + 1, 2**53 + 2, None]

@@ -5,8 +5,11 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
+import polars as pl
+import pyarrow as pa
 import pytest
 
+from sklearn_twins.preprocessing import TablePreprocessor
 from sklearn_twins.preprocessing._dates import date_part, dates, durations, varying_parts
 
 NAN, DAY = np.nan, datetime.timedelta(days=1)
@@ -119,3 +122,37 @@ def test_what_is_no_time_is_refused(decode, held, value):
 def test_parts_that_vary(stamps, phases):
     parts = ["elapsed", *(f"{name}_{wave}" for name in phases for wave in ("sin", "cos"))]
     assert varying_parts(np.array(stamps, dtype="M8[us]")) == tuple(parts)
+
+
+@pytest.mark.parametrize("scaling", ["robust", "quantile"])
+def test_a_missing_date_is_marked_once_and_none_of_its_parts_are_there(scaling):
+    frame = pd.DataFrame({"size": np.arange(60.0), "joined": pd.date_range("2019-12-31", periods=60, freq="5h")})
+    frame.loc[::9, "joined"] = pd.NaT
+    fitted = TablePreprocessor(scaling=scaling).fit(frame)
+    assert fitted.spec_.missing == (1,)
+    gaps = np.isnan(fitted.transform(frame))
+    assert gaps[::9, 1:].all() and gaps.sum() == 7 * 7
+
+
+COLUMNS = {
+    "dates": pd.Series(pd.date_range("2020-01-01", periods=3)),
+    "dates in a zone": pd.Series(pd.date_range("2020-01-01", periods=3, tz="Asia/Tokyo")),
+    "durations": pd.Series(pd.to_timedelta([1, None, 3], unit="s")),
+    "days": pd.Series([datetime.date(2020, 1, 1), None, datetime.date(2020, 1, 2)]),
+    "times of day": pd.Series([datetime.time(5), None, datetime.time(6)]),
+}
+
+
+@pytest.mark.parametrize("names", [["age"], ["size", "age"]], ids=["alone", "beside numbers"])
+@pytest.mark.parametrize("times", COLUMNS)
+@pytest.mark.parametrize(
+    "holder",
+    [lambda X: X, lambda X: X.convert_dtypes(dtype_backend="pyarrow"), pl.from_pandas, pa.Table.from_pandas],
+    ids=["pandas", "pandas, Arrow", "polars", "pyarrow"],
+)
+def test_times_where_numbers_were_are_refused(holder, times, names):
+    """Beside other numbers polars would make numbers of them."""
+    numbers = pd.DataFrame({"size": [1.0, 2.0, 3.0], "age": [1.0, 2.0, 4.0]})[names]
+    fitted = TablePreprocessor().fit(holder(numbers))
+    with pytest.raises(ValueError, match=r"column 'age': (it holds|could not convert).* ?(date|time)"):
+        fitted.transform(holder(numbers.assign(age=COLUMNS[times])))

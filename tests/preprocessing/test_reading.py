@@ -98,13 +98,16 @@ def test_numpys_strings_of_any_length(missing):
         ([["1", "2"], ["3", "4"]], "O"),
         ([[1, None], [2, 3]], "O"),
         ([[b"a", 1]], "O"),
+        ([[np.timedelta64(1, "s"), 5]], "O"),
+        ([[np.datetime64("2020-01-01"), np.timedelta64(1, "s")]], "O"),
         (["a", "b"], "U"),
     ],
 )
 def test_lists_keep_their_numbers(rows, kind):
-    """NumPy would make strings of the numbers beside a string."""
+    """NumPy would make strings of the numbers beside a string, and times of those beside a time."""
     found = as_objects(rows)
     assert found.dtype.kind == kind and found.tolist() == rows
+    assert kind != "O" or list(map(type, found[0])) == list(map(type, rows[0]))
 
 
 def test_lists_of_rows_of_different_lengths_are_left_to_scikit_learn():
@@ -128,6 +131,29 @@ def test_other_columns_are_refused_in_scikit_learns_words(other, holder):
     fitted = TablePreprocessor().fit(FRAME)
     with pytest.raises(ValueError, match="feature names should match those that were passed during fit"):
         fitted.transform(holder(other))
+
+
+@pytest.mark.parametrize("other", [FRAME["a"], pl.Series([1.0, 2.0]), sparse.coo_array(np.ones(3)), {"a": [1]}, None])
+def test_what_is_no_table(other):
+    with pytest.raises(ValueError, match=r"Expected (a )?2|1d sparse"):
+        table(other)
+
+
+@pytest.mark.parametrize("X", [FRAME, FRAME.assign(c="x")], ids=["numbers", "and a string"])
+@pytest.mark.parametrize("names", [[5, 4, 3, 2, 1, 0], [2, 0, 1, 9, 8, 7], [(0, "a"), *enumerate("bcdef")]])
+def test_columns_and_rows_go_by_place_whatever_they_are_called(X, names):
+    other = X.set_axis(names, axis=1).set_axis(np.arange(50)[::-1] // 2, axis=0)
+    np.testing.assert_array_equal(TablePreprocessor().fit_transform(other), TablePreprocessor().fit_transform(X))
+
+
+def test_two_columns_of_one_name():
+    with pytest.raises(ValueError, match="unique column names"):
+        table(FRAME.set_axis(["a", *"abcde"], axis=1))
+
+
+def test_sparse_columns_of_a_frame():
+    X = pd.DataFrame.sparse.from_spmatrix(sparse.csr_array(MATRIX))
+    np.testing.assert_array_equal(TablePreprocessor().fit_transform(X), TablePreprocessor().fit_transform(MATRIX))
 
 
 def test_size_of_a_sparse_table():

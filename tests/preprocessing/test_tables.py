@@ -1,5 +1,6 @@
 """The table preprocessor: robust scales in float64, missing values kept, absurd values bounded, X left alone."""
 
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
@@ -103,6 +104,29 @@ def test_row_order_does_not_matter():
     assert np.array_equal(TablePreprocessor().fit_transform(X[order]), TablePreprocessor().fit_transform(X)[order])
 
 
+@pytest.mark.parametrize("scaling", ["robust", "quantile"])
+def test_what_is_learnt_hashes_alike_whatever_the_order_of_the_rows(scaling):
+    """Ties of categories among it."""
+    frame = pd.DataFrame(normal(60), columns=list("abcd")).assign(e=list("zyx") * 20, f=[1, "1", None] * 20)
+    frame["g"] = pd.date_range("1969-12-31", periods=60, freq="31h")
+    other = frame.sample(frac=1, random_state=0)
+    assert other["e"].iloc[0] != "z"
+    first, second = (joblib.hash(TablePreprocessor(scaling=scaling).fit(X)) for X in (frame, other))
+    assert first == second
+
+
+@pytest.mark.parametrize("output", ["pandas", "polars"])
+def test_samples_as_frames(output):
+    frame = pd.DataFrame({"job": list("aab"), "joined": pd.date_range("2020-01-01", periods=3), "age": [1, 2, 4]})
+    fitted = TablePreprocessor().fit(frame)
+    expected = fitted.transform(frame)
+    found = fitted.set_output(transform=output).transform(frame)
+    phases = [f"joined_{phase}_{wave}" for phase in ("year", "week") for wave in ("sin", "cos")]
+    assert list(found.columns) == ["joined_elapsed", *phases, "age", "job"]
+    assert type(found).__module__.startswith(output)
+    np.testing.assert_array_equal(found.to_numpy(), expected)
+
+
 def test_heavy_tails_are_bounded_and_leave_the_middle_alone():
     X = np.random.default_rng(0).standard_cauchy(size=(2_000, 2))
     found = TablePreprocessor().fit_transform(X)
@@ -139,6 +163,18 @@ def test_empty_column_is_missing_and_then_zero():
     assert np.isnan(fitted.transform(X)[:, 0]).all()
     assert fitted.spec_.missing == (0,)
     assert fitted.transform([[5.0, 0.0]])[0, 0] == 0
+
+
+@pytest.mark.parametrize(
+    "dtype", ["float64", "Int64", "boolean", "datetime64[s]", "timedelta64[ms]", "string", "category", "object"]
+)
+def test_a_column_without_values_is_empty_whatever_its_type(dtype):
+    frame = pd.DataFrame({"a": pd.Series([None] * 3, dtype=dtype)})
+    fitted = TablePreprocessor().fit(frame)
+    assert fitted.kinds_ == ("empty",) and fitted.spec_.missing == (0,)
+    np.testing.assert_array_equal(fitted.transform(frame), [[NAN]] * 3)
+    for values in (["x", None], [pd.Timestamp(0), pd.NaT], [7.0, NAN]):
+        np.testing.assert_array_equal(fitted.transform(pd.DataFrame({"a": values})), [[0], [NAN]])
 
 
 def test_column_that_is_half_one_value_is_scaled_by_half_its_range():
@@ -336,6 +372,13 @@ def test_fit_forgets_what_it_saw_before():
 
 
 def test_clone_and_pipeline():
-    assert clone(TablePreprocessor(clip=2.0).fit(normal())).get_params() == TablePreprocessor(clip=2.0).get_params()
+    params = {
+        "categorical_features": [1],
+        "max_categories": 7,
+        "scaling": "quantile",
+        "clip": 2.0,
+        "max_dense_bytes": 10**6,
+    }
+    assert clone(TablePreprocessor(**params).fit(normal())).get_params() == params
     out = make_pipeline(TablePreprocessor(), TablePreprocessor()).fit_transform(normal())
     assert out.shape == (500, 4)

@@ -37,6 +37,8 @@ def test_not_missing(value):
         ([[NAN, NAN], ["a"], [NAN]], "category"),
         ([["a"], [1.0]], "category"),
         ([[NAN], [datetime.date.min], [pd.Timestamp(0), np.datetime64(0, "s")]], "date"),
+        ([[datetime.date.min, np.float32(NAN)], [np.float16(NAN)]], "date"),
+        ([[np.float32(NAN)], [np.float32(1)]], "number"),
         ([[datetime.timedelta(1)], [pd.Timedelta(1), datetime.time(5), np.timedelta64(1, "h"), NAN]], "duration"),
         ([[datetime.date.min], [datetime.timedelta(1)]], "category"),
         ([[datetime.date.min], [0.5]], "category"),
