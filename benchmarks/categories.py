@@ -99,19 +99,33 @@ def main():
         )
         everything.append(joblib.Parallel(n_jobs=options.jobs)(jobs))
         print_rows(name, entries[name]["role"], np.array(everything[-1]))
-    everything = np.array(everything)  # (tables, seeds, methods, counts)
+    everything = np.array(everything).mean(1)  # (tables, methods, counts)
     roles = np.array([entries[name]["role"] for name in names])
     for role in np.unique(roles):
-        print_rows("mean", role, everything[roles == role].mean(0))
-    print_rows("mean", "all", everything.mean(0))
+        print_means("mean", role, everything[roles == role])
+    print_means("mean", "all", everything)
+    print_means("median", "all", everything, np.median)
 
 
 def print_rows(name, role, scores):
     """A row for each number of labels.  # scores: (seeds, methods, counts)"""
     for count, values in zip(COUNTS, np.moveaxis(scores, 2, 0), strict=True):  # (seeds, methods)
         gain = values[:, 0] - values[:, 1]
-        cells = " | ".join(f"{mean:.1f}" for mean in values.mean(0))
-        print(f"| {name} | {role} | {count} | {cells} | {gain.mean():+.1f} ± {gain.std(ddof=1):.1f} |", flush=True)
+        print_row(name, role, count, values.mean(0), f"{gain.mean():+.1f} ± {gain.std(ddof=1):.1f}")
+
+
+def print_means(name, role, scores, average=np.mean):
+    """A row for each number of labels, over the tables.  # scores: (tables, methods, counts)"""
+    for count, values in zip(COUNTS, np.moveaxis(scores, 2, 0), strict=True):  # (tables, methods)
+        gain = values[:, 0] - values[:, 1]
+        summary = f"{average(gain):+.1f}, {(gain > 0).sum()} of {len(gain)} won"
+        print_row(name, role, count, average(values, axis=0), summary)
+
+
+def print_row(name, role, count, values, gain):
+    """One row of Markdown."""
+    cells = " | ".join(f"{value:.1f}" for value in values)
+    print(f"| {name} | {role} | {count} | {cells} | {gain} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -57,7 +57,7 @@ def imported_from_package(path):
 def test_reading_imports():
     """The reader itself: relative imports of either depth, and what is imported within functions."""
     assert "sklearn_twins._components" in imported(PACKAGE / "networks" / "_mlp.py")
-    assert "sklearn_twins.networks._stem" in imported(PACKAGE / "networks" / "_mlp.py")
+    assert "sklearn_twins.networks._stem" in imported(PACKAGE / "networks" / "_table_encoder.py")
     assert "skorch" in {name.split(".")[0] for name in imported(PACKAGE / "training" / "_net.py")}
     assert "networks" in imported_from_package(PACKAGE / "_persistence.py")
     assert ALONE <= ROOMS and "training" in ROOMS

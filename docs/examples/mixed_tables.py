@@ -12,7 +12,7 @@ that all columns and the label follow loosely. With ``--csv`` it is one of your 
 
     python mixed_tables.py [--quick] [--csv FILE --target COLUMN] [--output mixed_tables.png]
 
-About two minutes on two cores.
+A minute or two on two cores.
 """
 
 import argparse

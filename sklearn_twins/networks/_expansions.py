@@ -4,10 +4,10 @@ import math
 from numbers import Integral, Real
 
 import torch
-from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
+from sklearn.utils._param_validation import Interval, Options
 from torch import nn
 
-from .._components import Component, check_instance, check_part
+from .._components import Component
 
 N_EDGES = 33  # of the bins in a SampleSpec
 
@@ -145,44 +145,3 @@ EXPANSIONS = {"piecewise_linear": PiecewiseLinear, "periodic": Periodic}
 def resolve_expansion(expansion):
     """A name -> a new component with its defaults; a component or None as it is."""
     return EXPANSIONS[expansion]() if isinstance(expansion, str) else expansion
-
-
-class ExpandingEncoder(Component):
-    """An encoder of tables with the parameter `expansion`: what each number is expanded by first."""
-
-    _expansion_constraint = [StrOptions(set(EXPANSIONS)), HasMethods(["build"]), None]
-
-    def check(self):
-        """Refuse hyper-parameters out of range, those of the expansion too.
-
-        Returns
-        -------
-        self : ExpandingEncoder
-
-        Raises
-        ------
-        InvalidParameterError
-            A `ValueError` that names the parameter and what is allowed.
-        """
-        super().check()
-        check_instance(self.expansion, f"expansion of {type(self).__name__}")
-        check_part(self.expansion)
-        return self
-
-    def set_params(self, **params):
-        """Set parameters, of the expansion too: ``expansion__width=4``. A name becomes its component first.
-
-        Parameters
-        ----------
-        **params : dict
-            Parameters of the encoder, or ``expansion__parameter``.
-
-        Returns
-        -------
-        self : ExpandingEncoder
-        """
-        super().set_params(**{name: value for name, value in params.items() if "__" not in name})
-        nested = {name: value for name, value in params.items() if "__" in name}
-        if nested and self.expansion in EXPANSIONS:
-            self.expansion = resolve_expansion(self.expansion)
-        return super().set_params(**nested)

@@ -6,9 +6,8 @@ from sklearn.utils._param_validation import Interval
 from torch import nn
 
 from .._components import Component
-from ._expansions import ExpandingEncoder
 from ._init import build_on_meta, initialize
-from ._stem import TableStem
+from ._table_encoder import EXPANSION_CONSTRAINT, TableEncoder
 
 
 def hidden_layers(width_in, hidden_dims):
@@ -33,7 +32,7 @@ def check_hidden_dims(component):
         )
 
 
-class MLPEncoder(ExpandingEncoder):
+class MLPEncoder(TableEncoder):
     """A multilayer perceptron over the columns of a table.
 
     Parameters
@@ -55,7 +54,7 @@ class MLPEncoder(ExpandingEncoder):
     torch.Size([5, 8])
     """
 
-    _parameter_constraints: dict = {"hidden_dims": [tuple, list], "expansion": ExpandingEncoder._expansion_constraint}
+    _parameter_constraints: dict = {"hidden_dims": [tuple, list], "expansion": EXPANSION_CONSTRAINT}
 
     def __init__(self, hidden_dims=(256, 256, 256), expansion=None):
         self.hidden_dims = hidden_dims
@@ -79,32 +78,9 @@ class MLPEncoder(ExpandingEncoder):
             raise ValueError("The 'hidden_dims' parameter of MLPEncoder is empty; give at least one width.")
         return self
 
-    def build(self, spec, n_components, generator):
-        """Build the module with its initial weights.
-
-        Parameters
-        ----------
-        spec : SampleSpec
-            What the samples are.
-        n_components : int or None
-            Width of the embedding; None for the last hidden width.
-        generator : torch.Generator
-            Source of the initial weights, on the CPU.
-
-        Returns
-        -------
-        encoder : nn.Module
-            (batch, features) -> (batch, n_components)
-        """
-
-        def make():
-            stem = TableStem(spec, self.expansion)
-            layers = [stem, *hidden_layers(stem.width, self.hidden_dims)]
-            if n_components is not None:
-                layers.append(nn.Linear(self.hidden_dims[-1], n_components))
-            return nn.Sequential(*layers)
-
-        return initialize(build_on_meta(make), generator)
+    def _layers(self, width_in):
+        """Layers behind the stem, and the width of their output."""
+        return hidden_layers(width_in, self.hidden_dims), self.hidden_dims[-1]
 
 
 class MLPProjector(Component):

@@ -59,9 +59,9 @@ class ReadyEncoder(Component):
         if not isinstance(module, nn.Module):
             raise TypeError(f"encoder={self.source!r} must return a torch.nn.Module. Got {type(module).__name__}.")
         module.to(device="cpu", dtype=torch.float32)
+        encoder = module
         if len(spec.shape) == 1:
-            stem = initialize(build_on_meta(lambda: TableStem(spec)), generator)
-        encoder = nn.Sequential(stem, module) if len(spec.shape) == 1 else module
+            encoder = nn.Sequential(initialize(build_on_meta(lambda: TableStem(spec)), generator), module)
         width = output_width(encoder, spec)
         if n_components not in (None, width):
             raise ValueError(
@@ -95,14 +95,10 @@ def output_width(encoder, spec):
         with torch.no_grad():
             out = encoder.eval()(blank)
     except Exception as error:
+        of_a_table = f" Of a table it receives {spec.n_inputs} numbers, see SampleSpec.n_inputs."
         raise ValueError(
-            f"The given encoder cannot take samples of shape {spec.shape} "
-            f"({error})."
-            + (
-                f" Of a table it receives {spec.n_inputs} numbers, see SampleSpec.n_inputs."
-                if len(spec.shape) == 1
-                else ""
-            )
+            f"The given encoder cannot take samples of shape {spec.shape} ({error})."
+            + (of_a_table if len(spec.shape) == 1 else "")
         ) from error
     if not isinstance(out, torch.Tensor) or out.dim() != 2 or out.shape[0] != 2:
         shape = tuple(out.shape) if isinstance(out, torch.Tensor) else type(out).__name__

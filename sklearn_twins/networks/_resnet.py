@@ -5,16 +5,13 @@ from numbers import Integral
 from sklearn.utils._param_validation import Interval
 from torch import nn
 
-from ._expansions import ExpandingEncoder
-from ._init import build_on_meta, initialize
-from ._stem import TableStem
+from ._table_encoder import EXPANSION_CONSTRAINT, TableEncoder
 
 
 class ResidualBlock(nn.Module):
     """``x + W2 relu(W1 norm(x))``, with batch norm.
 
-    NOTE[DIFF]: the paper's two dropouts are left out; the views are noise enough, and torch's dropout draws from its
-    global generator.
+    NOTE[DIFF]: without the paper's two dropouts: torch's draws from its global generator, which a fit leaves alone.
 
     Shape
     -----
@@ -31,7 +28,7 @@ class ResidualBlock(nn.Module):
         return x + self.branch(x)
 
 
-class ResNetEncoder(ExpandingEncoder):
+class ResNetEncoder(TableEncoder):
     """A residual network over the columns of a table.
 
     Parameters
@@ -63,7 +60,7 @@ class ResNetEncoder(ExpandingEncoder):
     _parameter_constraints: dict = {
         "width": [Interval(Integral, 1, None, closed="left")],
         "n_blocks": [Interval(Integral, 1, None, closed="left")],
-        "expansion": ExpandingEncoder._expansion_constraint,
+        "expansion": EXPANSION_CONSTRAINT,
     }
 
     def __init__(self, width=192, n_blocks=2, expansion=None):
@@ -71,30 +68,7 @@ class ResNetEncoder(ExpandingEncoder):
         self.n_blocks = n_blocks
         self.expansion = expansion
 
-    def build(self, spec, n_components, generator):
-        """Build the module with its initial weights.
-
-        Parameters
-        ----------
-        spec : SampleSpec
-            What the samples are.
-        n_components : int or None
-            Width of the embedding; None for the width of the residual stream.
-        generator : torch.Generator
-            Source of the initial weights, on the CPU.
-
-        Returns
-        -------
-        encoder : nn.Module
-            (batch, features) -> (batch, n_components)
-        """
-
-        def make():
-            stem = TableStem(spec, self.expansion)
-            blocks = [ResidualBlock(self.width, 2 * self.width) for _ in range(self.n_blocks)]
-            layers = [stem, nn.Linear(stem.width, self.width), *blocks, nn.BatchNorm1d(self.width), nn.ReLU()]
-            if n_components is not None:
-                layers.append(nn.Linear(self.width, n_components))
-            return nn.Sequential(*layers)
-
-        return initialize(build_on_meta(make), generator)
+    def _layers(self, width_in):
+        """Layers behind the stem, and the width of their output."""
+        blocks = [ResidualBlock(self.width, 2 * self.width) for _ in range(self.n_blocks)]
+        return [nn.Linear(width_in, self.width), *blocks, nn.BatchNorm1d(self.width), nn.ReLU()], self.width

@@ -74,7 +74,7 @@ def _seconds(value):
     if is_missing(value):
         return np.nan
     if not isinstance(value, DURATIONS):
-        raise ValueError(f"it held durations in fit, and holds {value!r}")
+        raise ValueError(f"it held durations in fit, and holds {value!r}; convert before (pandas.to_timedelta)")
     if isinstance(value, datetime.time):
         value = datetime.datetime.combine(datetime.date.min, value.replace(tzinfo=None)) - datetime.datetime.min
     value = getattr(value, "asm8", value)  # pandas'

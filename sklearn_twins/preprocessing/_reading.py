@@ -230,6 +230,8 @@ def read(X, owner, *, reset, max_dense_bytes):
         validate_data(owner, X, reset=reset, skip_check_array=True)
         check_size(frame.shape, owner, least)
         return FrameTable(frame)
+    if isinstance(X, np.ma.MaskedArray):
+        X = np.where(np.ma.getmaskarray(X), None, X.data.astype(object))  # scikit-learn would forget the mask
     if sparse.issparse(X):
         if X.ndim == 2:
             check_dense_size(X.shape, max_dense_bytes)

@@ -105,7 +105,10 @@ def _number(value):
     except OverflowError:
         return np.inf  # an int too large for float64, which is refused as infinity is
     except (TypeError, ValueError) as error:
-        raise ValueError(f"could not convert string to float: {value!r}") from error
+        raise ValueError(
+            f"could not convert string to float: {value!r}. The column held numbers in fit; make it a number, or NaN, "
+            "which counts as missing"
+        ) from error
 
 
 def presence(values):

@@ -166,3 +166,14 @@ def test_size_of_a_sparse_table():
 def test_frames_without_enough_rows_or_columns(X):
     with pytest.raises(ValueError, match=r"Found array with \d (sample|feature)\(s\) .* required by TablePreprocessor"):
         table(X)
+
+
+@pytest.mark.parametrize("dtype", [float, int, object, "U3"])
+def test_masked_values_are_missing(dtype):
+    values = np.array([["1", "4"], ["2", "5"], ["3", "6"]]).astype(int if dtype is object else dtype).astype(dtype)
+    masked = np.ma.array(values, mask=[[0, 0], [1, 0], [0, 0]])
+    with_gap = values.astype(object)
+    with_gap[1, 0] = None
+    np.testing.assert_array_equal(
+        TablePreprocessor().fit_transform(masked), TablePreprocessor().fit_transform(with_gap)
+    )

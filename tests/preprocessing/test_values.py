@@ -85,7 +85,7 @@ def test_values_that_are_no_numbers(other, others):
     """One list of one number, alone in its column, would make a matrix of one column."""
     with pytest.raises(ValueError, match="could not convert string to float: ") as caught:
         numbers([*others, other])
-    assert str(caught.value).endswith(repr(other))
+    assert f"float: {other!r}. The column held numbers in fit; make it a number, or NaN" in str(caught.value)
 
 
 @pytest.mark.parametrize("dtype", ["M8[ns]", "m8[s]"])
