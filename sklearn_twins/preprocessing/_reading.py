@@ -181,7 +181,8 @@ class FrameTable(Table):
     def matrix(self, columns, rows):
         if not (self.int128 | self.others).isdisjoint(columns):
             return None
-        block = self.frame[rows, columns].to_numpy()
+        every = len(columns) == self.shape[1]  # to pick columns copies them
+        block = (self.frame[rows] if every else self.frame[rows, columns]).to_numpy()
         return block if block.dtype.kind in "biuf" else None
 
 
