@@ -1,10 +1,8 @@
-"""What the parts of an embedder have in common: Component, Chain, the roles they fill, and how a name becomes one."""
+"""What the parts of an embedder have in common: Component, Augmentation, Chain, and what samples are made of."""
 
 from dataclasses import dataclass, field
-from importlib import import_module
 
 from sklearn.base import BaseEstimator
-from sklearn.utils._param_validation import HasMethods, StrOptions
 from sklearn.utils.metaestimators import _BaseComposition
 
 
@@ -30,8 +28,8 @@ class SampleSpec:
     Parameters
     ----------
     shape : tuple of int
-        `sample_shape`, the shape of one sample without the batch axis. In a table's sample the numbers come first,
-        then the codes of categories.
+        The shape of one sample without the batch axis: (columns,) of a table, the numbers first, then the codes of
+        categories; (channels, height, width) of an image.
     missing : tuple of int, default=()
         Numbers of a table's sample that are missing in some training rows. A missing number
         is NaN in the sample; networks mark it instead of guessing it.
@@ -43,6 +41,9 @@ class SampleSpec:
         parts of a date); empty if none were.
     edges : tuple of tuples of float, default=()
         For each number, the edges of 32 bins with equally many training rows. Left out of comparisons.
+    mean, std : tuple of float, default=()
+        For each channel of an image, mean and standard deviation of its intensity in the training images, where 0 is
+        black and 1 is white.
     """
 
     shape: tuple
@@ -50,6 +51,13 @@ class SampleSpec:
     categories: tuple = ()
     sources: tuple = ()
     edges: tuple = field(default=(), repr=False, compare=False)
+    mean: tuple = ()
+    std: tuple = ()
+
+    @property
+    def is_image(self):
+        """Whether a sample is an image."""
+        return len(self.shape) == 3
 
     @property
     def n_numbers(self):
@@ -214,60 +222,6 @@ class Chain(_BaseComposition, Augmentation):
         for _, step in self.steps:
             x = step(x, data, generator)
         return x
-
-
-@dataclass(frozen=True)
-class Role:
-    """What a parameter that takes a part accepts.
-
-    Parameters
-    ----------
-    parameter : str
-        Name of the embedder's parameter.
-    room : str
-        Subpackage in which the components live. It is imported when a name is resolved, so
-        that knowing the names costs no import of torch.
-    names : dict of str to str
-        Short name -> class in the room.
-    needs : tuple of str, default=()
-        Methods that a component of this role has.
-    takes_callables : bool, default=False
-        Whether any callable (a `torch.nn.Module` is one) will do.
-    """
-
-    parameter: str
-    room: str
-    names: dict
-    needs: tuple = ()
-    takes_callables: bool = False
-
-    @property
-    def constraint(self):
-        """The role as scikit-learn's parameter constraints."""
-        kinds = [StrOptions({"auto", *self.names})]
-        if self.needs:
-            kinds.append(HasMethods(list(self.needs)))
-        if self.takes_callables:
-            kinds.append(callable)
-        return kinds
-
-    def resolve(self, value):
-        """A name -> a new component with its defaults; anything else as it is.
-
-        Raises
-        ------
-        ValueError
-            If the name is unknown.
-        """
-        if not isinstance(value, str):
-            return value
-        if value not in self.names:
-            raise ValueError(
-                f"{self.parameter}={value!r} is not known. Use 'auto', one of {sorted(self.names)}, or a component "
-                f"of sklearn_twins.{self.room}."
-            )
-        room = import_module(f"sklearn_twins.{self.room}")
-        return getattr(room, self.names[value])()
 
 
 def is_component(part):

@@ -9,8 +9,8 @@ import pytest
 from sklearn.base import clone
 from sklearn.utils._param_validation import Interval, InvalidParameterError, validate_parameter_constraints
 
-from sklearn_twins._components import Component, Role, SampleSpec, check_part
-from sklearn_twins._modalities import MODALITIES, ROLES, resolve
+from sklearn_twins._components import Component, SampleSpec, check_part
+from sklearn_twins._modalities import MODALITIES, ROLES, Role, resolve
 from sklearn_twins.augmentations import Identity, MarginalCorruption, Masking
 from sklearn_twins.networks import IdentityProjector, MLPEncoder, MLPProjector
 from sklearn_twins.objectives import HSIC, BarlowTwins
