@@ -1,6 +1,5 @@
 """Tables as samples: numbers scaled, dates as numbers, categories as codes, missing values marked."""
 
-import copy
 from numbers import Integral, Real
 
 import numpy as np
@@ -11,6 +10,7 @@ from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 from .._components import Component, SampleSpec
 from ._categories import learn_categories
 from ._numbers import learn_numbers
+from ._owner import share_names
 from ._reading import read
 
 
@@ -215,11 +215,8 @@ class TablePreprocessor(TransformerMixin, Component):
             self.check()
         owner = self if owner is None else owner
         table = read(X, owner, reset=reset, max_dense_bytes=self.max_dense_bytes)
-        if reset and owner is not self:  # what the owner learnt of X holds for this preprocessor alone, too
-            for name in ("n_features_in_", "feature_names_in_"):
-                self.__dict__.pop(name, None)
-                if hasattr(owner, name):  # a copy: joblib's files part what is shared, and its hashes tell
-                    setattr(self, name, copy.copy(getattr(owner, name)))
+        if reset:
+            share_names(owner, self)
         return table
 
     def _learn(self, table):

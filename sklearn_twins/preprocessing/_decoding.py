@@ -1,0 +1,190 @@
+"""Images that stay in their files and are decoded in parallel threads: when they are needed, or all at once."""
+
+import time
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+from tqdm.auto import tqdm
+
+from ._files import BrokenFile, decode
+from ._intensities import Statistics
+
+FILES_AT_A_TIME = 256
+
+
+class ImageFiles:
+    """Images in files, decoded when they are asked for.
+
+    Parameters
+    ----------
+    paths : list of str
+        One for each image.
+    target : Target
+        What each is brought to.
+    blank : tuple of int or None
+        Colour of the blank image that stands for a broken file; None if a broken file is an error.
+    n_threads : int
+        Threads that decode.
+    """
+
+    dtype = np.dtype(np.uint8)
+
+    def __init__(self, paths, target, blank, n_threads):
+        self.paths, self.target, self.blank, self.n_threads = paths, target, blank, n_threads
+        height, width, channels = target.sample_shape
+        self.shape = (len(paths), channels, height, width)
+        self.nbytes = len(paths) * channels * height * width
+
+    def __len__(self):
+        return len(self.paths)
+
+    def __getitem__(self, index):
+        """A few images.
+
+        Parameters
+        ----------
+        index : slice or ndarray of int
+            Which ones.
+
+        Returns
+        -------
+        images : ndarray of shape (rows, channels, height, width), uint8
+
+        Raises
+        ------
+        ValueError
+            If a file is broken, and none stands for it.
+        """
+        images, broken = self.read(index)
+        for i, error in broken.items():
+            if self.blank is None:
+                raise ValueError(
+                    f"X[{i}]={self.paths[i]!r}: {error}. Remove it, or set preprocessor__on_broken='skip'."
+                ) from error
+            warnings.warn(f"X[{i}]={self.paths[i]!r}: {error}. A blank image stands for it.", UserWarning, stacklevel=2)
+        return images
+
+    def read(self, index):
+        """A few images, and what is wrong with those that are broken.
+
+        Parameters
+        ----------
+        index : slice or ndarray of int
+            Which ones.
+
+        Returns
+        -------
+        images : ndarray of shape (rows, channels, height, width), uint8
+            Blank where broken.
+        broken : dict of int to BrokenFile
+            By their place in `paths`.
+        """
+        numbers = range(len(self))[index] if isinstance(index, slice) else index.tolist()
+        images, broken = np.empty((len(numbers), *self.target.sample_shape), dtype=np.uint8), {}
+
+        def read_one(row, i):
+            try:
+                images[row] = decode(self.paths[i], self.target)
+            except BrokenFile as error:
+                images[row] = 0 if self.blank is None else self.blank
+                broken[i] = error
+
+        with ThreadPoolExecutor(self.n_threads) as pool:
+            list(pool.map(read_one, range(len(numbers)), numbers))
+        return images.transpose(0, 3, 1, 2), dict(sorted(broken.items()))
+
+
+def blocks(files, owner):
+    """Slices that cover all files, with a bar or a closing line as `owner.verbose` asks."""
+    verbose, start = int(getattr(owner, "verbose", 0)), time.perf_counter()
+    with tqdm(total=len(files), unit="image", desc="decoding", disable=verbose < 2) as bar:
+        for first in range(0, len(files), FILES_AT_A_TIME):
+            rows = slice(first, min(first + FILES_AT_A_TIME, len(files)))
+            yield rows
+            bar.update(rows.stop - rows.start)
+    if verbose == 1:
+        print(f"{len(files):,} images decoded in {time.perf_counter() - start:.1f} s", flush=True)
+
+
+def decode_all(files, owner):
+    """All images of files.
+
+    Parameters
+    ----------
+    files : ImageFiles
+        Which say what is to be done about broken ones.
+    owner : estimator
+        Who asks, and says how much is shown.
+
+    Returns
+    -------
+    images : ndarray of shape (n, channels, height, width), uint8
+    """
+    images = np.empty((len(files), *files.target.sample_shape), dtype=np.uint8).transpose(0, 3, 1, 2)
+    for rows in blocks(files, owner):
+        images[rows] = files[rows]
+    return images
+
+
+def scan(files, owner, *, keep, skip):
+    """Decode every file once, before any training.
+
+    Parameters
+    ----------
+    files : ImageFiles
+        All of them.
+    owner : estimator
+        Who asks, and says how much is shown.
+    keep : bool
+        Whether to keep the images.
+    skip : bool
+        Whether broken files are left out, with a warning, or an error.
+
+    Returns
+    -------
+    files : ImageFiles
+        Those that are not broken.
+    statistics : Statistics
+        Of their images.
+    images : ndarray of shape (n, channels, height, width), uint8
+        Or None, unless `keep`.
+
+    Raises
+    ------
+    ValueError
+        If a file is broken, unless `skip`; or if all are.
+    """
+    statistics, good, broken, kept = Statistics(), [], {}, []
+    for rows in blocks(files, owner):
+        images, found = files.read(rows) if skip else (files[rows], {})
+        broken |= found
+        fine = [i for i in range(rows.start, rows.stop) if i not in found]
+        images = images[np.array(fine, dtype=int) - rows.start] if found else images
+        good += fine
+        if len(images):
+            statistics.add(images)
+        if keep:
+            kept.append(images)
+    if broken:
+        first, error = next(iter(broken.items()))
+        what = (
+            f"{len(broken)} of the {len(files)} files of X cannot be used, the first is "
+            f"X[{first}]={files.paths[first]!r}: {error}."
+        )
+        if not good:
+            raise ValueError(what)
+        warnings.warn(f"{what} They are left out.", UserWarning, stacklevel=2)
+    files = ImageFiles([files.paths[i] for i in good], files.target, files.blank, files.n_threads)
+    return files, statistics, join(kept, files.target.sample_shape) if keep else None
+
+
+def join(parts, sample_shape):
+    """Blocks of images one behind the other, each given up as it is copied."""
+    images = np.empty((sum(map(len, parts)), *sample_shape), dtype=np.uint8).transpose(0, 3, 1, 2)
+    start = len(images)
+    while parts:
+        part = parts.pop()
+        images[start - len(part) : start] = part
+        start -= len(part)
+    return images

@@ -1,0 +1,211 @@
+"""Images in files: opened and decoded by Pillow, brought to one size and one kind of colour."""
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+
+MODES = {"grey": "L", "rgb": "RGB", "rgba": "RGBA"}
+BANDS = {"grey": 1, "rgb": 3, "rgba": 4}
+GREY_MODES = ("1", "L", "LA", "La", "I")
+ORIENTATION, SIDEWAYS = 0x0112, 5  # the tag in a photograph's header, and from where on its sides are swapped
+
+
+def pillow():
+    """Pillow's module, or what to do where there is none."""
+    try:
+        import PIL.Image
+        import PIL.ImageOps
+    except ImportError as error:
+        raise ImportError(
+            "Images in files are read by Pillow, which is not installed: pip install 'sklearn-twins[images]'. "
+            "Or give the images as an array."
+        ) from error
+    return PIL
+
+
+def is_paths(X):
+    """Whether X is a sequence of paths: strings or path objects, one for each image, or a single column of them."""
+    if isinstance(X, (str, bytes, os.PathLike)):
+        raise ValueError(f"X={X!r} is one path. Give a sequence of them, one for each image.")
+    if isinstance(X, np.ndarray) and X.dtype.kind not in "OUT":
+        return False
+    shape = getattr(X, "shape", None)
+    if shape is not None and len(shape) > 1:
+        if len(shape) > 2 or shape[1] != 1 or shape[0] == 0:
+            return False
+        X = np.asarray(X)[:, 0]
+    return len(X) > 0 and isinstance(next(iter(X)), (str, os.PathLike))
+
+
+def to_paths(X):
+    """X as a list of paths.
+
+    Raises
+    ------
+    TypeError
+        If something in X is no path.
+    """
+    paths = np.asarray(X)[:, 0] if len(getattr(X, "shape", ())) == 2 else X
+    paths = list(paths)
+    for i, path in enumerate(paths):
+        if not isinstance(path, (str, os.PathLike)):
+            raise TypeError(f"X must hold paths only, as X[0] is one. Got X[{i}]={path!r}.")
+    return [os.fspath(path) for path in paths]
+
+
+class BrokenFile(ValueError):
+    """A file that cannot be decoded."""
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a file says of its image before it is decoded: (height, width), and whether it has colours."""
+
+    size: tuple
+    colored: bool
+
+
+def read_header(path):
+    """Size and colours of an image, upright; None if the file cannot be read."""
+    image_module = pillow().Image
+    try:
+        with image_module.open(path) as image:
+            width, height = image.size
+            if image.getexif().get(ORIENTATION, 1) >= SIDEWAYS:
+                width, height = height, width
+            return Header((height, width), not image.mode.startswith(GREY_MODES))
+    except (OSError, SyntaxError, ValueError):
+        return None
+
+
+@dataclass(frozen=True)
+class Target:
+    """What every file is brought to.
+
+    Parameters
+    ----------
+    size : tuple of int
+        Height and width.
+    color : {"grey", "rgb", "rgba"}
+        Kind of colour.
+    resize : bool
+        Whether files of other sizes are resized, or refused.
+    """
+
+    size: tuple
+    color: str
+    resize: bool
+
+    @property
+    def sample_shape(self):
+        """(height, width, channels)."""
+        return (*self.size, BANDS[self.color])
+
+
+def to_color(image, color):
+    """A Pillow image in another kind of colour, with 8 bits a channel."""
+    if image.mode.startswith("I"):  # 16 bits, whose conversion would cut off instead of scale
+        values = np.asarray(image).astype(np.int64) // 257
+        image = pillow().Image.fromarray(values.clip(0, 255).astype(np.uint8))
+    if image.mode == "F":
+        raise BrokenFile("it holds floating-point numbers; load such files as an array")
+    if image.mode in ("P", "PA") and color != "rgba":
+        image = image.convert("RGBA")
+    return image.convert(MODES[color])
+
+
+def decode(path, target):
+    """One image, upright, with its proportions kept and the longer side cut where they differ.
+
+    Parameters
+    ----------
+    path : str
+        Of the file.
+    target : Target
+        What it is brought to.
+
+    Returns
+    -------
+    image : ndarray of shape (height, width, channels), uint8
+
+    Raises
+    ------
+    BrokenFile
+        If it cannot be.
+    """
+    PIL = pillow()
+    height, width = target.size
+    try:
+        with PIL.Image.open(path) as image:
+            if target.resize:
+                image.draft(image.mode, (2 * width, 2 * height))  # JPEG decodes to a fraction of its size for free
+            image = to_color(PIL.ImageOps.exif_transpose(image), target.color)
+            if image.size != (width, height):
+                if not target.resize:
+                    raise BrokenFile(
+                        f"it is {image.size[1]} x {image.size[0]}, the others {height} x {width}; set "
+                        "preprocessor__image_size=(height, width) to resize them"
+                    )
+                image = PIL.ImageOps.fit(image, (width, height), method=PIL.Image.Resampling.BILINEAR)
+            return np.asarray(image).reshape(target.sample_shape)
+    except BrokenFile:
+        raise
+    except FileNotFoundError as error:
+        raise BrokenFile("there is no such file") from error
+    except (OSError, SyntaxError, ValueError, PIL.Image.DecompressionBombError) as error:
+        raise BrokenFile(f"it cannot be decoded ({error})") from error
+
+
+def find_target(paths, image_size, color, n_threads):
+    """What to bring files to, from what is asked for and what their headers say.
+
+    Parameters
+    ----------
+    paths : list of str
+        Of the files.
+    image_size : int, pair of int or None
+        Height and width, or the side of a square; None for the one size that all files have.
+    color : {"auto", "grey", "rgb", "rgba"}
+        "auto" is grey if no file has colours, else RGB.
+    n_threads : int
+        Threads that read.
+
+    Returns
+    -------
+    target : Target
+
+    Raises
+    ------
+    ValueError
+        If no file can be read.
+    """
+    headers = []
+    if image_size is None or color == "auto":
+        with ThreadPoolExecutor(n_threads) as pool:
+            headers = [header for header in pool.map(read_header, paths) if header is not None]
+        if not headers:
+            decode(paths[0], Target((1, 1), "rgb", True))  # says what is wrong with it
+            raise ValueError(f"None of the {len(paths)} files of X can be read, {paths[0]!r} for one.")
+    if color == "auto":
+        color = "rgb" if any(header.colored for header in headers) else "grey"
+    if image_size is None:
+        return Target(headers[0].size, color, resize=False)
+    size = (image_size, image_size) if np.ndim(image_size) == 0 else tuple(image_size)
+    return Target(tuple(map(int, size)), color, resize=True)
+
+
+def target_like(sample_shape, resize):
+    """What brings files to the shape of images that came otherwise.
+
+    Raises
+    ------
+    ValueError
+        If no kind of colour has as many channels.
+    """
+    height, width, channels = sample_shape
+    for color, n_bands in BANDS.items():
+        if n_bands == channels:
+            return Target((height, width), color, resize)
+    raise ValueError(f"X holds paths, but files have 1, 3 or 4 channels, and the images of fit had {channels}.")
