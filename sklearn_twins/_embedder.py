@@ -6,8 +6,7 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from ._components import is_component
-from ._modalities import MODALITIES, ROLES, input_tags, resolve
+from ._modalities import MODALITIES, ROLES, input_tags, unfold
 from ._persistence import fitted_state
 from ._progress import CallbackSupportMixin
 
@@ -19,25 +18,28 @@ class BarlowTwinsEmbedder(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin,
     two projections agree while their coordinates stay decorrelated. `transform` returns the encoder's output,
     for any scikit-learn estimator to work on.
 
-    Parts (`preprocessor`, `augmentation`, `encoder`, `projector`, `objective`) take "auto", a name or a component.
-    Their hyper-parameters are reached by nested names even where a name stands:
-    ``set_params(augmentation__corruption_rate=0.4)``.
+    Parts (`preprocessor`, `augmentation`, `encoder`, `projector`, `objective`) take "auto", a name or a component, whose
+    own parameters are reached even where a name stands: ``set_params(augmentation__corruption_rate=0.4)``.
 
     Parameters
     ----------
     n_components : int or None, default=None
         Width of the embedding. None is the encoder's own width.
-    modality : {"tabular"}, default="tabular"
+    modality : {"tabular", "image"}, default="tabular"
         What a row of X is; it decides what "auto" means for the parts.
-    preprocessor : "auto", "table" or component, default="auto"
-        What turns X into samples. "auto" takes a table as it is, with numbers, categories, dates and gaps
-        (:class:`~sklearn_twins.preprocessing.TablePreprocessor`).
-    augmentation : "auto", str, component or callable, default="auto"
-        What makes a view: "marginal_corruption" (the default), "masking", "gaussian_noise", "mixup", "identity", a
-        component of :mod:`sklearn_twins.augmentations` (with `Chain` and `Pair` to combine them), or any
-        callable ``(x, data, generator) -> view``.
-    encoder : "auto", "mlp", "resnet", component, torch.nn.Module or callable, default="auto"
-        What embeds a sample ("backbone" in papers). A module is copied and trained; a callable is given the
+    preprocessor : "auto", "table", "image" or component, default="auto"
+        What turns X into samples: a table as it is, with numbers, categories, dates and gaps
+        (:class:`~sklearn_twins.preprocessing.TablePreprocessor`); or images, as arrays, flat rows or files
+        (:class:`~sklearn_twins.preprocessing.ImagePreprocessor`).
+    augmentation : "auto", str, component, torch.nn.Module or callable, default="auto"
+        What makes a view. Of table rows: "marginal_corruption" (the default), "masking", "gaussian_noise", "mixup",
+        "identity". Of images: "image_views" (the default), "barlow_twins_pair". Or a component of
+        :mod:`sklearn_twins.augmentations` (with `Chain` and `Pair` to combine them), a module ``images -> views``,
+        or any callable ``(x, data, generator) -> view``.
+    encoder : "auto", str, component, torch.nn.Module or callable, default="auto"
+        What embeds a sample ("backbone" in papers). Of table rows: "mlp" (the default), "resnet". Of images:
+        "convnet" (the default), "resnet18", "resnet50", "timm:NAME" for any network of timm. Or a component of
+        :mod:`sklearn_twins.networks`; a module, which is copied and trained; or a callable, which is given the
         :class:`~sklearn_twins.SampleSpec` and returns a module.
     projector : "auto", "mlp", "identity" or component, default="auto"
         What leads from the embedding to the projection; used in `fit` only.
@@ -73,6 +75,9 @@ class BarlowTwinsEmbedder(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin,
         Callbacks of skorch's training loop, used as they are, so that they can be read after the fit. What needs
         skorch's data sets or its default validation (`valid_loss` without `early_stopping`) does not work.
         scikit-learn's own callbacks (1.9 and later) are set by `set_callbacks`.
+    storage : {"auto", "device", "host"}, default="auto"
+        Where samples are in training: on the device; or in host memory or on disk, read a batch ahead. "auto" is the
+        device if they take up to half of its free memory; for the CPU, memory maps stay on disk. Results are alike.
     device : str, default="auto"
         Where to train: "cpu", "cuda", "cuda:1", ... "auto" is the GPU where CUDA has one. The encoder stays there;
         a pickle holds no device, and loads to the CPU.
@@ -87,7 +92,7 @@ class BarlowTwinsEmbedder(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin,
         Seed of everything random: initial weights, batches, views. An int gives the same embedding each time, to
         the bit on the CPU; None draws a seed from NumPy's global generator, as everywhere in scikit-learn.
     verbose : int, default=0
-        1 prints a line an epoch, 2 shows a bar.
+        1 prints a line an epoch, 2 shows a bar; `transform` has its own.
 
     Attributes
     ----------
@@ -104,9 +109,7 @@ class BarlowTwinsEmbedder(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin,
     n_iter_ : int
         Epochs trained, of all fits if `warm_start` or `partial_fit`.
     n_features_in_ : int
-        Number of columns of X.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
-        Names of the columns of X, if they are all strings.
+        Number of columns of X; of images, values in one. Names are in `feature_names_in_`, if they are all strings.
 
     Notes
     -----
@@ -150,6 +153,7 @@ class BarlowTwinsEmbedder(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin,
         "tol": [Interval(Real, 0, None, closed="left")],
         "warm_start": ["boolean"],
         "callbacks": [list, tuple, None],
+        "storage": [StrOptions({"auto", "device", "host"})],
         "device": [str],
         "precision": [StrOptions({"auto", "float32", "bfloat16"})],
         "n_jobs": [Integral, None],
@@ -179,6 +183,7 @@ class BarlowTwinsEmbedder(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin,
         tol=1e-3,
         warm_start=False,
         callbacks=None,
+        storage="auto",
         device="auto",
         precision="auto",
         n_jobs=None,
@@ -204,6 +209,7 @@ class BarlowTwinsEmbedder(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin,
         self.tol = tol
         self.warm_start = warm_start
         self.callbacks = callbacks
+        self.storage = storage
         self.device = device
         self.precision = precision
         self.n_jobs = n_jobs
@@ -216,8 +222,9 @@ class BarlowTwinsEmbedder(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin,
 
         Parameters
         ----------
-        X : data frame, array-like or sparse array of shape (n, n_features_in_)
-            Numbers, categories, dates, as they come, with missing values; at least 2 rows (4 if `early_stopping`).
+        X : data frame, array-like or sparse array of shape (n, n_features_in_); images
+            At least 2 rows (4 if `early_stopping`). Of a table: numbers, categories, dates, as they come, with missing
+            values. Images: arrays, flat rows, memory maps or paths of files.
         y : Ignored
             Not used, present by convention.
 
@@ -236,14 +243,14 @@ class BarlowTwinsEmbedder(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin,
     def partial_fit(self, X, y=None):
         """Train for one epoch on the rows of X, going on from what has been learnt.
 
-        The first call learns the preprocessor's scales; give it a chunk that stands for the rest. Chunks should have
-        a hundred rows or more: correlations over a few rows are noise, and train worse than nothing. The optimizer
-        goes on from call to call; its learning rate is constant after 100 warm-up steps (`max_epochs`, `lr_schedule`
-        and `early_stopping` are not used). After a `fit` without `warm_start`, projector and optimizer are new.
+        The first call learns the preprocessor's scales; give it a chunk that stands for the rest. Chunks should have a
+        hundred rows or more: correlations over few rows are noise, and train worse than nothing. The optimizer goes on
+        from call to call; its learning rate is constant after 100 warm-up steps (`max_epochs`, `lr_schedule` and
+        `early_stopping` are not used). After a `fit` without `warm_start`, projector and optimizer are new.
 
         Parameters
         ----------
-        X : data frame, array-like or sparse array of shape (n, n_features_in_)
+        X : data frame, array-like or sparse array of shape (n, n_features_in_); images
             As in `fit`; at least 2 rows.
         y : Ignored
             Not used, present by convention.
@@ -264,7 +271,7 @@ class BarlowTwinsEmbedder(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin,
 
         Parameters
         ----------
-        X : data frame, array-like or sparse array of shape (n, n_features_in_)
+        X : data frame, array-like or sparse array of shape (n, n_features_in_); images
             As in `fit`. Categories that `fit` did not see are taken as such.
 
         Returns
@@ -283,7 +290,7 @@ class BarlowTwinsEmbedder(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin,
         from ._inference import embed
 
         samples = self.preprocessor_.transform(X, owner=self)
-        return embed(self.encoder_, samples, precision=self.precision, n_jobs=self.n_jobs)
+        return embed(self.encoder_, samples, self.precision, self.n_jobs, int(self.verbose))
 
     def set_params(self, **params):
         """Set parameters, of the parts too: ``augmentation__corruption_rate=0.4``.
@@ -306,15 +313,7 @@ class BarlowTwinsEmbedder(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin,
         """
         super().set_params(**{name: value for name, value in params.items() if "__" not in name})
         nested = {name: value for name, value in params.items() if "__" in name}
-        for parameter in {name.partition("__")[0] for name in nested} & set(ROLES):
-            part = getattr(self, parameter)
-            if isinstance(part, str):
-                setattr(self, parameter, resolve(parameter, part, self.modality))
-            elif not is_component(part):
-                raise ValueError(
-                    f"{parameter}={part!r} has no parameters to set. Give {parameter} a name or a component "
-                    f"of sklearn_twins.{ROLES[parameter].room}."
-                )
+        unfold(self, {name.partition("__")[0] for name in nested})
         return super().set_params(**nested)
 
     def _fit(self, X, *, resume, stream):
@@ -345,6 +344,6 @@ class BarlowTwinsEmbedder(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin,
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.input_tags = input_tags(self.preprocessor)
+        tags.input_tags = input_tags(self.preprocessor, self.modality)
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags

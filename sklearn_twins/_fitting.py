@@ -2,11 +2,13 @@
 
 import contextlib
 import copy
+from functools import partial
 
 import numpy as np
 import torch
 
 from ._components import bind
+from ._feeding import place, tell
 from ._parts import check_module, check_owner, check_unchanged, is_foreign, resolve_parts
 from ._persistence import Recipe, finish, fitted_state
 from ._progress import FitTasks
@@ -176,11 +178,17 @@ class Fit:
 
     def _split(self):
         embedder, samples = self.embedder, self.samples
+        place_here = partial(place, samples, self.device, embedder.storage)
         if not embedder.early_stopping or self.stream:
-            return torch.from_numpy(samples), None
-        n_valid = min(max(2, round(embedder.validation_fraction * len(samples))), len(samples) - 2)
-        order = torch.randperm(len(samples), generator=make_generator(self.seed, VALIDATION_ROWS), device="cpu").numpy()
-        return torch.from_numpy(samples[np.sort(order[n_valid:])]), torch.from_numpy(samples[order[:n_valid]])
+            train, valid = place_here(), None
+        else:
+            n_valid = min(max(2, round(embedder.validation_fraction * len(samples))), len(samples) - 2)
+            generator = make_generator(self.seed, VALIDATION_ROWS)
+            order = torch.randperm(len(samples), generator=generator, device="cpu").numpy()
+            train, valid = place_here(np.sort(order[n_valid:])), place_here(order[:n_valid])
+        if embedder.verbose and not self.stream:
+            tell(train, samples)
+        return train, valid
 
     def _plan(self):
         embedder = self.embedder
@@ -224,13 +232,13 @@ class Fit:
             "history_": history,
             "loss_curve_": history["loss"].tolist() if "loss" in history else [],
             "n_iter_": self.n_done + len(new["epoch"]),
-            "n_features_in_": self.owner.n_features_in_,
             "_n_features_out": self.width,
             "_n_streamed": self.n_streamed + (len(new["epoch"]) if self.stream else 0),
             "_recipe": self.recipe,
         }
-        if hasattr(self.owner, "feature_names_in_"):
-            attributes["feature_names_in_"] = self.owner.feature_names_in_
+        for name in ("n_features_in_", "feature_names_in_"):
+            if hasattr(self.owner, name):
+                attributes[name] = getattr(self.owner, name)
         if self.stream or embedder.warm_start:
             attributes["_training_state"] = {
                 **training.state(),

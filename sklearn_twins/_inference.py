@@ -1,29 +1,44 @@
 """Samples through a trained encoder, in blocks of one size, so that a row's embedding is its own."""
 
+import math
+import time
+
 import numpy as np
 import torch
 
+from ._feeding import as_tensor, prefetched
 from ._runtime import choose_precision, count_threads, settled
 
 # A matrix product picks its kernel by its shape, and kernels round differently. With blocks of one size a
 # row's embedding is the same to the bit whatever rows are around it. One row then costs a block (under a
 # millisecond for the default encoder); larger blocks gain 10 % on many rows and cost each single row more.
 BLOCK_ROWS = 256
+IMAGE_BLOCK_VALUES = 2**17  # in a block of images, which are larger: 32 of 32 x 32 x 3
 
 
-def embed(encoder, samples, *, precision="float32", n_jobs=None):
+def block_rows(sample_shape):
+    """Rows in a block: 256 of a table; a power of two of images, fewer of larger ones."""
+    if len(sample_shape) < 3:
+        return BLOCK_ROWS
+    fitting = max(1, IMAGE_BLOCK_VALUES // math.prod(sample_shape))
+    return min(BLOCK_ROWS, 2 ** (fitting.bit_length() - 1))
+
+
+def embed(encoder, samples, precision="float32", n_jobs=None, verbose=0):
     """Embed samples.
 
     Parameters
     ----------
     encoder : nn.Module
         In eval mode, on any device. (batch, *sample_shape) -> (batch, n_components)
-    samples : ndarray of shape (n, *sample_shape)
-        From the preprocessor.
+    samples : ndarray or lazy samples of shape (n, *sample_shape)
+        From the preprocessor. Lazy ones are read a block ahead.
     precision : {"auto", "float32", "bfloat16"}, default="float32"
         Type of the matrix products.
     n_jobs : int or None, default=None
         CPU threads that share one operation.
+    verbose : int, default=0
+        1 prints a line at the end, 2 shows a bar.
 
     Returns
     -------
@@ -31,30 +46,48 @@ def embed(encoder, samples, *, precision="float32", n_jobs=None):
     """
     device = next((p.device for p in encoder.parameters()), torch.device("cpu"))
     autocast = choose_precision(precision, device)
-    embedding = None
+    n, size, embedding = len(samples), block_rows(samples.shape[1:]), None
+    blocks = [slice(start, min(start + size, n)) for start in range(0, n, size)]
+    read = map if isinstance(samples, np.ndarray) else prefetched
     with (
         settled(device, count_threads(n_jobs)),
         torch.inference_mode(),
         torch.autocast(device.type, dtype=autocast, enabled=autocast is not None),
     ):
-        for start in range(0, len(samples), BLOCK_ROWS):
-            rows = samples[start : start + BLOCK_ROWS]
-            out = encoder(pad(rows).to(device))[: len(rows)]  # (rows, n_components)
+        tensors = read(lambda rows: padded(samples[rows], size), blocks)
+        for rows, block in zip(blocks, shown(tensors, n, size, verbose), strict=True):
+            out = encoder(block.to(device))[: rows.stop - rows.start]  # (rows, n_components)
             if embedding is None:
-                embedding = np.empty((len(samples), out.shape[1]), dtype=np.float32)
-            embedding[start : start + len(rows)] = out.float().cpu().numpy()
+                embedding = np.empty((n, out.shape[1]), dtype=np.float32)
+            embedding[rows] = out.float().cpu().numpy()
     return embedding
 
 
-def pad(rows):
-    """Rows as a tensor of BLOCK_ROWS rows, zeros behind; no copy where there is nothing to add.
+def padded(rows, size):
+    """Rows as a tensor of `size` rows, zeros behind; no copy where there is nothing to add.
 
     Shape
     -----
-    (rows, *sample_shape) -> (BLOCK_ROWS, *sample_shape)
+    (rows, *sample_shape) -> (size, *sample_shape)
     """
-    if len(rows) == BLOCK_ROWS:
-        return torch.from_numpy(rows)
-    block = np.zeros((BLOCK_ROWS, *rows.shape[1:]), dtype=rows.dtype)
+    if len(rows) == size:
+        return as_tensor(rows)
+    block = np.zeros_like(rows, shape=(size, *rows.shape[1:]), subok=False)  # axes stay in their order in memory
     block[: len(rows)] = rows
     return torch.from_numpy(block)
+
+
+def shown(blocks, n, size, verbose):
+    """Blocks as they are worked on, with a line at the end or a bar."""
+    if verbose < 2:
+        start = time.perf_counter()
+        yield from blocks
+        if verbose:
+            print(f"{n:,} rows embedded in {time.perf_counter() - start:.1f} s", flush=True)
+        return
+    from tqdm.auto import tqdm
+
+    with tqdm(total=n, unit="row", desc="embedding") as bar:
+        for done, block in enumerate(blocks, 1):
+            yield block
+            bar.update(min(done * size, n) - bar.n)

@@ -188,7 +188,36 @@ def resolve(parameter, value, modality):
     return ROLES[parameter].resolve(value)
 
 
-def input_tags(preprocessor):
+def unfold(embedder, parameters):
+    """Put components where names stand, so that their own parameters can be set.
+
+    Parameters
+    ----------
+    embedder : BarlowTwinsEmbedder
+        Its roles are changed.
+    parameters : set of str
+        Whose parts; what is no role is left alone.
+
+    Raises
+    ------
+    ValueError
+        If a part is neither a name nor a component.
+    """
+    for parameter in parameters & set(ROLES):
+        part = getattr(embedder, parameter)
+        if isinstance(part, str):
+            setattr(embedder, parameter, resolve(parameter, part, embedder.modality))
+        elif not is_component(part):
+            raise ValueError(
+                f"{parameter}={part!r} has no parameters to set. Give {parameter} a name or a component "
+                f"of sklearn_twins.{ROLES[parameter].room}."
+            )
+
+
+def input_tags(preprocessor, modality):
     """What X may be, in scikit-learn's tags: the preprocessor says it, be it a name, a component, or nothing valid."""
-    own = is_component(preprocessor) and hasattr(preprocessor, "__sklearn_tags__")
-    return get_tags(preprocessor if own else ROLES["preprocessor"].resolve("table")).input_tags
+    if not (is_component(preprocessor) and hasattr(preprocessor, "__sklearn_tags__")):
+        known = isinstance(preprocessor, str) and ROLES["preprocessor"].knows(preprocessor)
+        default = MODALITIES.get(modality, MODALITIES["tabular"]).preprocessor
+        preprocessor = ROLES["preprocessor"].resolve(preprocessor if known else default)
+    return get_tags(preprocessor).input_tags

@@ -1,6 +1,8 @@
-"""Batches of a resident tensor: one permutation an epoch, cut into equal parts."""
+"""Batches: one permutation an epoch, cut into equal parts."""
 
 import torch
+
+from .._feeding import in_memory_order
 
 
 def cut(n, batch_size):
@@ -26,11 +28,11 @@ def cut(n, batch_size):
 
 
 class Batches:
-    """Random batches of the rows of a tensor, made by index on its device.
+    """Random batches of rows, made by index on their device, or brought there.
 
     Parameters
     ----------
-    data : Tensor of shape (n, *sample_shape)
+    data : Tensor of shape (n, *sample_shape), or HostRows
         All rows.
     batch_size : int
         Rows in a batch at most.
@@ -52,5 +54,10 @@ class Batches:
             order = torch.arange(n, device=device)
         else:
             order = torch.randperm(n, generator=self.generator, device=device)
+        if not isinstance(self.data, torch.Tensor):
+            yield from self.data.batches(order[: self.n_batches * self.size], self.size)
+            return
+        to_memory, back = in_memory_order(self.data)  # whole rows are copied, whatever the order of their axes
+        base = self.data.permute(to_memory)
         for start in range(0, self.n_batches * self.size, self.size):
-            yield self.data.index_select(0, order[start : start + self.size])  # (size, *sample_shape)
+            yield base.index_select(0, order[start : start + self.size]).permute(back)  # (size, *sample_shape)

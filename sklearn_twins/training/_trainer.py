@@ -76,8 +76,8 @@ class Training:
         Two projections -> scalar tensor; with a method `terms`, the dict of its named terms.
     make_views : callable
         ``make_views(x, data, generator) -> (x_a, x_b)``
-    train, valid : Tensor of shape (n, *sample_shape), Tensor or None
-        Rows to train on, and rows to watch.
+    train, valid : Tensor of shape (n, *sample_shape) or HostRows; the same or None
+        Rows to train on, and rows to watch. Those of a tensor are moved to the plan's device.
     generators : dict of str to torch.Generator
         "batches", "views" and "validation", on the plan's device.
     state : dict, default=None
@@ -86,7 +86,9 @@ class Training:
 
     def __init__(self, plan, encoder, projector, objective, make_views, train, valid, generators, state=None):
         self.plan = plan
-        self.train, self.valid = train.to(plan.device), None if valid is None else valid.to(plan.device)
+        self.train, self.valid = (
+            rows.to(plan.device) if isinstance(rows, torch.Tensor) else rows for rows in (train, valid)
+        )
         module = Twins(encoder, projector).to(plan.device)
         self.n_steps = state["n_steps"] if state else 0
         self.last = LastEpoch()
