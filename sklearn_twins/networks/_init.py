@@ -17,9 +17,8 @@ def build_on_meta(make):
 def initialize(module, generator):
     """Allocate a module built on the meta device and draw its weights, as torch's layers draw them.
 
-    Linear and convolutional layers: weights and biases uniform within one over the square root of the
-    fan-in. Batch and layer normalisation: their own reset, which draws nothing. Layers of ours: their method
-    ``draw(generator)``.
+    Layers of ours: their method ``draw(generator)``. Else linear and convolutional layers: weights and biases uniform
+    within one over the square root of the fan-in. Batch and layer normalisation: their own reset, which draws nothing.
 
     Parameters
     ----------
@@ -42,14 +41,14 @@ def initialize(module, generator):
         module.to(torch.float32).to_empty(device="cpu")
         for layer in module.modules():
             own = [*layer.parameters(recurse=False), *layer.buffers(recurse=False)]
-            if isinstance(layer, WEIGHTED):
+            if hasattr(layer, "draw"):
+                layer.draw(generator)
+            elif isinstance(layer, WEIGHTED):
                 bound = 1 / math.sqrt(layer.weight[0].numel())
                 for parameter in layer.parameters(recurse=False):
                     parameter.uniform_(-bound, bound, generator=generator)
             elif isinstance(layer, (nn.modules.batchnorm._BatchNorm, nn.LayerNorm)):
                 layer.reset_parameters()
-            elif hasattr(layer, "draw"):
-                layer.draw(generator)
             elif own and not isinstance(layer, nn.ParameterDict):  # which the layer around it draws
                 raise TypeError(f"No initial weights are known for a layer of type {type(layer).__name__}.")
     return module

@@ -22,12 +22,12 @@ def hidden_layers(width_in, hidden_dims):
     return layers
 
 
-def check_hidden_dims(component):
+def check_widths(component, parameter="hidden_dims"):
     """Refuse widths that are not positive integers."""
-    dims = component.hidden_dims
+    dims = getattr(component, parameter)
     if not all(isinstance(dim, Integral) and not isinstance(dim, bool) and dim >= 1 for dim in dims):
         raise ValueError(
-            f"The 'hidden_dims' parameter of {type(component).__name__} must hold positive integers, one for each "
+            f"The '{parameter}' parameter of {type(component).__name__} must hold positive integers, one for each "
             f"hidden layer. Got {dims!r} instead."
         )
 
@@ -73,7 +73,7 @@ class MLPEncoder(TableEncoder):
             If `hidden_dims` is empty or holds anything but positive integers.
         """
         super().check()
-        check_hidden_dims(self)
+        check_widths(self)
         if not self.hidden_dims:
             raise ValueError("The 'hidden_dims' parameter of MLPEncoder is empty; give at least one width.")
         return self
@@ -120,7 +120,7 @@ class MLPProjector(Component):
             If `hidden_dims` holds anything but positive integers.
         """
         super().check()
-        check_hidden_dims(self)
+        check_widths(self)
         return self
 
     def build(self, n_components, generator):

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from .._components import Component
+from ._image_stem import ImageStem
 from ._init import build_on_meta, initialize
 from ._stem import TableStem
 
@@ -14,8 +15,10 @@ class ReadyEncoder(Component):
     """A user's module, or a callable that builds one, as an encoder.
 
     For tables a `TableStem` is put in front, so that the module receives finite numbers of shape
-    (batch, ``spec.n_inputs``): the sample's numbers, marks of missing ones, embeddings of categories. The module is
-    deep-copied: the user's own is never trained or moved. What it has frozen (``requires_grad=False``) stays so.
+    (batch, ``spec.n_inputs``): the sample's numbers, marks of missing ones, embeddings of categories. For images it is
+    an `ImageStem`, and the module receives float32 of shape (batch, channels, height, width), each channel with mean 0
+    and standard deviation 1 over the training images. The module is deep-copied: the user's own is never trained or
+    moved. What it has frozen (``requires_grad=False``) stays so.
 
     Parameters
     ----------
@@ -59,9 +62,8 @@ class ReadyEncoder(Component):
         if not isinstance(module, nn.Module):
             raise TypeError(f"encoder={self.source!r} must return a torch.nn.Module. Got {type(module).__name__}.")
         module.to(device="cpu", dtype=torch.float32)
-        encoder = module
-        if len(spec.shape) == 1:
-            encoder = nn.Sequential(initialize(build_on_meta(lambda: TableStem(spec)), generator), module)
+        make_stem = stem_maker(spec)
+        encoder = nn.Sequential(initialize(build_on_meta(make_stem), generator), module) if make_stem else module
         width = output_width(encoder, spec)
         if n_components not in (None, width):
             raise ValueError(
@@ -69,6 +71,13 @@ class ReadyEncoder(Component):
                 "Leave n_components=None, or give the encoder a last layer of that width."
             )
         return encoder
+
+
+def stem_maker(spec):
+    """What makes the stem of samples of the kind; None for a kind without one."""
+    if spec.is_image:
+        return lambda: ImageStem(spec, channels_last=False)  # a user's module may call `view`
+    return (lambda: TableStem(spec)) if len(spec.shape) == 1 else None
 
 
 def output_width(encoder, spec):
@@ -95,12 +104,20 @@ def output_width(encoder, spec):
         with torch.no_grad():
             out = encoder.eval()(blank)
     except Exception as error:
-        of_a_table = f" Of a table it receives {spec.n_inputs} numbers, see SampleSpec.n_inputs."
         raise ValueError(
-            f"The given encoder cannot take samples of shape {spec.shape} ({error})."
-            + (of_a_table if len(spec.shape) == 1 else "")
+            f"The given encoder cannot take samples of shape {spec.shape} ({error}).{received(spec)}"
         ) from error
     if not isinstance(out, torch.Tensor) or out.dim() != 2 or out.shape[0] != 2:
         shape = tuple(out.shape) if isinstance(out, torch.Tensor) else type(out).__name__
         raise ValueError(f"The given encoder must turn 2 samples into an array (2, width). Got {shape}.")
     return out.shape[1]
+
+
+def received(spec):
+    """What a module behind the stem receives, for messages."""
+    if spec.is_image:
+        channels, height, width = spec.shape
+        return f" Of images it receives batches of shape (batch, {channels}, {height}, {width}): channels come first."
+    if len(spec.shape) == 1:
+        return f" Of a table it receives {spec.n_inputs} numbers, see SampleSpec.n_inputs."
+    return ""

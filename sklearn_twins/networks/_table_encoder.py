@@ -11,6 +11,15 @@ from ._stem import TableStem
 EXPANSION_CONSTRAINT = [StrOptions(set(EXPANSIONS)), HasMethods(["build"]), None]
 
 
+def check_table(component, spec):
+    """Refuse to encode images as rows of a table."""
+    if len(spec.shape) != 1:
+        raise ValueError(
+            f"encoder={component!r} is for tables, samples of shape (columns,). Got samples of shape {spec.shape}. For "
+            "images use encoder='auto', 'convnet', 'resnet18', 'resnet50' or 'timm:NAME'."
+        )
+
+
 class TableEncoder(Component):
     """An encoder of tables with the parameter `expansion`: what each number is expanded by first.
 
@@ -76,8 +85,9 @@ class TableEncoder(Component):
         Raises
         ------
         ValueError
-            If numbers are to be expanded and the spec does not have their edges.
+            If the samples are no rows of a table, or numbers are to be expanded and the spec does not have their edges.
         """
+        check_table(self, spec)
 
         def make():
             stem = TableStem(spec, self.expansion)

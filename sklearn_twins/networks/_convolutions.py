@@ -1,0 +1,62 @@
+"""Convolutions of image encoders, with initial weights for the ReLU and the batch norm behind them."""
+
+import math
+
+from torch import nn
+
+
+class Convolution(nn.Conv2d):
+    """A square convolution without bias, of odd size, whose stride is all that makes the image smaller.
+
+    Initial weights are normal with a variance of 2 over the fan-out, which keeps the size of gradients through the
+    ReLU behind.
+
+    Parameters
+    ----------
+    width_in, width_out : int
+        Channels.
+    size : int
+        Height and width of the kernel.
+    stride : int or (int, int), default=1
+        Of each side; a side of n pixels becomes ``ceil(n / stride)``.
+
+    References
+    ----------
+    He, Zhang, Ren and Sun, "Delving Deep into Rectifiers", ICCV 2015, section 2.2, eq. 14.
+
+    Shape
+    -----
+    (batch, width_in, height, width) -> (batch, width_out, ceil(height / stride), ceil(width / stride))
+    """
+
+    def __init__(self, width_in, width_out, size, stride=1):
+        super().__init__(width_in, width_out, size, stride, padding=size // 2, bias=False)
+
+    def draw(self, generator):
+        """Draw the weights."""
+        fan_out = self.weight[:, 0].numel()
+        self.weight.normal_(std=math.sqrt(2 / fan_out), generator=generator)
+
+
+class ZeroScaleNorm(nn.BatchNorm2d):
+    """Batch norm that begins with a scale of 0: the residual block that it ends begins as the identity.
+
+    References
+    ----------
+    Goyal et al., "Accurate, Large Minibatch SGD: Training ImageNet in 1 Hour", arXiv 1706.02677, 2017, section 5.1.
+    """
+
+    def draw(self, generator):
+        """Begin as batch norm does, but with a scale of 0; there is nothing to draw."""
+        self.reset_parameters()
+        self.weight.zero_()
+
+
+def conv_norm(width_in, width_out, size, stride=1, norm=nn.BatchNorm2d):
+    """A convolution and the batch norm behind it."""
+    return [Convolution(width_in, width_out, size, stride), norm(width_out)]
+
+
+def conv_norm_relu(width_in, width_out, size, stride=1):
+    """A convolution, batch norm and ReLU, which overwrites the norm's output: its gradient needs no more."""
+    return [*conv_norm(width_in, width_out, size, stride), nn.ReLU(inplace=True)]

@@ -1,0 +1,64 @@
+"""The first layer of every image encoder: bytes or intensities -> standardised channels."""
+
+import torch
+from torch import nn
+
+
+class ImageStem(nn.Module):
+    """Images, as bytes or as intensities -> each channel with mean 0 and standard deviation 1 over the training images.
+
+    A byte's intensity is its 255th part. A channel that was the same everywhere is shifted only, and a spec without
+    statistics leaves intensities as they are.
+
+    Parameters
+    ----------
+    spec : SampleSpec
+        What a sample is made of; its `mean` and `std` are those of the intensities.
+    channels_last : bool, default=True
+        Whether the channels of a pixel lie beside each other in memory, which convolutions are faster with; else rows
+        of pixels do, as a module needs that calls ``view``.
+
+    Raises
+    ------
+    ValueError
+        If the spec has statistics, but not of each channel.
+
+    Shape
+    -----
+    (batch, channels, height, width), uint8 or floating -> the same, float32
+    """
+
+    def __init__(self, spec, channels_last=True):
+        super().__init__()
+        n_channels = spec.shape[0]
+        for name in ("mean", "std"):
+            values = getattr(spec, name)
+            if len(values) not in (0, n_channels):
+                raise ValueError(
+                    f"SampleSpec.{name} must have one number for each of the {n_channels} channels of samples of shape "
+                    f"{spec.shape}, or be empty. Got {values!r}."
+                )
+        self.mean = spec.mean or (0.0,) * n_channels
+        self.std = spec.std or (1.0,) * n_channels
+        self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
+        for name in ("scale", "shift"):
+            self.register_buffer(name, torch.empty(n_channels, 1, 1), persistent=False)
+
+    def draw(self, generator):
+        """Lay out the statistics; there is nothing to draw.
+
+        Parameters
+        ----------
+        generator : torch.Generator
+            Not used.
+        """
+        mean, std = (torch.tensor(v, dtype=torch.float64).reshape(-1, 1, 1) for v in (self.mean, self.std))
+        scale = 1 / std.where(std > 0, 1.0)
+        self.scale, self.shift = scale.float(), (-mean * scale).float()
+
+    def forward(self, x):
+        of_bytes = x.dtype == torch.uint8
+        if not of_bytes:
+            x = x.float()
+        x = x.contiguous(memory_format=self.memory_format)  # bytes are moved while they are small
+        return torch.addcmul(self.shift, x, self.scale, value=1 / 255 if of_bytes else 1)  # one pass, as float32
