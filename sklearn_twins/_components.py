@@ -1,5 +1,6 @@
 """What the parts of an embedder have in common: Component, Augmentation, Chain, and what samples are made of."""
 
+import sys
 from dataclasses import dataclass, field
 
 from sklearn.base import BaseEstimator
@@ -132,6 +133,26 @@ def bind(augmentation, spec, device):
     return augmentation.bind(spec, device) if hasattr(augmentation, "bind") else augmentation
 
 
+def view_of(augmentation, x, data, generator):
+    """One view; a torch module of the user's, which knows of no other arguments, is called with the batch alone."""
+    torch = sys.modules.get("torch")  # not imported for this: without it, there are no modules
+    if torch is not None and isinstance(augmentation, torch.nn.Module):
+        return augmentation(x.contiguous())
+    return augmentation(x, data, generator)
+
+
+def fused(steps):
+    """Bound steps of a chain, neighbours put together where the first one's ``fused_with(next)`` is not None."""
+    done = []
+    for name, step in steps:
+        joint = done[-1][1].fused_with(step) if done and hasattr(done[-1][1], "fused_with") else None
+        if joint is None:
+            done.append((name, step))
+        else:
+            done[-1] = (done[-1][0], joint)
+    return done
+
+
 class Chain(_BaseComposition, Augmentation):
     """Augmentations applied one after another.
 
@@ -210,7 +231,7 @@ class Chain(_BaseComposition, Augmentation):
         return self
 
     def _bound(self, spec, device):
-        return Chain([(name, bind(step, spec, device)) for name, step in self.steps])
+        return Chain(fused((name, bind(step, spec, device)) for name, step in self.steps))
 
     def __call__(self, x, data, generator):
         """Apply every step in turn.
@@ -220,7 +241,7 @@ class Chain(_BaseComposition, Augmentation):
         x : (batch, *sample_shape); data : (n, *sample_shape); returns (batch, *sample_shape)
         """
         for _, step in self.steps:
-            x = step(x, data, generator)
+            x = view_of(step, x, data, generator)
         return x
 
 

@@ -1,5 +1,6 @@
 """Views of table rows in which some values are replaced: by another row's (SCARF) or by nothing (masking)."""
 
+import math
 from functools import partial
 from numbers import Real
 
@@ -7,6 +8,7 @@ import torch
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from .._components import Augmentation
+from ._images import to_intensities
 
 # Of a float32 uniform's 2^24 values, a share of `rate` picks donors. Up to this many rows for each unit of the
 # rate, every donor owns 256 of them or more.
@@ -60,7 +62,7 @@ def marginal_corruption(x, data, generator, rate, draws=None):
 
     Shape
     -----
-    x : (batch, features); data : (n, features); returns (batch, features)
+    x : (batch, *sample_shape); data : (n, *sample_shape), maybe bytes; returns (batch, *sample_shape)
     """
     n = data.shape[0]
     if rate == 0:
@@ -68,7 +70,7 @@ def marginal_corruption(x, data, generator, rate, draws=None):
     dtype = torch.float32 if n / rate <= MAX_ROWS_FLOAT32 else torch.float64
     u = uniform(x, draws, generator, dtype)  # (batch, features)
     donors = (u * (n / rate)).long().clamp_(max=n - 1)  # (batch, features), rows of data
-    return torch.where(u < rate, data.gather(0, donors), x)
+    return torch.where(u < rate, to_intensities(data.gather(0, donors)), x)
 
 
 def masking(x, data, generator, rate, draws=None):
@@ -123,9 +125,9 @@ class MarginalCorruption(Augmentation):
 
         Shape
         -----
-        x : (batch, features); data : (n, features); returns (batch, features)
+        x : (batch, *sample_shape); data : (n, *sample_shape), maybe bytes; returns (batch, *sample_shape)
         """
-        return marginal_corruption(x, data, generator, self._rate(x.shape[1]))
+        return marginal_corruption(x, data, generator, self._rate(math.prod(x.shape[1:])))
 
     def _bound(self, spec, device):
         draws = draws_of(spec, device)

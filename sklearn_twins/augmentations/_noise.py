@@ -7,6 +7,7 @@ import torch
 from sklearn.utils._param_validation import Interval
 
 from .._components import Augmentation
+from ._images import to_intensities
 
 
 def gaussian_noise(x, data, generator, scale, n_numbers=None):
@@ -27,13 +28,13 @@ def mixup(x, data, generator, max_weight, n_numbers=None):
 
     Shape
     -----
-    x : (batch, *sample_shape); data : (n, *sample_shape); returns (batch, *sample_shape)
+    x : (batch, *sample_shape); data : (n, *sample_shape), maybe bytes; returns (batch, *sample_shape)
     """
     batch = x.shape[0]
     partners = torch.randint(data.shape[0], (batch,), generator=generator, device=x.device)
     t = torch.rand(batch, generator=generator, device=x.device, dtype=x.dtype).mul_(max_weight)
     t = t.reshape(batch, *[1] * (x.dim() - 1))
-    partner = data[partners]  # (batch, *sample_shape)
+    partner = to_intensities(data[partners])  # (batch, *sample_shape)
     a, b = x[:, :n_numbers], partner[:, :n_numbers]
     mixed = torch.where(b.isnan(), a, a * (1 - t) + b * t)
     if n_numbers is None:

@@ -1,6 +1,7 @@
 """The two views of a batch: alike by default, or one augmentation for each (Pair)."""
 
-from .._components import Augmentation, bind, check_one_view
+from .._components import Augmentation, bind, check_one_view, view_of
+from ._images import to_intensities
 
 
 class Identity(Augmentation):
@@ -67,7 +68,7 @@ class Pair(Augmentation):
         -----
         x : (batch, *sample_shape); data : (n, *sample_shape); returns (batch, *sample_shape)
         """
-        return self.view_b(x, data, generator)
+        return view_of(self.view_b, x, data, generator)
 
 
 def make_views(augmentation, x, data, generator):
@@ -76,9 +77,9 @@ def make_views(augmentation, x, data, generator):
     Parameters
     ----------
     augmentation : callable or Pair
-        Called as ``augmentation(x, data, generator)``, once for each view.
+        Called as ``augmentation(x, data, generator)``, once for each view; a torch module as ``augmentation(x)``.
     x : Tensor of shape (batch, *sample_shape)
-        The rows.
+        The rows; bytes are made intensities first, 0 black and 1 white.
     data : Tensor of shape (n, *sample_shape)
         All training samples, from which some augmentations borrow.
     generator : torch.Generator
@@ -88,6 +89,7 @@ def make_views(augmentation, x, data, generator):
     -------
     x_a, x_b : Tensors of shape (batch, *sample_shape)
     """
-    if isinstance(augmentation, Pair):
-        return augmentation.view_a(x, data, generator), augmentation.view_b(x, data, generator)
-    return augmentation(x, data, generator), augmentation(x, data, generator)
+    x = to_intensities(x)
+    pair = isinstance(augmentation, Pair)
+    one, other = (augmentation.view_a, augmentation.view_b) if pair else (augmentation, augmentation)
+    return view_of(one, x, data, generator), view_of(other, x, data, generator)
