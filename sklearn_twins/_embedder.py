@@ -18,8 +18,8 @@ class BarlowTwinsEmbedder(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin,
     two projections agree while their coordinates stay decorrelated. `transform` returns the encoder's output,
     for any scikit-learn estimator to work on.
 
-    Parts (`preprocessor`, `augmentation`, `encoder`, `projector`, `objective`) take "auto", a name or a component, whose
-    own parameters are reached even where a name stands: ``set_params(augmentation__corruption_rate=0.4)``.
+    Parts (`preprocessor`, `augmentation`, `encoder`, `projector`, `objective`) take "auto", a name or a component; its
+    parameters are reached even where a name stands: ``set_params(augmentation__corruption_rate=0.4)``.
 
     Parameters
     ----------
@@ -109,14 +109,15 @@ class BarlowTwinsEmbedder(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin,
     n_iter_ : int
         Epochs trained, of all fits if `warm_start` or `partial_fit`.
     n_features_in_ : int
-        Number of columns of X; of images, values in one. Names are in `feature_names_in_`, if they are all strings.
+        Number of columns of X; of images, values in one.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns of X, if they are all strings.
 
     Notes
     -----
     Interrupted (Ctrl-C), `fit` and `partial_fit` raise `KeyboardInterrupt` and leave the embedder as it was before;
-    `fit` with `warm_start=True` leaves it at the last finished epoch, from which the next `fit` goes on.
-
-    A row's embedding is the same to the bit in any order and in any batch.
+    `fit` with `warm_start=True` leaves it at the last finished epoch, from which the next `fit` goes on. A row's
+    embedding is the same to the bit in any order and in any batch.
 
     References
     ----------

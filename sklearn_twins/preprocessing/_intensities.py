@@ -142,8 +142,9 @@ def intensities(images, value_range, name):
     if images.dtype == np.float32 and (low, high) == (0.0, 1.0):
         return images
     samples = np.empty_like(images, dtype=np.float32, subok=False)
-    for rows in blocks(images):
-        samples[rows] = (images[rows].astype(np.float64) - low) / (high - low)
+    with np.errstate(over="ignore"):  # what overflows is refused below
+        for rows in blocks(images):
+            samples[rows] = (images[rows].astype(np.float64) - low) / (high - low)
     return finite(samples, name)
 
 

@@ -66,7 +66,7 @@ class MappedImages:
         samples : ndarray of shape (rows, channels, height, width)
         """
         if isinstance(index, slice):
-            images = self.array[index].copy(order="K")
+            images = np.array(self.array[index], order="K")
         else:
             order = np.argsort(index, kind="stable")
             images = np.empty_like(self.array, shape=(len(index), *self.shape[1:]), subok=False)  # memory order is kept
