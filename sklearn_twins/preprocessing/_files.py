@@ -186,8 +186,12 @@ def find_target(paths, image_size, color, n_threads):
         with ThreadPoolExecutor(n_threads) as pool:
             headers = [header for header in pool.map(read_header, paths) if header is not None]
         if not headers:
-            decode(paths[0], Target((1, 1), "rgb", True))  # says what is wrong with it
-            raise ValueError(f"None of the {len(paths)} files of X can be read, {paths[0]!r} for one.")
+            reason = "its header cannot be read"
+            try:
+                decode(paths[0], Target((1, 1), "rgb", resize=True))
+            except BrokenFile as error:
+                reason = error
+            raise ValueError(f"None of the {len(paths)} files of X can be read. X[0]={paths[0]!r}: {reason}.")
     if color == "auto":
         color = "rgb" if any(header.colored for header in headers) else "grey"
     if image_size is None:
