@@ -3,6 +3,8 @@
 import torch
 from torch import nn
 
+LEAST_STD = 1e-7  # of a channel that varies; rounding alone gives float32 that much
+
 
 class ImageStem(nn.Module):
     """Images, as bytes or as intensities -> each channel with mean 0 and standard deviation 1 over the training images.
@@ -53,7 +55,7 @@ class ImageStem(nn.Module):
             Not used.
         """
         mean, std = (torch.tensor(v, dtype=torch.float64).reshape(-1, 1, 1) for v in (self.mean, self.std))
-        scale = 1 / std.where(std > 0, 1.0)
+        scale = 1 / std.where(std > LEAST_STD, 1.0)
         self.scale, self.shift = scale.float(), (-mean * scale).float()
 
     def forward(self, x):

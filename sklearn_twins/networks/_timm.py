@@ -16,7 +16,7 @@ class TimmEncoder(Component):
 
     Needs timm (``pip install timm``, or the extra ``sklearn-twins[timm]``). As the encoder of an embedder,
     ``"timm:NAME"`` is ``TimmEncoder("NAME")``. The network is made for the images' own channels and, if its weights
-    depend on it (vision transformers), for their size, which its patches must divide.
+    depend on it (vision transformers), for their size, which should be a multiple of its patches'.
 
     Parameters
     ----------

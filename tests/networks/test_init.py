@@ -179,6 +179,17 @@ def test_layers_with_a_draw_draw_in_turn():
     assert "1.order" not in module.state_dict()
 
 
+@pytest.mark.parametrize("kind", [nn.Linear, nn.BatchNorm1d])
+def test_layer_of_a_known_kind_with_a_draw_draws_its_own(kind):
+    class Sevens(kind):
+        def draw(self, generator):
+            for parameter in self.parameters():
+                parameter.fill_(7.0)
+
+    layer = build(lambda: Sevens(2, 2))
+    assert all((p == 7).all() for p in layer.parameters())
+
+
 def test_layer_with_buffers_only_is_refused_too():
     class Constant(nn.Module):
         def __init__(self):

@@ -6,12 +6,12 @@ from sklearn.base import clone
 from torch import nn
 
 from sklearn_twins._components import SampleSpec
-from sklearn_twins.networks import ReadyEncoder, TableStem, output_width
+from sklearn_twins.networks import ImageStem, ReadyEncoder, TableStem, output_width
 
 SPEC = SampleSpec(shape=(6,))
 MARKED = SampleSpec(shape=(6,), missing=(1, 4))
 MIXED = SampleSpec(shape=(6,), missing=(1,), categories=(4, 40))
-IMAGE = SampleSpec(shape=(4, 4, 3))
+IMAGE = SampleSpec(shape=(3, 4, 5), mean=(0.2, 0.4, 0.6), std=(0.1, 0.2, 0.4))
 
 
 def build(source, spec=SPEC, n_components=None, seed=0):
@@ -65,14 +65,32 @@ def test_callable_is_given_the_spec():
     assert seen == [MARKED]
 
 
-def test_tables_get_a_stem_and_images_do_not():
+def test_tables_get_a_stem():
     encoder = build(lambda spec: nn.Linear(8, 3), MARKED)
     assert isinstance(encoder[0], TableStem)
     x = torch.zeros(2, 6)
     x[0, 1] = float("nan")
     assert torch.isfinite(encoder(x)).all() and not torch.equal(*encoder(x))
+
+
+def test_images_get_a_stem():
+    """The module may call `view`, whatever the layout of the images."""
+
+    class View(nn.Module):
+        def forward(self, x):
+            return x.view(len(x), -1)
+
+    encoder = build(View(), IMAGE)
+    assert isinstance(encoder[0], ImageStem)
+    x = torch.randint(256, (6, 3, 4, 5), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    mean, std = (torch.tensor(values).reshape(3, 1, 1) for values in (IMAGE.mean, IMAGE.std))
+    for given in (x, x / 255, x.contiguous(memory_format=torch.channels_last)):
+        torch.testing.assert_close(encoder(given), ((x / 255 - mean) / std).flatten(1))
+
+
+def test_samples_of_another_kind_get_no_stem():
     flat = nn.Sequential(nn.Flatten(), nn.Linear(48, 3))
-    assert isinstance(build(flat, IMAGE)[0], nn.Flatten)
+    assert isinstance(build(flat, SampleSpec(shape=(4, 12)))[0], nn.Flatten)
 
 
 class Keep(nn.Module):
@@ -122,8 +140,25 @@ def test_wrong_input_width_is_refused():
 
 
 def test_message_about_images_speaks_of_no_table():
-    with pytest.raises(ValueError, match=r"cannot take samples of shape \(4, 4, 3\) \(.*\)\.$"):
-        build(nn.Sequential(nn.Flatten(), nn.Linear(6, 3)), IMAGE)
+    """Where the channels are is what goes wrong most."""
+    for module in (nn.Sequential(nn.Flatten(), nn.Linear(6, 3)), nn.Conv2d(5, 2, 1)):
+        with pytest.raises(ValueError, match=r"of shape \(3, 4, 5\) \(.*\)\. Of images .*\(batch, 3, 4, 5\): channels"):
+            build(module, IMAGE)
+
+
+def test_message_about_samples_of_another_kind_speaks_of_neither():
+    with pytest.raises(ValueError, match=r"cannot take samples of shape \(4, 3\) \(.*\)\.$"):
+        build(nn.Sequential(nn.Flatten(), nn.Linear(6, 3)), SampleSpec(shape=(4, 3)))
+
+
+def test_map_of_an_image_is_no_table():
+    with pytest.raises(ValueError, match=r"must turn 2 samples into an array \(2, width\). Got \(2, 2, 4, 5\)"):
+        build(nn.Conv2d(3, 2, 1), IMAGE)
+
+
+def test_callable_is_given_the_spec_of_images():
+    encoder = build(lambda spec: nn.Sequential(nn.Conv2d(spec.shape[0], 2, 4), nn.Flatten()), IMAGE, 4)
+    assert encoder(torch.zeros(5, 3, 4, 5, dtype=torch.uint8)).shape == (5, 4)
 
 
 @pytest.mark.parametrize("made", [None, 3, nn.Linear])
