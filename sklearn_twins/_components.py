@@ -1,5 +1,6 @@
 """What the parts of an embedder have in common: Component, Augmentation, Chain, and what samples are made of."""
 
+import copy
 import sys
 from dataclasses import dataclass, field
 
@@ -129,16 +130,27 @@ class Augmentation(Component):
 
 
 def bind(augmentation, spec, device):
-    """Tell an augmentation what samples are made of, if it wants to know; a callable of the user's does not."""
+    """Tell an augmentation what samples are made of, if it wants to know; a callable of the user's does not.
+
+    Of a torch module with tensors of its own, a copy is taken to the device.
+    """
+    if is_module(augmentation) and any(True for _ in (*augmentation.parameters(), *augmentation.buffers())):
+        return copy.deepcopy(augmentation).to(device)
     return augmentation.bind(spec, device) if hasattr(augmentation, "bind") else augmentation
+
+
+def is_module(part):
+    """Whether a part is a torch module; torch is not imported to find out, since without it there are none."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(part, torch.nn.Module)
 
 
 def view_of(augmentation, x, data, generator):
     """One view; a torch module of the user's, which knows of no other arguments, is called with the batch alone."""
-    torch = sys.modules.get("torch")  # not imported for this: without it, there are no modules
-    if torch is not None and isinstance(augmentation, torch.nn.Module):
-        return augmentation(x.contiguous())
-    return augmentation(x, data, generator)
+    if not is_module(augmentation):
+        return augmentation(x, data, generator)
+    view = augmentation(x.contiguous())
+    return view.clone() if view.data_ptr() == x.data_ptr() else view
 
 
 def fused(steps):

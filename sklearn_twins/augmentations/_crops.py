@@ -7,7 +7,7 @@ from numbers import Real
 import torch
 from sklearn.utils._param_validation import Interval
 
-from ._images import ImageAugmentation, Operation, check_pair, draw, product, separable
+from ._images import ImageAugmentation, Operation, check_pair, chosen_of, draw, product, separable
 
 TRIES = 10
 
@@ -66,8 +66,8 @@ def resampling(start, length, size):
     outside = (at < 0) | (at > length[:, None])
     at = (at / reach).masked_fill_(outside, 4.0 * size)
     centres = pixels * (scale[:, None] / reach)  # (batch, size)
-    weights = (at[:, None, :] - centres[:, :, None]).abs_()  # (batch, size, size)
-    weights = weights.neg_().add_(1).clamp_(min=0)
+    distances = (at[:, None, :] - centres[:, :, None]).abs_()  # (batch, size, size)
+    weights = (1 - distances).clamp_(min=0)
     return weights.div_(weights.sum(2, keepdim=True))
 
 
@@ -82,7 +82,7 @@ def flip_factors(x, rows, columns, chosen):
     if columns is None:
         columns = torch.eye(x.shape[3], dtype=torch.float32, device=x.device).expand(len(x), -1, -1)
     mirrored = columns.flip(1)
-    return rows, mirrored if chosen is None else torch.where(chosen[:, None, None], mirrored, columns)
+    return rows, mirrored if chosen is None else chosen_of(chosen, mirrored, columns)
 
 
 def resized_crop(x, *box):

@@ -7,7 +7,16 @@ import torch
 from sklearn.base import clone
 
 from sklearn_twins._components import SampleSpec, bind
-from sklearn_twins.augmentations import GaussianNoise, Identity, MarginalCorruption, Masking, Pair, make_views
+from sklearn_twins.augmentations import (
+    Chain,
+    GaussianNoise,
+    Identity,
+    MarginalCorruption,
+    Masking,
+    Mixup,
+    Pair,
+    make_views,
+)
 
 
 def seeded(seed=0):
@@ -134,3 +143,51 @@ def test_right_pairs_pass():
     for pair in (Pair(Identity(), Masking()), Pair(plus_one, Identity())):
         assert pair.check() is pair
     assert isinstance(Identity().check(), Identity)
+
+
+class Plus(torch.nn.Module):
+    """A module of the user's, which takes a batch and nothing else; it minds the memory layout, as `view` does."""
+
+    def __init__(self, with_tensor=False):
+        super().__init__()
+        if with_tensor:
+            self.register_buffer("one", torch.ones(()))
+        self.seen = []
+
+    def forward(self, x):
+        self.seen.append((x.dtype, x.is_contiguous()))
+        return x + 1
+
+
+def test_modules_are_given_contiguous_intensities_alone():
+    x = torch.randint(0, 256, (6, 3, 4, 5), generator=seeded(1), dtype=torch.uint8)
+    x = x.contiguous(memory_format=torch.channels_last)
+    for augmentation in (Plus(), Pair(Plus(), Plus()), Chain([("a", Plus())])):
+        x_a, x_b = make_views(augmentation, x, x, seeded())
+        assert torch.equal(x_a, x / 255 + 1) and torch.equal(x_b, x_a)
+        parts = [augmentation] if isinstance(augmentation, Plus) else list(augmentation.get_params(deep=False).values())
+        for part in parts if not isinstance(parts[0], list) else [parts[0][0][1]]:
+            assert set(part.seen) == {(torch.float32, True)}
+    assert torch.equal(Pair(Identity(), Plus())(x / 255, x, seeded()), x_a)
+
+
+def test_module_that_does_nothing_gives_copies():
+    x = rows()
+    x_a, x_b = make_views(torch.nn.Identity(), x, x, seeded())
+    assert torch.equal(x_a, x) and len({t.data_ptr() for t in (x, x_a, x_b)}) == 3
+
+
+def test_module_with_tensors_is_copied_to_the_device():
+    spec = SampleSpec((3, 4, 5))
+    plain, filled = Plus(), Plus(with_tensor=True)
+    assert bind(plain, spec, torch.device("cpu")) is plain
+    moved = bind(filled, spec, torch.device("meta"))
+    assert moved.one.device.type == "meta" and filled.one.device.type == "cpu"
+
+
+def test_donors_are_given_in_intensities():
+    x, data = torch.zeros(50, 3, 4, 5, dtype=torch.uint8), torch.full((7, 3, 4, 5), 51, dtype=torch.uint8)
+    corrupted, _ = make_views(MarginalCorruption(0.5), x, data, seeded())
+    assert corrupted.unique().tolist() == pytest.approx([0.0, 0.2])
+    mixed, _ = make_views(Mixup(1.0), x, data, seeded())
+    assert mixed.dtype == torch.float32 and 0 < mixed.min() < mixed.max() <= 0.2 + 1e-6
