@@ -44,11 +44,12 @@ class ConvNetEncoder(ImageEncoder):
     Examples
     --------
     >>> import torch
-    >>> from sklearn_twins._components import SampleSpec
+    >>> from sklearn.datasets import load_digits
     >>> from sklearn_twins.networks import ConvNetEncoder
-    >>> spec = SampleSpec(shape=(3, 32, 32))
-    >>> encoder = ConvNetEncoder().build(spec, 64, torch.Generator().manual_seed(0))
-    >>> encoder(torch.zeros((5, 3, 32, 32), dtype=torch.uint8)).shape
+    >>> from sklearn_twins.preprocessing import ImagePreprocessor
+    >>> preprocessor = ImagePreprocessor().fit(load_digits().images)  # 8 x 8, grey
+    >>> encoder = ConvNetEncoder().build(preprocessor.spec_, 64, torch.Generator().manual_seed(0))
+    >>> encoder(torch.zeros(5, 1, 8, 8)).shape
     torch.Size([5, 64])
     """
 

@@ -82,11 +82,12 @@ class ImageResNetEncoder(ImageEncoder):
     Examples
     --------
     >>> import torch
-    >>> from sklearn_twins._components import SampleSpec
+    >>> from sklearn.datasets import load_digits
     >>> from sklearn_twins.networks import ImageResNetEncoder
-    >>> spec = SampleSpec(shape=(1, 8, 8))
-    >>> encoder = ImageResNetEncoder(width=8).build(spec, None, torch.Generator().manual_seed(0))
-    >>> encoder(torch.zeros((5, 1, 8, 8), dtype=torch.uint8)).shape
+    >>> from sklearn_twins.preprocessing import ImagePreprocessor
+    >>> preprocessor = ImagePreprocessor().fit(load_digits().images)  # 8 x 8, grey
+    >>> encoder = ImageResNetEncoder(width=8).build(preprocessor.spec_, None, torch.Generator().manual_seed(0))
+    >>> encoder(torch.zeros(5, 1, 8, 8)).shape
     torch.Size([5, 64])
     """
 

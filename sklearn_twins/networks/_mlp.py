@@ -28,7 +28,7 @@ def check_widths(component, parameter="hidden_dims"):
     if not all(isinstance(dim, Integral) and not isinstance(dim, bool) and dim >= 1 for dim in dims):
         raise ValueError(
             f"The '{parameter}' parameter of {type(component).__name__} must hold positive integers, one for each "
-            f"hidden layer. Got {dims!r} instead."
+            f"layer. Got {dims!r} instead."
         )
 
 
