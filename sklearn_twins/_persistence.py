@@ -44,7 +44,8 @@ class Recipe:
         from ._arrays import to_tensors
         from ._runtime import make_generator
 
-        encoder = self.encoder.build(self.spec, self.n_components, make_generator(0, 0))
+        recipe = self.encoder.untrained() if hasattr(self.encoder, "untrained") else self.encoder
+        encoder = recipe.build(self.spec, self.n_components, make_generator(0, 0))
         encoder.load_state_dict(to_tensors(arrays))
         return finish(encoder)
 

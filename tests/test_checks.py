@@ -16,9 +16,19 @@ from sklearn.utils import estimator_checks, get_tags
 from sklearn.utils.estimator_checks import check_estimator, parametrize_with_checks
 
 from sklearn_twins import BarlowTwinsEmbedder
-from sklearn_twins.augmentations import Chain, GaussianNoise, Identity, MarginalCorruption, Masking, Pair
-from sklearn_twins.networks import MLPEncoder, MLPProjector, ResNetEncoder
-from sklearn_twins.preprocessing import TablePreprocessor
+from sklearn_twins.augmentations import (
+    Chain,
+    Cutout,
+    GaussianBlur,
+    GaussianNoise,
+    Identity,
+    MarginalCorruption,
+    Masking,
+    Pair,
+    RandomResizedCrop,
+)
+from sklearn_twins.networks import ConvNetEncoder, ImageResNetEncoder, MLPEncoder, MLPProjector, ResNetEncoder
+from sklearn_twins.preprocessing import ImagePreprocessor, TablePreprocessor
 
 AXES = {
     "objective": ("barlow_twins", "hsic"),
@@ -35,6 +45,21 @@ AXES = {
     "early_stopping": (False, True),
     "warm_start": (False, True),
     "encoder": (MLPEncoder(hidden_dims=(8,)), ResNetEncoder(width=8, n_blocks=1, expansion="piecewise_linear")),
+}
+# Images as flat rows of any length: one row of grey pixels.
+IMAGE_AXES = {
+    "objective": ("barlow_twins", "hsic"),
+    "augmentation": (
+        "image_views",
+        "barlow_twins_pair",
+        Chain([("crop", RandomResizedCrop()), ("blur", GaussianBlur()), ("cut", Cutout()), ("noise", GaussianNoise())]),
+    ),
+    "n_components": (None, 3),
+    "early_stopping": (False, True),
+    "warm_start": (False, True),
+    "storage": ("auto", "host"),
+    "encoder": (ConvNetEncoder(widths=(4, 8)), ImageResNetEncoder(width=4)),
+    "preprocessor": (ImagePreprocessor((1, -1)), ImagePreprocessor((-1, 1, 1), value_range=(-3, 3))),
 }
 FULL_MATRIX = os.environ.get("SKLEARN_TWINS_FULL_MATRIX") == "1"
 
@@ -100,11 +125,12 @@ def covering(sizes):
     return rows
 
 
-def configurations():
+def configurations(axes, **params):
     """Embedders of the covering subset of the matrix, or of all of it."""
-    sizes = [len(values) for values in AXES.values()]
+    sizes = [len(values) for values in axes.values()]
     rows = itertools.product(*map(range, sizes)) if FULL_MATRIX else covering(sizes)
-    return [small(**{name: values[i] for i, (name, values) in zip(row, AXES.items(), strict=True)}) for row in rows]
+    chosen = ({name: values[i] for i, (name, values) in zip(row, axes.items(), strict=True)} for row in rows)
+    return [small(**params, **choice) for choice in chosen]
 
 
 def run(check, estimator):
@@ -128,8 +154,14 @@ def test_preprocessor(estimator, check):
 
 
 @pytest.mark.slow
-@parametrize_with_checks(configurations())
+@parametrize_with_checks(configurations(AXES))
 def test_matrix(estimator, check):
+    run(check, estimator)
+
+
+@pytest.mark.slow
+@parametrize_with_checks(configurations(IMAGE_AXES, modality="image"))
+def test_matrix_of_images(estimator, check):
     run(check, estimator)
 
 

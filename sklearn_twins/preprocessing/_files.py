@@ -29,14 +29,15 @@ def is_paths(X):
     """Whether X is a sequence of paths: strings or path objects, one for each image, or a single column of them."""
     if isinstance(X, (str, bytes, os.PathLike)):
         raise ValueError(f"X={X!r} is one path. Give a sequence of them, one for each image.")
-    if isinstance(X, np.ndarray) and X.dtype.kind not in "OUT":
+    if isinstance(X, (list, tuple)):
+        return len(X) > 0 and isinstance(X[0], (str, os.PathLike))
+    shape = getattr(X, "shape", ())
+    column = len(shape) == 1 or (len(shape) == 2 and shape[1] == 1)
+    if not (column and shape[0] and hasattr(X, "__len__") and hasattr(X, "__array__")):
         return False
-    shape = getattr(X, "shape", None)
-    if shape is not None and len(shape) > 1:
-        if len(shape) > 2 or shape[1] != 1 or shape[0] == 0:
-            return False
-        X = np.asarray(X)[:, 0]
-    return len(X) > 0 and isinstance(next(iter(X)), (str, os.PathLike))
+    if getattr(getattr(X, "dtype", None), "kind", "O") in "biufc":
+        return False
+    return isinstance(np.asarray(X).reshape(-1)[0], (str, os.PathLike))
 
 
 def to_paths(X):

@@ -33,13 +33,14 @@ def open_array(X, owner, *, reset, sample_shape, channels, fitted):
     ValueError
         If X does not hold images, or others than `fit` saw.
     """
-    ndim = getattr(X, "ndim", None) or np.ndim(X)
+    if not hasattr(X, "ndim"):
+        X = np.asarray(X)
     shape = None if sample_shape is None else with_channels(sample_shape, channels)
-    if ndim not in (3, 4):
+    if X.ndim not in (3, 4):
         return open_rows(X, owner, reset=reset, shape=fitted or shape, sample_shape=sample_shape, channels=channels)
     options = {"dtype": "numeric", "ensure_all_finite": False, "allow_nd": True, "ensure_2d": False, "copy": False}
     array = check_array(X, **options, estimator=owner, input_name="X")
-    if ndim == 3:
+    if X.ndim == 3:
         images = open_grey(array, channels)
     else:
         images = channels_first(array, layout_of(array.shape, channels, fitted))
