@@ -79,15 +79,15 @@ def padded(rows, size):
 
 def shown(blocks, n, size, verbose):
     """Blocks as they are worked on, with a line at the end or a bar."""
-    if verbose < 2:
-        start = time.perf_counter()
+    start = time.perf_counter()
+    if verbose < 2:  # tqdm starts a thread of its own even if it shows nothing
         yield from blocks
-        if verbose:
-            print(f"{n:,} rows embedded in {time.perf_counter() - start:.1f} s", flush=True)
-        return
-    from tqdm.auto import tqdm
+    else:
+        from tqdm.auto import tqdm
 
-    with tqdm(total=n, unit="row", desc="embedding") as bar:
-        for done, block in enumerate(blocks, 1):
-            yield block
-            bar.update(min(done * size, n) - bar.n)
+        with tqdm(total=n, unit="row", desc="embedding") as bar:
+            for done, block in enumerate(blocks, 1):
+                yield block
+                bar.update(min(done * size, n) - bar.n)
+    if verbose == 1:
+        print(f"{n:,} rows embedded in {time.perf_counter() - start:.1f} s", flush=True)

@@ -57,8 +57,8 @@ def check_module(parameter, module):
 
 
 def is_foreign(part):
-    """Whether a part is, or holds, code of the user's, which may draw from torch's global generators."""
-    if not isinstance(part, Component):
+    """Whether a part is, or holds, code of others, which may draw from torch's global generators."""
+    if not isinstance(part, Component) or getattr(part, "draws_globally", False):
         return True
     return any(callable(value) and not isinstance(value, Component) for value in part.get_params().values())
 

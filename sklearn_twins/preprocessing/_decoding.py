@@ -97,14 +97,17 @@ class ImageFiles:
 
 def blocks(files, owner):
     """Slices that cover all files, with a bar or a closing line as `owner.verbose` asks."""
-    verbose, start = int(getattr(owner, "verbose", 0)), time.perf_counter()
-    with tqdm(total=len(files), unit="image", desc="decoding", disable=verbose < 2) as bar:
-        for first in range(0, len(files), FILES_AT_A_TIME):
-            rows = slice(first, min(first + FILES_AT_A_TIME, len(files)))
-            yield rows
-            bar.update(rows.stop - rows.start)
+    verbose, start, n = int(getattr(owner, "verbose", 0)), time.perf_counter(), len(files)
+    parts = [slice(first, min(first + FILES_AT_A_TIME, n)) for first in range(0, n, FILES_AT_A_TIME)]
+    if verbose < 2:  # tqdm starts a thread of its own even if it shows nothing
+        yield from parts
+    else:
+        with tqdm(total=n, unit="image", desc="decoding") as bar:
+            for rows in parts:
+                yield rows
+                bar.update(rows.stop - rows.start)
     if verbose == 1:
-        print(f"{len(files):,} images decoded in {time.perf_counter() - start:.1f} s", flush=True)
+        print(f"{n:,} images decoded in {time.perf_counter() - start:.1f} s", flush=True)
 
 
 def decode_all(files, owner):

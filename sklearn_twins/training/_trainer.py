@@ -212,6 +212,18 @@ class Training:
 
     def _restore(self, state):
         self.net.optimizer_.load_state_dict(to_tensors(state["optimizer"]))
+        lay_out(self.net.optimizer_)
         if state["device"] == self.plan.device.type:
             for name, saved in to_tensors(state["generators"]).items():
                 self.net.generators[name].set_state(saved)
+
+
+def lay_out(optimizer):
+    """Bring an optimizer's state into its parameters' order in memory, which a stored array does not keep.
+
+    A fused optimizer walks through both at once, as if they had the same.
+    """
+    for parameter, state in optimizer.state.items():
+        for name, value in state.items():
+            if isinstance(value, torch.Tensor) and value.shape == parameter.shape:
+                state[name] = torch.empty_like(parameter, dtype=value.dtype, requires_grad=False).copy_(value)

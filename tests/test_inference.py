@@ -1,0 +1,76 @@
+"""Embedding samples: blocks by a rule, the rows' own bits whatever is around them, from memory or from disk."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from sklearn_twins._inference import block_rows, embed, padded
+
+
+class OnDisk:
+    def __init__(self, array):
+        self.array, self.shape, self.dtype = array, array.shape, array.dtype
+
+    def __len__(self):
+        return len(self.array)
+
+    def __getitem__(self, index):
+        return self.array[index].copy(order="K")
+
+
+def encoder():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Flatten(), nn.Linear(3 * 64 * 64, 16)).eval().requires_grad_(False)
+
+
+@pytest.fixture(scope="module")
+def X():
+    return np.random.default_rng(0).random((29, 64, 64, 3), dtype=np.float32).transpose(0, 3, 1, 2)
+
+
+@pytest.mark.parametrize(
+    ("shape", "rows"),
+    [
+        ((5,), 256),
+        ((100_000,), 256),
+        ((1, 8, 8), 256),
+        ((1, 28, 28), 128),
+        ((3, 32, 32), 32),
+        ((3, 64, 64), 8),
+        ((3, 224, 224), 1),
+        ((200, 512, 512), 1),
+    ],
+)
+def test_rows_in_a_block(shape, rows):
+    assert block_rows(shape) == rows
+
+
+@pytest.mark.parametrize("axes", [(0, 1, 2, 3), (0, 3, 1, 2)])
+def test_padding_keeps_the_order_of_axes(axes):
+    x = np.random.default_rng(0).random((3, 4, 5, 6)).transpose(axes)
+    full, more = padded(x, 3), padded(x, 8)
+    assert full.data_ptr() == x.__array_interface__["data"][0]
+    assert more.shape == (8, *x.shape[1:]) and torch.equal(more[:3], torch.from_numpy(x)) and not more[3:].any()
+    assert np.argsort(more.stride()).tolist() == np.argsort(x.strides).tolist()
+
+
+def test_a_row_has_its_own_bits(X):
+    net, whole = encoder(), embed(encoder(), X)
+    np.testing.assert_array_equal(embed(net, X[::-1].copy(order="K")), whole[::-1])
+    for i in (0, 7, 28):
+        np.testing.assert_array_equal(embed(net, X[i : i + 1]), whole[i : i + 1])
+
+
+def test_from_disk(X):
+    np.testing.assert_array_equal(embed(encoder(), OnDisk(X)), embed(encoder(), X))
+    np.testing.assert_allclose(embed(encoder(), X), encoder()(torch.from_numpy(X)), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(("verbose", "out", "err"), [(0, "", ""), (1, "29 rows embedded in", ""), (2, "", "29/29")])
+@pytest.mark.parametrize("source", [lambda X: X, OnDisk])
+def test_progress(X, capsys, verbose, out, err, source):
+    embed(encoder(), source(X), verbose=verbose)
+    captured = capsys.readouterr()
+    assert out in captured.out and err in captured.err
+    assert bool(captured.out) == bool(out) and bool(captured.err) == bool(err)
