@@ -219,11 +219,7 @@ def test_encoders_of_one_s_own():
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(embedder)).transform(pixels()), Z)
 
 
-@pytest.mark.parametrize(
-    "encoder",
-    ["convnet", "resnet18", ConvNetEncoder(widths=(4,))],
-    ids=str,
-)
+@pytest.mark.parametrize("encoder", ["convnet", ImageResNetEncoder(width=8), ConvNetEncoder(widths=(4,))], ids=str)
 def test_pickles_and_seeds(encoder):
     embedder = make(encoder=encoder, max_epochs=1, n_components=5)
     Z = embedder.fit_transform(pixels())
