@@ -27,9 +27,9 @@ def grayscale(x):
 
     Shape
     -----
-    x : (batch, 3, H, W); returns (batch, 3, H, W), the three of them one tensor
+    x : (batch, 3, H, W); returns (batch, 3, H, W), in the order (batch, H, C, W)
     """
-    return gray(x)[:, None].expand(-1, 3, -1, -1)
+    return gray(x)[:, :, None].expand(-1, -1, 3, -1).contiguous().transpose(1, 2)
 
 
 def brightness(x, factor):

@@ -7,7 +7,7 @@ from numbers import Real
 import torch
 from sklearn.utils._param_validation import Interval
 
-from ._images import ImageAugmentation, Operation, check_pair, chosen_of, draw, product, separable
+from ._images import ImageAugmentation, Operation, check_pair, draw
 
 TRIES = 10
 
@@ -49,50 +49,63 @@ def random_boxes(n, generator, height, width, scale, ratio):
     return top, left, box_height, box_width
 
 
-def resampling(start, length, size):
-    """Matrices that stretch a part of an axis over the whole of it.
+def stretched(y, start, length, mirrored=None):
+    """A part of the first axis behind the batch, stretched over the whole of it, bilinearly.
 
-    Bilinear with antialiasing: the weight of a pixel falls linearly with its distance from the place that is asked
-    for, over one pixel of the part or, where that is larger, one of the whole. Pixels outside the part have none.
-
-    Shape
-    -----
-    start, length : (batch,); returns (batch, size, size), rows of sum 1
-    """
-    scale = length / size
-    reach = scale.clamp(min=1)[:, None]
-    pixels = torch.arange(size, device=start.device, dtype=start.dtype) + 0.5
-    at = pixels - start[:, None]  # (batch, size), from the part's first edge
-    outside = (at < 0) | (at > length[:, None])
-    at = (at / reach).masked_fill_(outside, 4.0 * size)
-    centres = pixels * (scale[:, None] / reach)  # (batch, size)
-    distances = (at[:, None, :] - centres[:, :, None]).abs_()  # (batch, size, size)
-    weights = (1 - distances).clamp_(min=0)
-    return weights.div_(weights.sum(2, keepdim=True))
-
-
-def box_factors(x, rows, columns, chosen, top, left, box_height, box_width):
-    """The matrices of a crop for each axis, after those before.  # (batch, H, H), (batch, W, W)"""
-    height, width = x.shape[2:]
-    return product(resampling(top, box_height, height), rows), product(resampling(left, box_width, width), columns)
-
-
-def flip_factors(x, rows, columns, chosen):
-    """The matrices before a flip, those of the images that are chosen mirrored.  # (batch, H, H), (batch, W, W)"""
-    if columns is None:
-        columns = torch.eye(x.shape[3], dtype=torch.float32, device=x.device).expand(len(x), -1, -1)
-    mirrored = columns.flip(1)
-    return rows, mirrored if chosen is None else chosen_of(chosen, mirrored, columns)
-
-
-def resized_crop(x, *box):
-    """A box of each image, resized to the whole.
+    A part is no longer than the whole, so that two of its pixels make one, and antialiasing would change nothing.
+    Beyond the part's first and last pixel, it goes on as they are.
 
     Shape
     -----
-    x : (batch, C, H, W); box, top, left, height and width : (batch,); returns (batch, C, H, W)
+    y : (batch, size, A, B), contiguous; start, length : (batch,); mirrored : (batch,), bool; returns as y
     """
-    return separable(x, *box_factors(x, None, None, None, *box))
+    n, size = y.shape[:2]
+    pixels = torch.arange(size, device=y.device, dtype=torch.float32) + 0.5
+    if mirrored is not None:
+        pixels = torch.where(mirrored[:, None], size - pixels, pixels)
+    first, last = start[:, None], (start + length - 1)[:, None]
+    at = first - 0.5 + pixels * (length / size)[:, None]  # (batch, size)
+    at = torch.minimum(torch.maximum(at, first), last)
+    low = at.floor()
+    weight = (at - low).to(y.dtype).reshape(-1, 1)
+    image = size * torch.arange(n, device=y.device)[:, None]  # the first row of each image, when all are one axis
+    rows = y.reshape(n * size, -1)
+    one = rows.index_select(0, (low.long() + image).flatten())
+    next_one = rows.index_select(0, (torch.minimum(low + 1, last).long() + image).flatten())
+    return torch.lerp(one, next_one, weight).reshape(y.shape)
+
+
+def resized_crop(x, top, left, box_height, box_width, mirrored=None):
+    """A box of each image, resized to the whole; some of them mirrored, left for right.
+
+    Whole rows of memory are taken, first of an image with its columns first, then of one with its rows first. For 32
+    pixels this is a little quicker than products with matrices, for 224 three times.
+
+    Shape
+    -----
+    x : (batch, C, H, W), best in the order (batch, W, C, H); top, left, box_height, box_width, mirrored : (batch,);
+    returns (batch, C, H, W), in the order (batch, H, C, W)
+    """
+    y = stretched(x.permute(0, 3, 1, 2).contiguous(), left, box_width, mirrored)  # (batch, W, C, H)
+    return stretched(y.transpose(1, 3).contiguous(), top, box_height).transpose(1, 2)
+
+
+def flip(x):
+    """Mirror images, left for right.  # (batch, C, H, W)"""
+    return x.flip(3)
+
+
+def with_flip(crop, other):
+    """One operation for a crop and the flip behind it, which then costs nothing; None, if it is no flip."""
+    if other.change is not flip:
+        return None
+
+    def numbers(n, generator):
+        box = crop.numbers(n, generator)
+        (mirrored,) = other.draw(n, generator)
+        return (*box, torch.ones_like(box[0], dtype=torch.bool) if mirrored is None else mirrored)
+
+    return Operation(resized_crop, numbers, columns_first=True)
 
 
 def cutout(x, top, left, side):
@@ -112,8 +125,8 @@ def cutout(x, top, left, side):
 class RandomResizedCrop(ImageAugmentation):
     """A random part of the image, resized to the whole.
 
-    The part has a random share of the image's area and a random aspect ratio. It is resized bilinearly, with
-    antialiasing where it is larger than the image that it becomes.
+    The part has a random share of the image's area and a random aspect ratio. It is resized bilinearly; a
+    `HorizontalFlip` right behind it costs nothing.
 
     Parameters
     ----------
@@ -161,7 +174,7 @@ class RandomResizedCrop(ImageAugmentation):
     def _operations(self, shape, device):
         _, height, width = shape
         numbers = partial(random_boxes, height=height, width=width, scale=self.scale, ratio=self.ratio)
-        return [Operation(resized_crop, numbers, factors=box_factors)]
+        return [Operation(resized_crop, numbers, columns_first=True, fuse=with_flip)]
 
 
 class HorizontalFlip(ImageAugmentation):
@@ -181,7 +194,7 @@ class HorizontalFlip(ImageAugmentation):
     def _operations(self, shape, device):
         if self.probability == 0:
             return []
-        return [Operation(lambda x: x.flip(3), probability=self.probability, factors=flip_factors)]
+        return [Operation(flip, probability=self.probability)]
 
 
 class Cutout(ImageAugmentation):

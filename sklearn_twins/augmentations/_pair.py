@@ -1,7 +1,9 @@
 """The two views of a batch: alike by default, or one augmentation for each (Pair)."""
 
-from .._components import Augmentation, bind, check_one_view, view_of
-from ._images import to_intensities
+import torch
+
+from .._components import Augmentation, Chain, bind, check_one_view, view_of
+from ._images import ImageSteps, to_intensities
 
 
 class Identity(Augmentation):
@@ -71,6 +73,18 @@ class Pair(Augmentation):
         return view_of(self.view_b, x, data, generator)
 
 
+def plain(x):
+    """Bytes in the usual memory order, so that a callable of the user's may take `view` of them; all else as it is."""
+    return x.contiguous() if x.dtype == torch.uint8 else x
+
+
+def order_for(augmentation):
+    """The function that lays images out in memory as an augmentation takes them best, or its first step does."""
+    while isinstance(augmentation, Chain):
+        augmentation = augmentation.steps[0][1]
+    return augmentation.order if isinstance(augmentation, ImageSteps) else plain
+
+
 def make_views(augmentation, x, data, generator):
     """Two views of the same rows, each with draws of its own.
 
@@ -89,7 +103,9 @@ def make_views(augmentation, x, data, generator):
     -------
     x_a, x_b : Tensors of shape (batch, *sample_shape)
     """
-    x = to_intensities(x)
     pair = isinstance(augmentation, Pair)
-    one, other = (augmentation.view_a, augmentation.view_b) if pair else (augmentation, augmentation)
-    return view_of(one, x, data, generator), view_of(other, x, data, generator)
+    views = (augmentation.view_a, augmentation.view_b) if pair else (augmentation, augmentation)
+    orders = [order_for(view) for view in views]
+    laid_out = {order: to_intensities(order(x)) for order in set(orders)}  # once, if both are made of the same
+    x_a, x_b = (view_of(view, laid_out[order], data, generator) for view, order in zip(views, orders, strict=True))
+    return x_a, x_b

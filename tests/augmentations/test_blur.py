@@ -8,7 +8,8 @@ import torch
 from scipy import stats
 
 from sklearn_twins.augmentations import GaussianBlur
-from sklearn_twins.augmentations._blur import blurring, reflection
+from sklearn_twins.augmentations._blur import blurring, reflection, separable
+from sklearn_twins.augmentations._images import rows_first
 
 
 def seeded(seed=0):
@@ -49,6 +50,13 @@ def test_weights_sum_to_one_and_are_no_denormal_numbers(size, sigma):
     matrix = blurring(torch.tensor([sigma]), reflection(size, 12, "cpu"))
     assert torch.allclose(matrix.sum(2), torch.ones(1, size), atol=1e-6)
     assert (matrix[matrix > 0] > 1e-12).all() and (matrix >= 0).all()
+
+
+def test_separable_is_a_product_on_either_axis():
+    x, rows, columns = (torch.rand(shape, generator=seeded(1)) for shape in ((4, 2, 5, 6), (4, 5, 5), (4, 6, 6)))
+    for layout in (x, rows_first(x), x.contiguous(memory_format=torch.channels_last)):
+        expected = torch.einsum("nij,ncjw,nkw->ncik", rows, x, columns)
+        assert torch.allclose(separable(layout, rows, columns), expected, atol=1e-5)
 
 
 def test_blur_of_no_width_is_the_identity():

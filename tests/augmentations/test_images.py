@@ -19,7 +19,7 @@ from sklearn_twins.augmentations import (
     Solarize,
     _images,
 )
-from sklearn_twins.augmentations._images import BLOCK, ImageSteps, Operation, rows_first, separable, to_intensities
+from sklearn_twins.augmentations._images import BLOCK, ImageSteps, Operation, columns_first, rows_first, to_intensities
 
 CPU = torch.device("cpu")
 
@@ -59,11 +59,11 @@ def test_fused_chain_makes_the_views_of_its_steps(chain, shape):
     assert torch.allclose(fused(x, x, seeded()), chain(x, x, seeded()), atol=5e-6)
 
 
-def test_neighbours_on_rows_and_columns_become_one_operation():
-    jitterless = bound(ImageViews(jitter=0, grayscale=0), (3, 64, 64))
-    assert [o.factors is not None for o in jitterless.operations] == [True, True, True, False]
-    assert len(jitterless._joined) == 2
-    assert len(bound(ImageViews(), (3, 64, 64))._joined) == 5
+def test_flip_behind_a_crop_is_done_in_it():
+    views = bound(ImageViews(), (3, 64, 64))
+    assert len(views.operations) == 6 and len(views.steps) == 5
+    assert len(bound(RECIPES[0], (3, 8, 8)).steps[0][1].steps) == 1
+    assert len(bound(RECIPES[1], (3, 8, 8)).steps[0][1].steps) == 3, "a flip before it is not"
 
 
 def test_what_is_of_another_kind_is_not_fused():
@@ -114,13 +114,12 @@ def test_blocks_are_of_one_size(monkeypatch):
     assert len(sizes) == 3 and max(sizes) - min(sizes) <= 2 and sum(sizes) == n
 
 
-def test_separable_is_a_product_on_either_axis():
-    x, rows, columns = images(4, 2, 5, 6), images(4, 5, 5, seed=2), images(4, 6, 6, seed=3)
-    for layout in (x, rows_first(x), x.contiguous(memory_format=torch.channels_last)):
-        expected = torch.einsum("nij,ncjw,nkw->ncik", rows, x, columns)
-        assert torch.allclose(separable(layout, rows, columns), expected, atol=1e-5)
-        assert torch.allclose(separable(layout, rows, None), torch.einsum("nij,ncjw->nciw", rows, x), atol=1e-5)
-        assert torch.allclose(separable(layout, None, columns), torch.einsum("nchw,nkw->nchk", x, columns), atol=1e-5)
+def test_memory_orders():
+    x = images(4, 2, 5, 6)
+    for order, axes in ((rows_first, (0, 2, 1, 3)), (columns_first, (0, 3, 1, 2))):
+        assert torch.equal(order(x), x) and order(x).permute(axes).is_contiguous()
+        y = order(x)
+        assert order(y).data_ptr() == y.data_ptr()
 
 
 @pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
@@ -128,7 +127,6 @@ def test_bytes_as_intensities(memory_format):
     x = torch.arange(240, dtype=torch.uint8).reshape(5, 3, 4, 4).contiguous(memory_format=memory_format)
     found = to_intensities(x)
     assert found.dtype == torch.float32 and torch.equal(found, x.float() / 255)
-    assert found.transpose(1, 2).is_contiguous()
     assert torch.equal(to_intensities(torch.tensor([[0, 51, 255]], dtype=torch.uint8)), torch.tensor([[0, 0.2, 1]]))
     for dtype in (torch.float32, torch.float64):
         assert to_intensities(found.to(dtype)).dtype == dtype

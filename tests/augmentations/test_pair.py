@@ -11,6 +11,7 @@ from sklearn_twins.augmentations import (
     Chain,
     GaussianNoise,
     Identity,
+    ImageViews,
     MarginalCorruption,
     Masking,
     Mixup,
@@ -183,6 +184,21 @@ def test_module_with_tensors_is_copied_to_the_device():
     assert bind(plain, spec, torch.device("cpu")) is plain
     moved = bind(filled, spec, torch.device("meta"))
     assert moved.one.device.type == "meta" and filled.one.device.type == "cpu"
+
+
+def test_each_view_of_bytes_is_given_them_as_it_likes():
+    """A callable of the user's contiguous ones, beside a view that is made of columns."""
+
+    def flat(x, data, generator):
+        return x.view(len(x), -1).clone().view(x.shape)
+
+    x = torch.randint(0, 256, (6, 3, 4, 5), generator=seeded(1), dtype=torch.uint8)
+    for pair in (Pair(flat, ImageViews()), Pair(ImageViews(), Chain([("flat", flat)]))):
+        bound = bind(pair, SampleSpec((3, 4, 5)), torch.device("cpu"))
+        views = make_views(bound, x.contiguous(memory_format=torch.channels_last), x, seeded())
+        own, other = views if pair.view_a is flat else views[::-1]
+        assert torch.equal(own, x / 255)
+        assert torch.allclose(other, ImageViews()(x, x, seeded()), atol=1e-6)
 
 
 def test_donors_are_given_in_intensities():
