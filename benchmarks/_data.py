@@ -1,4 +1,4 @@
-"""Reads the tables of a data directory: `manifest.json`, and one CSV a table, strings and gaps as they came.
+"""Reads the tables and images of a data directory: `manifest.json`, one CSV a table, arrays of bytes for images.
 
 The manifest maps a table's name to its `file`, `kind` ("table"), `role` ("tune" or "report"), `categorical` (columns
 that are read as strings) and `n_train` (rows of the official training part, which come first, or null).
@@ -7,6 +7,7 @@ that are read as strings) and `n_train` (rows of the official training part, whi
 import json
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from sklearn.model_selection import train_test_split
 
@@ -43,3 +44,28 @@ def split(directory, name):
     if n_train:
         return X.iloc[:n_train], X.iloc[n_train:], y[:n_train], y[n_train:]
     return train_test_split(X, y, test_size=0.25, stratify=y, random_state=0)
+
+
+def load_images(directory, name):
+    """Training images and labels, test images and labels: bytes (n, height, width, channels), and int arrays.
+
+    The manifest has one `file` with "X_train", "y_train", "X_test" and "y_test", or `parts`, each with "X" and "y", of
+    which the last one is the test part.
+    """
+    entry = json.loads((directory / "manifest.json").read_text(encoding="utf-8"))[name]
+    if entry["file"]:
+        with np.load(directory / entry["file"]) as arrays:
+            return tuple(arrays[key] for key in ("X_train", "y_train", "X_test", "y_test"))
+    parts = []
+    for path in entry["parts"]:
+        with np.load(directory / path) as arrays:
+            parts.append((arrays["X"], arrays["y"]))
+    *train, (X_test, y_test) = parts
+    X_train, y_train = (np.concatenate(arrays) for arrays in zip(*train, strict=True))
+    return X_train, y_train, X_test, y_test
+
+
+def draw_labels(y, count, seed):
+    """Rows of `count` labelled samples of each class."""
+    rng = np.random.default_rng(seed)
+    return np.concatenate([rng.choice(np.flatnonzero(y == c), count, replace=False) for c in np.unique(y)])

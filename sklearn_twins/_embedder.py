@@ -56,7 +56,7 @@ class BarlowTwinsEmbedder(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin,
         Factor of the learning rate over the run; warm-ups take the first tenth of the steps. A callable is given
         ``(step, n_steps)``.
     max_epochs : "auto" or int, default="auto"
-        Passes over the rows at most. "auto" is as many as make 1,000 steps, between 5 and 200.
+        Passes over the rows at most. "auto" makes 1,000 steps in 5 to 200 epochs; of images 5,000 in 20 to 100.
     batch_size : int, default=256
         Rows in a batch at most. Rows are cut into equal batches; fewer rows than there are batches are left over
         and sit out an epoch.

@@ -9,6 +9,7 @@ import torch
 
 from ._components import bind
 from ._feeding import place, tell
+from ._modalities import MODALITIES
 from ._parts import check_module, check_owner, check_unchanged, is_foreign, resolve_parts
 from ._persistence import Recipe, finish, fitted_state
 from ._progress import FitTasks
@@ -28,15 +29,11 @@ from .training import Plan, Training, check_callbacks, cut, default_learning_rat
 # Streams of the seed. A new purpose gets a new number, so that the others' draws stay as they are.
 WEIGHTS, BATCHES, VIEWS, VALIDATION_ROWS, VALIDATION_VIEWS, FOREIGN = range(6)
 
-# max_epochs="auto": about this many optimizer steps, within these bounds of epochs.
-AUTO_STEPS = 1_000
-AUTO_EPOCHS = (5, 200)
 
-
-def auto_epochs(n, batch_size):
-    """Epochs for a table of `n` rows: few rows need more passes for the same number of steps."""
+def auto_epochs(n, batch_size, modality):
+    """Epochs for `n` rows: few rows need more passes for the same number of steps."""
     n_batches, _ = cut(n, batch_size)
-    return int(np.clip(round(AUTO_STEPS / n_batches), *AUTO_EPOCHS))
+    return int(np.clip(round(modality.steps / n_batches), *modality.epochs))
 
 
 class Fit:
@@ -136,7 +133,7 @@ class Fit:
         n_epochs = embedder.max_epochs
         n_fitted = self.n_done - self.n_streamed
         if n_epochs == "auto":
-            n_epochs = max(n_fitted, auto_epochs(len(self.samples), embedder.batch_size))
+            n_epochs = max(n_fitted, auto_epochs(len(self.samples), embedder.batch_size, MODALITIES[embedder.modality]))
         if n_epochs < n_fitted:
             raise ValueError(
                 f"max_epochs={n_epochs} must be larger than or equal to n_iter_={n_fitted} when warm_start=True: "

@@ -150,17 +150,31 @@ ROLES = {
 
 @dataclass(frozen=True)
 class Modality:
-    """What "auto" means for one kind of sample: a name for each role."""
+    """What "auto" means for one kind of sample.
+
+    Parameters
+    ----------
+    preprocessor, augmentation, encoder, projector, objective : str
+        A name for each role.
+    steps : int
+        Optimizer steps that `max_epochs` is chosen for.
+    epochs : tuple of (int, int)
+        Bounds of it.
+    """
 
     preprocessor: str
     augmentation: str
     encoder: str
     projector: str = "mlp"
     objective: str = "barlow_twins"
+    steps: int = 1_000
+    epochs: tuple = (5, 200)
 
 
 MODALITIES = {
-    "image": Modality(preprocessor="image", augmentation="image_views", encoder="convnet"),
+    "image": Modality(
+        preprocessor="image", augmentation="image_views", encoder="convnet", steps=5_000, epochs=(20, 100)
+    ),
     "tabular": Modality(preprocessor="table", augmentation="marginal_corruption", encoder="mlp"),
 }
 
