@@ -12,16 +12,19 @@ import pytest
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 SMALL = {
     "categories.py": ["--seeds", "2", "--jobs", "1", "--epochs", "1"],
+    "cifar10.py": ["--epochs", "1", "--encoder", "convnet", "--projection", "16"],
+    "few_image_labels.py": ["--epochs", "1", "--threads", "1"],
     "few_labels.py": ["--seeds", "2", "--jobs", "1", "--datasets", "iris"],
+    "memory_map.py": ["--gigabytes", "0.001", "--side", "16"],
     "raw_tables.py": ["--epochs", "1"],
     "speed.py": ["--rows", "600", "--columns", "5", "--rounds", "2"],
 }
-ON_REAL_TABLES = {"categories.py", "raw_tables.py"}
+ON_REAL_DATA = {"categories.py", "cifar10.py", "few_image_labels.py", "raw_tables.py"}
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    """A data directory with two small tables."""
+    """A data directory with two small tables and two small sets of images, one of them in parts."""
     directory, rng = tmp_path_factory.mktemp("data"), np.random.default_rng(0)
     manifest = {}
     for name, n_train in {"official": 80, "stratified": None}.items():
@@ -29,6 +32,12 @@ def data(tmp_path_factory):
         frame.assign(target=["yes", "no"] * 60).to_csv(directory / f"{name}.csv.gz", index=False)
         entry = {"file": f"{name}.csv.gz", "kind": "table", "role": "tune", "categorical": ["letter"]}
         manifest[name] = {**entry, "n_train": n_train}
+    X, y = rng.integers(0, 256, size=(300, 12, 12, 3), dtype=np.uint8), np.arange(300) % 10
+    np.savez(directory / "grey.npz", X_train=X[..., :1], y_train=y, X_test=X[:50, ..., :1], y_test=y[:50])
+    manifest["fashion_mnist"] = {"file": "grey.npz", "kind": "image"}
+    for part in range(3):
+        np.savez(directory / f"{part}.npz", X=X[part::3], y=y[part::3])
+    manifest["cifar10"] = {"file": None, "parts": [f"{part}.npz" for part in range(3)], "kind": "image"}
     (directory / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
     return directory
 
@@ -41,7 +50,7 @@ def test_every_script_is_run_here():
 @pytest.mark.parametrize("name", sorted(SMALL))
 def test_script_prints_a_table(name, data):
     command = [sys.executable, "-W", "error", str(BENCHMARKS / name), *SMALL[name]]
-    if name in ON_REAL_TABLES:
+    if name in ON_REAL_DATA:
         command += ["--data", str(data)]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

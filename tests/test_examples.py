@@ -9,7 +9,9 @@ import pandas as pd
 import pytest
 
 EXAMPLES = Path(__file__).parents[1] / "docs" / "examples"
-ROWS = {  # what begins a row -> how many means it has
+ROWS = {
+    "image_views.py": {},  # a picture alone
+    # what begins a row -> how many means it has
     "few_labels.py": dict.fromkeys(["raw pixels", "PCA", "random encoder", "embedding"], 2),  # 1 and 5 labels a class
     "mixed_tables.py": dict.fromkeys(
         [

@@ -1,4 +1,4 @@
-"""The README tells the truth: its Python runs, its make targets and links exist."""
+"""README and guides tell the truth: their Python runs, their make targets and links exist."""
 
 import re
 from pathlib import Path
@@ -7,16 +7,18 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"^```python\n(.*?)^```", README, flags=re.DOTALL | re.MULTILINE)
+PAGES = {"README.md": 4, "docs/images.md": 6}  # and how many blocks of Python each has at least
 
 
-def test_python_blocks_run_in_order():
+@pytest.mark.parametrize("page", PAGES)
+def test_python_blocks_run_in_order(page):
     pytest.importorskip("sklearn.callback", reason="the README shows scikit-learn's callbacks, of 1.9 and later")
-    namespace = {}
-    plain = [block for block in BLOCKS if ">>>" not in block]  # pytest itself collects the others as doctests
-    assert len(plain) >= 4
+    text, namespace = (ROOT / page).read_text(encoding="utf-8"), {}
+    blocks = re.findall(r"^```python\n(.*?)^```", text, flags=re.DOTALL | re.MULTILINE)
+    plain = [block for block in blocks if ">>>" not in block]  # pytest itself collects the others as doctests
+    assert len(plain) >= PAGES[page]
     for number, block in enumerate(plain):
-        exec(compile(block, f"README.md, python block {number}", "exec"), namespace)
+        exec(compile(block, f"{page}, python block {number}", "exec"), namespace)
 
 
 def test_every_make_target_exists():
@@ -26,7 +28,9 @@ def test_every_make_target_exists():
     assert named <= set(re.findall(r"^([a-z][a-z-]*):", makefile, flags=re.MULTILINE))
 
 
-def test_every_relative_link_leads_somewhere():
-    targets = [t for t in re.findall(r"\]\(([^)#]+)\)", README) if not t.startswith("http")]
-    assert targets
-    assert [target for target in targets if not (ROOT / target).exists()] == []
+@pytest.mark.parametrize("page", ["README.md", *(str(p.relative_to(ROOT)) for p in (ROOT / "docs").rglob("*.md"))])
+def test_every_relative_link_leads_somewhere(page):
+    text = (ROOT / page).read_text(encoding="utf-8")
+    targets = [t for t in re.findall(r"\]\(([^)#]+)\)", text) if not t.startswith("http")]
+    assert targets or page not in PAGES
+    assert [target for target in targets if not (ROOT / page).parent.joinpath(target).exists()] == []
