@@ -1,9 +1,9 @@
 """Images with few labels, on a CPU: the embedding against raw pixels, PCA and an encoder with random weights.
 
-    python benchmarks/few_image_labels.py --data DIR [--set fashion_mnist] [--epochs 45] [--threads 2] [--seeds 1]
+    python benchmarks/few_image_labels.py --data DIR [--set fashion_mnist] [--epochs 40] [--threads 2] [--seeds 1]
 
-The recipe is printed: a little more jitter and less cropping than the default views, and bfloat16. It is fitted on all
-training images without labels. Then five draws of 10 labelled images a class, and logistic regression on test images.
+The recipe is printed: more jitter, less cropping and more blur than the default views, twice the default learning rate,
+and bfloat16. It is fitted on all training images without labels. Then five draws of 10 labelled images a class, and logistic regression on test images.
 Two scalings are tried for every method, each column by its own deviation and all by one number, and the better one on
 the test images is given, so that no method is held back by its scaling. Prints Markdown: mean accuracy and standard
 deviation over the draws, the gain over raw pixels draw by draw, and the seconds of fit and transform.
@@ -23,24 +23,24 @@ from sklearn.linear_model import LogisticRegression
 
 import sklearn_twins
 from sklearn_twins import BarlowTwinsEmbedder
-from sklearn_twins.augmentations import ImageViews
+from sklearn_twins.augmentations import Chain, GaussianBlur, ImageViews
 
 COUNT, DRAWS, N_COMPONENTS = 10, 5, 64
 
 
 def recipe(options, seed):
     """The embedder of this benchmark."""
-    embedder = BarlowTwinsEmbedder(
+    views = [("views", ImageViews(min_scale=0.2, jitter=1.5)), ("blur", GaussianBlur((0.1, 1.0)))]
+    return BarlowTwinsEmbedder(
         modality="image",
-        augmentation=ImageViews(min_scale=options.min_scale, jitter=options.jitter),
+        augmentation=Chain(views),
+        learning_rate=0.01,
         precision="bfloat16",
         n_jobs=options.threads,
+        max_epochs=options.epochs,
         random_state=seed,
         verbose=options.verbose,
     )
-    if options.epochs:
-        embedder.set_params(max_epochs=options.epochs)
-    return embedder
 
 
 def random_encoder(options, seed, X):
@@ -67,9 +67,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="directory with manifest.json and the images")
     parser.add_argument("--set", default="fashion_mnist")
-    parser.add_argument("--epochs", type=int, help="by default the embedder's own number")
-    parser.add_argument("--min-scale", type=float, default=0.2)
-    parser.add_argument("--jitter", type=float, default=1.5)
+    parser.add_argument("--epochs", type=int, default=40)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--verbose", type=int, default=0)
