@@ -3,10 +3,11 @@
     python benchmarks/few_image_labels.py --data DIR [--set fashion_mnist] [--epochs 40] [--threads 2] [--seeds 1]
 
 The recipe is printed: more jitter, less cropping and more blur than the default views, twice the default learning rate,
-and bfloat16. It is fitted on all training images without labels. Then five draws of 10 labelled images a class, and logistic regression on test images.
-Two scalings are tried for every method, each column by its own deviation and all by one number, and the better one on
-the test images is given, so that no method is held back by its scaling. Prints Markdown: mean accuracy and standard
-deviation over the draws, the gain over raw pixels draw by draw, and the seconds of fit and transform.
+and bfloat16. It is fitted on all training images without labels. Then five draws of 10 labelled images a class, and
+logistic regression on test images. Two scalings are tried for every method, each column by its own deviation and all by
+one number, and the better one on the test images is given, so that no method is held back by its scaling. Prints
+Markdown: mean accuracy and standard deviation over the draws, the gain over raw pixels draw by draw, and the seconds of
+fit and transform.
 """
 
 import argparse

@@ -4,6 +4,8 @@ import mmap
 
 import numpy as np
 
+IMAGES_AT_A_TIME = 16  # for each of which the system may map as much as 2 MiB of the file
+
 
 def mapping_of(array):
     """The memory map that an array is a view of.
@@ -65,12 +67,12 @@ class MappedImages:
         -------
         samples : ndarray of shape (rows, channels, height, width)
         """
-        if isinstance(index, slice):
-            images = np.array(self.array[index], order="K")
-        else:
-            order = np.argsort(index, kind="stable")
-            images = np.empty_like(self.array, shape=(len(index), *self.shape[1:]), subok=False)  # memory order is kept
-            images[order] = self.array[index[order]]
-        if self.mapping is not None and hasattr(mmap, "MADV_DONTNEED"):
-            self.mapping.madvise(mmap.MADV_DONTNEED)
+        index = np.arange(len(self))[index]
+        order = np.argsort(index, kind="stable")
+        images = np.empty_like(self.array, shape=(len(index), *self.shape[1:]), subok=False)  # memory order is kept
+        for start in range(0, len(index), IMAGES_AT_A_TIME):
+            part = order[start : start + IMAGES_AT_A_TIME]
+            images[part] = self.array[index[part]]
+            if self.mapping is not None and hasattr(mmap, "MADV_DONTNEED"):
+                self.mapping.madvise(mmap.MADV_DONTNEED)
         return images if self.convert is None else self.convert(images)
