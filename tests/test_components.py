@@ -12,7 +12,7 @@ from sklearn.utils._param_validation import Interval, InvalidParameterError, val
 from sklearn_twins._components import Component, SampleSpec, check_part
 from sklearn_twins._modalities import MODALITIES, ROLES, Role, resolve
 from sklearn_twins.augmentations import Identity, MarginalCorruption, Masking
-from sklearn_twins.networks import IdentityProjector, MLPEncoder, MLPProjector
+from sklearn_twins.networks import ConvNetEncoder, IdentityProjector, MLPEncoder, MLPProjector
 from sklearn_twins.objectives import HSIC, BarlowTwins
 from sklearn_twins.preprocessing import TablePreprocessor
 
@@ -62,13 +62,24 @@ def test_check_part_checks_components_and_lets_callables_be():
 
 
 @pytest.mark.parametrize(("parameter", "name"), NAMED)
-def test_every_name_becomes_a_new_component_with_its_defaults(parameter, name):
+def test_every_name_becomes_a_new_component(parameter, name):
     role = ROLES[parameter]
     first, second = role.resolve(name), role.resolve(name)
     assert isinstance(first, Component) and type(first) is type(second) and first is not second
-    assert first.get_params() == type(first)().get_params()
-    assert first.check() is first
+    assert repr(first) == repr(second) and first.check() is first
     assert all(callable(getattr(first, method)) for method in role.needs)
+    made_by = role.names[name]
+    if isinstance(made_by, str) and made_by[0].isupper():
+        assert first.get_params() == type(first)().get_params()
+
+
+def test_names_with_parameters_families_and_functions():
+    assert repr(resolve("encoder", "resnet50", "image")) == "ImageResNetEncoder(depth=50)"
+    assert repr(resolve("encoder", "timm:vit_tiny", "image")) == "TimmEncoder(name='vit_tiny')"
+    assert repr(resolve("augmentation", "barlow_twins_pair", "image")).startswith("Pair(view_a=ImageViews(")
+    assert resolve("encoder", "auto", "image").get_params() == ConvNetEncoder().get_params()
+    with pytest.raises(ValueError, match="'timm:NAME'"):
+        resolve("encoder", "timm:", "image")
 
 
 @pytest.mark.parametrize("parameter", ROLES)
@@ -98,14 +109,14 @@ def test_defaults_of_tables():
 ACCEPTED = {
     "preprocessor": ["auto", "table", TablePreprocessor()],
     "augmentation": ["auto", "masking", Masking(), lambda x, data, generator: x],
-    "encoder": ["auto", "mlp", MLPEncoder(), lambda spec: None],
+    "encoder": ["auto", "mlp", "timm:resnet18", MLPEncoder(), lambda spec: None],
     "projector": ["auto", "identity", IdentityProjector()],
     "objective": ["auto", "hsic", HSIC(), lambda z_a, z_b: 0],
 }
 REFUSED = {
     "preprocessor": ["mlp", None, 3, Identity()],
     "augmentation": ["hsic", None, 3],
-    "encoder": ["table", None, 3],
+    "encoder": ["table", "timm", "timm:", "torch:resnet18", None, 3],
     "projector": ["table", None, 3, Identity()],
     "objective": ["mlp", None, 3],
 }

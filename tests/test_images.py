@@ -81,8 +81,8 @@ def test_every_form_gives_the_same_embedding(form):
 
 
 @pytest.mark.parametrize("storage", ["auto", "device", "host"])
-@pytest.mark.parametrize("early_stopping", [False, True])
-@pytest.mark.parametrize("augmentation", ["image_views", "mixup"])
+@pytest.mark.parametrize("early_stopping", [False, pytest.param(True, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("augmentation", ["image_views", pytest.param("mixup", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("source", ["array", "map", "files", "files left on disk"])
 def test_the_result_does_not_depend_on_where_images_are(mapped, files, storage, early_stopping, augmentation, source):
     X, parameters = pixels(), {"early_stopping": early_stopping, "augmentation": augmentation}

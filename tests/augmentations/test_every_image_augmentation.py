@@ -48,7 +48,10 @@ def name_of(augmentation):
 
 of_images = pytest.mark.parametrize("augmentation", OF_IMAGES, ids=name_of)
 of_all = pytest.mark.parametrize("augmentation", [*OF_IMAGES, *OF_ANYTHING, Identity()], ids=name_of)
-every_shape = pytest.mark.parametrize("shape", SHAPES, ids=str)
+FAST = SHAPES[2:6]
+every_shape = pytest.mark.parametrize(
+    "shape", [shape if shape in FAST else pytest.param(shape, marks=pytest.mark.slow) for shape in SHAPES], ids=str
+)
 
 
 def seeded(seed=0):
