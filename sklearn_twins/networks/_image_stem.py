@@ -59,8 +59,7 @@ class ImageStem(nn.Module):
         self.scale, self.shift = scale.float(), (-mean * scale).float()
 
     def forward(self, x):
-        of_bytes = x.dtype == torch.uint8
-        if not of_bytes:
-            x = x.float()
-        x = x.contiguous(memory_format=self.memory_format)  # bytes are moved while they are small
-        return torch.addcmul(self.shift, x, self.scale, value=1 / 255 if of_bytes else 1)  # one pass, as float32
+        if x.dtype == torch.uint8:  # moved while they are small, then one pass
+            x = x.contiguous(memory_format=self.memory_format)
+            return torch.addcmul(self.shift, x, self.scale, value=1 / 255)
+        return (x.float() * self.scale).add_(self.shift).contiguous(memory_format=self.memory_format)

@@ -11,6 +11,7 @@ import torch
 from sklearn.base import clone
 from torch import nn
 
+from sklearn_twins import BarlowTwinsEmbedder
 from sklearn_twins._arrays import to_arrays
 from sklearn_twins._components import SampleSpec
 from sklearn_twins._persistence import Recipe, finish
@@ -153,6 +154,27 @@ def test_untrained_is_the_same_network(fake, pretrained):
     assert encoder.pretrained is pretrained
     encoder.untrained().build(make_spec(), None, seeded())
     assert fake.asked[-1]["pretrained"] is False
+
+
+@pytest.mark.parametrize("pretrained", [False, True])
+def test_in_an_embedder(fake, pretrained):
+    """Dropout draws from torch's global generator, which is as before; a pickle asks for no weights again."""
+    X = np.random.default_rng(0).integers(0, 256, size=(20, 5, 6, 3), dtype=np.uint8)
+    embedder = BarlowTwinsEmbedder(
+        modality="image", encoder=TimmEncoder("flat_net", pretrained), max_epochs=2, random_state=0
+    )
+    torch.manual_seed(3)
+    before = torch.get_rng_state()
+    Z = clone(embedder).fit_transform(X)
+    torch.manual_seed(4)
+    np.testing.assert_array_equal(embedder.fit_transform(X), Z)
+    assert {asked["pretrained"] for asked in fake.asked} == {pretrained}  # asked twice, since it takes no img_size
+    torch.set_rng_state(before)
+    again = pickle.loads(pickle.dumps(embedder))
+    np.testing.assert_array_equal(again.transform(X), Z)
+    assert fake.asked[-1]["pretrained"] is False and torch.equal(torch.get_rng_state(), before)
+    by_name = BarlowTwinsEmbedder(modality="image", encoder="timm:flat_net", max_epochs=2, random_state=0)
+    np.testing.assert_array_equal(by_name.fit_transform(X), Z)
 
 
 @pytest.mark.parametrize(
