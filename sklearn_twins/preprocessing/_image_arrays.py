@@ -33,8 +33,7 @@ def open_array(X, owner, *, reset, sample_shape, channels, fitted):
     ValueError
         If X does not hold images, or others than `fit` saw.
     """
-    if not hasattr(X, "ndim"):
-        X = np.asarray(X)
+    X = gathered(X)
     shape = None if sample_shape is None else with_channels(sample_shape, channels)
     if X.ndim not in (3, 4):
         return open_rows(X, owner, reset=reset, shape=fitted or shape, sample_shape=sample_shape, channels=channels)
@@ -59,6 +58,28 @@ def open_array(X, owner, *, reset, sample_shape, channels, fitted):
         owner.n_features_in_ = height * width * depth
         owner.__dict__.pop("feature_names_in_", None)
     return images
+
+
+def gathered(X):
+    """A sequence of images, a column of a frame for one, as one array; anything else as it is, or as NumPy takes it.
+
+    Raises
+    ------
+    ValueError
+        If the images have different shapes.
+    """
+    if hasattr(X, "ndim") and not (X.ndim == 1 and X.dtype == object):
+        return X
+    if not isinstance(X, (list, tuple)) and not hasattr(X, "ndim"):
+        return np.asarray(X)
+    images = list(X)
+    shapes = [getattr(image, "shape", None) for image in images]
+    for i, shape in enumerate(shapes):
+        if shape != shapes[0]:
+            raise ValueError(
+                f"X holds images of different shapes: X[0] has {shapes[0]}, X[{i}] has {shape}. Bring them to one."
+            )
+    return np.asarray(images)
 
 
 def open_rows(X, owner, *, reset, shape, sample_shape, channels):

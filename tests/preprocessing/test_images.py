@@ -8,6 +8,7 @@ import pandas as pd
 import polars as pl
 import pytest
 import torch
+from PIL import Image
 from scipy import sparse
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
@@ -31,6 +32,9 @@ FORMS = {
     "flat rows, channels first": (SAMPLES.reshape(12, -1), {"sample_shape": (3, 9, 7), "channels": "first"}),
     "list of images": (list(X), {}),
     "nested lists": (X.tolist(), {}),
+    "column of a frame": (pd.DataFrame({"image": list(X)})["image"], {}),
+    "list of tensors": (list(torch.from_numpy(X)), {}),
+    "list of pictures": ([Image.fromarray(image) for image in X], {}),
     "list of flat rows": (X.reshape(12, -1).tolist(), {"sample_shape": (9, 7, 3)}),
     "tensor": (torch.from_numpy(X), {}),
     "Fortran order": (np.asfortranarray(X), {}),
@@ -158,7 +162,8 @@ REFUSED = {
     "NaN": (np.full((5, 8, 8, 3), np.nan), {}, "Input X contains NaN"),
     "infinity": (np.full((5, 8, 8, 3), np.inf), {}, "Input X contains infinity"),
     "complex": (np.full((5, 8, 8, 3), 1j), {}, "Complex data not supported"),
-    "different shapes": ([X[0], X[1, :5]], {}, "inhomogeneous"),
+    "different shapes": ([X[0], X[1, :5]], {}, "X[0] has (9, 7, 3), X[1] has (5, 7, 3). Bring them to one"),
+    "nested lists of different lengths": ([[[1, 2]], [[1]]], {}, "inhomogeneous"),
     "sparse": (sparse.csr_array(X.reshape(12, -1)), {"sample_shape": (9, 7, 3)}, "Sparse data was passed"),
 }
 
