@@ -141,7 +141,13 @@ ROLES = {
         Role(
             "objective",
             "objectives",
-            {"barlow_twins": "BarlowTwins", "hsic": "HSIC"},
+            {
+                "barlow_twins": "BarlowTwins",
+                "hsic": "HSIC",
+                "info_nce": "InfoNCE",
+                "ssl_hsic": "SSLHSIC",
+                "vicreg": "VICReg",
+            },
             takes_callables=True,
         ),
     )

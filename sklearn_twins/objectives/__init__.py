@@ -3,5 +3,20 @@
 from ._barlow_twins import BarlowTwins, barlow_twins_terms
 from ._correlation import cross_correlation, standardize
 from ._hsic import HSIC, hsic_terms
+from ._info_nce import InfoNCE, info_nce_terms
+from ._ssl_hsic import SSLHSIC
+from ._vicreg import VICReg, vicreg_terms
 
-__all__ = ["HSIC", "BarlowTwins", "barlow_twins_terms", "cross_correlation", "hsic_terms", "standardize"]
+__all__ = [
+    "HSIC",
+    "SSLHSIC",
+    "BarlowTwins",
+    "InfoNCE",
+    "VICReg",
+    "barlow_twins_terms",
+    "cross_correlation",
+    "hsic_terms",
+    "info_nce_terms",
+    "standardize",
+    "vicreg_terms",
+]

@@ -13,6 +13,11 @@ EPS = 1e-5
 GRAM_IF_WIDER_THAN = 1.4
 
 
+def at_least_float32(z):
+    """Half precision raised to float32; anything else as it is."""
+    return z.float() if z.dtype in (torch.float16, torch.bfloat16) else z
+
+
 def standardize(z, eps=EPS):
     """Give every coordinate mean 0 and variance 1 over the batch.
 
@@ -31,8 +36,7 @@ def standardize(z, eps=EPS):
     -------
     z : Tensor of shape (batch, dim), at least float32
     """
-    if z.dtype in (torch.float16, torch.bfloat16):
-        z = z.float()
+    z = at_least_float32(z)
     centered = z - z.mean(0)
     return centered * torch.rsqrt(centered.square().mean(0) + eps)
 
