@@ -7,7 +7,7 @@ from ._embedder import BarlowTwinsEmbedder
 
 __version__ = "0.1.0.dev0"
 
-ROOMS = ("augmentations", "networks", "objectives", "preprocessing")
+ROOMS = ("augmentations", "metrics", "networks", "objectives", "preprocessing")
 
 __all__ = ["BarlowTwinsEmbedder", "Component", "SampleSpec", *ROOMS]
 

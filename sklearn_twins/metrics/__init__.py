@@ -1,0 +1,21 @@
+"""Label-free quality of an embedding: arrays in, numbers out."""
+
+from ._correlation import invariance, redundancy
+from ._hypersphere import alignment, self_cluster, uniformity
+from ._lidar import lidar
+from ._neighbors import neighbor_agreement
+from ._spectrum import alpha_req, effective_rank, rankme, stable_rank
+
+__all__ = [
+    "alignment",
+    "alpha_req",
+    "effective_rank",
+    "invariance",
+    "lidar",
+    "neighbor_agreement",
+    "rankme",
+    "redundancy",
+    "self_cluster",
+    "stable_rank",
+    "uniformity",
+]

@@ -1,0 +1,96 @@
+"""LiDAR: how many dimensions tell rows apart better than they tell views of the same row apart."""
+
+from numbers import Real
+
+import numpy as np
+from sklearn.utils._param_validation import Interval, validate_params
+
+from ._arrays import check_embedding, unit_scale
+from ._spectrum import smooth_rank, squared_singular_values
+
+
+def deviations(views):
+    """Deviations of row means from the grand mean, and of views from their row's mean.  # (n, d), (n q, d)
+
+    First views go first, so that what is constant gives 0 and not a rounding.
+    """
+    offsets = views - views[:, :1]
+    shifts = offsets.mean(1)
+    means = views[:, 0] - views[0, 0] + shifts
+    return means - means.mean(0), (offsets - shifts[:, None]).reshape(-1, views.shape[2])
+
+
+def in_their_span(between, within):
+    """The same deviations in an orthonormal basis of what they span, where that is narrower than the embedding."""
+    both = np.concatenate([between, within])
+    if len(both) >= both.shape[1]:
+        return between, within
+    both = np.linalg.qr(both.T, mode="r").T  # (n + n q, at most as many)
+    return both[: len(between)], both[len(between) :]
+
+
+@validate_params(
+    {"delta": [Interval(Real, 0, np.inf, closed="neither")], "normalize": ["boolean"]},
+    prefer_skip_nested_validation=True,
+)
+def lidar(views, delta=1e-4, normalize=False):
+    """LiDAR: the smooth rank of a linear discriminant analysis whose classes are rows, each with q views.
+
+    With S_b the covariance of the rows' means, S_w the mean covariance of views around their row's mean, and l
+    the eigenvalues of ``(S_w + r I)^(-1/2) S_b (S_w + r I)^(-1/2)``: ``exp(-sum_k p_k log p_k)``, where
+    ``p_k = l_k / sum_j l_j``. Higher is better: unlike RankMe, it counts no direction in which
+    views of the same row differ as much as rows do.
+
+    Parameters
+    ----------
+    views : array-like of shape (n, q, d)
+        Embeddings of q views of each of n rows; q is 2 at least. More rows than coordinates and 10 views or
+        more are advised.
+    delta : float, default=0.0001
+        Ridge of S_w: r is `delta` times the mean variance of the coordinates, ``tr(S_b + S_w) / d``.
+    normalize : bool, default=False
+        Divide by min(n - 1, d), the highest value, so that widths and numbers of rows can be compared.
+
+    Returns
+    -------
+    rank : float
+        In [1, min(n - 1, d)], or (0, 1] if normalised. 0 where all rows have the same mean: of a constant
+        embedding, and of a single row.
+
+    Raises
+    ------
+    ValueError
+        `views` is not 3-D, is empty, has a single view of each row or values that are not finite; a parameter is
+        out of range.
+
+    Notes
+    -----
+    Means of q views of pure noise still vary, by 1 / q of the noise, so that directions without signal keep
+    eigenvalues of about 1 / q: only values at the same q compare. Shift, scale and rotation do not matter.
+    Where all views of a row are the same, it is the effective rank of the rows.
+
+    Eigenvalues below max(n, d) * 2.2e-16 of the largest count as 0. O(n q d min(n q, d)).
+
+    NOTE[DIFF]: the paper leaves open how large the ridge is, and adds it as such; relative to the variance, the
+    embedding's units do not matter. Covariances are divided by n and n q, not by n - 1 and n (q - 1), which changes
+    no more than the ridge's share. The epsilon in p_k, against the logarithm of 0, is not needed: 0 log 0 is 0.
+
+    References
+    ----------
+    Thilak, Huang, Saremi, Dinh, Goh, Nakkiran, Susskind and Littwin, "LiDAR: Sensing Linear Probing Performance
+    in Joint Embedding SSL Architectures", ICLR 2024, arXiv 2312.04000v1, eq. 1 to 4.
+    """
+    views = check_embedding(views, "views", ndim=3)
+    n, q, d = views.shape
+    if q < 2:
+        raise ValueError(f"views must hold at least two views of each row, got shape {views.shape}, (rows, views, d).")
+    between, within = deviations(unit_scale(views))
+    largest = max(np.abs(between).max(), np.abs(within).max())
+    if not between.any():
+        return 0.0
+    between, within = in_their_span(between / largest / np.sqrt(n), within / largest / np.sqrt(n * q))
+    ridge = delta * ((between**2).sum() + (within**2).sum()) / d
+    variances, directions = np.linalg.eigh(within.T @ within)
+    whitened = between @ directions / np.sqrt(np.maximum(variances, 0) + ridge)
+    rank = smooth_rank(squared_singular_values(whitened))
+    return rank / max(min(n - 1, d), 1) if normalize else rank
