@@ -7,8 +7,11 @@ AXES = {2: "(rows, width)", 3: "(rows, views, width)"}
 
 
 def check_embedding(Z, name="Z", ndim=2):
-    """What the caller holds as a finite array of float64 with `ndim` axes, none of them empty; never written to."""
-    array = check_array(Z, dtype=np.float64, ensure_2d=False, allow_nd=True, input_name=name)
+    """What the caller holds as a finite array of float64 with `ndim` axes, none of them empty; never written to.
+
+    Always in row order, so that sums have the same rounding whatever the container.
+    """
+    array = check_array(Z, dtype=np.float64, order="C", ensure_2d=False, allow_nd=True, input_name=name)
     if array.ndim != ndim or 0 in array.shape:
         raise ValueError(
             f"{name} must be of shape {AXES[ndim]}, none of them 0, got {array.shape}. Reshape it; an embedding of "
