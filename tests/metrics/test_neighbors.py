@@ -29,6 +29,23 @@ def test_equals_the_sets(k, block, monkeypatch):
     assert neighbor_agreement(Z_a, Z_b, n_neighbors=k) == pytest.approx(reference(Z_a, Z_b, k), rel=1e-12)
 
 
+@pytest.mark.parametrize("k", [1, 4, 499])
+@pytest.mark.parametrize("groups", [2, 7, 32])
+def test_kth_smallest(k, groups, monkeypatch):
+    """Of rows of 500 with ties and infinity, in groups and alone."""
+    monkeypatch.setattr(_neighbors, "GROUPS", groups)
+    values = np.random.default_rng(0).normal(size=(30, 500))
+    values[:, 7], values[:10], values[10:20, ::2] = np.inf, 3.0, -1.0
+    np.testing.assert_array_equal(_neighbors.kth_smallest(values, k)[:, 0], np.sort(values, axis=1)[:, k - 1])
+
+
+def test_many_rows():
+    """More rows than groups of columns."""
+    Z_a, Z_b = pair(n=1500)
+    for k in (1, 5):
+        assert neighbor_agreement(Z_a, Z_b, n_neighbors=k) == pytest.approx(reference(Z_a, Z_b, k), rel=1e-12)
+
+
 def test_widths_may_differ():
     Z_a, Z_b = pair()
     assert neighbor_agreement(Z_a, Z_b[:, :2]) == pytest.approx(reference(Z_a, Z_b[:, :2], 10), rel=1e-12)
