@@ -85,7 +85,7 @@ def fourier_features(z, w, bandwidth):
     features : Tensor of shape (rows, 2 * n_features)
         Of norm 1.
     """
-    angles = (z / bandwidth) @ w.to(z).T
+    angles = (z / bandwidth) @ w.to(z.dtype).to(z.device).T
     return torch.cat([angles.cos(), angles.sin()], 1) / math.sqrt(len(w))
 
 
@@ -142,7 +142,7 @@ def unbiased(K):
     Returns
     -------
     dependence, spread : scalar Tensors
-        The spread may be negative.
+        The spread is not negative: over four samples, it is a sum of squares.
     """
     n = len(K) // 2
     k = K.reshape(2, n, 2, n) * (1 - torch.eye(n, dtype=K.dtype, device=K.device))[:, None]  # views of one sample: 0
@@ -181,12 +181,16 @@ class SSLHSIC(Objective):
         Random Fourier features, a cosine and a sine each, of which the kernel is approximated in time linear in the
         batch. None is the exact kernel, with a matrix of all rows by all rows. The linear kernel needs none.
     random_state : int, default=0
-        Seed of these features. An objective has no state and is given no generator, so they are the same at
-        each step: take more of them than the projection is wide.
+        Seed of these features. An objective has no state and is given no generator, so they are the same at each step,
+        and training makes use of their errors: take more of them than the projection is wide.
 
     Notes
     -----
     Its terms are "invariance", ``-HSIC(Z, Y)``, and "redundancy", the other.
+
+    Projections that are all alike cost nothing (``1e-4 gamma``, by the guard of the root). If n rows have k = 1 with
+    their other view and 0 with all else, the loss is ``-(1 - 1/n) + gamma sqrt(n - 1) / n``, which is less in batches
+    of more than ``gamma^2 + 1`` rows, 10 with the default. In smaller ones, take a lower gamma.
 
     With the linear kernel, the biased estimator and standardised projections, HSIC(Z, Y) is tr C, C being the
     cross-correlation of the views, and HSIC(Z, Z) is ``||(C_aa + C_bb) / 2||_F^2``, what Barlow Twins is made of.
@@ -284,7 +288,7 @@ class SSLHSIC(Objective):
         with torch.autocast(z_a.device.type, enabled=False):
             scale = SCALINGS[self.scaling]
             dependence, spread = self.measure(scale(z_a), scale(z_b))
-        # The root's slope is infinite at 0; and an unbiased estimate may be below it.
+        # The root's slope is infinite at 0, and rounding may take what is 0 below it.
         return {"invariance": -dependence, "redundancy": self.gamma * (torch.relu(spread) + EPS).sqrt()}
 
     def measure(self, z_a, z_b):
