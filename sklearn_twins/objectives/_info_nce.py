@@ -87,7 +87,7 @@ class InfoNCE(Objective):
     Its terms are "alignment", the mean of ``-s`` over pairs of views, and "uniformity", the mean logarithm of the sum
     of exponentiated s over the candidates; neither is a loss without the other. Since s is bounded by 1 over the
     temperature t, so is what can be reached: with m candidates no loss is below ``log(1 + (m - 1) exp(-2 / t))``, and
-    projections that are all alike cost ``log(m)``.
+    projections that are all alike cost ``log(m)``. Losses of batches of different sizes are not comparable.
 
     NOTE[DIFF]: SCARF takes only one view's rows as anchors, and the mean of the exponentials where we take their sum,
     which is less by ``log(batch)``. With "other" both directions are averaged, so that the views may be swapped.
