@@ -235,6 +235,17 @@ def test_median_of_rows_alike_is_one(dtype, value):
     assert median_distance(z, z).item() == 1.0
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_median_of_rows_alike_to_rounding_is_one(dtype):
+    """Collapse in practice: the kernel would measure the noise of the last digit."""
+    lengths = torch.linspace(1, 9, 30, dtype=dtype)[:, None]
+    z = torch.nn.functional.normalize(lengths * torch.tensor([0.3, -0.7, 1.1], dtype=dtype))
+    assert len(z.unique(dim=0)) > 1
+    assert median_distance(z, z).item() == 1.0
+    moved = z + 1e-3 * torch.randn(30, 3, generator=torch.Generator().manual_seed(0), dtype=dtype)
+    assert 1e-3 < median_distance(moved, moved).item() < 1e-2
+
+
 def test_median_of_a_large_batch_is_of_its_first_rows():
     z_a, z_b = tensors(300, 3)
     assert median_distance(z_a, z_b) == median_distance(z_a[:256], z_b[:256])
@@ -265,6 +276,19 @@ def test_features_approximate_the_loss(kernel):
     expected, gradients = gradient(exact), torch.stack([gradient(objective) for objective in seeds])
     assert (gradients.mean(0) - expected).norm() < 0.6 * (gradients[0] - expected).norm()
     assert (gradients.mean(0) - expected).norm() < 0.1 * expected.norm()
+
+
+@pytest.mark.parametrize("kernel", KERNELS[1:])
+def test_spread_of_features_is_unbiased_over_seeds(kernel):
+    """Two sets; the square of one set's error would add about half of the spread here."""
+    z_a, z_b = tensors(10, 3)
+    exact = SSLHSIC(kernel, bandwidth=2.0).measure(z_a, z_b)[1].item()
+    of_seeds = [
+        SSLHSIC(kernel, bandwidth=2.0, n_features=8, random_state=seed).measure(z_a, z_b)[1].item()
+        for seed in range(1500)
+    ]
+    error = np.std(of_seeds) / math.sqrt(len(of_seeds))
+    assert np.mean(of_seeds) == pytest.approx(exact, abs=4 * error) and error < 0.02 * exact
 
 
 def test_features_depend_on_the_seed_alone():
