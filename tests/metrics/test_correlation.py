@@ -77,6 +77,9 @@ def test_offsets_and_scales_of_coordinates_do_not_matter():
     scales = np.array([1e-3, 1, 5, 1e3, 2])
     assert invariance(Z_a * scales - 7, Z_b) == pytest.approx(invariance(Z_a, Z_b), rel=1e-8)
     assert redundancy(Z_a * scales - 7, Z_b) == pytest.approx(redundancy(Z_a, Z_b), rel=1e-8)
+    tiny = np.array([1e-200, 1, 1e-160, 1, 1e100])
+    Z = Z_a - Z_a.mean(0)
+    assert invariance(Z * tiny, Z_b) == pytest.approx(invariance(Z_a, Z_b), rel=1e-8), "squares do not vanish"
     signs = [1, -1, 1, -1, 1]
     assert invariance(Z_a * signs, Z_b * signs) == pytest.approx(invariance(Z_a, Z_b), rel=1e-10)
     order = [3, 1, 0, 4, 2]

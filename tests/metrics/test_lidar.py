@@ -78,6 +78,15 @@ def test_equal_views_give_the_effective_rank_of_rows(shape):
     assert lidar(np.repeat(Z[:, None], 3, axis=1)) == pytest.approx(effective_rank(Z), rel=1e-8)
 
 
+@pytest.mark.parametrize("delta", [1e-4, 1e-12, 1e-20])
+def test_a_small_ridge_of_a_singular_covariance(delta):
+    """Views differ in two directions of five: rounding below 0 in the others is not taken for a variance."""
+    rng = np.random.default_rng(0)
+    rotation = np.linalg.qr(rng.normal(size=(5, 5)))[0]
+    views = (rng.normal(size=(30, 1, 5)) + rng.normal(size=(30, 4, 5)) * [1, 1, 0, 0, 0]) @ rotation
+    assert 1 <= lidar(views, delta=delta) <= 5
+
+
 def test_degenerate_views():
     assert lidar(np.full((5, 3, 4), 0.1)) == 0
     assert lidar(np.full((5, 3, 4), 0.1), normalize=True) == 0

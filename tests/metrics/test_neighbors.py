@@ -83,6 +83,14 @@ def test_ties_are_the_mean_over_their_outcomes():
     assert neighbor_agreement(Z_a, Z_a, n_neighbors=1) == pytest.approx((0.5 + 1 + 1 + 1) / 4)
 
 
+def test_distances_that_differ_by_rounding_are_ties():
+    """All distances in a simplex are the same, whichever way it is turned."""
+    rotation = np.linalg.qr(np.random.default_rng(0).normal(size=(40, 40)))[0]
+    turned = np.eye(40) @ rotation + 0.3
+    assert neighbor_agreement(turned, np.eye(40)) == pytest.approx(10 / 39, rel=1e-12)
+    assert neighbor_agreement(turned, turned) == pytest.approx(10 / 39, rel=1e-12)
+
+
 def test_duplicates_do_not_depend_on_the_order_of_rows():
     Z_a, Z_b = (np.repeat(Z, 4, axis=0) for Z in pair(20))
     order = np.random.default_rng(0).permutation(80)
