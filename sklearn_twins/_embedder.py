@@ -43,9 +43,9 @@ class BarlowTwinsEmbedder(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin,
         :class:`~sklearn_twins.SampleSpec` and returns a module.
     projector : "auto", "mlp", "identity" or component, default="auto"
         What leads from the embedding to the projection; used in `fit` only.
-    objective : "auto", "barlow_twins", "hsic", component or callable, default="auto"
-        What two projections should satisfy; "auto" is "barlow_twins". A callable is given ``(z_a, z_b)`` and
-        returns a scalar tensor.
+    objective : "auto", str, component or callable, default="auto"
+        What two projections should satisfy: "barlow_twins" (the default), "hsic", "ssl_hsic", "vicreg", "info_nce". A
+        callable is given ``(z_a, z_b)`` and returns a scalar tensor.
     optimizer : {"adamw", "sgd", "lars"} or callable, default="adamw"
         A callable, such as a class of `torch.optim`, is called as ``optimizer(groups, lr=, weight_decay=)``.
     learning_rate : "auto" or float, default="auto"
@@ -101,9 +101,9 @@ class BarlowTwinsEmbedder(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin,
     preprocessor_ : component
         The fitted preprocessor.
     history_ : dict of str to ndarray of shape (n_iter_,)
-        One row an epoch, ready for `pandas.DataFrame`: "epoch"; "loss" and its terms "invariance" and "redundancy"
-        (means over the batches); "valid_loss", "valid_invariance" and "valid_redundancy" if `early_stopping`;
-        "learning_rate" (at the epoch's end), "seconds", "rows_per_second".
+        One row an epoch, ready for `pandas.DataFrame`: "epoch"; "loss" and the objective's terms, such as "invariance"
+        and "redundancy" (means over the batches); "valid_loss" and so on if `early_stopping`; "learning_rate" (at the
+        epoch's end), "seconds", "rows_per_second".
     loss_curve_ : list of float
         ``history_["loss"]``.
     n_iter_ : int

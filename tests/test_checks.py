@@ -154,6 +154,12 @@ def test_preprocessor(estimator, check):
 
 
 @pytest.mark.slow
+@parametrize_with_checks([small(objective=objective) for objective in ("info_nce", "ssl_hsic", "vicreg")])
+def test_other_objectives(estimator, check):
+    run(check, estimator)
+
+
+@pytest.mark.slow
 @parametrize_with_checks(configurations(AXES))
 def test_matrix(estimator, check):
     run(check, estimator)
