@@ -124,6 +124,7 @@ def test_defaults_learn_to_know_images_again():
     assert LogisticRegression(max_iter=1000).fit(Z[::2], y[::2]).score(Z[1::2], y[1::2]) > 0.7
 
 
+@pytest.mark.slow
 def test_pipelines_and_searches():
     X, y = load_digits(return_X_y=True)
     X, y = X[:300], y[:300]

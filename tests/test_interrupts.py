@@ -128,6 +128,7 @@ def other(X):
     return np.hstack([X[::-1] * 3, X[:, :2]])[:50]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("hook", "at", "error"), EVERY_MOMENT + OTHER_ERRORS)
 def test_first_fit_leaves_no_trace(make, X, hook, at, error):
     embedder = make()

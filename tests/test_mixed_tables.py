@@ -203,6 +203,7 @@ def test_beside_raw_columns(make):
     assert out.columns[0] == "barlowtwinsembedder__barlowtwinsembedder0" and out.shape == (60, 9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["frame", "objects", "numbers"])
 def test_peak_of_memory(form):
     """Samples of a megabyte take no more than 2.5 times themselves to make, beside X."""

@@ -107,6 +107,7 @@ def test_replacements_are_uniform_over_the_rows(rate, n):
     assert p_uniform(counts) > 1e-3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n", [MAX_ROWS_FLOAT32, MAX_ROWS_FLOAT32 + 1, 100_000])
 @pytest.mark.parametrize("rate", [0.3, 1.0])
 def test_replacements_are_uniform_over_many_rows(n, rate):
@@ -192,6 +193,7 @@ def test_rate_one_replaces_all_columns_of_every_source(kind):
     assert (bound(kind(1))(torch.ones(500, 7), torch.zeros(30, 7), seeded()) == 0).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n", [20, MAX_ROWS_FLOAT32 + 1])
 @pytest.mark.parametrize("rate", [0.3, 1.0])
 def test_columns_of_one_source_come_from_one_row(n, rate):

@@ -96,6 +96,7 @@ def test_mirrored_crop_is_the_mirror_image_of_the_crop():
     assert torch.allclose(resized_crop(x, *boxes, mirrored), expected, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [(32, 32), (96, 96), (8, 8), (24, 40), (40, 20), (5, 7)])
 @pytest.mark.parametrize("scale", [(0.08, 1.0), (0.5, 0.6)])
 def test_boxes_are_distributed_as_one_by_one(shape, scale):

@@ -81,6 +81,7 @@ def layouts(x):
     )
 
 
+@pytest.mark.slow
 @of_images
 @every_shape
 @pytest.mark.parametrize("n", [1, 2, 90])
@@ -109,6 +110,7 @@ def test_bytes_may_be_given_to_a_component_itself(augmentation):
     assert torch.allclose(augmentation(x, x, seeded()), augmentation(x / 255, x, seeded()), atol=1e-6)
 
 
+@pytest.mark.slow
 @of_all
 @every_shape
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.float32])
@@ -121,6 +123,7 @@ def test_inputs_are_not_modified_nor_shared(augmentation, shape, dtype):
         assert torch.equal(layout, before)
 
 
+@pytest.mark.slow
 @of_all
 @every_shape
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.float32])

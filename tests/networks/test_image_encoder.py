@@ -36,6 +36,7 @@ def images(shape=(3, 9, 9), n=12):
     return torch.randint(256, (n, *shape), generator=seeded(3), dtype=torch.uint8)
 
 
+@pytest.mark.slow
 @every_encoder
 @pytest.mark.parametrize("size", SIZES, ids=str)
 @pytest.mark.parametrize("n_channels", [1, 3, 4, 10])

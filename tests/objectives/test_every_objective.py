@@ -167,6 +167,7 @@ DEGENERATE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32, torch.float64])
 @pytest.mark.parametrize("batch", DEGENERATE)
 def test_degenerate_batches_are_finite(objective, batch, dtype):

@@ -125,6 +125,7 @@ def same(a, b):
     return a.dtype == b.dtype == np.float32 and np.array_equal(a, b, equal_nan=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scaling", ["robust", "quantile"])
 @pytest.mark.parametrize("container", CONTAINERS)
 def test_samples(tables, container, scaling):
