@@ -3,7 +3,7 @@
 #   make demo        few labels on digits: a table and a picture, in about a minute
 #   make test        everything, doctests and README included
 #   make test-fast   without the tests marked slow, in less than a minute
-#   make test-matrix scikit-learn's checks over every combination of the parts, in three minutes
+#   make test-matrix scikit-learn's checks over every combination of the parts, in about twenty minutes
 #   make test-floor  the contract tests with the lowest supported versions
 #   make lint        style
 #   make clean       remove the environments and everything that was built
