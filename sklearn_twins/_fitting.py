@@ -112,7 +112,8 @@ class Fit:
         self.owner.__dict__.update(embedder.__dict__)
         if self.resume:
             self.preprocessor = embedder.preprocessor_
-            samples = self.preprocessor.transform(self.X, owner=self.owner)
+            prepare = getattr(self.preprocessor, "transform_for_fit", self.preprocessor.transform)
+            samples = prepare(self.X, owner=self.owner)
         else:
             self.preprocessor = check_owner(self.parts["preprocessor"])
             if hasattr(self.preprocessor, "set_output"):

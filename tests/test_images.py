@@ -296,6 +296,23 @@ def test_broken_files_in_a_fit(files):
         assert np.isfinite(embedder.transform(files)).all()
 
 
+@pytest.mark.parametrize("max_decoded_bytes", [0, 2**31])
+def test_broken_files_are_left_out_when_training_goes_on(files, max_decoded_bytes):
+    files[3].write_text("no image")
+    good = np.delete(pixels(), 3, axis=0)
+    skipping = ImagePreprocessor(on_broken="skip", max_decoded_bytes=max_decoded_bytes)
+    embedder = make(preprocessor=skipping)
+    with pytest.warns(UserWarning, match="left out") as told:
+        embedder.partial_fit(files).partial_fit(files)
+    assert len(told) == 2
+    np.testing.assert_array_equal(embedder.transform(good), make().partial_fit(good).partial_fit(good).transform(good))
+    embedder = make(preprocessor=skipping, warm_start=True)
+    with pytest.warns(UserWarning, match="left out"):
+        embedder.fit(files).set_params(max_epochs=3).fit(files)
+    expected = make(warm_start=True).fit(good).set_params(max_epochs=3).fit(good)
+    np.testing.assert_array_equal(embedder.transform(good), expected.transform(good))
+
+
 def test_where_images_are_is_said(files, capsys):
     make(verbose=1, storage="host").fit(files)
     lines = capsys.readouterr().out.splitlines()

@@ -243,6 +243,35 @@ class ImagePreprocessor(Component):
         files = ImageFiles(to_paths(X), target, blank, self._n_threads)
         return files if files.nbytes > self.max_decoded_bytes else decode_all(files, owner)
 
+    def transform_for_fit(self, X, *, owner=None):
+        """Make samples of X for a fit that goes on: as `transform`, but broken files that are skipped are left out.
+
+        Parameters
+        ----------
+        X : array-like or sequence of paths
+            Images of the shape that `fit` saw.
+        owner : estimator, default=None
+            In whose name X is checked.
+
+        Returns
+        -------
+        samples : ndarray or lazy images of shape (n, channels, height, width), uint8 or float32
+            As from `fit_transform`.
+
+        Raises
+        ------
+        ValueError, NotFittedError
+            As in `transform`.
+        """
+        check_is_fitted(self)
+        if self.on_broken == "raise" or not is_paths(X):
+            return self.transform(X, owner=owner)
+        target = self._target or target_like(self.sample_shape_, resize=self.image_size is not None)
+        files = ImageFiles(to_paths(X), target, None, self._n_threads)
+        keep = files.nbytes <= self.max_decoded_bytes
+        files, _, images = scan(files, self if owner is None else owner, keep=keep, skip=True)
+        return images if keep else files
+
     @property
     def _n_threads(self):
         return joblib.effective_n_jobs(self.n_jobs or 1)
