@@ -153,6 +153,27 @@ def view_of(augmentation, x, data, generator):
     return view.clone() if view.data_ptr() == x.data_ptr() else view
 
 
+def moved_towards(x, other, share, n_numbers, generator):
+    """Rows on their way to other rows.
+
+    Numbers are moved by `share` of the way; where the other row's is missing, the row keeps its own. What is behind the
+    first `n_numbers` (None: nothing) has nothing in between: it is the other row's with probability `share`.
+
+    Shape
+    -----
+    x, other : (batch, *sample_shape); share : (batch, 1, ...); returns (batch, *sample_shape)
+    """
+    import torch
+
+    a, b = x[:, :n_numbers], other[:, :n_numbers]
+    moved = torch.where(b.isnan(), a, a * (1 - share) + b * share)
+    if n_numbers is None:
+        return moved
+    a, b = x[:, n_numbers:], other[:, n_numbers:]
+    u = torch.rand(a.shape, generator=generator, device=x.device, dtype=x.dtype)
+    return torch.cat([moved, torch.where(u < share, b, a)], dim=1)
+
+
 def fused(steps):
     """Bound steps of a chain, neighbours put together where the first one's ``fused_with(next)`` is not None."""
     done = []

@@ -44,8 +44,8 @@ class BarlowTwinsEmbedder(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin,
     projector : "auto", "mlp", "identity" or component, default="auto"
         What leads from the embedding to the projection; used in `fit` only.
     objective : "auto", str, component or callable, default="auto"
-        What two projections should satisfy: "barlow_twins" (the default), "hsic", "ssl_hsic", "vicreg", "info_nce". A
-        callable is given ``(z_a, z_b)`` and returns a scalar tensor.
+        What two projections should satisfy: "barlow_twins" (the default), "mixed_barlow_twins", "hsic", "ssl_hsic",
+        "vicreg", "info_nce". A callable is given ``(z_a, z_b)`` and returns a scalar tensor.
     optimizer : {"adamw", "sgd", "lars"} or callable, default="adamw"
         A callable, such as a class of `torch.optim`, is called as ``optimizer(groups, lr=, weight_decay=)``.
     learning_rate : "auto" or float, default="auto"

@@ -172,6 +172,7 @@ class Fit:
                 "validation": make_generator(self.seed, VALIDATION_VIEWS, device),
             },
             self.before,
+            partial(parts["objective"].mix, spec=spec) if hasattr(parts["objective"], "mix") else None,
         )
 
     def _split(self):

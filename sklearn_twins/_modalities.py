@@ -145,6 +145,7 @@ ROLES = {
                 "barlow_twins": "BarlowTwins",
                 "hsic": "HSIC",
                 "info_nce": "InfoNCE",
+                "mixed_barlow_twins": "MixedBarlowTwins",
                 "ssl_hsic": "SSLHSIC",
                 "vicreg": "VICReg",
             },

@@ -154,7 +154,9 @@ def test_preprocessor(estimator, check):
 
 
 @pytest.mark.slow
-@parametrize_with_checks([small(objective=objective) for objective in ("info_nce", "ssl_hsic", "vicreg")])
+@parametrize_with_checks(
+    [small(objective=objective) for objective in ("info_nce", "mixed_barlow_twins", "ssl_hsic", "vicreg")]
+)
 def test_other_objectives(estimator, check):
     run(check, estimator)
 

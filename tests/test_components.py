@@ -111,7 +111,7 @@ ACCEPTED = {
     "augmentation": ["auto", "masking", Masking(), lambda x, data, generator: x],
     "encoder": ["auto", "mlp", "timm:resnet18", MLPEncoder(), lambda spec: None],
     "projector": ["auto", "identity", IdentityProjector()],
-    "objective": ["auto", "hsic", "vicreg", "info_nce", "ssl_hsic", HSIC(), lambda z_a, z_b: 0],
+    "objective": ["auto", "hsic", "vicreg", "info_nce", "mixed_barlow_twins", "ssl_hsic", HSIC(), lambda z_a, z_b: 0],
 }
 REFUSED = {
     "preprocessor": ["mlp", None, 3, Identity()],

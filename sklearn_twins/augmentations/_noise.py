@@ -6,7 +6,7 @@ from numbers import Real
 import torch
 from sklearn.utils._param_validation import Interval
 
-from .._components import Augmentation
+from .._components import Augmentation, moved_towards
 from ._images import to_intensities
 
 
@@ -34,14 +34,7 @@ def mixup(x, data, generator, max_weight, n_numbers=None):
     partners = torch.randint(data.shape[0], (batch,), generator=generator, device=x.device)
     t = torch.rand(batch, generator=generator, device=x.device, dtype=x.dtype).mul_(max_weight)
     t = t.reshape(batch, *[1] * (x.dim() - 1))
-    partner = to_intensities(data[partners])  # (batch, *sample_shape)
-    a, b = x[:, :n_numbers], partner[:, :n_numbers]
-    mixed = torch.where(b.isnan(), a, a * (1 - t) + b * t)
-    if n_numbers is None:
-        return mixed
-    a, b = x[:, n_numbers:], partner[:, n_numbers:]
-    u = torch.rand(a.shape, generator=generator, device=x.device, dtype=x.dtype)
-    return torch.cat([mixed, torch.where(u < t, b, a)], dim=1)
+    return moved_towards(x, to_intensities(data[partners]), t, n_numbers, generator)
 
 
 class GaussianNoise(Augmentation):

@@ -136,6 +136,9 @@ class CorrelationObjective(Objective):
         terms : dict of str to scalar Tensor
             "invariance" and "redundancy".
         """
-        weight = 1 / z_a.shape[1] if self.off_diagonal_weight == "auto" else self.off_diagonal_weight
-        invariance, redundancy = self.correlation_terms(z_a, z_b, weight)
+        invariance, redundancy = self.correlation_terms(z_a, z_b, self.weight_of(z_a.shape[1]))
         return {"invariance": invariance, "redundancy": redundancy}
+
+    def weight_of(self, dim):
+        """The weight of the off-diagonal sum, for projections of width `dim`."""
+        return 1 / dim if self.off_diagonal_weight == "auto" else self.off_diagonal_weight

@@ -50,9 +50,12 @@ class TwinsNet(NeuralNet):
         How it is trained.
     generators : dict of str to torch.Generator
         "batches", "views" and "validation", on the device.
+    mix : callable, default=None
+        ``mix(x_a, x_b, generator=) -> (x_m, mixture)``: mixed rows, which the objective's `mixed_terms` wants.
     """
 
-    def __init__(self, module, objective, make_views, plan, generators, **kwargs):
+    def __init__(self, module, objective, make_views, plan, generators, mix=None, **kwargs):
+        self.mix = mix
         self.objective = objective
         self.make_views = make_views
         self.plan = plan
@@ -92,11 +95,11 @@ class TwinsNet(NeuralNet):
         return Batches(dataset, self.plan.batch_size, self.generators["batches"] if training else None)
 
     def infer(self, x, generator):
-        """Two projections of the rows `x`.
+        """Two projections of the rows `x`; a third one and the mixture if the objective wants mixed rows.
 
         Shape
         -----
-        x : (batch, *sample_shape); returns 2 x (batch, projection_dim)
+        x : (batch, *sample_shape); returns 2 x (batch, projection_dim) or 3 x, and the mixture
         """
         x_a, x_b = self.make_views(x, self.donors, generator)
         for view in (x_a, x_b):
@@ -105,15 +108,19 @@ class TwinsNet(NeuralNet):
                 raise TypeError(f"augmentation must return a tensor of its input's shape {tuple(x.shape)}. Got {got}.")
         autocast = self.plan.autocast
         with torch.autocast(x.device.type, dtype=autocast, enabled=autocast is not None):
-            return self.module_(x_a), self.module_(x_b)
+            z_a, z_b = self.module_(x_a), self.module_(x_b)
+            if self.mix is None:
+                return z_a, z_b
+            x_m, mixture = self.mix(x_a, x_b, generator=generator)
+            return z_a, z_b, self.module_(x_m), mixture
 
     def measure(self, x, generator):
         """Loss and terms of the rows `x`, as scalar tensors."""
-        z_a, z_b = self.infer(x, generator)
-        if hasattr(self.objective, "terms"):
-            terms = self.objective.terms(z_a, z_b)
+        projections, objective = self.infer(x, generator), self.objective
+        if hasattr(objective, "terms"):
+            terms = (objective.terms if self.mix is None else objective.mixed_terms)(*projections)
             return sum(terms.values()), terms
-        loss = self.objective(z_a, z_b)
+        loss = objective(*projections)
         if not isinstance(loss, torch.Tensor) or loss.dim() != 0:
             shape = tuple(loss.shape) if isinstance(loss, torch.Tensor) else type(loss).__name__
             raise TypeError(f"objective={self.objective!r} must return a scalar tensor. Got {shape}.")

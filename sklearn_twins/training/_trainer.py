@@ -82,9 +82,11 @@ class Training:
         "batches", "views" and "validation", on the plan's device.
     state : dict, default=None
         What an earlier run left (see `state`), to be carried on.
+    mix : callable, default=None
+        ``mix(x_a, x_b, generator=) -> (x_m, mixture)``, for an objective that has `mixed_terms`.
     """
 
-    def __init__(self, plan, encoder, projector, objective, make_views, train, valid, generators, state=None):
+    def __init__(self, plan, encoder, projector, objective, make_views, train, valid, generators, state=None, mix=None):
         self.plan = plan
         self.train, self.valid = (
             rows.to(plan.device) if isinstance(rows, torch.Tensor) else rows for rows in (train, valid)
@@ -96,7 +98,7 @@ class Training:
         self.hooks = EpochHooks(lambda: None, lambda: False)
         if state:
             module.projector.load_state_dict(to_tensors(state["projector"]))
-        self.net = TwinsNet(module, objective, make_views, plan, generators, callbacks=self._callbacks())
+        self.net = TwinsNet(module, objective, make_views, plan, generators, mix, callbacks=self._callbacks())
         self.net.validation_state = generators["validation"].get_state()
         self.net.initialize()
         if state:

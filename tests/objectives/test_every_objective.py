@@ -8,16 +8,17 @@ import torch
 from sklearn.base import clone
 
 from sklearn_twins._modalities import ROLES
-from sklearn_twins.objectives import HSIC, SSLHSIC, BarlowTwins, InfoNCE, VICReg, _correlation
+from sklearn_twins.objectives import HSIC, SSLHSIC, BarlowTwins, InfoNCE, MixedBarlowTwins, VICReg, _correlation
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
-OF_CORRELATION = [BarlowTwins, HSIC]
+OF_CORRELATION = [BarlowTwins, HSIC, MixedBarlowTwins]
 OBJECTIVES = [
     BarlowTwins(),
     BarlowTwins(off_diagonal_weight=0.2),
     HSIC(),
     HSIC(off_diagonal_weight=0.2),
+    MixedBarlowTwins(),
     VICReg(),
     VICReg(2, 30, 5, gamma=3.0),
     InfoNCE(),
@@ -37,6 +38,7 @@ TERMS = {
     "barlow_twins": ["invariance", "redundancy"],
     "hsic": ["invariance", "redundancy"],
     "info_nce": ["alignment", "uniformity"],
+    "mixed_barlow_twins": ["invariance", "redundancy", "mixing"],
     "ssl_hsic": ["invariance", "redundancy"],
     "vicreg": ["invariance", "variance", "covariance"],
 }
