@@ -4,12 +4,13 @@ from importlib import import_module
 
 from ._components import Component, SampleSpec
 from ._embedder import BarlowTwinsEmbedder
+from ._exceptions import CollapseWarning
 
 __version__ = "0.1.0.dev0"
 
 ROOMS = ("augmentations", "metrics", "networks", "objectives", "preprocessing")
 
-__all__ = ["BarlowTwinsEmbedder", "Component", "SampleSpec", *ROOMS]
+__all__ = ["BarlowTwinsEmbedder", "CollapseWarning", "Component", "SampleSpec", *ROOMS]
 
 
 def __getattr__(name):

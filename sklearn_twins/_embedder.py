@@ -6,12 +6,15 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
+from ._label_free import LabelFreeMixin
 from ._modalities import MODALITIES, ROLES, input_tags, unfold
-from ._persistence import fitted_state
+from ._persistence import PickleMixin, fitted_state
 from ._progress import CallbackSupportMixin
 
 
-class BarlowTwinsEmbedder(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class BarlowTwinsEmbedder(
+    CallbackSupportMixin, LabelFreeMixin, PickleMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+):
     """Learn features of unlabelled rows by Barlow Twins self-supervision.
 
     Two randomly changed views of every row go through one encoder and one projector; the objective makes the
@@ -102,8 +105,8 @@ class BarlowTwinsEmbedder(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin,
         The fitted preprocessor.
     history_ : dict of str to ndarray of shape (n_iter_,)
         One row an epoch, ready for `pandas.DataFrame`: "epoch"; "loss" and the objective's terms, such as "invariance"
-        and "redundancy" (means over the batches); "valid_loss" and so on if `early_stopping`; "learning_rate" (at the
-        epoch's end), "seconds", "rows_per_second".
+        and "redundancy" (means over the batches); "excess_redundancy", the latter less what sampling alone gives;
+        "valid_loss" and so on if `early_stopping`; "learning_rate" (at the epoch's end), "seconds", "rows_per_second".
     loss_curve_ : list of float
         ``history_["loss"]``.
     n_iter_ : int
@@ -321,27 +324,19 @@ class BarlowTwinsEmbedder(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin,
         from ._fitting import Fit
 
         try:
-            self._store(Fit(self, X, resume=resume, stream=stream).run())
+            fit = Fit(self, X, resume=resume, stream=stream)
+            self._store(fit.run())
         except KeyboardInterrupt as interrupt:
             if hasattr(interrupt, "attributes"):
                 self._store(interrupt.attributes)
             raise
+        fit.warn()
         return self
 
     def _store(self, attributes):
         stale = fitted_state(self)
         kept = {name: value for name, value in vars(self).items() if name not in stale}
         self.__dict__ = {**kept, **attributes}  # at one stroke: an interrupt finds the old state or the new
-
-    def __getstate__(self):
-        from ._persistence import freeze
-
-        return freeze(super().__getstate__())
-
-    def __setstate__(self, state):
-        from ._persistence import thaw
-
-        super().__setstate__(thaw(state))
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

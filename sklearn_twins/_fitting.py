@@ -8,7 +8,9 @@ import numpy as np
 import torch
 
 from ._components import bind
+from ._diagnosis import N_ROWS, circumstances, warn_of_collapse
 from ._feeding import place, tell
+from ._inference import embed
 from ._modalities import MODALITIES
 from ._parts import check_module, check_owner, check_unchanged, is_foreign, resolve_parts
 from ._persistence import Recipe, finish, fitted_state
@@ -65,6 +67,7 @@ class Fit:
         self.samples = self._samples()
         self.n_epochs = self._last_epoch()
         self.seed = self.before["seed"] if self.before else choose_seed(embedder.random_state)
+        self.circumstances = self.looked_at = None
 
     def run(self):
         """Train.
@@ -86,6 +89,7 @@ class Fit:
             self.samples = None
             try:
                 self.training.run(tasks.begin_epoch, lambda: tasks.end_epoch(self._preview))
+                self._look()
                 attributes = self._attributes()
                 tasks.end(lambda: attributes)
             except KeyboardInterrupt as interrupt:
@@ -96,6 +100,27 @@ class Fit:
                 self.training.release()
                 self.training = None
         return attributes
+
+    def warn(self):
+        """Say so if the fit has ended badly; called when its result is stored, so that nothing is lost."""
+        if self.looked_at:
+            warn_of_collapse(self.embedder, *self.looked_at)
+
+    def _look(self):
+        """Some training rows, their embedding, and what their projections are like; not at each step of a stream."""
+        embedder, training = self.embedder, self.training
+        if self.stream:
+            return
+        n = len(training.train)
+        rows = training.train[torch.arange(0, n, max(1, n // N_ROWS), device=self.device)[:N_ROWS]]
+        samples = rows.cpu().numpy()
+        twins = training.net.module_.eval()
+        embedding = embed(twins.encoder, samples, embedder.precision, embedder.n_jobs)
+        with torch.inference_mode():
+            projections = twins.projector(torch.from_numpy(embedding).to(self.device)).float().cpu()
+        batch = cut(n, embedder.batch_size)[1]
+        self.circumstances = circumstances(projections.numpy(), batch, n)
+        self.looked_at = samples, embedding
 
     def _check_unchanged(self):
         embedder, parts = self.embedder, self.parts
@@ -234,6 +259,7 @@ class Fit:
             "_n_features_out": self.width,
             "_n_streamed": self.n_streamed + (len(new["epoch"]) if self.stream else 0),
             "_recipe": self.recipe,
+            "_circumstances": self.circumstances,
         }
         for name in ("n_features_in_", "feature_names_in_"):
             if hasattr(self.owner, name):

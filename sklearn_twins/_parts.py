@@ -26,16 +26,18 @@ def resolve_parts(embedder):
     -------
     parts : dict of str to component or callable
     """
-    parts = {}
-    for parameter in ROLES:
-        part = resolve(parameter, getattr(embedder, parameter), embedder.modality)
-        if parameter == "encoder" and (isinstance(part, torch.nn.Module) or not hasattr(part, "build")):
-            part = ReadyEncoder(part)  # which copies the module when it builds
-        elif is_component(part):
-            part = clone(part)
-        check_instance(part, parameter)
-        parts[parameter] = check_part(part)
-    return parts
+    return {parameter: resolve_part(embedder, parameter) for parameter in ROLES}
+
+
+def resolve_part(embedder, parameter):
+    """The component that one of an embedder's roles stands for, checked."""
+    part = resolve(parameter, getattr(embedder, parameter), embedder.modality)
+    if parameter == "encoder" and (isinstance(part, torch.nn.Module) or not hasattr(part, "build")):
+        part = ReadyEncoder(part)  # which copies the module when it builds
+    elif is_component(part):
+        part = clone(part)
+    check_instance(part, parameter)
+    return check_part(part)
 
 
 def check_owner(preprocessor):

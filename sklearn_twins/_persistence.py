@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from ._components import Component, SampleSpec
 
 # What a fit leaves on an embedder beside the public attributes, which end in an underscore.
-PRIVATE_STATE = ("_n_features_out", "_n_streamed", "_recipe", "_training_state")
+PRIVATE_STATE = ("_circumstances", "_n_features_out", "_n_streamed", "_recipe", "_training_state")
 
 
 def fitted_state(embedder):
@@ -53,6 +53,16 @@ class Recipe:
 def finish(encoder):
     """Eval mode, and no gradients any more."""
     return encoder.eval().requires_grad_(False)
+
+
+class PickleMixin:
+    """Pickles of an embedder that hold arrays and no torch objects."""
+
+    def __getstate__(self):
+        return freeze(super().__getstate__())
+
+    def __setstate__(self, state):
+        super().__setstate__(thaw(state))
 
 
 def freeze(state):

@@ -14,8 +14,9 @@ from torch import nn
 
 from sklearn_twins.networks import MLPProjector
 
-COLUMNS = {"epoch", "loss", "invariance", "redundancy", "learning_rate", "seconds", "rows_per_second"}
-VALIDATION = {"valid_loss", "valid_invariance", "valid_redundancy"}
+TERMS = ("loss", "invariance", "redundancy", "excess_redundancy")
+COLUMNS = {"epoch", *TERMS, "learning_rate", "seconds", "rows_per_second"}
+VALIDATION = {f"valid_{name}" for name in TERMS}
 
 
 class Weights(Callback):
@@ -37,7 +38,7 @@ def assert_same(first, second, X):
     """Two embedders are at the same point to the bit, their timings aside."""
     assert first.n_iter_ == second.n_iter_
     assert_array_equal(first.transform(X), second.transform(X))
-    for name in ("epoch", "loss", "invariance", "redundancy", "learning_rate"):
+    for name in ("epoch", *TERMS, "learning_rate"):
         assert_array_equal(first.history_[name], second.history_[name])
 
 
@@ -364,6 +365,8 @@ def test_history(make, X, early_stopping):
     assert (history["seconds"] > 0).all()
     assert (history["rows_per_second"] > 0).all()
     np.testing.assert_allclose(history["loss"], history["invariance"] + history["redundancy"], rtol=1e-5)
+    floor = 1 / 8 * 8 * 7 / ((13 if early_stopping else 15) - 1)  # width 8, its weight 1 / 8, four batches of 15 or 13
+    np.testing.assert_allclose(history["redundancy"] - history["excess_redundancy"], floor, rtol=1e-6)
     assert embedder.loss_curve_ == history["loss"].tolist()
 
 

@@ -139,6 +139,25 @@ class CorrelationObjective(Objective):
         invariance, redundancy = self.correlation_terms(z_a, z_b, self.weight_of(z_a.shape[1]))
         return {"invariance": invariance, "redundancy": redundancy}
 
+    def noise_floor(self, batch, dim):
+        """The redundancy that sampling alone gives: its mean if coordinates are independent.
+
+        Correlations of independent coordinates over n rows have a mean square of 1 / (n - 1), so that
+        ``w dim (dim - 1) / (batch - 1)`` of the term is noise, however good the encoder is.
+
+        Parameters
+        ----------
+        batch : int
+            Rows in a batch.
+        dim : int
+            Width of the projection.
+
+        Returns
+        -------
+        redundancy : float
+        """
+        return self.weight_of(dim) * dim * (dim - 1) / max(batch - 1, 1)
+
     def weight_of(self, dim):
         """The weight of the off-diagonal sum, for projections of width `dim`."""
         return 1 / dim if self.off_diagonal_weight == "auto" else self.off_diagonal_weight

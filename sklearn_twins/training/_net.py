@@ -117,6 +117,7 @@ class TwinsNet(NeuralNet):
     def measure(self, x, generator):
         """Loss and terms of the rows `x`, as scalar tensors."""
         projections, objective = self.infer(x, generator), self.objective
+        self.projection_dim = projections[0].shape[1]
         if hasattr(objective, "terms"):
             terms = (objective.terms if self.mix is None else objective.mixed_terms)(*projections)
             return sum(terms.values()), terms
@@ -154,6 +155,9 @@ class TwinsNet(NeuralNet):
         means = torch.stack(values).reshape(-1, len(names)).mean(0).tolist()  # the epoch's one wait for the device
         for name, mean in zip(names, means, strict=True):
             self.history.record(f"{prefix}_{name}", mean)
+            if name == "redundancy" and hasattr(self.objective, "noise_floor"):
+                floor = self.objective.noise_floor(iterator.size, self.projection_dim)
+                self.history.record(f"{prefix}_excess_redundancy", mean - floor)
         self.history.record(f"{prefix}_batch_count", len(iterator))
         self.history.record(f"{prefix}_rows", len(iterator) * iterator.size)
         if training and not math.isfinite(means[0]):

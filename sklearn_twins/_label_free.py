@@ -1,0 +1,73 @@
+"""What an embedder says of itself without labels: views of rows, a score, a diagnosis."""
+
+from numbers import Integral
+
+from sklearn.utils.validation import check_is_fitted, check_scalar
+
+
+class LabelFreeMixin:
+    """Judges of an embedding that need no labels, as methods of the embedder."""
+
+    def transform_views(self, X, n_views=2, *, random_state=0):
+        """Embed randomly changed views of the rows of X, made by the embedder's own augmentation.
+
+        Parameters
+        ----------
+        X : data frame, array-like or sparse array of shape (n, n_features_in_); images
+            As in `fit`. Augmentations that borrow values of other rows borrow them from these.
+        n_views : int, default=2
+            Views of each row.
+        random_state : int, RandomState instance or None, default=0
+            Seed of the views. The same one gives the same views again.
+
+        Returns
+        -------
+        embedding : ndarray of shape (n, n_views, n_components), float32
+
+        Raises
+        ------
+        NotFittedError
+            If the embedder is not fitted.
+        ValueError
+            As in `transform`; or if `n_views` is below 1.
+        """
+        check_is_fitted(self)
+        check_scalar(n_views, "n_views", Integral, min_val=1)
+        from ._views import embed_views
+
+        return embed_views(self, self.preprocessor_.transform(X, owner=self), n_views, random_state)
+
+    def diagnose(self, X):
+        """Look for what may be wrong with the embedding: collapse, its likely cause, and what helps.
+
+        Parameters
+        ----------
+        X : data frame, array-like or sparse array of shape (n, n_features_in_); images
+            As in `fit`; a few hundred rows are enough.
+
+        Returns
+        -------
+        diagnosis : Diagnosis
+            Prints as a short report. `healthy` is whether nothing was found, `findings` what was; beside these the
+            measured numbers: `effective_rank`, `dead` and `repeated` coordinates, `constant_columns` of X, `invariance`
+            and `redundancy` over two views of each row, and `noise_share` of the redundancy term in training.
+
+        Raises
+        ------
+        NotFittedError
+            If the embedder is not fitted.
+        ValueError
+            As in `transform`; or if X has fewer than 8 rows.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_digits
+        >>> from sklearn_twins import BarlowTwinsEmbedder
+        >>> X = load_digits().data
+        >>> BarlowTwinsEmbedder(max_epochs=2, random_state=0).fit(X).diagnose(X[:500]).healthy
+        True
+        """
+        check_is_fitted(self)
+        from ._diagnosis import diagnose
+
+        return diagnose(self, X)

@@ -1,0 +1,67 @@
+"""Views of rows through a trained encoder: what measures of an embedding that need no labels are made of."""
+
+import contextlib
+
+import numpy as np
+import torch
+
+from ._components import bind
+from ._feeding import place
+from ._inference import block_rows
+from ._parts import is_foreign, resolve_part
+from ._runtime import (
+    choose_precision,
+    choose_seed,
+    count_threads,
+    global_generators_seeded,
+    make_generator,
+    settled,
+)
+from .augmentations import make_views
+
+VIEWS, FOREIGN = range(2)
+
+
+def embed_views(embedder, samples, n_views, random_state):
+    """Embed views of samples, as training would make them.
+
+    Parameters
+    ----------
+    embedder : BarlowTwinsEmbedder
+        Fitted.
+    samples : ndarray or lazy samples of shape (n, *sample_shape)
+        From its preprocessor. Augmentations that borrow from other rows borrow from these.
+    n_views : int
+        How many of each; they are made in pairs.
+    random_state : int, RandomState instance or None
+        Seed of the draws.
+
+    Returns
+    -------
+    embedding : ndarray of shape (n, n_views, n_components), float32
+    """
+    encoder, part = embedder.encoder_, resolve_part(embedder, "augmentation")
+    device = next((p.device for p in encoder.parameters()), torch.device("cpu"))
+    augmentation, seed = bind(part, embedder.preprocessor_.spec_, device), choose_seed(random_state)
+    generator = make_generator(seed, VIEWS, device)
+    foreign = global_generators_seeded(make_generator(seed, FOREIGN).initial_seed(), device)
+    autocast = choose_precision(embedder.precision, device)
+    n, size, embedding = len(samples), block_rows(samples.shape[1:]), None
+    data = place(samples, device, embedder.storage)
+    with (
+        settled(device, count_threads(embedder.n_jobs)),
+        foreign if is_foreign(part) else contextlib.nullcontext(),
+        torch.inference_mode(),
+        torch.autocast(device.type, dtype=autocast, enabled=autocast is not None),
+    ):
+        for start in range(0, n, size):
+            rows = slice(start, min(start + size, n))
+            x = data[torch.arange(rows.start, rows.stop, device=device)]  # (rows, *sample_shape)
+            for first in range(0, n_views, 2):
+                views = make_views(augmentation, x, data, generator)
+                for view, number in zip(views, range(first, n_views), strict=False):
+                    out = encoder(view)  # (rows, n_components)
+                    if embedding is None:
+                        embedding = np.empty((n, n_views, out.shape[1]), dtype=np.float32)
+                    embedding[rows, number] = out.float().cpu().numpy()
+    return embedding
