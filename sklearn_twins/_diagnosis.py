@@ -192,7 +192,7 @@ def causes(embedder, facts, columns):
     rate, usual = embedder.learning_rate, default_learning_rate(embedder.optimizer)
     if rate != "auto" and rate > HIGH_RATE * usual:
         yield f"learning_rate={rate:g} is {rate / usual:,.0f} times the default.", f"learning_rate={usual:g} or 'auto'."
-    weight = getattr(resolve_part(embedder, "objective"), "off_diagonal_weight", "auto")
+    weight = getattr(resolve_part("objective", embedder.objective, embedder.modality), "off_diagonal_weight", "auto")
     if facts and weight != "auto" and weight * facts.projection_dim < WEAK_WEIGHT:
         yield (
             f"off_diagonal_weight={weight:g} of projection_dim={facts.projection_dim} leaves coordinates as they are.",
@@ -270,7 +270,7 @@ def diagnose(embedder, X):
     if len(samples) < FEWEST_ROWS:
         raise ValueError(f"X has {len(samples)} row(s), too few for a diagnosis. Give at least {FEWEST_ROWS}.")
     Z = embed(embedder.encoder_, samples, embedder.precision, embedder.n_jobs)
-    views = embed_views(embedder, samples, 2, 0)
+    views = embed_views(embedder, samples, 2, "own", 0)
     rank, dead, repeated = flaws(Z)
     columns = constant_columns(embedder, samples)
     disagreement, alike = invariance(*views.swapaxes(0, 1)), redundancy(*views.swapaxes(0, 1), normalize=True)

@@ -26,12 +26,12 @@ def resolve_parts(embedder):
     -------
     parts : dict of str to component or callable
     """
-    return {parameter: resolve_part(embedder, parameter) for parameter in ROLES}
+    return {role: resolve_part(role, getattr(embedder, role), embedder.modality) for role in ROLES}
 
 
-def resolve_part(embedder, parameter):
-    """The component that one of an embedder's roles stands for, checked."""
-    part = resolve(parameter, getattr(embedder, parameter), embedder.modality)
+def resolve_part(parameter, value, modality):
+    """The component that a role's parameter stands for, checked."""
+    part = resolve(parameter, value, modality)
     if parameter == "encoder" and (isinstance(part, torch.nn.Module) or not hasattr(part, "build")):
         part = ReadyEncoder(part)  # which copies the module when it builds
     elif is_component(part):

@@ -22,7 +22,7 @@ from .augmentations import make_views
 VIEWS, FOREIGN = range(2)
 
 
-def embed_views(embedder, samples, n_views, random_state):
+def embed_views(embedder, samples, n_views, augmentation, random_state):
     """Embed views of samples, as training would make them.
 
     Parameters
@@ -33,6 +33,8 @@ def embed_views(embedder, samples, n_views, random_state):
         From its preprocessor. Augmentations that borrow from other rows borrow from these.
     n_views : int
         How many of each; they are made in pairs.
+    augmentation : "own", "auto", str, component, torch.nn.Module or callable
+        What makes them; "own" is the embedder's.
     random_state : int, RandomState instance or None
         Seed of the draws.
 
@@ -40,7 +42,9 @@ def embed_views(embedder, samples, n_views, random_state):
     -------
     embedding : ndarray of shape (n, n_views, n_components), float32
     """
-    encoder, part = embedder.encoder_, resolve_part(embedder, "augmentation")
+    own = isinstance(augmentation, str) and augmentation == "own"
+    part = resolve_part("augmentation", embedder.augmentation if own else augmentation, embedder.modality)
+    encoder = embedder.encoder_
     device = next((p.device for p in encoder.parameters()), torch.device("cpu"))
     augmentation, seed = bind(part, embedder.preprocessor_.spec_, device), choose_seed(random_state)
     generator = make_generator(seed, VIEWS, device)

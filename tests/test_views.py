@@ -48,6 +48,15 @@ def test_augmentation_as_it_is_now(make, X):
     np.testing.assert_allclose(after, np.broadcast_to(after[:1, :1], after.shape), rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("augmentation", ["identity", Identity(), torch.nn.Identity(), lambda x, data, generator: x])
+def test_another_augmentation(make, X, augmentation):
+    embedder = make().fit(X)
+    views, own = embedder.transform_views(X, augmentation=augmentation), embedder.transform_views(X)
+    np.testing.assert_allclose(views[:, 1], embedder.transform(X), rtol=1e-5, atol=1e-6)
+    assert not np.allclose(views, own)
+    assert_array_equal(embedder.transform_views(X, augmentation="auto"), own)
+
+
 def test_callables(make, X):
     """An augmentation of the user's may draw from torch's global generator, which is as before afterwards."""
     embedder = make(augmentation=lambda x, data, generator: x + torch.randn(x.shape)).fit(X)

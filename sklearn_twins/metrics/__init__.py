@@ -1,5 +1,6 @@
 """Label-free quality of an embedding: arrays in, numbers out."""
 
+from ._clusters import cluster_agreement
 from ._correlation import invariance, redundancy
 from ._hypersphere import alignment, self_cluster, uniformity
 from ._lidar import lidar
@@ -11,6 +12,7 @@ __all__ = [
     "LabelFreeScorer",
     "alignment",
     "alpha_req",
+    "cluster_agreement",
     "effective_rank",
     "get_scorer",
     "get_scorer_names",

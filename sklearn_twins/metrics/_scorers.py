@@ -5,6 +5,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import resample
 from sklearn.utils.validation import _num_samples
 
+from ._clusters import cluster_agreement
 from ._correlation import invariance, redundancy
 from ._hypersphere import alignment, self_cluster, uniformity
 from ._lidar import lidar
@@ -24,8 +25,10 @@ class LabelFreeScorer:
     metric : callable
         Of an embedding ``(Z)``; with `n_views` of 2 of both views' ``(Z_a, Z_b)``; with more of the array of views.
     n_views : int, default=0
-        How many views of each row the metric wants, made by the estimator's own augmentation. 0 is none: the metric is
-        given what `transform` returns.
+        How many views of each row the metric wants. 0 is none: the metric is given what `transform` returns.
+    augmentation : "own", "auto", str or augmentation, default="auto"
+        What makes the views. With "auto", the default of the estimator's modality, all candidates are measured by the
+        same views; "own" are the estimator's, by which the candidate wins that changes rows least.
     greater_is_better : bool, default=True
         Whether the metric is; else the score is its negative.
     n_rows : int, default=2000
@@ -36,9 +39,20 @@ class LabelFreeScorer:
         Further parameters of the metric.
     """
 
-    def __init__(self, metric, *, n_views=0, greater_is_better=True, n_rows=N_ROWS, random_state=0, **params):
+    def __init__(
+        self,
+        metric,
+        *,
+        n_views=0,
+        augmentation="auto",
+        greater_is_better=True,
+        n_rows=N_ROWS,
+        random_state=0,
+        **params,
+    ):
         self.metric = metric
         self.n_views = n_views
+        self.augmentation = augmentation
         self.sign = 1 if greater_is_better else -1
         self.n_rows = n_rows
         self.random_state = random_state
@@ -71,7 +85,7 @@ class LabelFreeScorer:
         if self.n_views == 0:
             arrays = (estimator.transform(X),)
         else:
-            views = views_of(estimator, X, self.n_views, self.random_state)
+            views = views_of(estimator, X, self.n_views, self.augmentation, self.random_state)
             arrays = (views[:, 0], views[:, 1]) if self.n_views == 2 else (views,)
         return self.sign * self.metric(*arrays, **self.params)
 
@@ -83,7 +97,7 @@ def some_rows(X, n_rows, random_state):
     return resample(X, replace=False, n_samples=n_rows, random_state=random_state)
 
 
-def views_of(estimator, X, n_views, random_state):
+def views_of(estimator, X, n_views, augmentation, random_state):
     """Embeddings of views of rows, by an embedder or by a pipeline that ends in one.  # (n, n_views, d)"""
     if isinstance(estimator, Pipeline):
         for _, step in estimator.steps[:-1]:
@@ -94,7 +108,7 @@ def views_of(estimator, X, n_views, random_state):
             f"This metric compares views of rows, which {type(estimator).__name__} cannot make: it has no method "
             "transform_views. Use a BarlowTwinsEmbedder, a pipeline that ends in one, or a metric without views."
         )
-    return estimator.transform_views(X, n_views, random_state=random_state)
+    return estimator.transform_views(X, n_views, augmentation=augmentation, random_state=random_state)
 
 
 def nearness_to_one(Z):
@@ -109,6 +123,7 @@ def agreement(Z_a, Z_b):
 
 SCORERS = {
     "alpha_req": (nearness_to_one, {}),
+    "cluster_agreement": (cluster_agreement, {"n_views": 2}),
     "effective_rank": (effective_rank, {"normalize": True}),
     "lidar": (lidar, {"n_views": 10, "normalize": True}),
     "neg_alignment": (alignment, {"n_views": 2, "greater_is_better": False}),
