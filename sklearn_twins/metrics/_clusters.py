@@ -12,12 +12,6 @@ from ._arrays import check_pair
 from ._correlation import unit_columns
 
 
-def agreement_from(U_a, U_b, n_clusters, seed):
-    """Adjusted Rand index of the clusters of the first view's rows and where the second view's rows fall."""
-    clusters = KMeans(n_clusters, n_init=1, random_state=seed).fit(U_a)
-    return adjusted_rand_score(clusters.labels_, clusters.predict(U_b))
-
-
 @validate_params(
     {
         "n_clusters": [Interval(Integral, 2, None, closed="left")],
@@ -29,9 +23,9 @@ def agreement_from(U_a, U_b, n_clusters, seed):
 def cluster_agreement(Z_a, Z_b, n_clusters=10, n_init=3, random_state=0):
     """How well clusters of one view's embedding are met again in the other view's.
 
-    Coordinates are standardised in each view. K-means clusters the rows of one; the rows of the other are given to the
-    nearest centre; and the adjusted Rand index compares the two partitions. The mean over `n_init` starts, and over
-    which view is clustered. Higher is better: groups that outlast a change of the rows are what few labels can name.
+    Coordinates are standardised in each view. K-means clusters the rows of both views together, and the adjusted Rand
+    index compares the partition of the one's rows with that of the other's; the mean over `n_init` starts. Higher is
+    better: groups that outlast a change of the rows are what few labels can name.
 
     Parameters
     ----------
@@ -80,10 +74,9 @@ def cluster_agreement(Z_a, Z_b, n_clusters=10, n_init=3, random_state=0):
     n_clusters = min(n_clusters, *(len(np.unique(U, axis=0)) for U in (U_a, U_b)))
     if n_clusters < 2:
         return 0.0
+    both, found = np.concatenate([U_a, U_b]), []
     with threadpool_limits(1):
-        found = [
-            agreement_from(*pair, n_clusters, random_state + start)
-            for start in range(n_init)
-            for pair in ((U_a, U_b), (U_b, U_a))
-        ]
+        for start in range(n_init):
+            labels = KMeans(n_clusters, n_init=1, random_state=random_state + start).fit(both).labels_
+            found.append(adjusted_rand_score(labels[: len(U_a)], labels[len(U_a) :]))
     return float(np.mean(found))
