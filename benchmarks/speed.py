@@ -1,95 +1,246 @@
-"""How much of a fit is the network's own arithmetic: a training step against the same step bare.
+"""How much of a fit is the network's own arithmetic, and how much faster it is than other loops.
 
-    python benchmarks/speed.py [--rows 20000] [--columns 50] [--rounds 7] [--threads 1]
+    python benchmarks/speed.py [--sections tabular images scaling busy methods] [--rows 20000] [--images 10000]
+                               [--rounds 7] [--threads 1]
 
-The bare step is the limit: two views that lie ready, two passes, the objective written out, backward, fused AdamW, in a
-plain loop with no data, no views, no callbacks. It and the embedder's fit alternate in one process; the figures are
-medians over the rounds, with the quartiles of the ratio.
+The limit is a step bare, computed here: two views that lie ready, two passes, the objective written out, backward,
+fused AdamW, in a plain loop with no data, no views, no callbacks. Everything that is compared alternates in one
+process; figures are medians over the rounds, ratios are taken round by round, with their quartiles. Sections:
+
+tabular  a step of a fit against its limit, in float32 and in bfloat16, and against the loops that users would take:
+         skorch with its own loader, and a loader of single rows with a loss read each step, as libraries of
+         self-supervision do;
+images   the same on images of 32 x 32 x 3, with the default views;
+scaling  seconds a row, of a thousand rows to a million;
+busy     a fit beside another busy process on each core but one, against the same fit alone;
+methods  a whole default fit, PCA, UMAP (if installed) and an autoencoder of scikit-learn's, with the accuracy of
+         logistic regression on 25 labels a class.
+
+Peers whose rounds take long are timed for fewer rounds. `benchmarks/objectives.py`, `views.py` and `transform.py` time
+single parts.
 """
 
 import argparse
+import multiprocessing
 import platform
 import time
+import warnings
 
 import numpy as np
 import sklearn
 import torch
-from torch import nn
+from _loops import alternate, bare_step, convnet, loader_epoch, mlp, ratio, skorch_epoch
+from sklearn.datasets import make_classification
+from sklearn.decomposition import PCA
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import train_test_split
+from sklearn.neural_network import MLPRegressor
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 import sklearn_twins
 from sklearn_twins import BarlowTwinsEmbedder
 
 SHAPES = {"large, 4x256": (256, 256, 256, 256), "default, 3x256": (256, 256, 256), "tiny, 2x128": (128, 128)}
-BATCH, PROJECTION = 256, 256
+BATCH = 256
 
 
-def network(n_columns, hidden_dims):
-    """The embedder's encoder and default projector, written out."""
-    layers, width = [], n_columns
-    for dim in (*hidden_dims, 256):
-        layers += [nn.Linear(width, dim, bias=False), nn.BatchNorm1d(dim), nn.ReLU()]
-        width = dim
-    return nn.Sequential(*layers, nn.Linear(width, PROJECTION))
+def steps_of(n):
+    """Steps of an epoch, and the rows of each."""
+    n_steps = -(-n // BATCH)
+    return n_steps, n // n_steps
 
 
-def bare_step(n_columns, hidden_dims, batch):
-    """A function that takes one step of the limit."""
-    net = network(n_columns, hidden_dims)
-    optimizer = torch.optim.AdamW(net.parameters(), fused=True)
-    x_a, x_b = torch.randn(2, batch, n_columns)
+def repeated(step, n_steps):
+    """Seconds of so many steps."""
 
-    def step():
-        optimizer.zero_grad(set_to_none=True)
-        s_a, s_b = ((z - z.mean(0)) / (z.var(0, correction=0) + 1e-5).sqrt() for z in (net(x_a), net(x_b)))
-        C = s_a.T @ s_b / batch
-        diagonal = C.diagonal()
-        loss = (1 - diagonal).square().sum() + (C.square().sum() - diagonal.square().sum()) / PROJECTION
-        loss.backward()
-        optimizer.step()
-
-    return step
-
-
-def compare(name, X, rounds, n_threads):
-    """Print one shape's row."""
-    hidden_dims = SHAPES[name]
-    embedder = BarlowTwinsEmbedder(max_epochs=1, batch_size=BATCH, n_jobs=n_threads, random_state=0)
-    embedder.set_params(encoder__hidden_dims=hidden_dims)
-    n_steps = -(-len(X) // BATCH)
-    step = bare_step(X.shape[1], hidden_dims, len(X) // n_steps)
-    embedder.fit(X)
-    limits, ours = [], []
-    for _ in range(rounds):
+    def run():
         start = time.perf_counter()
         for _ in range(n_steps):
             step()
-        limits.append((time.perf_counter() - start) / n_steps)
-        ours.append(embedder.fit(X).history_["seconds"][0] / n_steps)
-    low, share, high = np.percentile(np.divide(limits, ours), [25, 50, 75])
-    print(
-        f"| {name} | {1e3 * np.median(limits):.2f} | {1e3 * np.median(ours):.2f} "
-        f"| {share:.2f} ({low:.2f} to {high:.2f}) | {len(X) / n_steps / np.median(ours):,.0f} |",
-        flush=True,
-    )
+        return time.perf_counter() - start
+
+    return run
+
+
+def fit_of(X, options, **params):
+    """A function that fits for one epoch and returns the epoch's seconds."""
+    nested = {name: params.pop(name) for name in list(params) if "__" in name}
+    embedder = BarlowTwinsEmbedder(max_epochs=1, batch_size=BATCH, n_jobs=options.threads, random_state=0, **params)
+    embedder.set_params(**nested).fit(X[: 2 * BATCH])
+    return lambda: float(embedder.fit(X).history_["seconds"][0])
+
+
+def print_header(columns):
+    print(f"\n| {' | '.join(columns)} |\n" + "|---" * len(columns) + "|", flush=True)
+
+
+def tabular(options):
+    """A step of a fit of a table."""
+    X = np.random.default_rng(0).normal(size=(options.rows, options.columns)).astype(np.float32)
+    n_steps, batch = steps_of(len(X))
+    print(f"\n## tabular: {options.rows:,} x {options.columns}, batches of {batch}")
+    print_header(["encoder", "loop", "ms a step", "of the float32 limit", "of its own limit", "rows/s"])
+    x = torch.randn(2, batch, options.columns)
+    for name, hidden_dims in SHAPES.items():
+        net = lambda dims=hidden_dims: mlp(options.columns, dims)  # noqa: E731
+        variants = {
+            "limit": repeated(bare_step(net(), *x), n_steps),
+            "fit": fit_of(X, options, encoder__hidden_dims=hidden_dims),
+            "limit, bfloat16": repeated(bare_step(net(), *x, torch.bfloat16), n_steps),
+            "fit, bfloat16": fit_of(X, options, encoder__hidden_dims=hidden_dims, precision="bfloat16"),
+            "skorch, own loader": skorch_epoch(net(), X, batch),
+            "loader of rows": loader_epoch(net(), X, batch),
+        }
+        show(name, alternate(variants, options.rounds, time.perf_counter), n_steps, len(X))
+
+
+def show(name, seconds, n_steps, n):
+    """A row for each loop."""
+    for loop, values in seconds.items():
+        own = seconds["limit, bfloat16" if "bfloat16" in loop else "limit"]
+        cells = [f"{1e3 * np.median(values) / n_steps:.2f}", ratio(seconds["limit"], values), ratio(own, values)]
+        print(f"| {name} | {loop} | {' | '.join(cells)} | {n / np.median(values):,.0f} |", flush=True)
+
+
+def images(options):
+    """A step of a fit of images."""
+    X = np.random.default_rng(0).integers(0, 256, (options.images, 32, 32, 3), dtype=np.uint8)
+    n_steps, batch = steps_of(len(X))
+    print(f"\n## images: {options.images:,} x 32 x 32 x 3, batches of {batch}, the default convnet and views")
+    print_header(["encoder", "loop", "ms a step", "of the float32 limit", "of its own limit", "images/s"])
+    plain = torch.randn(2, batch, 3, 32, 32)
+    last = [view.contiguous(memory_format=torch.channels_last) for view in plain]
+    net = lambda: convnet(3).to(memory_format=torch.channels_last)  # noqa: E731
+    variants = {
+        "limit": repeated(bare_step(net(), *last), n_steps),
+        "limit, channels first": repeated(bare_step(convnet(3), *plain), n_steps),
+        "fit": fit_of(X, options, modality="image", precision="float32"),
+        "limit, bfloat16": repeated(bare_step(net(), *last, torch.bfloat16), n_steps),
+        "fit, bfloat16": fit_of(X, options, modality="image", precision="bfloat16"),
+    }
+    show("convnet", alternate(variants, options.rounds, time.perf_counter), n_steps, len(X))
+
+
+def scaling(options):
+    """Seconds a row."""
+    print("\n## scaling: one epoch of a default fit, 20 columns")
+    print_header(["rows", "whole fit, us a row", "its epoch, us a row"])
+    for n in (1_000, 10_000, 100_000, 1_000_000):
+        if n > options.most_rows:
+            break
+        X = np.random.default_rng(0).normal(size=(n, 20)).astype(np.float32)
+        fit, rounds = fit_of(X, options), max(1, min(options.rounds, 200_000 // n))
+        whole, epochs = [], []
+        for _ in range(rounds):
+            start = time.perf_counter()
+            epochs.append(fit())
+            whole.append(time.perf_counter() - start)
+        print(f"| {n:,} | {1e6 * np.median(whole) / n:.1f} | {1e6 * np.median(epochs) / n:.1f} |", flush=True)
+
+
+def spin():
+    """Keep a core busy."""
+    while True:
+        pass
+
+
+def busy(options):
+    """A fit beside foreign processes."""
+    X = np.random.default_rng(0).normal(size=(options.rows, options.columns)).astype(np.float32)
+    others = max(1, multiprocessing.cpu_count() - 1)
+    print(f"\n## busy: one epoch of a default fit, alone and beside {others} busy process(es)")
+    print_header(["encoder", "alone, s", "beside, s", "beside / alone"])
+    for name, hidden_dims in SHAPES.items():
+        fit = fit_of(X, options, encoder__hidden_dims=hidden_dims)
+
+        def beside(fit=fit):
+            spinners = [multiprocessing.get_context("spawn").Process(target=spin, daemon=True) for _ in range(others)]
+            for spinner in spinners:
+                spinner.start()
+            try:
+                return fit()
+            finally:
+                for spinner in spinners:
+                    spinner.kill()
+
+        seconds = alternate({"alone": fit, "beside": beside}, options.rounds, time.perf_counter)
+        alone, with_others = seconds["alone"], seconds["beside"]
+        cells = f"{np.median(alone):.2f} | {np.median(with_others):.2f} | {ratio(with_others, alone)}"
+        print(f"| {name} | {cells} |", flush=True)
+
+
+class Autoencoder(MLPRegressor):
+    """scikit-learn's network, trained to give back its input; its code is the middle one of three layers."""
+
+    def transform(self, X):
+        for weights, bias in list(zip(self.coefs_, self.intercepts_, strict=True))[:2]:
+            X = np.maximum(X @ weights + bias, 0)
+        return X
+
+
+def methods(options):
+    """Whole fits, with what they are good for."""
+    X, y = make_classification(options.rows, options.columns, n_informative=15, n_classes=5, random_state=0)
+    X_train, X_test, y_train, y_test = train_test_split(X.astype(np.float32), y, stratify=y, random_state=0)
+    print(f"\n## methods: default fits of {len(X_train):,} x {options.columns}, made by make_classification, 5 classes")
+    print_header(["method", "fit, s", "transform, rows/s", "accuracy with 25 labels a class"])
+    scale = StandardScaler()
+    found = {
+        "raw columns": StandardScaler(),
+        "PCA, 16": make_pipeline(scale, PCA(16, random_state=0)),
+        "autoencoder, 20 epochs": make_pipeline(
+            scale,
+            Autoencoder(hidden_layer_sizes=(256, 256, 256), max_iter=20, random_state=0, tol=0, n_iter_no_change=20),
+        ),
+        "BarlowTwinsEmbedder": BarlowTwinsEmbedder(n_jobs=options.threads, random_state=0, max_epochs=options.epochs),
+    }
+    try:
+        from umap import UMAP
+
+        found["UMAP, 16"] = make_pipeline(scale, UMAP(16))
+    except ImportError:
+        print("| UMAP | not installed | | |")
+    for name, method in found.items():
+        start = time.perf_counter()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)  # twenty epochs are what is meant
+            method.fit(X_train, scale.fit_transform(X_train) if name.startswith("autoencoder") else None)
+        fitted = time.perf_counter()
+        Z_test = method.transform(X_test)
+        done = time.perf_counter()
+        Z_train, scores = method.transform(X_train), []
+        for draw in range(10):
+            order = np.random.default_rng(draw).permutation(len(y_train))
+            rows = np.concatenate([order[y_train[order] == label][:25] for label in np.unique(y_train)])
+            classifier = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
+            scores.append(classifier.fit(Z_train[rows], y_train[rows]).score(Z_test, y_test))
+        cells = f"{fitted - start:.1f} | {len(X_test) / (done - fitted):,.0f} | {np.mean(scores):.3f}"
+        print(f"| {name} | {cells} ± {np.std(scores, ddof=1):.3f} |", flush=True)
+
+
+SECTIONS = {"tabular": tabular, "images": images, "scaling": scaling, "busy": busy, "methods": methods}
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--sections", nargs="+", choices=SECTIONS, default=list(SECTIONS))
     parser.add_argument("--rows", type=int, default=20_000)
     parser.add_argument("--columns", type=int, default=50)
+    parser.add_argument("--images", type=int, default=10_000)
+    parser.add_argument("--most-rows", type=int, default=1_000_000, help="of the section scaling")
+    parser.add_argument("--epochs", type=lambda text: text if text == "auto" else int(text), default="auto")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    X = np.random.default_rng(0).normal(size=(options.rows, options.columns)).astype(np.float32)
     versions = (
         f"sklearn_twins {sklearn_twins.__version__}, scikit-learn {sklearn.__version__}, torch {torch.__version__}"
     )
-    print(f"{versions}, {platform.machine()}; {options.rows} x {options.columns}, {options.threads} thread(s)\n")
-    print("| encoder | bare step, ms | fit's step, ms | share of the limit (quartiles) | rows/s |")
-    print("|---|---|---|---|---|")
-    for name in SHAPES:
-        compare(name, X, options.rounds, options.threads)
+    print(f"{versions}, Python {platform.python_version()}, {platform.machine()}; {options.threads} thread(s)")
+    for name in options.sections:
+        SECTIONS[name](options)
 
 
 if __name__ == "__main__":

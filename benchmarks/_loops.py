@@ -1,0 +1,163 @@
+"""Training loops to compare with: the bare step, which is the limit, and the loops that users would write or take."""
+
+import numpy as np
+import torch
+from skorch import NeuralNet
+from torch import nn
+from torch.utils.data import DataLoader, Dataset
+
+PROJECTION = 256
+
+
+def mlp(n_columns, hidden_dims):
+    """The embedder's encoder and default projector, written out."""
+    layers, width = [], n_columns
+    for dim in (*hidden_dims, 256):
+        layers += [nn.Linear(width, dim, bias=False), nn.BatchNorm1d(dim), nn.ReLU()]
+        width = dim
+    return nn.Sequential(*layers, nn.Linear(width, PROJECTION))
+
+
+def convnet(n_channels, widths=(32, 64, 128, 256)):
+    """The embedder's default network of images, written out."""
+    layers, width = [], n_channels
+    for dim in widths:
+        layers += [nn.Conv2d(width, dim, 3, 2, 1, bias=False), nn.BatchNorm2d(dim), nn.ReLU(inplace=True)]
+        width = dim
+    layers += [nn.AdaptiveAvgPool2d(1), nn.Flatten()]
+    layers += [nn.Linear(width, 256, bias=False), nn.BatchNorm1d(256), nn.ReLU(), nn.Linear(256, PROJECTION)]
+    return nn.Sequential(*layers)
+
+
+def standardized(z):
+    """Each coordinate over the batch."""
+    return (z - z.mean(0)) / (z.var(0, correction=0) + 1e-5).sqrt()
+
+
+def barlow_twins(z_a, z_b):
+    """The objective, written out."""
+    C = standardized(z_a.float()).T @ standardized(z_b.float()) / len(z_a)
+    diagonal = C.diagonal()
+    return (1 - diagonal).square().sum() + (C.square().sum() - diagonal.square().sum()) / PROJECTION
+
+
+def bare_step(net, x_a, x_b, autocast=None):
+    """A function that takes one step of the limit: views that lie ready, and the network's own arithmetic."""
+    optimizer = torch.optim.AdamW(net.parameters(), fused=True)
+
+    def step():
+        optimizer.zero_grad(set_to_none=True)
+        with torch.autocast(x_a.device.type, dtype=autocast, enabled=autocast is not None):
+            z_a, z_b = net(x_a), net(x_b)
+        barlow_twins(z_a, z_b).backward()
+        optimizer.step()
+
+    return step
+
+
+class TwoViews(Dataset):
+    """Rows one by one, as loaders want them: each changed twice, by values of other rows."""
+
+    def __init__(self, X, rate=0.3):
+        self.X, self.rate = torch.from_numpy(X), rate
+
+    def __len__(self):
+        return len(self.X)
+
+    def view(self, x):
+        donors = torch.randint(len(self.X), x.shape)
+        return torch.where(torch.rand(x.shape) < self.rate, self.X[donors, torch.arange(len(x))], x)
+
+    def __getitem__(self, i):
+        x = self.X[i]
+        return self.view(x), self.view(x)
+
+
+def loader_epoch(net, X, batch):
+    """A function that trains for one epoch as libraries of self-supervision do: a loader, and a loss read each step."""
+    loader = DataLoader(TwoViews(X), batch, shuffle=True, drop_last=True)
+    optimizer = torch.optim.AdamW(net.parameters())
+
+    def epoch():
+        total = 0.0  # which a bar would show
+        for x_a, x_b in loader:
+            loss = barlow_twins(net(x_a), net(x_b))
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            total += loss.item()
+
+    return epoch
+
+
+class Pairs(TwoViews):
+    """The same, as skorch wants it: inputs and a target that is not used."""
+
+    def __getitem__(self, i):
+        return torch.stack(super().__getitem__(i)), 0
+
+
+class TwoPasses(nn.Module):
+    """Both views through one network."""
+
+    def __init__(self, net):
+        super().__init__()
+        self.net = net
+
+    def forward(self, x):
+        return self.net(x[:, 0]), self.net(x[:, 1])
+
+
+class OwnLoss(nn.Module):
+    """The objective as skorch calls it."""
+
+    def forward(self, projections, y):
+        return barlow_twins(*projections)
+
+
+def skorch_epoch(net, X, batch):
+    """A function that trains for one epoch with skorch as it comes."""
+    learner = NeuralNet(
+        TwoPasses(net),
+        OwnLoss,
+        optimizer=torch.optim.AdamW,
+        batch_size=batch,
+        max_epochs=1,
+        train_split=None,
+        iterator_train__shuffle=True,
+        iterator_train__drop_last=True,
+        verbose=0,
+    ).initialize()
+    pairs = Pairs(X)
+    return lambda: learner.partial_fit(pairs)
+
+
+def alternate(variants, rounds, clock):
+    """Seconds of each variant, round by round, the order turned about each time.
+
+    Parameters
+    ----------
+    variants : dict of str to callable
+        Each returns its own seconds, or None to be timed.
+    rounds : int
+        How often.
+    clock : callable
+        Seconds.
+
+    Returns
+    -------
+    seconds : dict of str to ndarray of shape (rounds,)
+    """
+    seconds = {name: [] for name in variants}
+    for turn in range(rounds):
+        for name in list(variants)[:: 1 if turn % 2 == 0 else -1]:
+            start = clock()
+            own = variants[name]()
+            seconds[name].append(own if isinstance(own, float) else clock() - start)
+    return {name: np.array(values) for name, values in seconds.items()}
+
+
+def ratio(of, to):
+    """Median and quartiles of the ratio, round by round, as text."""
+    low, middle, high = np.percentile(np.divide(of, to), [25, 50, 75])
+    return f"{middle:.2f} ({low:.2f} to {high:.2f})"
