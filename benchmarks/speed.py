@@ -186,14 +186,14 @@ def methods(options):
     X_train, X_test, y_train, y_test = train_test_split(X.astype(np.float32), y, stratify=y, random_state=0)
     print(f"\n## methods: default fits of {len(X_train):,} x {options.columns}, made by make_classification, 5 classes")
     print_header(["method", "fit, s", "transform, rows/s", "accuracy with 25 labels a class"])
-    scale = StandardScaler()
+    scale, n_epochs = StandardScaler(), 20 if options.epochs == "auto" else options.epochs
+    autoencoder = Autoencoder(
+        hidden_layer_sizes=(256, 256, 256), max_iter=n_epochs, random_state=0, tol=0, n_iter_no_change=n_epochs
+    )
     found = {
         "raw columns": StandardScaler(),
         "PCA, 16": make_pipeline(scale, PCA(16, random_state=0)),
-        "autoencoder, 20 epochs": make_pipeline(
-            scale,
-            Autoencoder(hidden_layer_sizes=(256, 256, 256), max_iter=20, random_state=0, tol=0, n_iter_no_change=20),
-        ),
+        f"autoencoder, {n_epochs} epochs": make_pipeline(scale, autoencoder),
         "BarlowTwinsEmbedder": BarlowTwinsEmbedder(n_jobs=options.threads, random_state=0, max_epochs=options.epochs),
     }
     try:
@@ -205,7 +205,7 @@ def methods(options):
     for name, method in found.items():
         start = time.perf_counter()
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)  # twenty epochs are what is meant
+            warnings.simplefilter("ignore", ConvergenceWarning)  # so many epochs are what is meant
             method.fit(X_train, scale.fit_transform(X_train) if name.startswith("autoencoder") else None)
         fitted = time.perf_counter()
         Z_test = method.transform(X_test)
