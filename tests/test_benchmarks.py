@@ -19,7 +19,20 @@ SMALL = {
     "label_free_selection.py": ["--epochs", "1", "--configurations", "4", "--jobs", "1"],
     "memory_map.py": ["--gigabytes", "0.001", "--side", "16"],
     "raw_tables.py": ["--epochs", "1"],
-    "speed.py": "--rows 520 --columns 20 --images 64 --most-rows 1000 --epochs 1 --rounds 1".split(),
+    "speed.py": [
+        "--rows",
+        "520",
+        "--columns",
+        "20",
+        "--images",
+        "64",
+        "--most-rows",
+        "1000",
+        "--epochs",
+        "1",
+        "--rounds",
+        "1",
+    ],
 }
 ON_REAL_DATA = {"categories.py", "cifar10.py", "few_image_labels.py", "label_free_selection.py", "raw_tables.py"}
 
