@@ -11,6 +11,7 @@ EPS = 1e-5
 
 # The Gram form costs 8 n^2 d operations with its backward, the direct one 6 n d^2.
 GRAM_IF_WIDER_THAN = 1.4
+HALVES_FROM = 128  # rows: below, the calls cost more than the quarter that they save
 
 
 def at_least_float32(z):
@@ -70,17 +71,72 @@ def diagonal(s_a, s_b):
     return (s_a * s_b).mean(0)
 
 
+def is_wide(z):
+    """Whether the Gram form is the cheaper one for projections of this shape."""
+    return z.shape[1] > GRAM_IF_WIDER_THAN * z.shape[0]
+
+
+def gram(s):
+    """Products of all rows with all rows, of which a quarter is copied from its mirror image.  # (n, dim) -> (n, n)"""
+    n = s.shape[0]
+    if n < HALVES_FROM or s.device.type != "cpu":
+        return s @ s.T
+    K, half = s.new_empty(n, n), n // 2
+    torch.mm(s, s[:half].T, out=K[:, :half])
+    torch.mm(s[half:], s[half:].T, out=K[half:, half:])
+    K[:half, half:] = K[half:, :half].T
+    return K
+
+
+def refuse_second_derivative():
+    """Raise if the gradient being taken is to be differentiated again: it would count as a constant, silently."""
+    if torch.is_grad_enabled():
+        raise NotImplementedError(
+            "Objectives of correlations have first derivatives only, got create_graph=True; take the gradient without it."
+        )
+
+
+class SquaredNorm(torch.autograd.Function):
+    """The sum of squares, with a gradient that reuses its products: `squared_norm` says what it is."""
+
+    @staticmethod
+    def forward(ctx, s_a, s_b):
+        ctx.wide, same = is_wide(s_a), s_a is s_b
+        with torch.autocast(s_a.device.type, enabled=False):
+            if ctx.wide:
+                K_a = gram(s_a)
+                K_b = K_a if same else gram(s_b)
+                ctx.save_for_backward(s_a, s_b, K_a, K_b)
+                return (K_a * K_b).sum() / s_a.shape[0] ** 2
+            C = gram(s_a.T) if same else s_a.T @ s_b
+            ctx.save_for_backward(s_a, s_b, C)
+            return C.square().sum() / s_a.shape[0] ** 2
+
+    @staticmethod
+    def backward(ctx, gradient):
+        refuse_second_derivative()
+        s_a, s_b, *products = ctx.saved_tensors
+        gradient = gradient * (2 / s_a.shape[0] ** 2)
+        needs_a, needs_b = ctx.needs_input_grad
+        with torch.autocast(s_a.device.type, enabled=False):
+            if ctx.wide:
+                K_a, K_b = products
+                a, b = (lambda: (gradient * K_b) @ s_a), (lambda: (gradient * K_a) @ s_b)
+            else:
+                C = gradient * products[0]
+                a, b = (lambda: s_b @ C.T), (lambda: s_a @ C)
+            if s_a is s_b:
+                return 2 * a(), None
+            return a() if needs_a else None, b() if needs_b else None
+
+
 def squared_norm(s_a, s_b):
     """Sum of all squares of C, from standardised projections, by the cheaper of two equal forms.
 
     ``||C||_F^2`` directly, O(n d^2), or ``tr(S_a S_a' S_b S_b') / n^2`` through the n x n Gram
     matrices, O(n^2 d), when the projection is wider than the batch.
     """
-    n, dim = s_a.shape
-    with torch.autocast(s_a.device.type, enabled=False):
-        if dim > GRAM_IF_WIDER_THAN * n:
-            return ((s_a @ s_a.T) * (s_b @ s_b.T)).sum() / n**2
-        return (s_a.T @ s_b).square().sum() / n**2
+    return SquaredNorm.apply(s_a, s_b)
 
 
 class Objective(Component):

@@ -1,14 +1,13 @@
 """The HSIC form of Barlow Twins: off-diagonal correlations are drawn to -1 instead of 0."""
 
-from ._correlation import CorrelationObjective, diagonal, squared_norm, standardize
+from ._correlation import CorrelationObjective
+from ._fused import correlation_terms
 
 
 def hsic_terms(z_a, z_b, weight):
     """Invariance and redundancy of two projections, the off-diagonal target being -1.
 
-    ``sum_i (1 - C_ii)^2`` and ``weight * sum_{i != j} (1 + C_ij)^2``. The latter is expanded into
-    ``||C||^2 + 2 sum(C) + d^2`` less its diagonal, so that C need not be formed:
-    ``sum(C) = <S_a 1, S_b 1> / n``.
+    ``sum_i (1 - C_ii)^2`` and ``weight * sum_{i != j} (1 + C_ij)^2``.
 
     Parameters
     ----------
@@ -21,12 +20,7 @@ def hsic_terms(z_a, z_b, weight):
     -------
     invariance, redundancy : scalar Tensors
     """
-    s_a, s_b = standardize(z_a), standardize(z_b)
-    n, dim = s_a.shape
-    on = diagonal(s_a, s_b)
-    total = (s_a.sum(1) * s_b.sum(1)).sum() / n
-    off = squared_norm(s_a, s_b) - on.square().sum() + 2 * (total - on.sum()) + dim * (dim - 1)
-    return (1 - on).square().sum(), weight * off
+    return correlation_terms(z_a, z_b, weight, -1.0)
 
 
 class HSIC(CorrelationObjective):

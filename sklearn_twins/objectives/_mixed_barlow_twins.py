@@ -15,7 +15,7 @@ def mixing_term(z_a, z_b, z_m, share, partners):
 
     ``||C^MA - (t C^AA + (1 - t) C^SA)||_F^2 + ||C^MB - (t C^AB + (1 - t) C^SB)||_F^2``, where t is `share`, S are the
     rows of B in the order of `partners`, and C the correlations of standardised projections. Both sums are of
-    ``(s_m - t s_a - (1 - t) s_s)' s``, so that no matrix but one product need be formed for each.
+    ``(s_m - t s_a - (1 - t) s_s)' s``, so that one product is enough for both.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ def mixing_term(z_a, z_b, z_m, share, partners):
     """
     s_a, s_b, s_m = standardize(z_a), standardize(z_b), standardize(z_m)
     rest = s_m - share * s_a - (1 - share) * s_b.index_select(0, partners)  # (batch, dim)
-    return squared_norm(rest, s_a) + squared_norm(rest, s_b)
+    return squared_norm(rest, torch.cat([s_a, s_b], 1))
 
 
 class MixedBarlowTwins(CorrelationObjective):
