@@ -18,6 +18,7 @@ SMALL = {
     "few_labels.py": ["--seeds", "2", "--jobs", "1", "--datasets", "iris"],
     "label_free_selection.py": ["--epochs", "1", "--configurations", "4", "--jobs", "1"],
     "memory_map.py": ["--gigabytes", "0.001", "--side", "16"],
+    "objectives.py": ["--widths", "8", "40", "--batch", "16", "--rounds", "2"],
     "raw_tables.py": ["--epochs", "1"],
     "speed.py": [
         "--rows",
