@@ -19,34 +19,42 @@ def in_pieces(*tensors):
     return zip(*(tensor.split(width, -1) for tensor in tensors), strict=True)
 
 
-def centered(z, out=None):
-    """Centred coordinates, and what gives each of them norm 1, eps included.
+def joined(pieces):
+    """Vectors as one."""
+    return torch.cat(pieces) if len(pieces) > 1 else pieces[0]
 
-    ``c * scale`` is `standardize(z) / sqrt(n)`: products of two such matrices are correlations, with no n left over.
+
+def unit_columns(z):
+    """Centre every coordinate and give it norm 1, eps included.
+
+    That is `standardize(z) / sqrt(n)`: products of two such matrices are correlations, with no n left over.
 
     Parameters
     ----------
     z : Tensor of shape (batch, dim)
         Projections, at least float32.
-    out : Tensor of shape (batch, dim), optional
-        Where c goes.
 
     Returns
     -------
-    c : Tensor of shape (batch, dim)
+    u : Tensor of shape (batch, dim)
     scale : Tensor of shape (dim,)
+        What the centred coordinates were multiplied with.
     """
-    c = torch.sub(z, z.mean(0), out=out)
-    return c, (c * c).sum(0).add_(len(z) * EPS).rsqrt_()
+    u, scales = z.new_empty(z.shape), []
+    for z_j, u_j in in_pieces(z, u):
+        torch.sub(z_j, z_j.mean(0), out=u_j)
+        scales.append((u_j * u_j).sum(0).add_(len(z) * EPS).rsqrt_())
+        u_j.mul_(scales[-1])
+    return u, joined(scales)
 
 
-def direct_sums(z_a, z_b, target):
+def direct_sums(u_a, u_b, target):
     """Diagonal and off-diagonal sum, through C itself.
 
     Parameters
     ----------
-    z_a, z_b : Tensors of shape (batch, dim)
-        Projections, at least float32.
+    u_a, u_b : Tensors of shape (batch, dim)
+        From `unit_columns`.
     target : float
         What off-diagonal correlations should be.
 
@@ -57,117 +65,99 @@ def direct_sums(z_a, z_b, target):
     off : scalar Tensor
         Sum of ``(C_ij - target)^2`` off it.
     saved : tuple
-        For `direct_gradients`.
+        For `direct_gradients`: D, which is ``C - target`` off the diagonal and 0 on it, and the sums of ``C * D`` over
+        either axis.
     """
-    (c_a, scale_a), (c_b, scale_b) = centered(z_a), centered(z_b)
-    C = (c_a.T @ c_b).mul_(scale_a.unsqueeze(1)).mul_(scale_b)
-    on = C.diagonal().clone()
-    D = C.sub_(target) if target else C
-    D.diagonal().zero_()  # so that the sum of all squares is that of those off it, with nothing to cancel
+    D = u_a.T @ u_b
+    diagonal = D.diagonal()
+    on = diagonal.clone()
+    if target:
+        D.sub_(target)
+    diagonal.zero_()  # so that the sum of all squares is that of those off it, with nothing to cancel
     squares = D * D
     rows, columns = squares.sum(1), squares.sum(0)
     off = rows.sum()
-    if target:  # D (D + target) is D C
+    if target:  # C * D is D * D + target * D
         rows.add_(D.sum(1), alpha=target)
         columns.add_(D.sum(0), alpha=target)
-    return on, off, (c_a, c_b, scale_a, scale_b, D, rows, columns)
+    return on, off, (D, rows, columns)
 
 
-def direct_gradients(on, of_on, of_off, target, saved, needs_a, needs_b):
-    """Gradients of both projections in the direct form.
+def direct_gradients(u_a, u_b, on, of_on, of_off, target, saved):
+    """Functions that give the gradient of either view's centred columns, over their scale; direct form.
 
-    With M the gradient of C, that of the first is ``scale_a * (s_b M' - s_a q)``, where s are the scaled coordinates
-    and ``q_i = sum_j C_ij M_ij``. M with both scales is made once, for both.
+    With M the gradient of C, that of u_a is ``u_b M'``, from which the norms take ``u_a q``, where
+    ``q_i = sum_j C_ij M_ij``.
 
     Parameters
     ----------
+    u_a, u_b : Tensors of shape (batch, dim)
+        From `unit_columns`.
     on : Tensor of shape (dim,)
         Diagonal of C.
     of_on : Tensor of shape (dim,)
         Gradient of the diagonal.
     of_off : scalar Tensor
-        Gradient of the off-diagonal sum.
+        Twice the gradient of the off-diagonal sum.
     target : float
         What off-diagonal correlations should be.
     saved : tuple
         From `direct_sums`.
-    needs_a, needs_b : bool
-        Which gradients are wanted.
 
     Returns
     -------
-    gradient_a, gradient_b : Tensors of shape (batch, dim), or None
+    gradient_a, gradient_b : callables
+        Without arguments -> Tensor of shape (batch, dim).
     """
-    c_a, c_b, scale_a, scale_b, D, rows, columns = saved
-    of_off = 2 * of_off
-    M = (D * (of_off * scale_a).unsqueeze(1)).mul_(scale_b)
-    M.diagonal().copy_((of_on * scale_a).mul_(scale_b))
+    D, rows, columns = saved
+    M = D * of_off
+    M.diagonal().copy_(of_on)
 
-    def gradient(c, other, M, scale, sums):
-        q = torch.addcmul(of_off * sums, of_on, on).mul_(scale).mul_(scale)
-        return (c * q).addmm_(other, M, beta=-1)
+    def gradient(u, other, M, sums):
+        return (u * torch.addcmul(of_off * sums, of_on, on)).addmm_(other, M, beta=-1)
 
-    return (
-        gradient(c_a, c_b, M.T, scale_a, rows) if needs_a else None,
-        gradient(c_b, c_a, M, scale_b, columns) if needs_b else None,
-    )
+    return lambda: gradient(u_a, u_b, M.T, rows), lambda: gradient(u_b, u_a, M, columns)
 
 
-def unit_columns(z):
-    """``c * scale`` and the scale of `centered`.  # (batch, dim) -> (batch, dim), (dim,)"""
-    u, scale = z.new_empty(z.shape), z.new_empty(z.shape[1])
-    for z_j, u_j, scale_j in in_pieces(z, u, scale):
-        scale_j.copy_(centered(z_j, out=u_j)[1])
-        u_j.mul_(scale_j)
-    return u, scale
-
-
-def gram_sums(z_a, z_b, target):
+def gram_sums(u_a, u_b, target):
     """Diagonal and off-diagonal sum, through the Gram matrices of rows.
 
     The sum of ``(C_ij - target)^2`` is ``<K_a, K_b> - 2 target <t_a, t_b> + dim^2 target^2`` less its diagonal, where
-    K are the Gram matrices and t the sums of each row, so that C need not be formed.
-
-    Parameters and results are those of `direct_sums`.
+    K are the Gram matrices and t the sums of each row, so that C need not be formed. Parameters and results are those
+    of `direct_sums`, but that K and t are saved.
     """
-    dim = z_a.shape[1]
-    (u_a, scale_a), (u_b, scale_b) = unit_columns(z_a), unit_columns(z_b)
-    on = torch.cat([(a_j * b_j).sum(0) for a_j, b_j in in_pieces(u_a, u_b)])
+    dim = u_a.shape[1]
+    on = joined([(a_j * b_j).sum(0) for a_j, b_j in in_pieces(u_a, u_b)])
     K_a, K_b, t_a, t_b = gram(u_a), gram(u_b), None, None
     off = (K_a * K_b).sum() - on.square().sum()
     if target:
         t_a, t_b = u_a.sum(1), u_b.sum(1)
         off += target**2 * dim * (dim - 1) - 2 * target * ((t_a * t_b).sum() - on.sum())
-    return on, off, (u_a, u_b, scale_a, scale_b, K_a, K_b, t_a, t_b)
+    return on, off, (K_a, K_b, t_a, t_b)
 
 
-def gram_gradients(on, of_on, of_off, target, saved, needs_a, needs_b):
-    """Gradients of both projections in the Gram form.
+def gram_gradients(u_a, u_b, on, of_on, of_off, target, saved):
+    """Functions that give the gradient of either view's centred columns, over their scale; Gram form.
 
-    With ``G = K_b u_a + v u_b + t``, that of the first is ``scale_a * (G - u_a q)``, where v is what the diagonal adds,
-    t what the sums of rows add, and ``q_i`` is the product of the i-th columns of G and u_a.
-
-    Parameters and results are those of `direct_gradients`.
+    That of u_a is ``G = K_b u_a + v u_b + t``, where v is what the diagonal adds and t what the sums of rows add; the
+    norms take ``u_a q`` from it, where ``q_i`` is the product of the i-th columns of G and u_a. Parameters and results
+    are those of `direct_gradients`.
     """
-    u_a, u_b, scale_a, scale_b, K_a, K_b, t_a, t_b = saved
-    of_off = 2 * of_off
+    K_a, K_b, t_a, t_b = saved
     v = of_on - of_off * (on - target)
 
-    def gradient(u, other, scale, K, t):
+    def gradient(u, other, K, t):
         K, t = of_off * K, None if t is None else (of_off * -target * t).unsqueeze(1)
         result = torch.empty_like(u)
-        for u_j, other_j, scale_j, v_j, G in in_pieces(u, other, scale, v, result):
+        for u_j, other_j, v_j, G in in_pieces(u, other, v, result):
             torch.mul(other_j, v_j, out=G)
             if t is not None:
                 G.add_(t)
             G.addmm_(K, u_j)
-            G.addcmul_(u_j, (G * u_j).sum(0), value=-1).mul_(scale_j)
+            G.addcmul_(u_j, (G * u_j).sum(0), value=-1)
         return result
 
-    return (
-        gradient(u_a, u_b, scale_a, K_b, t_b) if needs_a else None,
-        gradient(u_b, u_a, scale_b, K_a, t_a) if needs_b else None,
-    )
+    return lambda: gradient(u_a, u_b, K_b, t_b), lambda: gradient(u_b, u_a, K_a, t_a)
 
 
 class CorrelationTerms(torch.autograd.Function):
@@ -176,22 +166,26 @@ class CorrelationTerms(torch.autograd.Function):
     @staticmethod
     def forward(ctx, z_a, z_b, weight, target):
         ctx.weight, ctx.target, ctx.dtypes, ctx.wide = weight, target, (z_a.dtype, z_b.dtype), is_wide(z_a)
-        sums = gram_sums if ctx.wide else direct_sums
         with torch.autocast(z_a.device.type, enabled=False):
-            on, off, saved = sums(at_least_float32(z_a), at_least_float32(z_b), target)
-            ctx.save_for_backward(on, *saved)
-            return (1 - on).square_().sum(), off * weight
+            (u_a, scale_a), (u_b, scale_b) = unit_columns(at_least_float32(z_a)), unit_columns(at_least_float32(z_b))
+            on, off, saved = (gram_sums if ctx.wide else direct_sums)(u_a, u_b, target)
+            short = 1 - on
+            ctx.save_for_backward(u_a, u_b, scale_a, scale_b, on, short, *saved)
+            return (short * short).sum(), off * weight
 
     @staticmethod
     def backward(ctx, of_invariance, of_redundancy):
-        # The gradient of C sums to 0 over the rows, since they are centred, so that no mean need be taken off it.
+        # The gradient of every column of u sums to 0, since u's columns do, so that centring takes nothing off it.
         refuse_second_derivative()
-        on, *saved = ctx.saved_tensors
+        u_a, u_b, scale_a, scale_b, on, short, *saved = ctx.saved_tensors
         gradients = gram_gradients if ctx.wide else direct_gradients
         with torch.autocast(on.device.type, enabled=False):
-            of_on = (on - 1).mul_(2 * of_invariance)
-            found = gradients(on, of_on, of_redundancy * ctx.weight, ctx.target, saved, *ctx.needs_input_grad[:2])
-        return *(g if g is None else g.to(dtype) for g, dtype in zip(found, ctx.dtypes, strict=True)), None, None
+            of_on, of_off = short * (-2 * of_invariance), of_redundancy * (2 * ctx.weight)
+            of_a, of_b = gradients(u_a, u_b, on, of_on, of_off, ctx.target, saved)
+            dtype_a, dtype_b = ctx.dtypes
+            gradient_a = of_a().mul_(scale_a).to(dtype_a) if ctx.needs_input_grad[0] else None
+            gradient_b = of_b().mul_(scale_b).to(dtype_b) if ctx.needs_input_grad[1] else None
+        return gradient_a, gradient_b, None, None
 
 
 def correlation_terms(z_a, z_b, weight, target):
