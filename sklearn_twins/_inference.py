@@ -8,6 +8,7 @@ import torch
 
 from ._feeding import as_tensor, prefetched
 from ._runtime import choose_precision, count_threads, settled
+from .networks._folding import folded
 
 # A matrix product picks its kernel by its shape, and kernels round differently. With blocks of one size a
 # row's embedding is the same to the bit whatever rows are around it. One row then costs a block (under a
@@ -47,20 +48,31 @@ def embed(encoder, samples, precision="float32", n_jobs=None, verbose=0):
     device = next((p.device for p in encoder.parameters()), torch.device("cpu"))
     autocast = choose_precision(precision, device)
     n, size, embedding = len(samples), block_rows(samples.shape[1:]), None
-    blocks = [slice(start, min(start + size, n)) for start in range(0, n, size)]
-    read = map if isinstance(samples, np.ndarray) else prefetched
     with (
         settled(device, count_threads(n_jobs)),
         torch.inference_mode(),
         torch.autocast(device.type, dtype=autocast, enabled=autocast is not None),
     ):
-        tensors = read(lambda rows: padded(samples[rows], size), blocks)
-        for rows, block in zip(blocks, shown(tensors, n, size, verbose), strict=True):
-            out = encoder(block.to(device))[: rows.stop - rows.start]  # (rows, n_components)
+        network = folded(encoder)
+        for start, block in zip(range(0, n, size), shown(blocks(samples, size), n, size, verbose), strict=True):
+            out = network(block.to(device))  # (size, n_components)
             if embedding is None:
-                embedding = np.empty((n, out.shape[1]), dtype=np.float32)
-            embedding[rows] = out.float().cpu().numpy()
-    return embedding
+                embedding = torch.empty((n, out.shape[1]), dtype=torch.float32)
+            if start + size > n:
+                out = out[: n - start]
+            embedding[start : start + size] = out  # cast and brought to the CPU on the way
+    return embedding.numpy()
+
+
+def blocks(samples, size):
+    """Tensors of `size` rows each, one after the other; the last one padded. Lazy samples are read ahead."""
+    n = len(samples)
+    if not isinstance(samples, np.ndarray):
+        yield from prefetched(lambda start: padded(samples[start : start + size], size), range(0, n, size))
+        return
+    whole = as_tensor(samples)
+    for start in range(0, n, size):
+        yield whole[start : start + size] if start + size <= n else padded(samples[start:], size)
 
 
 def padded(rows, size):

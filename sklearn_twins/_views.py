@@ -18,6 +18,7 @@ from ._runtime import (
     settled,
 )
 from .augmentations import make_views
+from .networks._folding import folded
 
 VIEWS, FOREIGN = range(2)
 
@@ -58,13 +59,14 @@ def embed_views(embedder, samples, n_views, augmentation, random_state):
         torch.inference_mode(),
         torch.autocast(device.type, dtype=autocast, enabled=autocast is not None),
     ):
+        network = folded(encoder)
         for start in range(0, n, size):
             rows = slice(start, min(start + size, n))
             x = data[torch.arange(rows.start, rows.stop, device=device)]  # (rows, *sample_shape)
             for first in range(0, n_views, 2):
                 views = make_views(augmentation, x, data, generator)
                 for view, number in zip(views, range(first, n_views), strict=False):
-                    out = encoder(view)  # (rows, n_components)
+                    out = network(view)  # (rows, n_components)
                     if embedding is None:
                         embedding = np.empty((n, n_views, out.shape[1]), dtype=np.float32)
                     embedding[rows, number] = out.float().cpu().numpy()
