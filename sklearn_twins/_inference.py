@@ -14,7 +14,7 @@ from .networks._folding import folded
 # row's embedding is the same to the bit whatever rows are around it. One row then costs a block (under a
 # millisecond for the default encoder); larger blocks gain 10 % on many rows and cost each single row more.
 BLOCK_ROWS = 256
-IMAGE_BLOCK_VALUES = 2**17  # in a block of images, which are larger: 32 of 32 x 32 x 3
+IMAGE_BLOCK_VALUES = 2**18  # in a block of images, which are larger: 64 of 32 x 32 x 3; 5 % more speed than half of it
 
 
 def block_rows(sample_shape):
@@ -57,11 +57,12 @@ def embed(encoder, samples, precision="float32", n_jobs=None, verbose=0):
         for start, block in zip(range(0, n, size), shown(blocks(samples, size), n, size, verbose), strict=True):
             out = network(block.to(device))  # (size, n_components)
             if embedding is None:
-                embedding = torch.empty((n, out.shape[1]), dtype=torch.float32)
+                embedding = np.empty((n, out.shape[1]), dtype=np.float32)
+                rows = torch.from_numpy(embedding)
             if start + size > n:
                 out = out[: n - start]
-            embedding[start : start + size] = out  # cast and brought to the CPU on the way
-    return embedding.numpy()
+            rows[start : start + size] = out  # cast and brought to the CPU on the way
+    return embedding
 
 
 def blocks(samples, size):

@@ -35,9 +35,9 @@ def X():
         ((5,), 256),
         ((100_000,), 256),
         ((1, 8, 8), 256),
-        ((1, 28, 28), 128),
-        ((3, 32, 32), 32),
-        ((3, 64, 64), 8),
+        ((1, 28, 28), 256),
+        ((3, 32, 32), 64),
+        ((3, 64, 64), 16),
         ((3, 224, 224), 1),
         ((200, 512, 512), 1),
     ],
@@ -64,6 +64,7 @@ def test_a_row_has_its_own_bits(X):
 
 def test_from_disk(X):
     np.testing.assert_array_equal(embed(encoder(), OnDisk(X)), embed(encoder(), X))
+    assert embed(encoder(), X).flags.owndata
     np.testing.assert_allclose(embed(encoder(), X), encoder()(torch.from_numpy(X)), rtol=1e-4, atol=1e-5)
 
 
