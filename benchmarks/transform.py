@@ -18,7 +18,7 @@ import torch
 
 import sklearn_twins
 from sklearn_twins import BarlowTwinsEmbedder
-from sklearn_twins._inference import block_rows, embed
+from sklearn_twins._inference import block_rows, count_weights, embed
 from sklearn_twins.networks import ConvNetEncoder, ImageResNetEncoder, MLPEncoder
 
 TABLES = {
@@ -60,7 +60,8 @@ def ways_of(embedder, X, size):
     """What is compared, as functions without arguments."""
     encoder, preprocessor = embedder.encoder_, embedder.preprocessor_
     samples = preprocessor.transform(X, owner=embedder)
-    block = torch.from_numpy(np.zeros_like(samples, shape=(block_rows(samples.shape[1:]), *samples.shape[1:])))
+    n = block_rows(samples.shape[1:], count_weights(encoder))
+    block = torch.from_numpy(np.zeros_like(samples, shape=(n, *samples.shape[1:])))
 
     def padded():
         with torch.inference_mode():

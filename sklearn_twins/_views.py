@@ -7,7 +7,7 @@ import torch
 
 from ._components import bind
 from ._feeding import place
-from ._inference import block_rows
+from ._inference import block_rows, count_weights
 from ._parts import is_foreign, resolve_part
 from ._runtime import (
     choose_precision,
@@ -51,7 +51,7 @@ def embed_views(embedder, samples, n_views, augmentation, random_state):
     generator = make_generator(seed, VIEWS, device)
     foreign = global_generators_seeded(make_generator(seed, FOREIGN).initial_seed(), device)
     autocast = choose_precision(embedder.precision, device)
-    n, size, embedding = len(samples), block_rows(samples.shape[1:]), None
+    n, size, embedding = len(samples), block_rows(samples.shape[1:], count_weights(encoder)), None
     data = place(samples, device, embedder.storage)
     with (
         settled(device, count_threads(embedder.n_jobs)),
