@@ -100,7 +100,8 @@ class BarlowTwinsEmbedder(
     Attributes
     ----------
     encoder_ : torch.nn.Module
-        The trained encoder, in eval mode: (batch, ``*sample_shape``) -> (batch, n_components).
+        The trained encoder, in eval mode: (batch, ``*sample_shape``) -> (batch, n_components). `transform` folds its
+        batch norm into the layers beside it; the two agree but for rounding.
     preprocessor_ : component
         The fitted preprocessor.
     history_ : dict of str to ndarray of shape (n_iter_,)

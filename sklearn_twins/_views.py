@@ -7,7 +7,7 @@ import torch
 
 from ._components import bind
 from ._feeding import place
-from ._inference import block_rows
+from ._inference import block_rows, count_weights
 from ._parts import is_foreign, resolve_part
 from ._runtime import (
     choose_precision,
@@ -18,6 +18,7 @@ from ._runtime import (
     settled,
 )
 from .augmentations import make_views
+from .networks._folding import folded
 
 VIEWS, FOREIGN = range(2)
 
@@ -50,7 +51,7 @@ def embed_views(embedder, samples, n_views, augmentation, random_state):
     generator = make_generator(seed, VIEWS, device)
     foreign = global_generators_seeded(make_generator(seed, FOREIGN).initial_seed(), device)
     autocast = choose_precision(embedder.precision, device)
-    n, size, embedding = len(samples), block_rows(samples.shape[1:]), None
+    n, size, embedding = len(samples), block_rows(samples.shape[1:], count_weights(encoder)), None
     data = place(samples, device, embedder.storage)
     with (
         settled(device, count_threads(embedder.n_jobs)),
@@ -58,13 +59,14 @@ def embed_views(embedder, samples, n_views, augmentation, random_state):
         torch.inference_mode(),
         torch.autocast(device.type, dtype=autocast, enabled=autocast is not None),
     ):
+        network = folded(encoder)
         for start in range(0, n, size):
             rows = slice(start, min(start + size, n))
             x = data[torch.arange(rows.start, rows.stop, device=device)]  # (rows, *sample_shape)
             for first in range(0, n_views, 2):
                 views = make_views(augmentation, x, data, generator)
                 for view, number in zip(views, range(first, n_views), strict=False):
-                    out = encoder(view)  # (rows, n_components)
+                    out = network(view)  # (rows, n_components)
                     if embedding is None:
                         embedding = np.empty((n, n_views, out.shape[1]), dtype=np.float32)
                     embedding[rows, number] = out.float().cpu().numpy()

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from sklearn_twins._inference import block_rows, embed, padded
+from sklearn_twins._inference import block_rows, count_weights, embed, padded
 
 
 class OnDisk:
@@ -30,20 +30,20 @@ def X():
 
 
 @pytest.mark.parametrize(
-    ("shape", "rows"),
+    ("shape", "small", "large"),
     [
-        ((5,), 256),
-        ((100_000,), 256),
-        ((1, 8, 8), 256),
-        ((1, 28, 28), 128),
-        ((3, 32, 32), 32),
-        ((3, 64, 64), 8),
-        ((3, 224, 224), 1),
-        ((200, 512, 512), 1),
+        ((5,), 256, 256),
+        ((100_000,), 256, 256),
+        ((1, 8, 8), 256, 256),
+        ((1, 28, 28), 256, 128),
+        ((3, 32, 32), 128, 32),
+        ((3, 64, 64), 32, 8),
+        ((3, 224, 224), 2, 1),
+        ((200, 512, 512), 1, 1),
     ],
 )
-def test_rows_in_a_block(shape, rows):
-    assert block_rows(shape) == rows
+def test_rows_in_a_block(shape, small, large):
+    assert (block_rows(shape, 2**20 - 1), block_rows(shape, 2**20)) == (small, large)
 
 
 @pytest.mark.parametrize("axes", [(0, 1, 2, 3), (0, 3, 1, 2)])
@@ -55,6 +55,10 @@ def test_padding_keeps_the_order_of_axes(axes):
     assert np.argsort(more.stride()).tolist() == np.argsort(x.strides).tolist()
 
 
+def test_weights_are_counted():
+    assert count_weights(encoder()) == 3 * 64 * 64 * 16 + 16
+
+
 def test_a_row_has_its_own_bits(X):
     net, whole = encoder(), embed(encoder(), X)
     np.testing.assert_array_equal(embed(net, X[::-1].copy(order="K")), whole[::-1])
@@ -64,6 +68,7 @@ def test_a_row_has_its_own_bits(X):
 
 def test_from_disk(X):
     np.testing.assert_array_equal(embed(encoder(), OnDisk(X)), embed(encoder(), X))
+    assert embed(encoder(), X).flags.owndata
     np.testing.assert_allclose(embed(encoder(), X), encoder()(torch.from_numpy(X)), rtol=1e-4, atol=1e-5)
 
 

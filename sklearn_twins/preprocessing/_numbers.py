@@ -10,6 +10,7 @@ from ._scaling import LEVELS, apply_ranks, learn_ranks, quantiles, robust_scale,
 from ._values import numbers, presence
 
 DECODERS = {"number": numbers, "date": dates, "duration": durations, "empty": presence}
+CELLS_AT_A_TIME = 2**17  # a megabyte: arithmetic within the cache, without fresh memory for each of its steps
 
 
 class NumberColumns:
@@ -42,8 +43,11 @@ class NumberColumns:
 
     def encode(self, table, rows, out):
         """Write the scaled numbers of a block of rows.  # out: (rows, n_numbers), float32"""
-        z = standardize(self.read(table, rows), self.center, self.scale)
-        out[:] = soft_clip(apply_ranks(z, self.ranks), self.clip)
+        numbers = self.read(table, rows)
+        size = len(numbers) if self.ranks else max(1, CELLS_AT_A_TIME // max(1, numbers.shape[1]))
+        for start in range(0, len(numbers), size):
+            z = standardize(numbers[start : start + size], self.center, self.scale)
+            out[start : start + size] = soft_clip(apply_ranks(z, self.ranks), self.clip)
 
     def read(self, table, rows):
         """Numbers of a block of rows, before they are scaled.  # (rows, n_numbers), float64"""
@@ -62,9 +66,9 @@ class NumberColumns:
                     values = DECODERS[self.kinds[j]](table.values(j, rows))
                 for p in group:
                     out[:, p] = date_part(values, self.parts[p][1]) if self.parts[p][1] else values
-        infinite = np.isinf(out).any(axis=0)
+        infinite = np.isinf(out)
         if infinite.any():
-            refuse_infinity(table, self.parts[infinite.argmax()][0])
+            refuse_infinity(table, self.parts[infinite.any(axis=0).argmax()][0])
         return out
 
 

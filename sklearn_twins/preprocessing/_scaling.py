@@ -75,7 +75,10 @@ def standardize(numbers, center, scale):
 
 def soft_clip(z, bound):
     """Squash to (-bound, bound), nearly the identity around zero: ``z / sqrt(1 + (z / bound)^2)``."""
-    return z / np.sqrt(1 + np.square(z / bound))
+    t = np.asarray(z / bound)
+    np.square(t, out=t)
+    t += 1
+    return z / np.sqrt(t, out=t)
 
 
 def learn_ranks(z):
