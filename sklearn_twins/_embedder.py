@@ -85,8 +85,10 @@ class BarlowTwinsEmbedder(
         Where to train: "cpu", "cuda", "cuda:1", ... "auto" is the GPU where CUDA has one. The encoder stays there;
         a pickle holds no device, and loads to the CPU.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
-        Type of the networks' matrix products. "auto" is float32 on the CPU, bfloat16 on GPUs that have it. The
-        objective is always float32.
+        Type of the networks' products: "auto" is bfloat16 on GPUs that have it, else float32, as objectives always are.
+    compile : bool, default=False
+        Whether to torch.compile what pays in long fits, half a minute once a process: the colours of image views, and
+        networks (those of tables on a GPU only).
     n_jobs : int or None, default=None
         CPU threads that share one operation. None means 1, -1 all cores. Another number rounds differently, so
         the default does not depend on the machine; more pay on large networks and a quiet machine, and lose much
@@ -160,6 +162,7 @@ class BarlowTwinsEmbedder(
         "storage": [StrOptions({"auto", "device", "host"})],
         "device": [str],
         "precision": [StrOptions({"auto", "float32", "bfloat16"})],
+        "compile": ["boolean"],
         "n_jobs": [Integral, None],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
@@ -190,6 +193,7 @@ class BarlowTwinsEmbedder(
         storage="auto",
         device="auto",
         precision="auto",
+        compile=False,
         n_jobs=None,
         random_state=None,
         verbose=0,
@@ -216,6 +220,7 @@ class BarlowTwinsEmbedder(
         self.storage = storage
         self.device = device
         self.precision = precision
+        self.compile = compile
         self.n_jobs = n_jobs
         self.random_state = random_state
         self.verbose = verbose

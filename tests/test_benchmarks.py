@@ -34,6 +34,7 @@ SMALL = {
         "--rounds",
         "1",
     ],
+    "views.py": ["--images", "8", "--side", "8", "--batch", "4", "--rounds", "2"],
 }
 ON_REAL_DATA = {"categories.py", "cifar10.py", "few_image_labels.py", "label_free_selection.py", "raw_tables.py"}
 
