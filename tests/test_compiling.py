@@ -46,13 +46,9 @@ def needs_compiler():
         pytest.skip("no C++ compiler that torch can use")
 
 
-compiles = [pytest.mark.slow, pytest.mark.usefixtures("needs_compiler")]
-
-
-def with_marks(test):
-    for mark in compiles:
-        test = mark(test)
-    return test
+def compiles(test):
+    """Marks a test that compiles, which takes seconds."""
+    return pytest.mark.slow(pytest.mark.usefixtures("needs_compiler")(test))
 
 
 def n_compiled():
@@ -71,8 +67,8 @@ def pixels(n=60, side=8, channels=3):
     return np.random.default_rng(0).integers(0, 256, size=shape, dtype=np.uint8)
 
 
-def make(**params):
-    small = {
+def small(**params):
+    defaults = {
         "modality": "image",
         "encoder": ConvNetEncoder(widths=(4, 8)),
         "projector": MLPProjector(hidden_dims=(12,), projection_dim=8),
@@ -81,10 +77,10 @@ def make(**params):
         "random_state": 0,
         "compile": True,
     }
-    return BarlowTwinsEmbedder(**{**small, **params})
+    return BarlowTwinsEmbedder(**{**defaults, **params})
 
 
-@with_marks
+@compiles
 @pytest.mark.parametrize(
     ("augmentation", "shape"),
     [
@@ -109,60 +105,60 @@ def test_views_are_those_that_are_not_compiled(augmentation, shape):
     assert n_compiled() == before, "the second batch compiles nothing"
 
 
-@with_marks
+@compiles
 def test_a_fit_compiles_once_a_process():
     X = pixels()
     before = n_compiled()
-    first = make(max_epochs=1).fit(X)
+    first = small(max_epochs=1).fit(X)
     after_one = n_compiled()
     assert after_one > before
-    second = make(max_epochs=5).fit(X)
+    second = small(max_epochs=5).fit(X)
     clone(second).set_params(random_state=1).fit(X)
     assert n_compiled() == after_one, "neither more epochs nor more fits"
     assert first.history_["loss"].shape == (1,) and np.isfinite(second.transform(X)).all()
 
 
-@with_marks
+@compiles
 def test_validation_costs_one_compilation_more_of_each_function():
     X = pixels()
-    make(encoder=ConvNetEncoder(widths=(4, 6))).fit(X)
+    small(encoder=ConvNetEncoder(widths=(4, 6))).fit(X[:48])
     before = n_compiled()
-    make(encoder=ConvNetEncoder(widths=(4, 6)), early_stopping=True).fit(X[:53])  # 48 rows in batches of 16, and 5
+    small(encoder=ConvNetEncoder(widths=(4, 6)), early_stopping=True).fit(X[:53])  # 48 rows in batches of 16, and 5
     cost = n_compiled() - before
-    make(encoder=ConvNetEncoder(widths=(4, 6)), early_stopping=True, max_epochs=4).fit(X[:53])
+    small(encoder=ConvNetEncoder(widths=(4, 6)), early_stopping=True, max_epochs=4).fit(X[:53])
     assert cost <= 2 and n_compiled() == before + cost
 
 
-@with_marks
+@compiles
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_same_seed_same_bits_and_near_the_plain_fit(precision):
     X = pixels()
     params = {"precision": precision, "encoder": ConvNetEncoder(widths=(4, 5))}
-    one, two, plain = (make(compile=c, **params).fit(X) for c in (True, True, False))
+    one, two, plain = (small(compile=c, **params).fit(X) for c in (True, True, False))
     assert np.array_equal(one.transform(X), two.transform(X))
     assert one.history_["loss"].tolist() == two.history_["loss"].tolist()
     tolerance = 1e-3 if precision == "float32" else 0.05
     assert np.allclose(one.history_["loss"], plain.history_["loss"], rtol=tolerance)
 
 
-@with_marks
+@compiles
 def test_ambient_state_does_not_matter_and_is_left():
     X = pixels()
-    expected = make().fit(X).transform(X)
+    expected = small().fit(X).transform(X)
     config = torch._dynamo.config
     before = (config.recompile_limit, config.suppress_errors, torch.get_num_threads(), torch.get_rng_state())
     with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
-        found = make().fit(X)
+        found = small().fit(X)
         assert torch.is_autocast_enabled("cpu") and not torch.is_grad_enabled()
     assert np.array_equal(found.transform(X), expected)
     after = (config.recompile_limit, config.suppress_errors, torch.get_num_threads(), torch.get_rng_state())
     assert before[:3] == after[:3] and torch.equal(before[3], after[3])
 
 
-@with_marks
+@compiles
 def test_fitted_embedder_holds_nothing_compiled(fingerprint):
     X = pixels()
-    embedder = make(warm_start=True).fit(X)
+    embedder = small(warm_start=True).fit(X)
     assert not any("compile" in type(module).__module__ for module in embedder.encoder_.modules())
     for other in (pickle.loads(pickle.dumps(embedder)), copy.deepcopy(embedder)):
         assert fingerprint(other) == fingerprint(embedder)
@@ -172,15 +168,15 @@ def test_fitted_embedder_holds_nothing_compiled(fingerprint):
     assert embedder.partial_fit(X).n_iter_ == 3
 
 
-@with_marks
+@compiles
 def test_worker_processes():
     X = pixels()
-    expected = make().fit(X).transform(X)
-    for found in joblib.Parallel(n_jobs=2)(joblib.delayed(make().fit)(X) for _ in range(2)):
+    expected = small().fit(X).transform(X)
+    for found in joblib.Parallel(n_jobs=2)(joblib.delayed(small().fit)(X) for _ in range(2)):
         assert np.array_equal(found.transform(X), expected)
 
 
-@with_marks
+@compiles
 def test_many_constants_do_not_use_up_torchs_limit():
     """torch compiles a function eight times, then no more."""
     x = torch.ones(4)
@@ -214,7 +210,7 @@ def test_failure_is_found_before_training(monkeypatch):
     check_compiler.cache_clear()
     monkeypatch.setattr(BarlowTwinsEmbedder, "_store", fail)
     with pytest.raises(ValueError, match=r"compile=True cannot be used here.*no compiler was found\).*compile=False"):
-        globals()["make"](device="cpu").fit(pixels())
+        small(device="cpu").fit(pixels())
     check_compiler.cache_clear()
 
 
