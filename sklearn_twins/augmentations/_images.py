@@ -175,7 +175,7 @@ class ImageSteps:
     def compiled_by(self, compiled):
         """The same steps, neighbours that change colours alone compiled as one; these themselves, if there are none.
 
-        Crops and blur are not compiled: measured, a compiled crop is no faster from 32 pixels on, and a blur is a
+        Crops and blur are not compiled: measured, a compiled crop was slower at 96 and 224 pixels, and a blur is a
         product of matrices.
         """
         groups = [(planar, list(group)) for planar, group in groupby(self.steps, key=self._has_planes)]
