@@ -29,7 +29,9 @@ def compiled(function, *constants):
         Called with the other arguments.
     """
     own = FunctionType(function.__code__.replace(), function.__globals__, function.__name__)
-    return partial(torch.compile(own, dynamic=False), *constants)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of what torch's own modules use; it imports them here
+        return partial(torch.compile(own, dynamic=False), *constants)
 
 
 def forward(layout, module, x):
@@ -62,7 +64,7 @@ def check_compiler(device):
     """
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of what is deprecated inside torch
+            warnings.simplefilter("ignore")  # as above, of what is imported later
             fine = compiled(one_more)(torch.zeros(64, device=device)).sum().item() == 64
         if not fine:
             raise RuntimeError("a trial computed something else")
