@@ -139,6 +139,11 @@ def bind(augmentation, spec, device):
     return augmentation.bind(spec, device) if hasattr(augmentation, "bind") else augmentation
 
 
+def compiled_by(augmentation, compiled):
+    """A bound augmentation, what pays in it compiled by ``compiled(function, *constants)``; others stay as they are."""
+    return augmentation.compiled_by(compiled) if hasattr(augmentation, "compiled_by") else augmentation
+
+
 def is_module(part):
     """Whether a part is a torch module; torch is not imported to find out, since without it there are none."""
     torch = sys.modules.get("torch")
@@ -265,6 +270,20 @@ class Chain(_BaseComposition, Augmentation):
 
     def _bound(self, spec, device):
         return Chain(fused((name, bind(step, spec, device)) for name, step in self.steps))
+
+    def compiled_by(self, compiled):
+        """The chain with what pays in its steps compiled.
+
+        Parameters
+        ----------
+        compiled : callable
+            ``compiled(function, *constants) -> function`` of what follows the constants.
+
+        Returns
+        -------
+        chain : Chain
+        """
+        return Chain([(name, compiled_by(step, compiled)) for name, step in self.steps])
 
     def __call__(self, x, data, generator):
         """Apply every step in turn.

@@ -70,14 +70,13 @@ class BarlowTwinsEmbedder(
     n_iter_no_change : int, default=10
         Epochs without a better held-out loss after which training stops, if `early_stopping`.
     tol : float, default=1e-3
-        By how much the held-out loss must fall to be better, if `early_stopping`.
+        By how much the held-out loss must fall to be better.
     warm_start : bool, default=False
         Whether `fit` goes on from where the last fit ended. `max_epochs` counts the epochs of all fits, as
         `n_estimators` does in gradient boosting. The preprocessor stays as it was learnt first.
     callbacks : list or None, default=None
-        Callbacks of skorch's training loop, used as they are, so that they can be read after the fit. What needs
-        skorch's data sets or its default validation (`valid_loss` without `early_stopping`) does not work.
-        scikit-learn's own callbacks (1.9 and later) are set by `set_callbacks`.
+        Callbacks of skorch's training loop, used as they are, not copied; but for those that need skorch's data sets or
+        its default validation. scikit-learn's own callbacks (1.9 and later) are set by `set_callbacks`.
     storage : {"auto", "device", "host"}, default="auto"
         Where samples are in training: on the device; or in host memory or on disk, read a batch ahead. "auto" is the
         device if they take up to half of its free memory; for the CPU, memory maps stay on disk. Results are alike.
@@ -85,8 +84,10 @@ class BarlowTwinsEmbedder(
         Where to train: "cpu", "cuda", "cuda:1", ... "auto" is the GPU where CUDA has one. The encoder stays there;
         a pickle holds no device, and loads to the CPU.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
-        Type of the networks' matrix products. "auto" is float32 on the CPU, bfloat16 on GPUs that have it. The
-        objective is always float32.
+        Type of the networks' products: "auto" is bfloat16 on GPUs that have it, else float32, as objectives always are.
+    compile : bool, default=False
+        Whether to torch.compile what pays in long fits, half a minute once a process: the colours of image views, and
+        networks (those of tables on a GPU only).
     n_jobs : int or None, default=None
         CPU threads that share one operation. None means 1, -1 all cores. Another number rounds differently, so
         the default does not depend on the machine; more pay on large networks and a quiet machine, and lose much
@@ -161,6 +162,7 @@ class BarlowTwinsEmbedder(
         "storage": [StrOptions({"auto", "device", "host"})],
         "device": [str],
         "precision": [StrOptions({"auto", "float32", "bfloat16"})],
+        "compile": ["boolean"],
         "n_jobs": [Integral, None],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
@@ -191,6 +193,7 @@ class BarlowTwinsEmbedder(
         storage="auto",
         device="auto",
         precision="auto",
+        compile=False,
         n_jobs=None,
         random_state=None,
         verbose=0,
@@ -217,6 +220,7 @@ class BarlowTwinsEmbedder(
         self.storage = storage
         self.device = device
         self.precision = precision
+        self.compile = compile
         self.n_jobs = n_jobs
         self.random_state = random_state
         self.verbose = verbose

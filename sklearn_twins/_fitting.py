@@ -7,7 +7,8 @@ from functools import partial
 import numpy as np
 import torch
 
-from ._components import bind
+from ._compiling import check_compiler, compiled, compiled_module
+from ._components import bind, compiled_by
 from ._diagnosis import N_ROWS, circumstances, warn_of_collapse
 from ._feeding import place, tell
 from ._inference import embed
@@ -59,6 +60,11 @@ class Fit:
         check_callbacks(embedder.callbacks)
         self.device = choose_device(embedder.device)
         self.n_threads = count_threads(embedder.n_jobs)
+        # Measured: on a CPU the small networks of tables gain nothing, those of images 4 to 6 %.
+        self.compile = embedder.compile and (embedder.modality == "image" or self.device.type == "cuda")
+        if self.compile:
+            with settled(self.device, self.n_threads):
+                check_compiler(self.device)
         self.before = getattr(embedder, "_training_state", None) if resume else None
         self.n_done = embedder.n_iter_ if resume else 0
         self.n_streamed = embedder._n_streamed if resume else 0
@@ -182,6 +188,8 @@ class Fit:
             self.recipe = Recipe(parts["encoder"], spec, embedder.n_components, frozen)
         self.width = embedder._n_features_out if self.resume else output_width(encoder, spec)
         augmentation = bind(parts["augmentation"], spec, device)
+        if self.compile:
+            augmentation = compiled_by(augmentation, compiled)
         train, valid = self._split()
         return Training(
             self._plan(),
@@ -232,6 +240,7 @@ class Fit:
             callbacks=embedder.callbacks,
             verbose=int(embedder.verbose),
             keep_epochs=bool(embedder.warm_start),
+            compiled=compiled_module if self.compile else None,
         )
 
     def _foreign_generators(self):

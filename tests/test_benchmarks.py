@@ -35,6 +35,7 @@ SMALL = {
         "1",
     ],
     "transform.py": ["--rows", "300", "--columns", "5", "--images", "5", "--rounds", "2"],
+    "views.py": ["--images", "8", "--side", "8", "--batch", "4", "--rounds", "2"],
 }
 ON_REAL_DATA = {"categories.py", "cifar10.py", "few_image_labels.py", "label_free_selection.py", "raw_tables.py"}
 

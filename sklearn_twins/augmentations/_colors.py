@@ -7,8 +7,16 @@ import torch
 from sklearn.utils._param_validation import Interval
 
 from ._images import ImageAugmentation, Operation, draw, each
-
-GRAY = (0.2989, 0.587, 0.114)  # weights of red, green and blue in the gray of a colour
+from ._planes import (
+    GRAY,
+    brightness_planes,
+    contrast_planes,
+    grayscale_planes,
+    hue_planes,
+    jitter_planes,
+    saturation_planes,
+    solarize_planes,
+)
 
 
 def gray(x):
@@ -129,6 +137,14 @@ def has_colour(shape):
     return shape[0] in (3, 4)
 
 
+PLANES = {
+    brightness: brightness_planes,
+    contrast: contrast_planes,
+    saturation: saturation_planes,
+    hue: hue_planes,
+}
+
+
 class ColorJitter(ImageAugmentation):
     """Change brightness, contrast, saturation and hue of some images, each by a random amount.
 
@@ -202,7 +218,8 @@ class ColorJitter(ImageAugmentation):
                 x = change(x, amount.to(x.dtype))
             return x
 
-        return [Operation(partial(keeping_alpha, jitter), numbers, self.probability)]
+        planes = (jitter_planes, tuple(PLANES[change] for change, _, _ in wanted))
+        return [Operation(partial(keeping_alpha, jitter), numbers, self.probability, planes=planes)]
 
 
 class Grayscale(ImageAugmentation):
@@ -222,7 +239,8 @@ class Grayscale(ImageAugmentation):
     def _operations(self, shape, device):
         if not has_colour(shape) or self.probability == 0:
             return []
-        return [Operation(partial(keeping_alpha, grayscale), probability=self.probability)]
+        change = partial(keeping_alpha, grayscale)
+        return [Operation(change, probability=self.probability, planes=(grayscale_planes,))]
 
 
 class Solarize(ImageAugmentation):
@@ -249,4 +267,4 @@ class Solarize(ImageAugmentation):
         if self.probability == 0:
             return []
         change = partial(keeping_alpha, partial(solarize, threshold=self.threshold))
-        return [Operation(change, probability=self.probability)]
+        return [Operation(change, probability=self.probability, planes=(solarize_planes, float(self.threshold)))]

@@ -2,7 +2,7 @@
 
 import torch
 
-from .._components import Augmentation, Chain, bind, check_one_view, view_of
+from .._components import Augmentation, Chain, bind, check_one_view, compiled_by, view_of
 from ._images import ImageSteps, to_intensities
 
 
@@ -62,6 +62,20 @@ class Pair(Augmentation):
 
     def _bound(self, spec, device):
         return Pair(bind(self.view_a, spec, device), bind(self.view_b, spec, device))
+
+    def compiled_by(self, compiled):
+        """The pair with what pays in its views compiled.
+
+        Parameters
+        ----------
+        compiled : callable
+            ``compiled(function, *constants) -> function`` of what follows the constants.
+
+        Returns
+        -------
+        pair : Pair
+        """
+        return Pair(compiled_by(self.view_a, compiled), compiled_by(self.view_b, compiled))
 
     def __call__(self, x, data, generator):
         """Make the second view, the augmented one where the first is clean.

@@ -59,6 +59,7 @@ class TwinsNet(NeuralNet):
         self.objective = objective
         self.make_views = make_views
         self.plan = plan
+        self.project = plan.compiled(module) if plan.compiled else module
         self.generators = generators
         super().__init__(module, criterion=nn.Identity, device=None, train_split=None, verbose=0, **kwargs)
 
@@ -108,11 +109,11 @@ class TwinsNet(NeuralNet):
                 raise TypeError(f"augmentation must return a tensor of its input's shape {tuple(x.shape)}. Got {got}.")
         autocast = self.plan.autocast
         with torch.autocast(x.device.type, dtype=autocast, enabled=autocast is not None):
-            z_a, z_b = self.module_(x_a), self.module_(x_b)
+            z_a, z_b = self.project(x_a), self.project(x_b)
             if self.mix is None:
                 return z_a, z_b
             x_m, mixture = self.mix(x_a, x_b, generator=generator)
-            return z_a, z_b, self.module_(x_m), mixture
+            return z_a, z_b, self.project(x_m), mixture
 
     def measure(self, x, generator):
         """Loss and terms of the rows `x`, as scalar tensors."""

@@ -45,6 +45,8 @@ class Plan:
         1 for a line an epoch, 2 for a bar.
     keep_epochs : bool, default=False
         Whether an interrupted run can be wound back to its last finished epoch.
+    compiled : callable, default=None
+        ``compiled(module) -> callable``: what passes a batch through the networks; None: the networks themselves.
     """
 
     optimizer: object
@@ -61,6 +63,7 @@ class Plan:
     callbacks: list = field(default_factory=list)
     verbose: int = 0
     keep_epochs: bool = False
+    compiled: callable = None
 
 
 class Training:
