@@ -18,12 +18,11 @@ import joblib
 import numpy as np
 import sklearn
 import torch
-from sklearn.compose import make_column_transformer
-from sklearn.impute import SimpleImputer
+from _baselines import one_hot
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.preprocessing import StandardScaler
 
 import sklearn_twins
 from sklearn_twins import BarlowTwinsEmbedder
@@ -32,14 +31,6 @@ COUNTS = (5, 25)
 DRAWS = 10
 MOST_ROWS = 20_000
 METHODS = ("native", "one-hot", "no embedder")
-
-
-def one_hot(X, categorical):
-    """What users put in front of networks: one-hot categories, scaled numbers."""
-    codes = OneHotEncoder(handle_unknown="infrequent_if_exist", max_categories=256, sparse_output=False)
-    scaled = make_pipeline(SimpleImputer(add_indicator=True, keep_empty_features=True), StandardScaler())
-    numbers = [name for name in X if name not in categorical]
-    return make_column_transformer((codes, categorical), (scaled, numbers))
 
 
 def auc(classifier, Z, y):

@@ -19,6 +19,7 @@ SMALL = {
     "label_free_selection.py": ["--epochs", "1", "--configurations", "4", "--jobs", "1"],
     "memory_map.py": ["--gigabytes", "0.001", "--side", "16"],
     "objectives.py": ["--widths", "8", "40", "--batch", "16", "--rounds", "2"],
+    "quality.py": ["--tables", "official", "--seeds", "1", "--jobs", "1", "--epochs", "1", "--labels", "5", "25 %"],
     "raw_tables.py": ["--epochs", "1"],
     "speed.py": [
         "--rows",
@@ -37,7 +38,8 @@ SMALL = {
     "transform.py": ["--rows", "300", "--columns", "5", "--images", "5", "--rounds", "2"],
     "views.py": ["--images", "8", "--side", "8", "--batch", "4", "--rounds", "2"],
 }
-ON_REAL_DATA = {"categories.py", "cifar10.py", "few_image_labels.py", "label_free_selection.py", "raw_tables.py"}
+KEEPS_RESULTS = {"label_free_selection.py", "quality.py"}
+ON_REAL_DATA = KEEPS_RESULTS | {"categories.py", "cifar10.py", "few_image_labels.py", "raw_tables.py"}
 
 
 @pytest.fixture(scope="module")
@@ -70,8 +72,8 @@ def test_script_prints_a_table(name, data):
     command = [sys.executable, "-W", "error", str(BENCHMARKS / name), *SMALL[name]]
     if name in ON_REAL_DATA:
         command += ["--data", str(data)]
-    if name == "label_free_selection.py":
-        command += ["--cache", str(data / "cache")]
+    if name in KEEPS_RESULTS:
+        command += ["--cache", str(data / name)]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     tables = [part for part in re.split(r"\n(?!\|)", done.stdout) if part.lstrip("\n").startswith("|")]

@@ -1,0 +1,274 @@
+"""Does it help? An embedding against raw columns and other features, with few labels and with many.
+
+    python benchmarks/quality.py --data DIR --cache DIR [--role report] [--tables adult ...] [--seeds 5] [--jobs 2]
+                                 [--epochs E] [--plot quality.png]
+
+On every table of a role ("tune" or "report"), for every seed: features are learnt from the training rows (10,000 at
+most) without labels; then, with 1, 5 and 25 labelled rows a class, and with 5 %, 25 % and all of the rows labelled,
+classifiers are fitted on them: logistic regression and 15 nearest neighbours on standardised features, and
+gradient-boosted trees; on the features alone, and beside the raw columns (scaled and one-hot). Few labels are drawn
+five times. Trees on many labels see raw columns, or features beside them.
+
+Features: raw columns; PCA; UMAP if installed; an encoder with random weights; a denoising autoencoder of the same
+shape; SCARF (the embedder with `objective="info_nce"` and one clean view); the embedder with its defaults.
+
+Results are kept in the cache directory, a file for each table, seed and features, so that a run that was interrupted
+goes on. Prints Markdown: balanced accuracy of logistic regression table by table, then for every classifier and number
+of labels the mean gain over raw columns with its bootstrap interval, the median, wins, ties (within half a point) and
+losses, mean ranks, and seconds. Writes all of it to `results.csv` in the cache directory, and draws the gains.
+"""
+
+import argparse
+import json
+import os
+import platform
+import time
+import warnings
+from pathlib import Path
+
+import _data
+import joblib
+import numpy as np
+import pandas as pd
+import sklearn
+import torch
+from _baselines import DenoisingAutoencoder, RandomEncoder, one_hot
+from sklearn.decomposition import PCA
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import balanced_accuracy_score, roc_auc_score
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+import sklearn_twins
+from sklearn_twins import BarlowTwinsEmbedder, CollapseWarning
+from sklearn_twins.augmentations import Identity, MarginalCorruption, Pair
+
+LABELS = (1, 5, 25, "5 %", "25 %", "100 %")
+DRAWS = 5  # of few labels; one of a share of the rows
+MOST_ROWS, MOST_TEST_ROWS = 10_000, 5_000
+CLASSIFIERS = {
+    "logistic": lambda: make_pipeline(StandardScaler(), LogisticRegression(max_iter=1_000)),
+    "neighbors": lambda: make_pipeline(StandardScaler(), KNeighborsClassifier(15)),
+    "trees": lambda: HistGradientBoostingClassifier(random_state=0),
+}
+
+
+def features_of(name, seed, max_epochs, n_raw):
+    """A transformer, and whether it wants raw columns made numbers."""
+    embedder = BarlowTwinsEmbedder(random_state=seed, max_epochs=max_epochs)
+    if name == "embedding":
+        return embedder, False
+    if name == "SCARF":
+        views = Pair(Identity(), MarginalCorruption(0.6))
+        return embedder.set_params(objective="info_nce", augmentation=views), False
+    if name == "random encoder":
+        return RandomEncoder(embedder), False
+    if name == "autoencoder":
+        steps = 1_000 if max_epochs == "auto" else max_epochs
+        return DenoisingAutoencoder(n_steps=steps, random_state=seed), True
+    if name == "PCA":
+        return PCA(min(64, n_raw), random_state=seed), True
+    if name == "UMAP":
+        from umap import UMAP
+
+        return UMAP(min(16, n_raw), random_state=seed), True
+    return None, True  # raw
+
+
+def known_features():
+    """Names of all features that can be had here."""
+    names = ["raw", "PCA", "random encoder", "autoencoder", "SCARF", "embedding"]
+    try:
+        import umap  # noqa: F401
+    except ImportError:
+        return names
+    return [*names[:2], "UMAP", *names[2:]]
+
+
+def load(directory, name, seed):
+    """Training and test rows as frames, and as numbers, with labels."""
+    X_train, X_test, y_train, y_test = _data.split(directory, name)
+    rng = np.random.default_rng(seed)
+    train, test = rng.permutation(len(y_train))[:MOST_ROWS], rng.permutation(len(y_test))[:MOST_TEST_ROWS]
+    X_train, X_test, y_train, y_test = X_train.iloc[train], X_test.iloc[test], y_train[train], y_test[test]
+    codes = one_hot(X_train, _data.manifest(directory)[name]["categorical"])
+    return X_train, X_test, codes.fit_transform(X_train), codes.transform(X_test), y_train, y_test
+
+
+def draw(y, labels, seed):
+    """Labelled rows: so many a class, or a share of all with one of each class at least."""
+    order = np.random.default_rng(seed).permutation(len(y))
+    if isinstance(labels, int):
+        return np.concatenate([order[y[order] == label][:labels] for label in np.unique(y)])
+    share = int(labels.split()[0]) / 100
+    first = [order[y[order] == label][:1] for label in np.unique(y)]
+    return np.unique(np.concatenate([order[: max(1, round(share * len(y)))], *first]))
+
+
+def auc(classifier, Z, y):
+    """Area under the ROC curve in percent, the mean over the classes that the test rows have."""
+    scores = classifier.predict_proba(Z)
+    hits = [y == label for label in classifier.classes_]
+    return np.mean([100 * roc_auc_score(hit, scores[:, c]) for c, hit in enumerate(hits) if 0 < hit.sum() < len(y)])
+
+
+def judged(Z_train, Z_test, y_train, y_test, labels, classifier):
+    """Balanced accuracy and area under the curve, in percent, the mean over the draws."""
+    found = []
+    for seed in range(DRAWS if isinstance(labels, int) else 1):
+        rows = draw(y_train, labels, seed)
+        model = CLASSIFIERS[classifier]()
+        if classifier == "neighbors":
+            model[-1].set_params(n_neighbors=min(15, len(rows)), weights="distance")
+        model.fit(Z_train[rows], y_train[rows])
+        accuracy = 100 * balanced_accuracy_score(y_test, model.predict(Z_test))
+        found.append((accuracy, auc(model, Z_test, y_test)))
+    return np.mean(found, axis=0).tolist()
+
+
+def wanted(classifier, labels, kind, name):
+    """Whether a combination is judged: trees on many features and rows take minutes and say little."""
+    few = isinstance(labels, int)
+    return classifier != "trees" or few or kind == "beside" or name == "raw"
+
+
+def run(options, table, seed, name):
+    """All results of one table, seed and features, from the cache if they are there."""
+    path = options.cache / f"{table}-{seed}-{name.replace(' ', '_')}.json"
+    if not path.exists():
+        X_train, X_test, raw_train, raw_test, y_train, y_test = load(options.data, table, seed)
+        transformer, numbers = features_of(name, seed, options.epochs or "auto", raw_train.shape[1])
+        start = time.perf_counter()
+        Z_train, Z_test = raw_train, raw_test
+        if transformer is not None:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", CollapseWarning)
+                transformer.fit(raw_train if numbers else X_train)
+            Z_train = transformer.transform(raw_train if numbers else X_train)
+            Z_test = transformer.transform(raw_test if numbers else X_test)
+        seconds, rows = time.perf_counter() - start, []
+        kinds = {"alone": (Z_train, Z_test)}
+        if name != "raw":
+            kinds["beside"] = np.hstack([raw_train, Z_train]), np.hstack([raw_test, Z_test])
+        for kind, (train, test) in kinds.items():
+            for classifier in options.classifiers:
+                for labels in options.labels:
+                    if wanted(classifier, labels, kind, name):
+                        accuracy, area = judged(train, test, y_train, y_test, labels, classifier)
+                        rows.append((kind, classifier, str(labels), accuracy, area))
+        part = path.with_suffix(f".{os.getpid()}")
+        part.write_text(json.dumps({"seconds": seconds, "rows": rows}), encoding="utf-8")
+        part.rename(path)
+    result = json.loads(path.read_text(encoding="utf-8"))
+    columns = ["kind", "classifier", "labels", "accuracy", "auc"]
+    frame = pd.DataFrame(result["rows"], columns=columns)
+    return frame.assign(table=table, seed=seed, features=name, seconds=result["seconds"])
+
+
+def interval(gains, n=2_000):
+    """The middle 95 % of the mean over resampled tables."""
+    drawn = np.random.default_rng(0).choice(gains, (n, len(gains))).mean(1)
+    return np.percentile(drawn, [2.5, 97.5])
+
+
+def print_tables(means, labels):
+    """Balanced accuracy of logistic regression on features alone, table by table."""
+    wide = means.query("kind == 'alone' and classifier == 'logistic' and labels == @labels")
+    wide = wide.pivot_table(index="table", columns="features", values="accuracy")
+    print(f"\n## {labels} label(s) a class: logistic regression, balanced accuracy in percent\n")
+    print(f"| table | {' | '.join(wide.columns)} |\n" + "|---" * (len(wide.columns) + 1) + "|")
+    for table, row in wide.iterrows():
+        print(f"| {table} | {' | '.join(f'{value:.1f}' for value in row)} |")
+
+
+def gains_of(means, kind, classifier, labels, features):
+    """Gain over raw columns, one for each table; empty where there is none."""
+    part = means.query("classifier == @classifier and labels == @labels")
+    raw = part.query("features == 'raw'").set_index("table")["accuracy"]
+    ours = part.query("features == @features and kind == @kind").set_index("table")["accuracy"]
+    return (ours - raw).dropna().to_numpy()
+
+
+def print_gains(means, options):
+    """Gains over raw columns, over the tables."""
+    print("\n## Gain over raw columns, in points of balanced accuracy\n")
+    columns = ["features", "classifier", "labels", "mean (95 %)", "median", "won, tied, lost", "worst", "mean rank"]
+    print(f"| {' | '.join(columns)} |\n" + "|---" * len(columns) + "|")
+    part = means.query("kind == 'alone'")
+    ranks = part.assign(rank=part.groupby(["table", "classifier", "labels"])["accuracy"].rank(ascending=False))
+    for kind in ("alone", "beside"):
+        for features in [name for name in options.features if name != "raw"]:
+            for classifier in options.classifiers:
+                for labels in map(str, options.labels):
+                    gains = gains_of(means, kind, classifier, labels, features)
+                    if not len(gains):
+                        continue
+                    low, high = interval(gains)
+                    cells = [f"{gains.mean():+.1f} ({low:+.1f} to {high:+.1f})", f"{np.median(gains):+.1f}"]
+                    cells.append(f"{(gains > 0.5).sum()}, {(abs(gains) <= 0.5).sum()}, {(gains < -0.5).sum()}")
+                    cells.append(f"{gains.min():+.1f}")
+                    own = ranks.query("features == @features and classifier == @classifier and labels == @labels")
+                    cells.append(f"{own['rank'].mean():.1f}" if kind == "alone" else "")
+                    name = features if kind == "alone" else f"{features} beside raw"
+                    print(f"| {name} | {classifier} | {labels} | {' | '.join(cells)} |")
+
+
+def draw_gains(means, path):
+    """A dot for each table: gains of logistic regression with 5 labels a class over raw columns."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    features = [name for name in means["features"].unique() if name != "raw"]
+    figure, axes = plt.subplots(figsize=(8, 0.6 * len(features) + 1.5), layout="constrained")
+    for place, name in enumerate(features):
+        gains = gains_of(means, "alone", "logistic", "5", name)
+        axes.plot(gains, np.full(len(gains), place), "o", alpha=0.6, color="tab:blue")
+        axes.plot(gains.mean(), place, "|", markersize=22, color="black")
+    axes.axvline(0, color="gray", linewidth=1)
+    axes.set_yticks(range(len(features)), features)
+    axes.set_xlabel("points of balanced accuracy over raw columns, a dot for each table; 5 labels a class")
+    figure.savefig(path, dpi=120)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    _data.add_arguments(parser)
+    parser.add_argument("--cache", type=Path, required=True, help="directory that keeps the results")
+    parser.add_argument("--role", choices=["tune", "report"], default="report")
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--epochs", type=int, help="epochs of every fit (default: the embedder's own)")
+    parser.add_argument("--features", nargs="+", default=known_features())
+    parser.add_argument("--classifiers", nargs="+", choices=CLASSIFIERS, default=list(CLASSIFIERS))
+    parser.add_argument("--labels", nargs="+", type=lambda t: int(t) if t.isdigit() else t, default=LABELS)
+    parser.add_argument("--plot", type=Path, help="where to draw the gains")
+    options = parser.parse_args()
+    options.cache.mkdir(parents=True, exist_ok=True)
+    entries = _data.manifest(options.data)
+    tables = options.tables or [name for name, entry in entries.items() if entry["role"] == options.role]
+    versions = (
+        f"sklearn_twins {sklearn_twins.__version__}, scikit-learn {sklearn.__version__}, torch {torch.__version__}"
+    )
+    print(f"{versions}, Python {platform.python_version()}, {platform.machine()}; {options.seeds} seed(s)")
+    jobs = [(table, seed, name) for table in tables for seed in range(options.seeds) for name in options.features]
+    done = joblib.Parallel(n_jobs=options.jobs, verbose=1)(joblib.delayed(run)(options, *job) for job in jobs)
+    everything = pd.concat(done, ignore_index=True)
+    everything.to_csv(options.cache / "results.csv", index=False)
+    keys = ["table", "features", "kind", "classifier", "labels"]
+    means = everything.groupby(keys, as_index=False)[["accuracy", "auc", "seconds"]].mean()
+    for labels in map(str, options.labels):
+        print_tables(means, labels)
+    print_gains(means, options)
+    print("\n## Seconds of fit and transform, the median over the tables\n\n| features | seconds |\n|---|---|")
+    for name, seconds in means.groupby("features")["seconds"].median().items():
+        print(f"| {name} | {seconds:.1f} |")
+    if options.plot:
+        draw_gains(means, options.plot)
+
+
+if __name__ == "__main__":
+    main()
