@@ -120,6 +120,9 @@ def images(options):
         "limit, bfloat16": repeated(bare_step(net(), *last, torch.bfloat16), n_steps),
         "fit, bfloat16": fit_of(X, options, modality="image", precision="bfloat16"),
     }
+    if options.compile:  # the limits stay as they are, not compiled
+        for loop, precision in {"fit, compiled": "float32", "fit, compiled, bfloat16": "bfloat16"}.items():
+            variants[loop] = fit_of(X, options, modality="image", precision=precision, compile=True)
     show("convnet", alternate(variants, options.rounds, time.perf_counter), n_steps, len(X))
 
 
@@ -231,6 +234,7 @@ def main():
     parser.add_argument("--images", type=int, default=10_000)
     parser.add_argument("--most-rows", type=int, default=1_000_000, help="of the section scaling")
     parser.add_argument("--epochs", type=lambda text: text if text == "auto" else int(text), default="auto")
+    parser.add_argument("--compile", action="store_true", help="compiled fits of images, too: a minute more")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
