@@ -133,6 +133,7 @@ def test_roles_refuse(parameter, value):
         validate_parameter_constraints({parameter: ROLES[parameter].constraint}, {parameter: value}, "Embedder")
 
 
+@pytest.mark.slow
 def test_knowing_the_names_costs_no_import_of_torch():
     code = (
         "import sys; from sklearn_twins._modalities import ROLES; "

@@ -139,6 +139,7 @@ def test_widths_must_agree(name):
         getattr(metrics, name)(np.ones((4, 3)), np.ones((4, 2)))
 
 
+@pytest.mark.slow
 def test_torch_is_not_imported():
     code = "import sklearn_twins.metrics, sys; assert not {'torch', 'skorch'} & set(sys.modules)"
     done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True)

@@ -86,6 +86,7 @@ def test_scores_are_reproducible(name, make, X):
     assert get_scorer(name)(embedder, X) == get_scorer(name)(embedder, X)
 
 
+@pytest.mark.slow
 @every_scorer
 def test_grid_search_without_labels(name, make, X):
     search = GridSearchCV(make(), GRID, scoring=get_scorer(name), cv=3, error_score="raise").fit(X)
@@ -94,6 +95,7 @@ def test_grid_search_without_labels(name, make, X):
     assert search.transform(X).shape == (60, search.best_params_["n_components"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "kind",
     [

@@ -117,6 +117,7 @@ def test_samples_are_not_written_to(name):
     assert_array_equal(samples, before)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ENCODERS)
 def test_bfloat16_is_no_worse(name):
     _, spec, _, _ = ENCODERS[name]

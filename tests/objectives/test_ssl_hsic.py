@@ -149,6 +149,7 @@ def test_unbiased_estimate_is_a_mean_over_different_samples(kernel, n):
     assert spread.item() == pytest.approx(pairs - 2 * triples + quadruples, rel=1e-9)
 
 
+@pytest.mark.slow
 def test_unbiased_estimate_is_so_on_average():
     """Linear kernel, Z = x + noise of unit variance each on 3 coordinates: HSIC(Z, Y) = 3, HSIC(Z, Z) = 3 * 2^2."""
     rng = np.random.default_rng(0)
