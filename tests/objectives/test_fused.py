@@ -9,7 +9,7 @@ from torch.utils._pytree import tree_leaves
 from sklearn_twins.objectives import _correlation, _fused, cross_correlation
 from sklearn_twins.objectives._fused import correlation_terms, in_pieces
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [pytest.mark.usefixtures("one_thread"), pytest.mark.slow]  # seconds, being many
 
 EPS = 1e-5
 SHAPES = [(64, 5), (9, 9), (6, 40), (2, 3), (2, 1), (33, 17), (130, 300)]
