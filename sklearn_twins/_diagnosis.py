@@ -1,7 +1,7 @@
 """What is wrong with an embedding, which cause is likely, and what helps: findings, a record of them, a warning."""
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -41,6 +41,13 @@ class Finding:
 
     def __str__(self):
         return f"{self.problem} Likely cause: {self.cause} Remedy: {self.remedy}"
+
+
+UNKNOWN = Finding(
+    "",
+    "not one that shows.",
+    "try a lower learning_rate, a larger off_diagonal_weight, weaker views or more epochs.",
+)
 
 
 @dataclass(frozen=True)
@@ -179,30 +186,31 @@ def noise_share(history):
 
 
 def causes(embedder, facts, columns):
-    """What may have made an embedding collapse, the likeliest first, as pairs of cause and remedy."""
+    """What may have made an embedding collapse, the likeliest first.
+
+    As findings, whose problem is what to say where nothing else shows; empty where the cause alone is no fault.
+    """
     from ._parts import resolve_part
     from .training import default_learning_rate
 
     n_columns = getattr(embedder, "n_features_in_", 0)
     if len(columns) > MANY * n_columns:
-        yield (
-            f"{len(columns)} of {n_columns} columns of X are constant ({listed(columns)}).",
-            "give the embedder columns that vary.",
-        )
+        cause = f"{len(columns)} of {n_columns} columns of X are constant ({listed(columns)})."
+        yield Finding("", cause, "give the embedder columns that vary.")
     rate, usual = embedder.learning_rate, default_learning_rate(embedder.optimizer)
     if rate != "auto" and rate > HIGH_RATE * usual:
-        yield f"learning_rate={rate:g} is {rate / usual:,.0f} times the default.", f"learning_rate={usual:g} or 'auto'."
+        cause = f"learning_rate={rate:g} is {rate / usual:,.0f} times the default."
+        problem = "The learning rate is far from any that is known to work."
+        yield Finding(problem, cause, f"learning_rate={usual:g} or 'auto'.")
     weight = getattr(resolve_part("objective", embedder.objective, embedder.modality), "off_diagonal_weight", "auto")
     if facts and weight != "auto" and weight * facts.projection_dim < WEAK_WEIGHT:
-        yield (
-            f"off_diagonal_weight={weight:g} of projection_dim={facts.projection_dim} leaves coordinates as they are.",
-            f"off_diagonal_weight='auto', which is {1 / facts.projection_dim:.2g}.",
-        )
+        dim = facts.projection_dim
+        cause = f"off_diagonal_weight={weight:g} of projection_dim={dim} leaves coordinates as they are."
+        problem = "" if weight else "Nothing in the objective keeps coordinates apart."
+        yield Finding(problem, cause, f"off_diagonal_weight='auto', which is {1 / dim:.2g}.")
     if facts and facts.projection_dim < 8:
-        yield (
-            f"projection_dim={facts.projection_dim} leaves the objective next to nothing to compare.",
-            "a wider projection; the default is 256.",
-        )
+        cause = f"projection_dim={facts.projection_dim} leaves the objective next to nothing to compare."
+        yield Finding("", cause, "a wider projection; the default is 256.")
 
 
 def lowest_rank(width):
@@ -210,39 +218,37 @@ def lowest_rank(width):
     return max(1.2, min(2.0, width / 8))
 
 
-def find(embedder, facts, rank, dead, repeated, columns, width):
-    """Findings about an embedding and the fit it came from."""
-    found, n_inputs = [], getattr(embedder, "n_features_in_", width)
-    likely = list(causes(embedder, facts, columns))
-    cause, remedy = likely[0] if likely else (
-        "not one that shows.",
-        "try a lower learning_rate, a larger off_diagonal_weight, weaker views or more epochs.",
-    )  # fmt: skip
+def symptoms(facts, rank, dead, repeated, width, n_inputs, most_dead):
+    """What is seen of an embedding and of its projections, as sentences."""
     if len(dead) == width:
-        found.append(Finding(f"All {width} coordinates of the embedding are constant.", cause, remedy))
-    elif len(dead) > (DEAD_IF_CAUSED if likely else DEAD) * width:
-        found.append(Finding(f"{len(dead)} of {width} coordinates of the embedding are constant.", cause, remedy))
-    if min(width, n_inputs) >= 4 and len(dead) < width:
+        return [f"All {width} coordinates of the embedding are constant."]
+    seen = []
+    if len(dead) > most_dead * width:
+        seen.append(f"{len(dead)} of {width} coordinates of the embedding are constant.")
+    if min(width, n_inputs) >= 4:
         if len(repeated) > MANY * width:
-            problem = f"{len(repeated)} of {width} coordinates of the embedding repeat another one (|r| > {ALIKE})."
-            found.append(Finding(problem, cause, remedy))
+            seen.append(f"{len(repeated)} of {width} coordinates of the embedding repeat another one (|r| > {ALIKE}).")
         elif rank < lowest_rank(width):
-            problem = f"The embedding's effective rank is {rank:.1f}, of {width} coordinates."
-            found.append(Finding(problem, cause, remedy))
-    if facts and facts.projection_redundancy > CORRELATED and facts.projection_dim > 1 and not found:
-        problem = (
+            seen.append(f"The embedding's effective rank is {rank:.1f}, of {width} coordinates.")
+    if not seen and facts and facts.projection_dim > 1 and facts.projection_redundancy > CORRELATED:
+        seen.append(
             f"The projection has collapsed: its effective rank is {facts.projection_rank:.1f}, of "
             f"{facts.projection_dim}, and the mean squared correlation of its coordinates "
             f"{facts.projection_redundancy:.2f}."
         )
-        found.append(Finding(problem, cause, remedy))
+    return seen
+
+
+def find(embedder, facts, rank, dead, repeated, columns, width):
+    """Findings about an embedding and the fit it came from."""
+    likely = list(causes(embedder, facts, columns))
+    first = likely[0] if likely else UNKNOWN
+    n_inputs = getattr(embedder, "n_features_in_", width)
+    seen = symptoms(facts, rank, dead, repeated, width, n_inputs, DEAD_IF_CAUSED if likely else DEAD)
+    found = [replace(first, problem=problem) for problem in seen]
     if facts and facts.projection_dim > WIDE * facts.batch:
         found.append(too_wide(embedder, facts))
-    if likely and likely[0][0].startswith("learning_rate") and not found:
-        found.append(Finding("The learning rate is far from any that is known to work.", cause, remedy))
-    if likely and likely[0][0].startswith("off_diagonal_weight=0 ") and not found:
-        found.append(Finding("Nothing in the objective keeps coordinates apart.", cause, remedy))
-    return found
+    return found or ([first] if first.problem else [])
 
 
 def too_wide(embedder, facts):
@@ -310,6 +316,11 @@ def warn_of_collapse(embedder, samples, embedding):
         Their embedding.
     """
     if len(embedding) < FEWEST_ROWS:
+        return
+    if embedder._circumstances is None:  # which is so where numbers are not finite, of which nothing else can be said
+        likely = next(causes(embedder, None, []), UNKNOWN)
+        finding = replace(likely, problem="The embedding or its projection is not finite.")
+        warnings.warn(str(finding), CollapseWarning, stacklevel=2)
         return
     rank, dead, repeated = flaws(embedding)
     columns = constant_columns(embedder, samples)

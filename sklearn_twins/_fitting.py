@@ -124,8 +124,8 @@ class Fit:
         embedding = embed(twins.encoder, samples, embedder.precision, embedder.n_jobs)
         with torch.inference_mode():
             projections = twins.projector(torch.from_numpy(embedding).to(self.device)).float().cpu()
-        batch = cut(n, embedder.batch_size)[1]
-        self.circumstances = circumstances(projections.numpy(), batch, n)
+        if np.isfinite(embedding).all() and projections.isfinite().all():
+            self.circumstances = circumstances(projections.numpy(), cut(n, embedder.batch_size)[1], n)
         self.looked_at = samples, embedding
 
     def _check_unchanged(self):

@@ -6,6 +6,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from sklearn.datasets import load_breast_cancer, load_digits, load_iris, load_wine
 from sklearn.exceptions import NotFittedError
 
@@ -116,6 +117,19 @@ def test_nothing_is_lost(make):
         with pytest.raises(CollapseWarning):
             embedder.fit(np.ones((60, 5)))
     assert embedder.transform(np.ones((3, 5))).shape == (3, 8)
+
+
+def test_what_is_not_finite_is_said_and_not_lost(make, X):
+    """Of an encoder that is fine in training and not afterwards."""
+
+    class Spoilt(torch.nn.Linear):
+        def forward(self, x):
+            return super().forward(x) / (1 if self.training else 0)
+
+    embedder = make(encoder=lambda spec: Spoilt(5, 8))
+    with pytest.warns(CollapseWarning, match="The embedding or its projection is not finite"):
+        embedder.fit(X)
+    assert embedder.n_iter_ == 2
 
 
 def test_streams_are_not_judged(make):
