@@ -41,6 +41,8 @@ from .training import (
 # Streams of the seed. A new purpose gets a new number, so that the others' draws stay as they are.
 WEIGHTS, BATCHES, VIEWS, VALIDATION_ROWS, VALIDATION_VIEWS, FOREIGN = range(6)
 
+LEAST_STEPS = 50  # of a run that are worth a recording, which takes as long as some of them (a guess: not measured)
+
 
 def auto_epochs(n, batch_size, modality):
     """Epochs for `n` rows: few rows need more passes for the same number of steps."""
@@ -236,11 +238,14 @@ class Fit:
         """What records whole training steps; None where that is not wanted or not possible.
 
         A recording knows nothing of what Python does in a step: it takes rows that are on the device, an optimizer that
-        reads nothing on the host, parts that are known here, and callbacks that leave the gradients alone.
+        reads nothing on the host, parts that are known here, and callbacks that leave the gradients alone. A run of
+        few steps, as `partial_fit` may be, is not worth it.
         """
         embedder = self.embedder
+        n_steps = cut(len(train), embedder.batch_size)[0] * (self.n_epochs - self.n_done)
         possible = (
             embedder.compile
+            and n_steps >= LEAST_STEPS
             and isinstance(train, torch.Tensor)
             and isinstance(embedder.optimizer, str)
             and all(is_ours(part) for role, part in self.parts.items() if role != "preprocessor")

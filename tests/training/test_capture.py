@@ -3,6 +3,7 @@
 Without a GPU, a recorder that records nothing but the function stands for CUDA graphs.
 """
 
+import copy
 import gc
 import weakref
 
@@ -70,6 +71,7 @@ def recorded(monkeypatch):
     """Have steps on the CPU recorded; without a compiler, which would take half a minute for images."""
     monkeypatch.setitem(RECORDERS, "cpu", Calls)
     monkeypatch.setattr(Calls, "made", [])
+    monkeypatch.setattr(_fitting, "LEAST_STEPS", 0)
     monkeypatch.setattr(_fitting, "check_compiler", lambda device: None)
     monkeypatch.setattr(_fitting, "compiled_module", lambda module: module)
     monkeypatch.setattr(_fitting, "compiled_by", lambda augmentation, compiled: augmentation)
@@ -89,6 +91,13 @@ def assert_same_fit(a, b):
             np.testing.assert_array_equal(found[name], wanted[name], err_msg=name)
 
 
+class Copies(Callback):
+    """Copies what is trained, as a look at it in the middle of a fit does."""
+
+    def on_epoch_end(self, net, **kwargs):
+        self.copy = copy.deepcopy(net.module_)
+
+
 FITS = {
     "adamw": {},
     "sgd": {"optimizer": "sgd"},
@@ -99,6 +108,7 @@ FITS = {
     "early stopping": {"early_stopping": True, "n_iter_no_change": 2, "max_epochs": 6},
     "bfloat16": {"precision": "bfloat16"},
     "resnet": {"encoder": "resnet"},
+    "looked at": {"callbacks": [Copies()]},
 }
 
 
@@ -259,7 +269,15 @@ def test_callbacks_that_reach_into_steps():
 def test_only_on_a_gpu_and_only_if_asked(make, X, monkeypatch):
     assert list(RECORDERS) == ["cuda"]
     monkeypatch.setitem(RECORDERS, "cpu", Fails)  # which would warn
-    make().fit(X)
+    make(max_epochs=20).fit(X)
+
+
+def test_few_steps_are_not_worth_it(make, X, recorded, monkeypatch):
+    monkeypatch.setattr(_fitting, "LEAST_STEPS", 12)
+    make(max_epochs=2, compile=True).fit(X).partial_fit(X)
+    assert not recorded
+    make(max_epochs=3, compile=True).fit(X)
+    assert len(recorded) == 1
 
 
 def test_a_recording_is_let_go_with_its_fit(make, X, recorded):
@@ -320,6 +338,7 @@ def graphs(monkeypatch):
             return replay
 
     monkeypatch.setitem(RECORDERS, "cuda", Counted)
+    monkeypatch.setattr(_fitting, "LEAST_STEPS", 0)
     monkeypatch.setattr(_fitting, "check_compiler", lambda device: None)
     monkeypatch.setattr(_fitting, "compiled_module", lambda module: module)
     monkeypatch.setattr(_fitting, "compiled_by", lambda augmentation, compiled: augmentation)
@@ -330,7 +349,7 @@ def graphs(monkeypatch):
 @needs_cuda
 @pytest.mark.parametrize("name", [name for name in FITS if name != "bfloat16"])
 def test_a_graph_trains_as_steps_do(make, X, graphs, name):
-    params = {**FITS[name], "device": "cuda", "precision": "float32", "max_epochs": 4}
+    params = {"max_epochs": 4, **FITS[name], "device": "cuda", "precision": "float32", "callbacks": [Copies()]}
     wanted = make(**params).fit(X)
     found, again = (make(**params, compile=True).fit(X) for _ in range(2))
     assert len(graphs) == 2
