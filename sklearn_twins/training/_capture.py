@@ -1,6 +1,7 @@
 """A training step recorded once and replayed: on a GPU, what Python does in a step is then a copy and one launch."""
 
 import contextlib
+import sys
 import threading
 import warnings
 from functools import lru_cache
@@ -82,7 +83,7 @@ class GraphRecorder:
             raise RecordingError(self.reason)
         # A recording that breaks off may leave its stream as the current one, and generators in the midst of it.
         drawn_from = [*generators, torch.cuda.default_generators[self.device.index]]
-        current = torch.cuda.current_stream(self.device)
+        current, handled = torch.cuda.current_stream(self.device), sys.exc_info()[1]
         try:
             with _one_at_a_time, torch.cuda.device(self.device), torch.cuda.stream(current):
                 graph = torch.cuda.CUDAGraph()
@@ -97,9 +98,10 @@ class GraphRecorder:
         except Exception as error:
             for generator in drawn_from:
                 generator.graphsafe_set_state(generator.clone_state())
-            if interrupted(error):
+            first = origin(error, handled)
+            if isinstance(first, KeyboardInterrupt):
                 raise KeyboardInterrupt from error
-            raise RecordingError(first_line(error)) from error
+            raise RecordingError(first_line(first)) from error
 
         def replay():
             graph.replay()
@@ -128,11 +130,14 @@ class GraphRecorder:
                 self.reason = "an operation of the step waits for the device"
 
 
-def interrupted(error):
-    """Whether an error came out of the handling of Ctrl-C."""
-    while error is not None and not isinstance(error, KeyboardInterrupt):
+def origin(error, handled=None):
+    """What an error came of: the end of a spoilt recording raises one of its own.
+
+    An error that the caller was handling before, such as the interrupt of an earlier fit, has no part in it.
+    """
+    while error.__context__ not in (None, handled):
         error = error.__context__
-    return error is not None
+    return error
 
 
 def first_line(error):

@@ -3,8 +3,10 @@
 Without a GPU, a recorder that records nothing but the function stands for CUDA graphs.
 """
 
+import contextlib
 import copy
 import gc
+import warnings
 import weakref
 
 import numpy as np
@@ -17,14 +19,14 @@ from sklearn_twins import _fitting
 from sklearn_twins._components import Augmentation
 from sklearn_twins.augmentations import Chain, GaussianNoise, MarginalCorruption
 from sklearn_twins.networks import ConvNetEncoder, MLPProjector
-from sklearn_twins.training import RECORDERS, reaches_into_steps
+from sklearn_twins.training import RECORDERS, _capture, reaches_into_steps
 from sklearn_twins.training._capture import (
     WARMUP_STEPS,
     GraphRecorder,
     RecordedStep,
     RecordingError,
     first_line,
-    interrupted,
+    origin,
 )
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -319,11 +321,128 @@ def test_what_an_error_is():
         except KeyboardInterrupt:
             raise RuntimeError("capture\nspoilt")  # noqa: B904
     except RuntimeError as error:
-        assert interrupted(error) and first_line(error) == "capture"
-    assert not interrupted(RuntimeError("mine")) and first_line(RuntimeError()) == "RuntimeError"
+        assert isinstance(origin(error), KeyboardInterrupt) and first_line(error) == "capture"
+        assert origin(error, error.__context__) is error
+    alone = RuntimeError()
+    assert origin(alone) is alone and first_line(alone) == "RuntimeError"
 
 
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="There is no CUDA device here.")
+
+
+class Cuda:
+    """What a `GraphRecorder` asks of torch.cuda, noted in order; `spoils` recordings in the end."""
+
+    class Stream:
+        def __init__(self, log, name):
+            self.log, self.name = log, name
+
+        def wait_stream(self, other):
+            self.log.append(f"{self.name} waits for {other.name}")
+
+        def synchronize(self):
+            self.log.append("the host waits")
+
+    def __init__(self, monkeypatch, spoils=False):
+        self.log, self.spoils, self.mode, self.n_mended = [], spoils, 0, 0
+        self.streams, side = [self.Stream(self.log, "main")], self.Stream(self.log, "side")
+        monkeypatch.setattr(_capture, "side_stream", lambda device: side)
+        for name in ("stream", "graph", "device", "set_sync_debug_mode"):
+            monkeypatch.setattr(torch.cuda, name, getattr(self, name))
+        monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)
+        monkeypatch.setattr(torch.cuda, "current_stream", lambda device: self.streams[-1])
+        monkeypatch.setattr(torch.cuda, "get_sync_debug_mode", lambda: self.mode)
+        monkeypatch.setattr(torch.cuda, "CUDAGraph", lambda: self)
+        monkeypatch.setattr(torch.cuda, "default_generators", (self,))
+
+    @contextlib.contextmanager
+    def stream(self, stream):
+        before = list(self.streams)
+        self.streams.append(stream)
+        try:
+            yield
+        finally:
+            self.streams[:] = before
+
+    @contextlib.contextmanager
+    def graph(self, graph, stream, capture_error_mode):
+        self.log.append(f"recorded on {stream.name}")
+        self.streams.append(stream)
+        try:
+            yield
+        finally:
+            if self.spoils:  # and leaves its stream the current one, as torch does
+                raise RuntimeError("spoilt by an error before")
+            self.streams.pop()
+
+    def device(self, device):
+        return contextlib.nullcontext()
+
+    def set_sync_debug_mode(self, mode):
+        self.mode = mode
+
+    def register_generator_state(self, generator):
+        self.log.append("draws")
+
+    def replay(self):
+        self.log.append("replayed")
+
+    def clone_state(self):
+        return self
+
+    def graphsafe_set_state(self, state):
+        self.n_mended += 1
+
+
+def total(x):
+    return x.sum().reshape(1)
+
+
+def take(step, function, n=5):
+    return [step(function, torch.full((2,), float(i)), [torch.cuda.default_generators[0]]) for i in range(n)]
+
+
+def test_what_is_asked_of_cuda(monkeypatch):
+    cuda = Cuda(monkeypatch)
+    step = RecordedStep(GraphRecorder(torch.device("cuda")))
+    assert [loss.item() for loss in take(step, total)][:3] == [0, 2, 4]
+    step.release()
+    warm = ["side waits for main", "main waits for side"] * WARMUP_STEPS
+    assert cuda.log == [*warm, "draws", "recorded on side", "replayed", "replayed", "the host waits"]
+    assert len(cuda.streams) == 1 and cuda.mode == 0
+
+
+def test_a_step_that_waits_is_not_recorded(monkeypatch):
+    cuda = Cuda(monkeypatch)
+
+    def waits(x):
+        if cuda.mode == "warn":
+            warnings.warn("called a synchronizing CUDA operation", stacklevel=1)
+        return total(x)
+
+    with pytest.raises(RecordingError, match="waits for the device"):
+        take(RecordedStep(GraphRecorder(torch.device("cuda"))), waits)
+    assert "recorded on side" not in cuda.log and cuda.mode == 0
+
+
+@pytest.mark.parametrize("error", [ValueError("the cause"), KeyboardInterrupt()])
+def test_a_spoilt_recording_is_cleared_away(monkeypatch, error):
+    """Also in a fit that is begun where an interrupt is handled."""
+    cuda, calls = Cuda(monkeypatch, spoils=True), []
+
+    def fails(x):
+        calls.append(x)
+        if len(calls) > WARMUP_STEPS:
+            raise error
+        return total(x)
+
+    expected = (KeyboardInterrupt, None) if isinstance(error, KeyboardInterrupt) else (RecordingError, "^the cause$")
+    try:
+        raise KeyboardInterrupt
+    except KeyboardInterrupt:
+        with pytest.raises(expected[0], match=expected[1]):
+            take(RecordedStep(GraphRecorder(torch.device("cuda"))), fails)
+    assert len(cuda.streams) == 1 and cuda.n_mended == 2  # the step's generator and torch's own
 
 
 @pytest.fixture
