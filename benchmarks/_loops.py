@@ -43,7 +43,8 @@ def barlow_twins(z_a, z_b):
 
 def bare_step(net, x_a, x_b, autocast=None):
     """A function that takes one step of the limit: views that lie ready, and the network's own arithmetic."""
-    optimizer = torch.optim.AdamW(net.parameters(), fused=True)
+    on_gpu = x_a.device.type == "cuda"
+    optimizer = torch.optim.AdamW(net.parameters(), fused=True, capturable=on_gpu)
 
     def step():
         optimizer.zero_grad(set_to_none=True)
@@ -53,6 +54,20 @@ def bare_step(net, x_a, x_b, autocast=None):
         optimizer.step()
 
     return step
+
+
+def captured(step, n_warm=3):
+    """A function that replays a step as a CUDA graph, made after torch's notes on capturing a whole network."""
+    side = torch.cuda.Stream()
+    side.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(side):
+        for _ in range(n_warm):
+            step()
+    torch.cuda.current_stream().wait_stream(side)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph, stream=side):
+        step()
+    return graph.replay
 
 
 class TwoViews(Dataset):
@@ -115,9 +130,9 @@ class OwnLoss(nn.Module):
         return barlow_twins(*projections)
 
 
-def skorch_epoch(net, X, batch):
-    """A function that trains for one epoch with skorch as it comes."""
-    learner = NeuralNet(
+def skorch_learner(net, batch, device):
+    """skorch as it comes."""
+    return NeuralNet(
         TwoPasses(net),
         OwnLoss,
         optimizer=torch.optim.AdamW,
@@ -127,9 +142,32 @@ def skorch_epoch(net, X, batch):
         iterator_train__shuffle=True,
         iterator_train__drop_last=True,
         verbose=0,
+        device=device,
     ).initialize()
-    pairs = Pairs(X)
+
+
+def skorch_epoch(net, X, batch, device="cpu"):
+    """A function that trains for one epoch with skorch and its own loader."""
+    learner, pairs = skorch_learner(net, batch, device), Pairs(X)
     return lambda: learner.partial_fit(pairs)
+
+
+def skorch_resident_epoch(net, X, batch, device):
+    """A function that trains for one epoch with skorch's steps on rows on the device, with views made there."""
+    learner, data = skorch_learner(net, batch, device), torch.from_numpy(X).to(device)
+    columns = torch.arange(data.shape[1], device=device)
+
+    def view(x, rate=0.3):
+        donors = torch.randint(len(data), x.shape, device=device)
+        return torch.where(torch.rand(x.shape, device=device) < rate, data[donors, columns], x)
+
+    def epoch():
+        order = torch.randperm(len(data), device=device)
+        for rows in order[: len(data) // batch * batch].split(batch):
+            x = data[rows]
+            learner.train_step((torch.stack([view(x), view(x)], 1), 0))["loss"].item()  # which skorch records
+
+    return epoch
 
 
 def alternate(variants, rounds, clock):

@@ -61,8 +61,7 @@ class BarlowTwinsEmbedder(
     max_epochs : "auto" or int, default="auto"
         Passes over the rows at most. "auto" makes 1,000 steps in 5 to 200 epochs; of images 5,000 in 20 to 100.
     batch_size : int, default=256
-        Rows in a batch at most. Rows are cut into equal batches; fewer rows than there are batches are left over
-        and sit out an epoch.
+        Rows in a batch at most. Rows are cut into equal batches; fewer than there are batches sit out an epoch.
     early_stopping : bool, default=False
         Whether to hold out rows, stop when their loss has ceased to fall, and keep the best weights.
     validation_fraction : float, default=0.1
@@ -87,7 +86,8 @@ class BarlowTwinsEmbedder(
         Type of the networks' products: "auto" is bfloat16 on GPUs that have it, else float32, as objectives always are.
     compile : bool, default=False
         Whether to torch.compile what pays in long fits, half a minute once a process: the colours of image views, and
-        networks (those of tables on a GPU only).
+        networks (of tables on a GPU only). There, steps are also replayed as a CUDA graph, if samples are on the GPU,
+        `optimizer` is a name, parts are the package's own, and no callback takes gradients or freezes weights.
     n_jobs : int or None, default=None
         CPU threads that share one operation. None means 1, -1 all cores. Another number rounds differently, so
         the default does not depend on the machine; more pay on large networks and a quiet machine, and lose much

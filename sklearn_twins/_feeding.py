@@ -40,6 +40,45 @@ def prefetched(fetch, items):
                 future.cancel()
 
 
+def copied_ahead(batches, device):
+    """Batches in pinned memory brought to a GPU, each one while the one before is worked on.
+
+    Copies are made on a stream of their own. What works on a batch waits for its copy alone, not for the next one's;
+    and its memory, which belongs to that stream, is not given away before that work is done.
+
+    Parameters
+    ----------
+    batches : iterable of Tensor
+        In pinned memory.
+    device : torch.device
+        The GPU.
+
+    Yields
+    ------
+    batch : Tensor
+        On the GPU, for work on the stream that is the current one then.
+    """
+    copies, ahead = torch.cuda.Stream(device), None
+
+    def begun(batch):
+        with torch.cuda.stream(copies):
+            return batch.to(device, non_blocking=True), copies.record_event()
+
+    def arrived(there, copied):
+        current = torch.cuda.current_stream(device)
+        current.wait_event(copied)
+        there.record_stream(current)
+        return there
+
+    for batch in batches:
+        next_one = begun(batch)
+        if ahead is not None:
+            yield arrived(*ahead)
+        ahead = next_one
+    if ahead is not None:
+        yield arrived(*ahead)
+
+
 class Shared:
     """An array's memory, said to be writable: torch warns of arrays that are not, though nobody writes to them."""
 
@@ -124,7 +163,11 @@ class HostRows:
         """
         order = order.cpu().numpy()
         parts = (order[start : start + size] for start in range(0, len(order), size))
-        for batch in prefetched(self.read, parts):
+        read = prefetched(self.read, parts)
+        if self.device.type == "cuda":
+            yield from copied_ahead(read, self.device)
+            return
+        for batch in read:
             yield batch.to(self.device, non_blocking=True)
 
     def __getitem__(self, rows):

@@ -13,13 +13,14 @@ from ._diagnosis import N_ROWS, circumstances, warn_of_collapse
 from ._feeding import place, tell
 from ._inference import embed
 from ._modalities import MODALITIES
-from ._parts import check_module, check_owner, check_unchanged, is_foreign, resolve_parts
+from ._parts import check_module, check_owner, check_unchanged, is_foreign, is_ours, resolve_parts
 from ._persistence import Recipe, finish, fitted_state
 from ._progress import FitTasks
 from ._runtime import (
     choose_device,
     choose_precision,
     choose_seed,
+    convolutions_tuned,
     count_threads,
     global_generators_seeded,
     make_generator,
@@ -27,10 +28,20 @@ from ._runtime import (
 )
 from .augmentations import make_views
 from .networks import output_width
-from .training import Plan, Training, check_callbacks, cut, default_learning_rate
+from .training import (
+    RECORDERS,
+    Plan,
+    Training,
+    check_callbacks,
+    cut,
+    default_learning_rate,
+    reaches_into_steps,
+)
 
 # Streams of the seed. A new purpose gets a new number, so that the others' draws stay as they are.
 WEIGHTS, BATCHES, VIEWS, VALIDATION_ROWS, VALIDATION_VIEWS, FOREIGN = range(6)
+
+LEAST_STEPS = 50  # of a run that are worth a recording, which takes as long as some of them (a guess: not measured)
 
 
 def auto_epochs(n, batch_size, modality):
@@ -90,7 +101,8 @@ class Fit:
             attributes = fitted_state(embedder)
             tasks.end(lambda: attributes)
             return attributes
-        with settled(self.device, self.n_threads), self._foreign_generators():
+        tuned = convolutions_tuned(self.device) if embedder.modality == "image" else contextlib.nullcontext()
+        with settled(self.device, self.n_threads), tuned, self._foreign_generators():
             self.training = self._training()
             self.samples = None
             try:
@@ -192,7 +204,7 @@ class Fit:
             augmentation = compiled_by(augmentation, compiled)
         train, valid = self._split()
         return Training(
-            self._plan(),
+            self._plan(train),
             encoder,
             check_module("projector", parts["projector"].build(self.width, weights)),
             parts["objective"],
@@ -222,7 +234,26 @@ class Fit:
             tell(train, samples)
         return train, valid
 
-    def _plan(self):
+    def _recorder(self, train):
+        """What records whole training steps; None where that is not wanted or not possible.
+
+        A recording knows nothing of what Python does in a step: it takes rows that are on the device, an optimizer that
+        reads nothing on the host, parts that are known here, and callbacks that leave the gradients alone. A run of
+        few steps, as `partial_fit` may be, is not worth it.
+        """
+        embedder = self.embedder
+        n_steps = cut(len(train), embedder.batch_size)[0] * (self.n_epochs - self.n_done)
+        possible = (
+            embedder.compile
+            and n_steps >= LEAST_STEPS
+            and isinstance(train, torch.Tensor)
+            and isinstance(embedder.optimizer, str)
+            and all(is_ours(part) for role, part in self.parts.items() if role != "preprocessor")
+            and not reaches_into_steps(embedder.callbacks)
+        )
+        return RECORDERS.get(self.device.type) if possible else None
+
+    def _plan(self, train):
         embedder = self.embedder
         rate = embedder.learning_rate
         return Plan(
@@ -241,6 +272,7 @@ class Fit:
             verbose=int(embedder.verbose),
             keep_epochs=bool(embedder.warm_start),
             compiled=compiled_module if self.compile else None,
+            recorder=self._recorder(train),
         )
 
     def _foreign_generators(self):

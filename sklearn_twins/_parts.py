@@ -65,6 +65,14 @@ def is_foreign(part):
     return any(callable(value) and not isinstance(value, Component) for value in part.get_params().values())
 
 
+def is_ours(part):
+    """Whether a part, and each component in it, is one of the package's own, so that what it does is known here."""
+    if is_foreign(part):
+        return False
+    components = [value for value in (part, *part.get_params().values()) if isinstance(value, Component)]
+    return all(type(component).__module__.startswith(f"{__package__}.") for component in components)
+
+
 def same(was, now):
     """Whether two parts are alike: of one type, with the same parameters; modules with the same weights."""
     if was is now:

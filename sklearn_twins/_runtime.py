@@ -15,6 +15,8 @@ PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16}
 _threads_lock = threading.Lock()
 _generators_lock = threading.RLock()
 _pinned = {"users": 0, "outer": None, "inner": None}
+_cudnn_lock = threading.Lock()
+_cudnn = {"users": 0, "outer": None}
 _nested = threading.local()
 
 
@@ -146,6 +148,36 @@ def threads_pinned(n_threads):
             _pinned["users"] -= 1
             _nested.depth -= 1
             torch.set_num_threads(before)
+
+
+@contextlib.contextmanager
+def convolutions_tuned(device):
+    """Let cuDNN try its kernels for each shape that it meets, and keep the quickest; its setting is put back.
+
+    For a fit, whose batches are all alike. Not where deterministic kernels are asked for. Whether products are made in
+    TF32 is left to torch's own settings, as the caller has them.
+
+    Parameters
+    ----------
+    device : torch.device
+        Where convolutions are computed; nothing is done unless by CUDA.
+    """
+    cudnn = torch.backends.cudnn
+    if device.type != "cuda" or cudnn.deterministic or torch.are_deterministic_algorithms_enabled():
+        yield
+        return
+    with _cudnn_lock:  # the setting is the process's: the first fit remembers it, the last one puts it back
+        if _cudnn["users"] == 0:
+            _cudnn["outer"] = cudnn.benchmark
+        _cudnn["users"] += 1
+        cudnn.benchmark = True
+    try:
+        yield
+    finally:
+        with _cudnn_lock:
+            _cudnn["users"] -= 1
+            if _cudnn["users"] == 0:
+                cudnn.benchmark = _cudnn["outer"]
 
 
 def count_threads(n_jobs):

@@ -51,7 +51,8 @@ def embed_views(embedder, samples, n_views, augmentation, random_state):
     generator = make_generator(seed, VIEWS, device)
     foreign = global_generators_seeded(make_generator(seed, FOREIGN).initial_seed(), device)
     autocast = choose_precision(embedder.precision, device)
-    n, size, embedding = len(samples), block_rows(samples.shape[1:], count_weights(encoder)), None
+    n, n_weights, embedding = len(samples), count_weights(encoder), None
+    size = block_rows(samples.shape[1:], n_weights, device.type == "cuda")
     data = place(samples, device, embedder.storage)
     with (
         settled(device, count_threads(embedder.n_jobs)),

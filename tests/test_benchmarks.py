@@ -16,6 +16,10 @@ SMALL = {
     "cifar10.py": ["--epochs", "1", "--encoder", "convnet", "--projection", "16"],
     "few_image_labels.py": ["--epochs", "1", "--threads", "1"],
     "few_labels.py": ["--seeds", "2", "--jobs", "1", "--datasets", "iris"],
+    "gpu.py": [
+        *["--device", "cpu", "--rows", "520", "--columns", "20", "--images", "64", "--image-batch", "16"],
+        *["--width", "4", "--rounds", "1", "--epochs", "1", "--workers", "0"],
+    ],
     "label_free_selection.py": ["--epochs", "1", "--configurations", "4", "--jobs", "1"],
     "memory_map.py": ["--gigabytes", "0.001", "--side", "16"],
     "objectives.py": ["--widths", "8", "40", "--batch", "16", "--rounds", "2"],

@@ -1,5 +1,6 @@
 """Samples on the device and elsewhere: the same batches, read ahead, in threads that end."""
 
+import contextlib
 import threading
 import time
 
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from sklearn_twins._feeding import HostRows, as_tensor, fits, in_memory_order, place, prefetched, tell
+from sklearn_twins._feeding import HostRows, as_tensor, copied_ahead, fits, in_memory_order, place, prefetched, tell
 from sklearn_twins.training._batches import Batches
 
 CPU = torch.device("cpu")
@@ -161,6 +162,47 @@ def test_auto_leaves_on_disk_what_is_there():
     assert isinstance(place(OnDisk(samples()), CPU, "auto"), HostRows)
 
 
+class Stream:
+    """Notes what a stream is asked for; events are the number of copies before them."""
+
+    def __init__(self, log, name):
+        self.log, self.name, self.n = log, name, 0
+
+    def record_event(self):
+        self.n += 1
+        self.log.append(("copied", self.n))
+        return self.n
+
+    def wait_event(self, event):
+        self.log.append((f"{self.name} waits for", event))
+
+
+def test_copies_are_one_batch_ahead_and_waited_for_one_by_one(monkeypatch):
+    """Without a GPU: the order in which its streams are asked for things."""
+    log, now = [], []
+    copies, works = Stream(log, "copies"), Stream(log, "works")
+
+    @contextlib.contextmanager
+    def on(stream):
+        now.append(stream)
+        yield
+        now.pop()
+
+    monkeypatch.setattr(torch.cuda, "Stream", lambda device: copies)
+    monkeypatch.setattr(torch.cuda, "stream", on)
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda device: now[-1] if now else works)
+    monkeypatch.setattr(torch.Tensor, "record_stream", lambda tensor, stream: log.append(("kept for", stream.name)))
+    for batch in copied_ahead(iter(torch.arange(3.0)), CPU):
+        assert not now, "the network works on its own stream"
+        log.append(("work on", int(batch)))
+    assert log == [
+        *[("copied", 1), ("copied", 2), ("works waits for", 1), ("kept for", "works"), ("work on", 0)],
+        *[("copied", 3), ("works waits for", 2), ("kept for", "works"), ("work on", 1)],
+        *[("works waits for", 3), ("kept for", "works"), ("work on", 2)],
+    ]
+    assert list(copied_ahead(iter([]), CPU)) == []
+
+
 def test_an_array_on_the_cpu_is_not_copied():
     array = samples()
     for storage in ("auto", "device"):
@@ -197,3 +239,18 @@ def test_batches_on_a_gpu(kind):
     batches = list(Batches(rows, 8, torch.Generator("cuda").manual_seed(0)))
     assert all(batch.device.type == "cuda" for batch in batches)
     np.testing.assert_array_equal(torch.cat(batches).cpu(), array[order[:21].numpy()])
+
+
+@pytest.mark.gpu
+def test_batches_on_a_gpu_are_not_overwritten_by_the_next_ones():
+    if not torch.cuda.is_available():
+        pytest.skip("There is no CUDA device here.")
+    array = np.arange(64 * 2**16, dtype=np.float32).reshape(64, -1)
+    a = torch.rand(2048, 2048, device="cuda")
+    sums = []
+    for batch in HostRows(array, torch.device("cuda")).batches(torch.arange(64), 4):
+        for _ in range(8):
+            a = (a @ a).clamp_(0, 1)  # which takes longer than a copy
+        sums.append(batch.double().sum() + 0 * a[0, 0])
+    wanted = array.reshape(16, -1).astype(np.float64).sum(1)
+    np.testing.assert_allclose(torch.stack(sums).cpu(), wanted, rtol=1e-6)

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from sklearn_twins._inference import block_rows, count_weights, embed, padded
+from sklearn_twins._inference import block_rows, count_weights, embed, gathered, padded, pinned_blocks
 
 
 class OnDisk:
@@ -46,6 +46,44 @@ def test_rows_in_a_block(shape, small, large):
     assert (block_rows(shape, 2**20 - 1), block_rows(shape, 2**20)) == (small, large)
 
 
+@pytest.mark.parametrize(
+    ("shape", "rows"), [((5,), 8192), ((1, 8, 8), 8192), ((3, 32, 32), 2048), ((3, 224, 224), 32), ((200, 512, 512), 1)]
+)
+def test_rows_in_a_block_of_a_gpu(shape, rows):
+    assert {block_rows(shape, n_weights, on_gpu=True) for n_weights in (1, 2**30)} == {rows}
+
+
+@pytest.mark.parametrize("n", [1, 8, 9, 61])
+def test_blocks_of_a_gpu_are_put_down_in_order_and_late(monkeypatch, n):
+    """Without a GPU: memory is not pinned, and an event notes when it is waited for."""
+    log, empty = [], torch.empty
+
+    class Event:
+        def __init__(self):
+            self.number = sum(name == "begun" for name, _ in log)
+            log.append(("begun", self.number))
+
+        def synchronize(self):
+            log.append(("waited for", self.number))
+
+    class Stream:
+        def record_event(self):
+            return Event()
+
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda device: Stream())
+    monkeypatch.setattr(torch, "empty", lambda *args, pin_memory=False, **kwargs: empty(*args, **kwargs))
+    monkeypatch.setattr(torch.Tensor, "pin_memory", lambda tensor: tensor.clone())
+    rows = np.random.default_rng(0).random((n, 3), dtype=np.float32)
+    outs = (2 * block.to(torch.bfloat16) for block in pinned_blocks(rows, 8))
+    embedding = gathered(outs, n, 8, torch.device("cpu"))
+    np.testing.assert_array_equal(embedding, (2 * torch.from_numpy(rows).to(torch.bfloat16)).float())
+    assert embedding.dtype == np.float32 and embedding.flags.owndata
+    n_blocks = -(-n // 8)
+    for i in range(n_blocks):
+        behind = log[: log.index(("waited for", i))]
+        assert ("begun", min(i + 2, n_blocks - 1)) in behind
+
+
 @pytest.mark.parametrize("axes", [(0, 1, 2, 3), (0, 3, 1, 2)])
 def test_padding_keeps_the_order_of_axes(axes):
     x = np.random.default_rng(0).random((3, 4, 5, 6)).transpose(axes)
@@ -79,3 +117,15 @@ def test_progress(X, capsys, verbose, out, err, source):
     captured = capsys.readouterr()
     assert out in captured.out and err in captured.err
     assert bool(captured.out) == bool(out) and bool(captured.err) == bool(err)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("source", [lambda X: X, OnDisk])
+def test_on_a_gpu_a_row_has_its_own_bits(X, source):
+    if not torch.cuda.is_available():
+        pytest.skip("There is no CUDA device here.")
+    net, many = encoder().cuda(), np.concatenate([X] * 40)  # more than one block of 512
+    whole = embed(net, source(many))
+    np.testing.assert_array_equal(whole[: len(X)], embed(net, source(X)))
+    np.testing.assert_array_equal(embed(net, source(X[7:8])), whole[7:8])
+    np.testing.assert_allclose(whole[: len(X)], embed(encoder(), X), rtol=1e-2, atol=1e-3)

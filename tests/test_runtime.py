@@ -12,6 +12,7 @@ from sklearn_twins._runtime import (
     choose_device,
     choose_precision,
     choose_seed,
+    convolutions_tuned,
     count_threads,
     global_generators_seeded,
     make_generator,
@@ -300,3 +301,33 @@ def test_generators_and_global_seeds_on_cuda():
     with global_generators_seeded(3, device):
         torch.rand(5, device=device)
     assert torch.equal(torch.cuda.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("before", [False, True])
+def test_cudnn_is_tuned_in_a_fit_and_as_it_was_after(monkeypatch, before):
+    cudnn, cuda = torch.backends.cudnn, torch.device("cuda")
+    monkeypatch.setattr(cudnn, "benchmark", before)
+    with convolutions_tuned(torch.device("cpu")):
+        assert cudnn.benchmark == before
+    first, second = convolutions_tuned(cuda), convolutions_tuned(cuda)
+    first.__enter__()
+    second.__enter__()  # of a fit in another thread
+    first.__exit__(None, None, None)
+    assert cudnn.benchmark
+    second.__exit__(None, None, None)
+    assert cudnn.benchmark == before
+    with pytest.raises(ZeroDivisionError), convolutions_tuned(cuda):
+        1 / 0  # noqa: B018
+    assert cudnn.benchmark == before
+
+
+def test_cudnn_is_left_alone_where_kernels_are_to_be_deterministic(monkeypatch):
+    cudnn, cuda = torch.backends.cudnn, torch.device("cuda")
+    monkeypatch.setattr(cudnn, "benchmark", False)
+    with monkeypatch.context() as patch:
+        patch.setattr(cudnn, "deterministic", True)
+        with convolutions_tuned(cuda):
+            assert not cudnn.benchmark
+    monkeypatch.setattr(torch, "are_deterministic_algorithms_enabled", lambda: True)
+    with convolutions_tuned(cuda):
+        assert not cudnn.benchmark

@@ -45,6 +45,7 @@ class TableStem(nn.Module):
         super().__init__()
         self.n_numbers = spec.n_numbers
         self.missing = list(spec.missing)
+        self.register_buffer("marked", torch.tensor(self.missing, dtype=torch.int64), persistent=False)
         expansion = resolve_expansion(expansion) if spec.n_numbers else None
         if expansion is not None and len(spec.edges) != spec.n_numbers:
             raise ValueError(
@@ -56,6 +57,16 @@ class TableStem(nn.Module):
         added = self.n_numbers * (self.expansion.width - 1) if self.expansion else 0
         self.width = spec.n_inputs + added
 
+    def draw(self, generator):
+        """Lay out which numbers are marked: beside the weights, or each batch would wait for them on a GPU.
+
+        Parameters
+        ----------
+        generator : torch.Generator
+            Not used: nothing is drawn.
+        """
+        self.marked = torch.tensor(self.missing, dtype=torch.int64)
+
     def forward(self, x):
         numbers = x[:, : self.n_numbers] if self.embeddings else x
         parts = [torch.nan_to_num(numbers, nan=0.0)]  # (batch, n_numbers)
@@ -63,7 +74,7 @@ class TableStem(nn.Module):
             absent = numbers.isnan().unsqueeze(2)  # (batch, n_numbers, 1)
             parts = [self.expansion(parts[0]).masked_fill(absent, 0.0).flatten(1)]  # (batch, n_numbers * width)
         if self.missing:
-            parts.append(torch.isnan(x[:, self.missing]).to(x.dtype))  # (batch, missing)
+            parts.append(torch.isnan(x[:, self.marked]).to(x.dtype))  # (batch, missing)
         if self.embeddings:
             parts.append(self.embeddings(x[:, self.n_numbers :]))
         return torch.cat(parts, dim=1) if len(parts) > 1 else parts[0]  # (batch, width)

@@ -1,8 +1,18 @@
 """Training: the loop that makes two views agree, ignorant of what the parts are."""
 
 from ._batches import cut
-from ._callbacks import check_callbacks
+from ._callbacks import check_callbacks, reaches_into_steps
+from ._capture import RECORDERS
 from ._optimizers import LARS, default_learning_rate
 from ._trainer import Plan, Training
 
-__all__ = ["LARS", "Plan", "Training", "check_callbacks", "cut", "default_learning_rate"]
+__all__ = [
+    "LARS",
+    "RECORDERS",
+    "Plan",
+    "Training",
+    "check_callbacks",
+    "cut",
+    "default_learning_rate",
+    "reaches_into_steps",
+]

@@ -2,10 +2,11 @@
 
 import time
 
-from skorch.callbacks import Callback, LRScheduler
+from skorch.callbacks import Callback, LRScheduler, ParamMapper
 
 from .._arrays import copy_tensors
 from ._net import StopTraining
+from ._optimizers import set_rate
 
 
 class LearningRate(Callback):
@@ -25,12 +26,12 @@ class LearningRate(Callback):
 
     def on_batch_begin(self, net, batch=None, training=None, **kwargs):
         if training:
-            for group in net.optimizer_.param_groups:
-                group["lr"] = self.rate(self.step)
+            self.last = self.rate(self.step)
+            set_rate(net.optimizer_, self.last)
             self.step += 1
 
     def on_epoch_end(self, net, **kwargs):
-        net.history.record("lr", net.optimizer_.param_groups[0]["lr"])
+        net.history.record("lr", self.last)
 
 
 class Timer(Callback):
@@ -137,6 +138,18 @@ class Bar(Progress):
         """Leave the bar as it is, whether training ended well or not."""
         if hasattr(self, "bar"):
             self.bar.close()
+
+
+def reaches_into_steps(callbacks):
+    """Whether a callback wants each step's gradients, or changes which weights are trained while training goes on."""
+    for item in callbacks or []:
+        callback = item[1] if isinstance(item, (tuple, list)) else item
+        kind = callback if isinstance(callback, type) else type(callback)
+        if issubclass(kind, ParamMapper) or kind.on_grad_computed is not Callback.on_grad_computed:
+            return True
+        if "on_grad_computed" in getattr(callback, "__dict__", ()):
+            return True
+    return False
 
 
 def check_callbacks(callbacks):

@@ -1,6 +1,7 @@
 """skorch's training loop over a resident tensor: the hooks in which it differs from skorch's own."""
 
 import math
+import warnings
 
 import torch
 from skorch import NeuralNet
@@ -8,7 +9,8 @@ from skorch.callbacks import EarlyStopping
 from torch import nn
 
 from ._batches import Batches
-from ._optimizers import make_optimizer
+from ._capture import RecordedStep, RecordingError
+from ._optimizers import make_optimizer, make_recordable
 
 
 class StopTraining(Exception):
@@ -61,6 +63,7 @@ class TwinsNet(NeuralNet):
         self.plan = plan
         self.project = plan.compiled(module) if plan.compiled else module
         self.generators = generators
+        self.recorded = RecordedStep(plan.recorder(plan.device)) if plan.recorder else None
         super().__init__(module, criterion=nn.Identity, device=None, train_split=None, verbose=0, **kwargs)
 
     @property
@@ -72,7 +75,13 @@ class TwinsNet(NeuralNet):
         self.optimizer_ = make_optimizer(
             plan.optimizer, self.module_, plan.learning_rate, plan.weight_decay, plan.device
         )
+        self.prepare_optimizer()
         return self
+
+    def prepare_optimizer(self):
+        """Let the optimizer's step be recorded if it is to be; again after its state was loaded."""
+        if self.recorded is not None:
+            make_recordable(self.optimizer_, self.plan.device, self.recorded.recorder.rate_dtype)
 
     def notify(self, method_name, **cb_kwargs):
         """Call every callback; skorch's EarlyStopping asks to stop by a KeyboardInterrupt, which nothing else does."""
@@ -127,6 +136,38 @@ class TwinsNet(NeuralNet):
             shape = tuple(loss.shape) if isinstance(loss, torch.Tensor) else type(loss).__name__
             raise TypeError(f"objective={self.objective!r} must return a scalar tensor. Got {shape}.")
         return loss, {}
+
+    def whole_step(self, x):
+        """All of a training step, with nothing in it that Python has to know.  # returns (1 + terms,)"""
+        self.optimizer_.zero_grad(set_to_none=True)
+        loss, terms = self.measure(x, self.generators["views"])
+        loss.backward()
+        self.optimizer_.step()
+        self.term_names = list(terms)
+        return torch.stack([loss.detach(), *(term.detach() for term in terms.values())])
+
+    def train_step(self, batch, **fit_params):
+        """A step, recorded and replayed if the plan says so and as long as that is possible."""
+        if self.recorded is not None:
+            try:
+                loss, *terms = self.recorded(self.whole_step, batch, [self.generators["views"]]).unbind()
+                return {"loss": loss, "terms": dict(zip(self.term_names, terms, strict=True)), "y_pred": None}
+            except RecordingError as error:
+                self.forget_recording()
+                warnings.warn(
+                    f"compile=True: a training step could not be recorded as a CUDA graph ({error}). Training goes on "
+                    "step by step, with the same result; compile=False avoids the attempt.",
+                    RuntimeWarning,
+                    stacklevel=2,
+                )
+        return super().train_step(batch, **fit_params)
+
+    def forget_recording(self):
+        """Let go of a recorded step, and of gradients that lie in its memory."""
+        if self.recorded is not None:
+            self.recorded.release()
+            self.recorded = None
+            self.optimizer_.zero_grad(set_to_none=True)
 
     def train_step_single(self, batch, **fit_params):
         loss, terms = self.measure(batch, self.generators["views"])

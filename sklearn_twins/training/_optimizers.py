@@ -59,6 +59,39 @@ def make_optimizer(optimizer, module, learning_rate, weight_decay, device):
     return made
 
 
+def make_recordable(optimizer, device, dtype):
+    """Keep on the device what an optimizer's step would else read on the host: its rate, one tensor for all groups."""
+    rate = torch.tensor(float(optimizer.param_groups[0]["lr"]), dtype=dtype, device=device)
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+        if "capturable" in group:
+            group["capturable"] = True
+
+
+def set_rate(optimizer, rate):
+    """Set the learning rate, in place where it is a tensor: a GPU is not waited for."""
+    tensors = {
+        id(group["lr"]): group["lr"] for group in optimizer.param_groups if isinstance(group["lr"], torch.Tensor)
+    }
+    for tensor in tensors.values():
+        tensor.fill_(rate)
+    for group in optimizer.param_groups:
+        if not isinstance(group["lr"], torch.Tensor):
+            group["lr"] = rate
+
+
+def portable(state):
+    """An optimizer's state as it would be had its step not been recordable: the rate a number, whatever the device."""
+    groups = []
+    for group in state["param_groups"]:
+        if isinstance(group["lr"], torch.Tensor):
+            group = {**group, "lr": float(group["lr"])}
+            if "capturable" in group:
+                group["capturable"] = False
+        groups.append(group)
+    return {**state, "param_groups": groups}
+
+
 class LARS(torch.optim.Optimizer):
     """Momentum SGD whose rate is scaled, layer by layer, to the weights' norm.
 
@@ -127,4 +160,8 @@ class LARS(torch.optim.Optimizer):
         if "momentum_buffer" not in state:
             state["momentum_buffer"] = torch.zeros_like(parameter)
         buffer = state["momentum_buffer"].mul_(group["momentum"]).add_(update)
-        parameter.add_(buffer, alpha=-group["lr"])
+        rate = group["lr"]
+        if isinstance(rate, torch.Tensor):  # whose value only the device knows
+            parameter.addcmul_(buffer, rate, value=-1)
+        else:
+            parameter.add_(buffer, alpha=-rate)

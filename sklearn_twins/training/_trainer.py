@@ -9,6 +9,7 @@ from .._arrays import to_arrays, to_tensors
 from ._batches import cut
 from ._callbacks import Bar, EpochHooks, LastEpoch, LearningRate, Lines, Timer
 from ._net import StopTraining, Twins, TwinsNet
+from ._optimizers import portable
 from ._schedules import SCHEDULES
 
 STREAM_WARMUP_STEPS = 100
@@ -47,6 +48,9 @@ class Plan:
         Whether an interrupted run can be wound back to its last finished epoch.
     compiled : callable, default=None
         ``compiled(module) -> callable``: what passes a batch through the networks; None: the networks themselves.
+    recorder : callable, default=None
+        ``recorder(device) -> recorder``, such as `GraphRecorder`: whole steps are recorded and replayed. None: they are
+        executed one by one. The rows must be a tensor, the optimizer one of the named ones.
     """
 
     optimizer: object
@@ -64,6 +68,7 @@ class Plan:
     verbose: int = 0
     keep_epochs: bool = False
     compiled: callable = None
+    recorder: callable = None
 
 
 class Training:
@@ -139,7 +144,8 @@ class Training:
             self.bar.close()
 
     def release(self):
-        """Let go of the rows and of the caller's hooks, which may refer back to the run."""
+        """Let go of the rows, a recorded step, and the caller's hooks, which may refer back to the run."""
+        self.net.forget_recording()
         self.train = self.valid = self.net.donors = None
         self.hooks.begin = self.hooks.end = None
 
@@ -171,7 +177,7 @@ class Training:
         """
         return {
             "projector": to_arrays(self.net.module_.projector.state_dict()),
-            "optimizer": to_arrays(self.net.optimizer_.state_dict()),
+            "optimizer": to_arrays(portable(self.net.optimizer_.state_dict())),
             "generators": to_arrays({name: g.get_state() for name, g in self.net.generators.items()}),
             "device": self.plan.device.type,
             "n_steps": self.n_steps + sum(self.net.history[:, "train_batch_count"]),
@@ -218,6 +224,7 @@ class Training:
     def _restore(self, state):
         self.net.optimizer_.load_state_dict(to_tensors(state["optimizer"]))
         lay_out(self.net.optimizer_)
+        self.net.prepare_optimizer()
         if state["device"] == self.plan.device.type:
             for name, saved in to_tensors(state["generators"]).items():
                 self.net.generators[name].set_state(saved)

@@ -144,3 +144,17 @@ def test_tables_are_refused(component):
     for call in (lambda: component(x, x, seeded()), lambda: bound(component, (4,))):
         with pytest.raises(ValueError, match=f"{type(component).__name__} makes views of images"):
             call()
+
+
+def test_no_image_is_looked_for_where_they_are_masked(monkeypatch):
+    """As on a GPU, which would wait for the number of those that are found."""
+
+    def nonzero(x):
+        raise AssertionError("waits")
+
+    steps = bind(ImageViews(blur=0.5), SampleSpec((3, 64, 64)), CPU)
+    x, drawn = torch.rand(8, 3, 64, 64), steps.draw(8, seeded())
+    monkeypatch.setattr(torch.Tensor, "nonzero", nonzero)
+    steps.apply(x, drawn, masked=True)
+    with pytest.raises(AssertionError, match="waits"):
+        steps.apply(x, drawn)

@@ -209,3 +209,13 @@ def test_weights_go_from_one_stem_to_another(spec):
         for table in stem.parameters():
             table += 1
     assert torch.equal(other(x), expected) and torch.equal(copied(x), expected)
+
+
+def test_marks_are_laid_out_beside_the_weights_and_not_saved():
+    """On a GPU a list would be copied there for each batch, which waits for it."""
+    spec = SampleSpec((3,), missing=(0, 2))
+    with torch.device("meta"):
+        stem = TableStem(spec)
+    assert stem.marked.is_meta and not stem.state_dict()
+    stem.to_empty(device="cpu").draw(torch.Generator())
+    assert stem.marked.tolist() == TableStem(spec).marked.tolist() == [0, 2]
