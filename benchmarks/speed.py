@@ -1,6 +1,6 @@
 """How much of a fit is the network's own arithmetic, and how much faster it is than other loops.
 
-    python benchmarks/speed.py [--sections tabular images scaling busy methods] [--rows 20000] [--images 10000]
+    python benchmarks/speed.py [--sections tabular images scaling busy memory methods] [--rows 20000] [--images 10000]
                                [--rounds 7] [--threads 1]
 
 The limit is a step bare, computed here: two views that lie ready, two passes, the objective written out, backward,
@@ -12,6 +12,7 @@ tabular  a step of a fit against its limit, in float32 and in bfloat16, and agai
          self-supervision do;
 images   the same on images of 32 x 32 x 3, with the default views;
 scaling  seconds a row, of a thousand rows to a million;
+memory   the most that a fit adds to the memory of X;
 busy     a fit beside another busy process on each core but one, against the same fit alone;
 methods  a whole default fit, PCA, UMAP (if installed) and an autoencoder of scikit-learn's, with the accuracy of
          logistic regression on 25 labels a class.
@@ -23,6 +24,7 @@ single parts.
 import argparse
 import multiprocessing
 import platform
+import resource
 import time
 import warnings
 
@@ -174,6 +176,33 @@ def busy(options):
         print(f"| {name} | {cells} |", flush=True)
 
 
+def peak(n, n_columns, results):
+    """Bytes that a fit of one epoch needs at its peak, beyond what a small fit did; in a process of its own."""
+    torch.set_num_threads(1)
+    X = np.random.default_rng(0).standard_normal((n, n_columns), dtype=np.float32)  # with no larger array on the way
+    embedder = BarlowTwinsEmbedder(max_epochs=1, random_state=0)
+    embedder.fit(X[:2_000])
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    embedder.fit(X)
+    results.put(1024 * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before))
+
+
+def memory(options):
+    """What a fit adds to the memory that holds X already."""
+    print("\n## memory: at the peak of a fit, beyond X itself and a process that has fitted 2,000 rows")
+    print_header(["rows", "X, MB", "added, MB", "X and added / X"])
+    spawn = multiprocessing.get_context("spawn")
+    for n in (100_000, 400_000, 1_000_000):
+        if n > options.most_rows:
+            break
+        results = spawn.Queue()
+        process = spawn.Process(target=peak, args=(n, options.columns, results))
+        process.start()
+        added, size = results.get(), 4 * n * options.columns
+        process.join()
+        print(f"| {n:,} | {size / 1e6:.0f} | {added / 1e6:.0f} | {1 + added / size:.2f} |", flush=True)
+
+
 class Autoencoder(MLPRegressor):
     """scikit-learn's network, trained to give back its input; its code is the middle one of three layers."""
 
@@ -223,7 +252,14 @@ def methods(options):
         print(f"| {name} | {cells} ± {np.std(scores, ddof=1):.3f} |", flush=True)
 
 
-SECTIONS = {"tabular": tabular, "images": images, "scaling": scaling, "busy": busy, "methods": methods}
+SECTIONS = {
+    "tabular": tabular,
+    "images": images,
+    "scaling": scaling,
+    "busy": busy,
+    "memory": memory,
+    "methods": methods,
+}
 
 
 def main():
@@ -232,7 +268,7 @@ def main():
     parser.add_argument("--rows", type=int, default=20_000)
     parser.add_argument("--columns", type=int, default=50)
     parser.add_argument("--images", type=int, default=10_000)
-    parser.add_argument("--most-rows", type=int, default=1_000_000, help="of the section scaling")
+    parser.add_argument("--most-rows", type=int, default=1_000_000, help="of the sections scaling and memory")
     parser.add_argument("--epochs", type=lambda text: text if text == "auto" else int(text), default="auto")
     parser.add_argument("--compile", action="store_true", help="compiled fits of images, too: a minute more")
     parser.add_argument("--rounds", type=int, default=7)
