@@ -170,6 +170,22 @@ def skorch_resident_epoch(net, X, batch, device):
     return epoch
 
 
+def repeated(step, n_steps):
+    """So many steps."""
+
+    def run():
+        for _ in range(n_steps):
+            step()
+
+    return run
+
+
+def cut(n, batch):
+    """Steps of an epoch and the rows of each, as fits have them."""
+    n_steps = -(-n // batch)
+    return n_steps, n // n_steps
+
+
 def alternate(variants, rounds, clock):
     """Seconds of each variant, round by round, the order turned about each time.
 

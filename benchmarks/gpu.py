@@ -31,7 +31,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from _data import load_images
-from _loops import alternate, bare_step, captured, mlp, ratio, skorch_epoch, skorch_resident_epoch
+from _loops import alternate, bare_step, captured, cut, mlp, ratio, repeated, skorch_epoch, skorch_resident_epoch
 from PIL import Image
 from speed import BATCH, SHAPES, print_header
 from torch import nn
@@ -62,16 +62,6 @@ def timed(work, device):
         work()
         wait(device)
         return time.perf_counter() - start
-
-    return run
-
-
-def repeated(step, n_steps):
-    """So many steps."""
-
-    def run():
-        for _ in range(n_steps):
-            step()
 
     return run
 
@@ -154,12 +144,6 @@ def show(name, variants, seconds, n_steps, n):
         first = f"{np.median(variants[loop].first):.2f}" if isinstance(variants[loop], Fits) else ""
         cells = f"{1e3 * np.median(values) / n_steps:.3f} | {ratio(seconds['limit'], values)}"
         print(f"| {name} | {loop} | {cells} | {n / np.median(values):,.0f} | {first} |", flush=True)
-
-
-def cut(n, batch):
-    """Steps of an epoch and the rows of each, as fits have them."""
-    n_steps = -(-n // batch)
-    return n_steps, n // n_steps
 
 
 def tabular(options):

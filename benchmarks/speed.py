@@ -31,7 +31,7 @@ import warnings
 import numpy as np
 import sklearn
 import torch
-from _loops import alternate, bare_step, convnet, loader_epoch, mlp, ratio, skorch_epoch
+from _loops import alternate, bare_step, convnet, cut, loader_epoch, mlp, ratio, repeated, skorch_epoch
 from sklearn.datasets import make_classification
 from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning
@@ -46,24 +46,6 @@ from sklearn_twins import BarlowTwinsEmbedder
 
 SHAPES = {"large, 4x256": (256, 256, 256, 256), "default, 3x256": (256, 256, 256), "tiny, 2x128": (128, 128)}
 BATCH = 256
-
-
-def steps_of(n):
-    """Steps of an epoch, and the rows of each."""
-    n_steps = -(-n // BATCH)
-    return n_steps, n // n_steps
-
-
-def repeated(step, n_steps):
-    """Seconds of so many steps."""
-
-    def run():
-        start = time.perf_counter()
-        for _ in range(n_steps):
-            step()
-        return time.perf_counter() - start
-
-    return run
 
 
 def fit_of(X, options, **params):
@@ -81,7 +63,7 @@ def print_header(columns):
 def tabular(options):
     """A step of a fit of a table."""
     X = np.random.default_rng(0).normal(size=(options.rows, options.columns)).astype(np.float32)
-    n_steps, batch = steps_of(len(X))
+    n_steps, batch = cut(len(X), BATCH)
     print(f"\n## tabular: {options.rows:,} x {options.columns}, batches of {batch}")
     print_header(["encoder", "loop", "ms a step", "of the float32 limit", "of its own limit", "rows/s"])
     x = torch.randn(2, batch, options.columns)
@@ -109,7 +91,7 @@ def show(name, seconds, n_steps, n):
 def images(options):
     """A step of a fit of images."""
     X = np.random.default_rng(0).integers(0, 256, (options.images, 32, 32, 3), dtype=np.uint8)
-    n_steps, batch = steps_of(len(X))
+    n_steps, batch = cut(len(X), BATCH)
     print(f"\n## images: {options.images:,} x 32 x 32 x 3, batches of {batch}, the default convnet and views")
     print_header(["encoder", "loop", "ms a step", "of the float32 limit", "of its own limit", "images/s"])
     plain = torch.randn(2, batch, 3, 32, 32)
