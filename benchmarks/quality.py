@@ -5,12 +5,14 @@
 
 On every table of a role ("tune" or "report"), for every seed: features are learnt from the training rows (10,000 at
 most) without labels; then, with 1, 5 and 25 labelled rows a class, and with 5 %, 25 % and all of the rows labelled,
-classifiers are fitted on them: logistic regression and 15 nearest neighbours on standardised features, and
-gradient-boosted trees; on the features alone, and beside the raw columns (scaled and one-hot). Few labels are drawn
-five times. Trees on many labels see raw columns, or features beside them.
+classifiers are fitted on them: logistic regression (C=1), 15 nearest neighbours and gradient-boosted trees; on the
+features alone, and on the features beside the raw columns. Few labels are drawn five times. With a quarter and more of
+the labels only raw columns and the embedder are judged, and trees, which do not split 20 rows, from 25 a class on.
 
-Features: raw columns; PCA; UMAP if installed; an encoder with random weights; a denoising autoencoder of the same
-shape; SCARF (the embedder with `objective="info_nce"` and one clean view); the embedder with its defaults.
+Features: raw columns (scaled numbers, one-hot categories); PCA (64 at most); UMAP (16) if installed; an encoder with
+random weights; a denoising autoencoder of the same shape; SCARF (the embedder with `objective="info_nce"` and one clean
+view); the embedder with its defaults, whose `transform` puts the columns beside the embedding by itself. PCA is left as
+it is; of the others each coordinate has the same variance, 12 in all; beside raw columns, these have 12 in all too.
 
 Results are kept in the cache directory, a file for each table, seed and features, so that a run that was interrupted
 goes on. Prints Markdown: balanced accuracy of logistic regression table by table, then for every classifier and number
@@ -19,6 +21,7 @@ losses, mean ranks, and seconds. Writes all of it to `results.csv` in the cache 
 """
 
 import argparse
+import itertools
 import json
 import os
 import platform
@@ -38,8 +41,6 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 from sklearn.neighbors import KNeighborsClassifier
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 import sklearn_twins
 from sklearn_twins import BarlowTwinsEmbedder, CollapseWarning
@@ -48,9 +49,10 @@ from sklearn_twins.augmentations import Identity, MarginalCorruption, Pair
 LABELS = (1, 5, 25, "5 %", "25 %", "100 %")
 DRAWS = 5  # of few labels; one of a share of the rows
 MOST_ROWS, MOST_TEST_ROWS = 10_000, 5_000
+TOTAL_VARIANCE = 12  # of features, and of raw columns beside them
 CLASSIFIERS = {
-    "logistic": lambda: make_pipeline(StandardScaler(), LogisticRegression(max_iter=1_000)),
-    "neighbors": lambda: make_pipeline(StandardScaler(), KNeighborsClassifier(15)),
+    "logistic": lambda: LogisticRegression(max_iter=1_000),
+    "neighbors": lambda: KNeighborsClassifier(15, weights="distance"),
     "trees": lambda: HistGradientBoostingClassifier(random_state=0),
 }
 
@@ -58,8 +60,9 @@ CLASSIFIERS = {
 def features_of(name, seed, max_epochs, n_raw):
     """A transformer, and whether it wants raw columns made numbers."""
     embedder = BarlowTwinsEmbedder(random_state=seed, max_epochs=max_epochs)
-    if name == "embedding":
+    if name == "embedder":
         return embedder, False
+    embedder.set_params(passthrough=False)
     if name == "SCARF":
         views = Pair(Identity(), MarginalCorruption(0.6))
         return embedder.set_params(objective="info_nce", augmentation=views), False
@@ -79,7 +82,7 @@ def features_of(name, seed, max_epochs, n_raw):
 
 def known_features():
     """Names of all features that can be had here."""
-    names = ["raw", "PCA", "random encoder", "autoencoder", "SCARF", "embedding"]
+    names = ["raw", "PCA", "random encoder", "autoencoder", "SCARF", "embedder"]
     try:
         import umap  # noqa: F401
     except ImportError:
@@ -121,7 +124,7 @@ def judged(Z_train, Z_test, y_train, y_test, labels, classifier):
         rows = draw(y_train, labels, seed)
         model = CLASSIFIERS[classifier]()
         if classifier == "neighbors":
-            model[-1].set_params(n_neighbors=min(15, len(rows)), weights="distance")
+            model.set_params(n_neighbors=min(15, len(rows)))
         model.fit(Z_train[rows], y_train[rows])
         accuracy = 100 * balanced_accuracy_score(y_test, model.predict(Z_test))
         found.append((accuracy, auc(model, Z_test, y_test)))
@@ -129,35 +132,55 @@ def judged(Z_train, Z_test, y_train, y_test, labels, classifier):
 
 
 def wanted(classifier, labels, kind, name):
-    """Whether a combination is judged: trees on many features and rows take minutes and say little."""
-    few = isinstance(labels, int)
-    return classifier != "trees" or few or kind == "beside" or name == "raw"
+    """Whether a combination is judged: some take minutes and say little, and trees do not split 20 rows."""
+    if classifier == "trees" and labels in (1, 5):
+        return False
+    if labels in ("25 %", "100 %") or classifier == "trees":
+        return name == "raw" or (name == "embedder" and kind == "beside")
+    return True
+
+
+def scaled(train, test, standardized):
+    """Features whose variances sum up to `TOTAL_VARIANCE`, each the same if `standardized`."""
+    deviation = train.std(0)
+    kept = deviation > 1e-6
+    train, test, deviation = train[:, kept], test[:, kept], deviation[kept]
+    scale = 1 / deviation if standardized else np.ones_like(deviation)
+    scale = scale * np.sqrt(TOTAL_VARIANCE / np.square(deviation * scale).sum())
+    return train * scale, test * scale
+
+
+def learnt(options, name, seed, X_train, X_test, raw_train, raw_test):
+    """Features of training and test rows: for each kind, a pair of arrays; and the seconds that they took."""
+    transformer, numbers = features_of(name, seed, options.epochs or "auto", raw_train.shape[1])
+    start = time.perf_counter()
+    if transformer is None:
+        return {"alone": (raw_train, raw_test)}, 0.0
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", CollapseWarning)
+        transformer.fit(raw_train if numbers else X_train)
+    train, test = (transformer.transform(X) for X in ((raw_train, raw_test) if numbers else (X_train, X_test)))
+    seconds = time.perf_counter() - start
+    if name == "embedder":
+        width = transformer.transform_views(X_train[:1], 1).shape[2]
+        return {"alone": (train[:, :width], test[:, :width]), "beside": (train, test)}, seconds
+    alone = (train, test) if name == "PCA" else scaled(train, test, standardized=True)
+    pairs = zip(scaled(raw_train, raw_test, standardized=False), scaled(*alone, standardized=False), strict=True)
+    return {"alone": alone, "beside": tuple(np.hstack(pair) for pair in pairs)}, seconds
 
 
 def run(options, table, seed, name):
     """All results of one table, seed and features, from the cache if they are there."""
     path = options.cache / f"{table}-{seed}-{name.replace(' ', '_')}.json"
     if not path.exists():
-        X_train, X_test, raw_train, raw_test, y_train, y_test = load(options.data, table, seed)
-        transformer, numbers = features_of(name, seed, options.epochs or "auto", raw_train.shape[1])
-        start = time.perf_counter()
-        Z_train, Z_test = raw_train, raw_test
-        if transformer is not None:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", CollapseWarning)
-                transformer.fit(raw_train if numbers else X_train)
-            Z_train = transformer.transform(raw_train if numbers else X_train)
-            Z_test = transformer.transform(raw_test if numbers else X_test)
-        seconds, rows = time.perf_counter() - start, []
-        kinds = {"alone": (Z_train, Z_test)}
-        if name != "raw":
-            kinds["beside"] = np.hstack([raw_train, Z_train]), np.hstack([raw_test, Z_test])
-        for kind, (train, test) in kinds.items():
-            for classifier in options.classifiers:
-                for labels in options.labels:
-                    if wanted(classifier, labels, kind, name):
-                        accuracy, area = judged(train, test, y_train, y_test, labels, classifier)
-                        rows.append((kind, classifier, str(labels), accuracy, area))
+        *X, y_train, y_test = load(options.data, table, seed)
+        kinds, seconds = learnt(options, name, seed, *X)
+        combinations = itertools.product(kinds, options.classifiers, options.labels)
+        rows = [
+            (kind, classifier, str(labels), *judged(*kinds[kind], y_train, y_test, labels, classifier))
+            for kind, classifier, labels in combinations
+            if wanted(classifier, labels, kind, name)
+        ]
         part = path.with_suffix(f".{os.getpid()}")
         part.write_text(json.dumps({"seconds": seconds, "rows": rows}), encoding="utf-8")
         part.rename(path)
@@ -173,46 +196,53 @@ def interval(gains, n=2_000):
     return np.percentile(drawn, [2.5, 97.5])
 
 
+def method_of(features, kind):
+    """What a kind of features is called."""
+    if features == "embedder":
+        return "embedder, as shipped" if kind == "beside" else "its embedding alone"
+    return features if kind == "alone" else f"{features} beside raw"
+
+
 def print_tables(means, labels):
-    """Balanced accuracy of logistic regression on features alone, table by table."""
-    wide = means.query("kind == 'alone' and classifier == 'logistic' and labels == @labels")
-    wide = wide.pivot_table(index="table", columns="features", values="accuracy")
+    """Balanced accuracy of logistic regression, table by table, and its mean."""
+    wide = means.query("(kind == 'alone' or features == 'embedder') and classifier == 'logistic' and labels == @labels")
+    wide = wide.pivot_table(index="table", columns="method", values="accuracy")
+    wide.loc["mean"] = wide.mean()
     print(f"\n## {labels} label(s) a class: logistic regression, balanced accuracy in percent\n")
     print(f"| table | {' | '.join(wide.columns)} |\n" + "|---" * (len(wide.columns) + 1) + "|")
     for table, row in wide.iterrows():
         print(f"| {table} | {' | '.join(f'{value:.1f}' for value in row)} |")
 
 
-def gains_of(means, kind, classifier, labels, features):
+def gains_of(means, method, classifier, labels, measure="accuracy"):
     """Gain over raw columns, one for each table; empty where there is none."""
-    part = means.query("classifier == @classifier and labels == @labels")
-    raw = part.query("features == 'raw'").set_index("table")["accuracy"]
-    ours = part.query("features == @features and kind == @kind").set_index("table")["accuracy"]
-    return (ours - raw).dropna().to_numpy()
+    part = means.query("classifier == @classifier and labels == @labels").set_index("table")
+    return (part.query("method == @method")[measure] - part.query("method == 'raw'")[measure]).dropna().to_numpy()
+
+
+def mean_ranks(means, kind):
+    """Mean rank over the tables, among raw columns and all features of a kind: a series by method and so on."""
+    part = means.query("kind == @kind or features == 'raw'")
+    ranks = part.groupby(["table", "classifier", "labels"])["accuracy"].rank(ascending=False)
+    return part.assign(rank=ranks).groupby(["method", "classifier", "labels"])["rank"].mean()
 
 
 def print_gains(means, options):
     """Gains over raw columns, over the tables."""
-    print("\n## Gain over raw columns, in points of balanced accuracy\n")
-    columns = ["features", "classifier", "labels", "mean (95 %)", "median", "won, tied, lost", "worst", "mean rank"]
+    print("\n## Gain over raw columns, in points of balanced accuracy, and mean rank among features of the kind\n")
+    columns = ["features", "classifier", "labels", "mean (95 %)", "median", "won, tied, lost", "worst", "AUC", "rank"]
     print(f"| {' | '.join(columns)} |\n" + "|---" * len(columns) + "|")
-    part = means.query("kind == 'alone'")
-    ranks = part.assign(rank=part.groupby(["table", "classifier", "labels"])["accuracy"].rank(ascending=False))
-    for kind in ("alone", "beside"):
-        for features in [name for name in options.features if name != "raw"]:
-            for classifier in options.classifiers:
-                for labels in map(str, options.labels):
-                    gains = gains_of(means, kind, classifier, labels, features)
-                    if not len(gains):
-                        continue
-                    low, high = interval(gains)
-                    cells = [f"{gains.mean():+.1f} ({low:+.1f} to {high:+.1f})", f"{np.median(gains):+.1f}"]
-                    cells.append(f"{(gains > 0.5).sum()}, {(abs(gains) <= 0.5).sum()}, {(gains < -0.5).sum()}")
-                    cells.append(f"{gains.min():+.1f}")
-                    own = ranks.query("features == @features and classifier == @classifier and labels == @labels")
-                    cells.append(f"{own['rank'].mean():.1f}" if kind == "alone" else "")
-                    name = features if kind == "alone" else f"{features} beside raw"
-                    print(f"| {name} | {classifier} | {labels} | {' | '.join(cells)} |")
+    for kind, features in itertools.product(("alone", "beside"), options.features):
+        ranks, method = mean_ranks(means, kind), method_of(features, kind)
+        for classifier, labels in itertools.product(options.classifiers, map(str, options.labels)):
+            gains = gains_of(means, method, classifier, labels)
+            if len(gains):
+                low, high = interval(gains)
+                area = gains_of(means, method, classifier, labels, "auc").mean()
+                cells = [f"{gains.mean():+.1f} ({low:+.1f} to {high:+.1f})", f"{np.median(gains):+.1f}"]
+                cells.append(f"{(gains > 0.5).sum()}, {(abs(gains) <= 0.5).sum()}, {(gains < -0.5).sum()}")
+                cells += [f"{gains.min():+.1f}", f"{area:+.1f}", f"{ranks[method, classifier, labels]:.1f}"]
+                print(f"| {method} | {classifier} | {labels} | {' | '.join(cells)} |")
 
 
 def draw_gains(means, path):
@@ -222,15 +252,18 @@ def draw_gains(means, path):
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    features = [name for name in means["features"].unique() if name != "raw"]
-    figure, axes = plt.subplots(figsize=(8, 0.6 * len(features) + 1.5), layout="constrained")
-    for place, name in enumerate(features):
-        gains = gains_of(means, "alone", "logistic", "5", name)
-        axes.plot(gains, np.full(len(gains), place), "o", alpha=0.6, color="tab:blue")
-        axes.plot(gains.mean(), place, "|", markersize=22, color="black")
+    methods = [method for method in means["method"].unique() if method != "raw"]
+    gains = {method: gains_of(means, method, "logistic", "5") for method in methods}
+    methods = sorted(methods, key=lambda method: gains[method].mean())
+    figure, axes = plt.subplots(figsize=(8, 0.35 * len(methods) + 1.5), layout="constrained")
+    for place, method in enumerate(methods):
+        color = "tab:orange" if method == "embedder, as shipped" else "tab:blue"
+        axes.plot(gains[method], np.full(len(gains[method]), place), "o", alpha=0.6, color=color)
+        axes.plot(gains[method].mean(), place, "|", markersize=16, color="black")
     axes.axvline(0, color="gray", linewidth=1)
-    axes.set_yticks(range(len(features)), features)
-    axes.set_xlabel("points of balanced accuracy over raw columns, a dot for each table; 5 labels a class")
+    axes.set_yticks(range(len(methods)), methods)
+    axes.set_xlabel("points of balanced accuracy over raw columns, a dot for each table, a bar for their mean")
+    axes.set_title("Logistic regression, 5 labels a class", loc="left")
     figure.savefig(path, dpi=120)
 
 
@@ -258,7 +291,8 @@ def main():
     done = joblib.Parallel(n_jobs=options.jobs, verbose=1)(joblib.delayed(run)(options, *job) for job in jobs)
     everything = pd.concat(done, ignore_index=True)
     everything.to_csv(options.cache / "results.csv", index=False)
-    keys = ["table", "features", "kind", "classifier", "labels"]
+    everything["method"] = list(map(method_of, everything["features"], everything["kind"]))
+    keys = ["table", "features", "kind", "method", "classifier", "labels"]
     means = everything.groupby(keys, as_index=False)[["accuracy", "auc", "seconds"]].mean()
     for labels in map(str, options.labels):
         print_tables(means, labels)

@@ -43,6 +43,8 @@ class SampleSpec:
         parts of a date); empty if none were.
     edges : tuple of tuples of float, default=()
         For each number, the edges of 32 bins with equally many training rows. Left out of comparisons.
+    clip : float or None, default=None
+        Bound of a table's numbers, if they are softly clipped: ``z / sqrt(1 + (z / clip)^2)`` of a scaled number z.
     mean, std : tuple of float, default=()
         For each channel of an image, mean and standard deviation of its intensity in the training images, where 0 is
         black and 1 is white.
@@ -53,6 +55,7 @@ class SampleSpec:
     categories: tuple = ()
     sources: tuple = ()
     edges: tuple = field(default=(), repr=False, compare=False)
+    clip: float | None = None
     mean: tuple = ()
     std: tuple = ()
 

@@ -17,9 +17,9 @@ class BarlowTwinsEmbedder(
 ):
     """Learn features of unlabelled rows by Barlow Twins self-supervision.
 
-    Two randomly changed views of every row go through one encoder and one projector; the objective makes the
-    two projections agree while their coordinates stay decorrelated. `transform` returns the encoder's output,
-    for any scikit-learn estimator to work on.
+    Two randomly changed views of every row go through one encoder and one projector; the objective makes the two
+    projections agree while their coordinates stay decorrelated. `transform` returns the encoder's output, for any
+    scikit-learn estimator to work on; of tables, by default, with the scaled columns beside it.
 
     Parts (`preprocessor`, `augmentation`, `encoder`, `projector`, `objective`) take "auto", a name or a component; its
     parameters are reached even where a name stands: ``set_params(augmentation__corruption_rate=0.4)``.
@@ -49,15 +49,17 @@ class BarlowTwinsEmbedder(
     objective : "auto", str, component or callable, default="auto"
         What two projections should satisfy: "barlow_twins" (the default), "mixed_barlow_twins", "hsic", "ssl_hsic",
         "vicreg", "info_nce". A callable is given ``(z_a, z_b)`` and returns a scalar tensor.
+    passthrough : "auto" or bool, default="auto"
+        Whether `transform` puts the scaled columns of a table (one-hot categories) beside the embedding, both of the
+        same total variance. "auto" does if `n_components` is None and `encoder` is no module of yours.
     optimizer : {"adamw", "sgd", "lars"} or callable, default="adamw"
-        A callable, such as a class of `torch.optim`, is called as ``optimizer(groups, lr=, weight_decay=)``.
+        A class of `torch.optim`, or any callable, called as ``optimizer(groups, lr=, weight_decay=)``.
     learning_rate : "auto" or float, default="auto"
-        Peak learning rate. "auto" is 5e-3 for adamw, 0.05 for sgd, 5 for lars, 1e-3 for others.
+        Its peak. "auto" is 5e-3 for adamw, 0.05 for sgd, 5 for lars, 1e-3 for others.
     weight_decay : float, default=1e-4
         Weight decay of matrices; biases and normalisation parameters are spared.
     lr_schedule : {"warmup_cosine", "cosine", "warmup_constant", "constant"} or callable, default="warmup_cosine"
-        Factor of the learning rate over the run; warm-ups take the first tenth of the steps. A callable is given
-        ``(step, n_steps)``.
+        Factor of the learning rate; warm-ups take a tenth of the steps. A callable is given ``(step, n_steps)``.
     max_epochs : "auto" or int, default="auto"
         Passes over the rows at most. "auto" makes 1,000 steps in 5 to 200 epochs; of images 5,000 in 20 to 100.
     batch_size : int, default=256
@@ -65,14 +67,14 @@ class BarlowTwinsEmbedder(
     early_stopping : bool, default=False
         Whether to hold out rows, stop when their loss has ceased to fall, and keep the best weights.
     validation_fraction : float, default=0.1
-        Share of the rows held out if `early_stopping`.
+        Share of the rows held out.
     n_iter_no_change : int, default=10
-        Epochs without a better held-out loss after which training stops, if `early_stopping`.
+        Epochs without a better held-out loss after which `early_stopping` stops.
     tol : float, default=1e-3
-        By how much the held-out loss must fall to be better.
+        By how much the held-out loss must fall.
     warm_start : bool, default=False
         Whether `fit` goes on from where the last fit ended. `max_epochs` counts the epochs of all fits, as
-        `n_estimators` does in gradient boosting. The preprocessor stays as it was learnt first.
+        `n_estimators` does in gradient boosting. The preprocessor stays as it was.
     callbacks : list or None, default=None
         Callbacks of skorch's training loop, used as they are, not copied; but for those that need skorch's data sets or
         its default validation. scikit-learn's own callbacks (1.9 and later) are set by `set_callbacks`.
@@ -101,8 +103,7 @@ class BarlowTwinsEmbedder(
     Attributes
     ----------
     encoder_ : torch.nn.Module
-        The trained encoder, in eval mode: (batch, ``*sample_shape``) -> (batch, n_components). `transform` folds its
-        batch norm into the layers beside it; the two agree but for rounding.
+        The trained encoder, in eval mode: (batch, ``*sample_shape``) -> (batch, n_components).
     preprocessor_ : component
         The fitted preprocessor.
     history_ : dict of str to ndarray of shape (n_iter_,)
@@ -113,16 +114,14 @@ class BarlowTwinsEmbedder(
         ``history_["loss"]``.
     n_iter_ : int
         Epochs trained, of all fits if `warm_start` or `partial_fit`.
-    n_features_in_ : int
-        Number of columns of X; of images, values in one.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
-        Names of the columns of X, if they are all strings.
+    n_features_in_, feature_names_in_ : int, ndarray of shape (n_features_in_,)
+        Number of columns of X (of images, values in one); their names, if they are all strings.
 
     Notes
     -----
     Interrupted (Ctrl-C), `fit` and `partial_fit` raise `KeyboardInterrupt` and leave the embedder as it was before;
     `fit` with `warm_start=True` leaves it at the last finished epoch, from which the next `fit` goes on. A row's
-    embedding is the same to the bit in any order and in any batch.
+    output is the same to the bit in any order and in any batch.
 
     References
     ----------
@@ -147,6 +146,7 @@ class BarlowTwinsEmbedder(
         "n_components": [Interval(Integral, 1, None, closed="left"), None],
         "modality": [StrOptions(set(MODALITIES))],
         **{parameter: role.constraint for parameter, role in ROLES.items()},
+        "passthrough": [StrOptions({"auto"}), "boolean"],
         "optimizer": [StrOptions({"adamw", "lars", "sgd"}), callable],
         "learning_rate": [StrOptions({"auto"}), Interval(Real, 0, None, closed="neither")],
         "weight_decay": [Interval(Real, 0, None, closed="left")],
@@ -178,6 +178,7 @@ class BarlowTwinsEmbedder(
         encoder="auto",
         projector="auto",
         objective="auto",
+        passthrough="auto",
         optimizer="adamw",
         learning_rate="auto",
         weight_decay=1e-4,
@@ -205,6 +206,7 @@ class BarlowTwinsEmbedder(
         self.encoder = encoder
         self.projector = projector
         self.objective = objective
+        self.passthrough = passthrough
         self.optimizer = optimizer
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
@@ -286,7 +288,7 @@ class BarlowTwinsEmbedder(
         Returns
         -------
         embedding : ndarray of shape (n, n_components), float32
-            Or a frame, see `set_output`.
+            Or a frame, see `set_output`. With `passthrough` the scaled columns follow.
 
         Raises
         ------
@@ -296,10 +298,8 @@ class BarlowTwinsEmbedder(
             If X does not have the columns that `fit` saw, or a number is infinite or none.
         """
         check_is_fitted(self)
-        from ._inference import embed
-
         samples = self.preprocessor_.transform(X, owner=self)
-        return embed(self.encoder_, samples, self.precision, self.n_jobs, int(self.verbose))
+        return self._output.of(self, samples)
 
     def set_params(self, **params):
         """Set parameters, of the parts too: ``augmentation__corruption_rate=0.4``.

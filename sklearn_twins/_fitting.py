@@ -13,6 +13,8 @@ from ._diagnosis import N_ROWS, circumstances, warn_of_collapse
 from ._feeding import place, tell
 from ._inference import embed
 from ._modalities import MODALITIES
+from ._output import N_ROWS as N_SCALED
+from ._output import Output, learn_output, passes_columns
 from ._parts import check_module, check_owner, check_unchanged, is_foreign, is_ours, resolve_parts
 from ._persistence import Recipe, finish, fitted_state
 from ._progress import FitTasks
@@ -82,6 +84,9 @@ class Fit:
         if resume:
             self._check_unchanged()
         self.samples = self._samples()
+        self.passes = passes_columns(
+            embedder.passthrough, self.parts["encoder"], self.preprocessor.spec_, embedder.n_components
+        )
         self.n_epochs = self._last_epoch()
         self.seed = self.before["seed"] if self.before else choose_seed(embedder.random_state)
         self.circumstances = self.looked_at = None
@@ -129,16 +134,29 @@ class Fit:
         embedder, training = self.embedder, self.training
         if self.stream:
             return
-        n = len(training.train)
-        rows = training.train[torch.arange(0, n, max(1, n // N_ROWS), device=self.device)[:N_ROWS]]
-        samples = rows.cpu().numpy()
+        samples = self._some_rows(N_ROWS)
         twins = training.net.module_.eval()
         embedding = embed(twins.encoder, samples, embedder.precision, embedder.n_jobs)
         with torch.inference_mode():
             projections = twins.projector(torch.from_numpy(embedding).to(self.device)).float().cpu()
         if np.isfinite(embedding).all() and projections.isfinite().all():
+            n = len(training.train)
             self.circumstances = circumstances(projections.numpy(), cut(n, embedder.batch_size)[1], n)
         self.looked_at = samples, embedding
+
+    def _some_rows(self, most):
+        """Some training rows, as samples."""
+        train = self.training.train
+        n = len(train)
+        return train[torch.arange(0, n, max(1, n // most), device=self.device)[:most]].cpu().numpy()
+
+    def _output(self, encoder):
+        """How `transform` lays out what the trained encoder gives."""
+        embedder, spec = self.embedder, self.preprocessor.spec_
+        if not self.passes:
+            return Output(self.width)
+        samples = self._some_rows(N_SCALED)
+        return learn_output(embed(encoder, samples, embedder.precision, embedder.n_jobs), samples, spec)
 
     def _check_unchanged(self):
         embedder, parts = self.embedder, self.parts
@@ -198,7 +216,7 @@ class Fit:
             encoder = check_module("encoder", parts["encoder"].build(spec, embedder.n_components, weights))
             frozen = tuple(name for name, parameter in encoder.named_parameters() if not parameter.requires_grad)
             self.recipe = Recipe(parts["encoder"], spec, embedder.n_components, frozen)
-        self.width = embedder._n_features_out if self.resume else output_width(encoder, spec)
+        self.width = embedder._output.width if self.resume else output_width(encoder, spec)
         augmentation = bind(parts["augmentation"], spec, device)
         if self.compile:
             augmentation = compiled_by(augmentation, compiled)
@@ -291,13 +309,16 @@ class Fit:
         history = {name: np.array(column) for name, column in new.items()}
         if self.resume:
             history = append(embedder.history_, history)
+        encoder = finish(training.encoder if encoder is None else encoder)
+        output = self._output(encoder)
         attributes = {
-            "encoder_": finish(training.encoder if encoder is None else encoder),
+            "encoder_": encoder,
             "preprocessor_": self.preprocessor,
             "history_": history,
             "loss_curve_": history["loss"].tolist() if "loss" in history else [],
             "n_iter_": self.n_done + len(new["epoch"]),
-            "_n_features_out": self.width,
+            "_n_features_out": output.n_features,
+            "_output": output,
             "_n_streamed": self.n_streamed + (len(new["epoch"]) if self.stream else 0),
             "_recipe": self.recipe,
             "_circumstances": self.circumstances,

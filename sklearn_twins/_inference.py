@@ -55,7 +55,7 @@ def count_weights(module):
     return sum(parameter.numel() for parameter in module.parameters())
 
 
-def embed(encoder, samples, precision="float32", n_jobs=None, verbose=0):
+def embed(encoder, samples, precision="float32", n_jobs=None, verbose=0, out=None):
     """Embed samples.
 
     Parameters
@@ -70,6 +70,8 @@ def embed(encoder, samples, precision="float32", n_jobs=None, verbose=0):
         CPU threads that share one operation.
     verbose : int, default=0
         1 prints a line at the end, 2 shows a bar.
+    out : ndarray of shape (n, n_components), float32, or None, default=None
+        Where to write the embedding; None for an array of its own.
 
     Returns
     -------
@@ -78,7 +80,7 @@ def embed(encoder, samples, precision="float32", n_jobs=None, verbose=0):
     device = next((p.device for p in encoder.parameters()), torch.device("cpu"))
     autocast = choose_precision(precision, device)
     on_gpu = device.type == "cuda"
-    n, size, embedding = len(samples), block_rows(samples.shape[1:], count_weights(encoder), on_gpu), None
+    n, size, embedding = len(samples), block_rows(samples.shape[1:], count_weights(encoder), on_gpu), out
     with (
         settled(device, count_threads(n_jobs)),
         torch.inference_mode(),
@@ -87,15 +89,16 @@ def embed(encoder, samples, precision="float32", n_jobs=None, verbose=0):
         network = folded(encoder)
         if on_gpu:
             ready = copied_ahead(pinned_blocks(samples, size), device)
-            return gathered((network(block) for block in shown(ready, n, size, verbose)), n, size, device)
+            return gathered((network(block) for block in shown(ready, n, size, verbose)), n, size, device, out)
         for start, block in zip(range(0, n, size), shown(blocks(samples, size), n, size, verbose), strict=True):
-            out = network(block.to(device))  # (size, n_components)
+            rows = network(block.to(device))  # (size, n_components)
             if embedding is None:
-                embedding = np.empty((n, out.shape[1]), dtype=np.float32)
-                rows = torch.from_numpy(embedding)
+                embedding = np.empty((n, rows.shape[1]), dtype=np.float32)
+            if start == 0:
+                written = torch.from_numpy(embedding)
             if start + size > n:
-                out = out[: n - start]
-            rows[start : start + size] = out  # cast and brought to the CPU on the way
+                rows = rows[: n - start]
+            written[start : start + size] = rows  # cast and brought to the CPU on the way
     return embedding
 
 
@@ -116,7 +119,7 @@ def pinned_blocks(samples, size):
     return prefetched(lambda start: padded(samples[start : start + size], size).pin_memory(), starts)
 
 
-def gathered(outs, n, size, device):
+def gathered(outs, n, size, device, embedding=None):
     """The rows of what a GPU puts out block by block, without a wait for a block that it has just begun.
 
     Each block is copied to pinned memory while the next ones are worked on, and from there where it belongs: pinned
@@ -130,12 +133,14 @@ def gathered(outs, n, size, device):
         Rows in all, and in a block.
     device : torch.device
         The GPU.
+    embedding : ndarray of shape (n, n_components), float32, or None, default=None
+        Where to write; None for an array of its own.
 
     Returns
     -------
     embedding : ndarray of shape (n, n_components), float32
     """
-    embedding, on_their_way = None, deque()
+    on_their_way = deque()
 
     def put_down():
         start, rows, copied = on_their_way.popleft()

@@ -42,7 +42,7 @@ class LabelFreeMixin:
         return get_scorer("cluster_agreement")(self, X)
 
     def transform_views(self, X, n_views=2, *, augmentation="own", random_state=0):
-        """Embed randomly changed views of the rows of X.
+        """Embed randomly changed views of the rows of X: the encoder's output, neither scaled nor beside columns.
 
         Parameters
         ----------

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from ._components import Component, SampleSpec
 
 # What a fit leaves on an embedder beside the public attributes, which end in an underscore.
-PRIVATE_STATE = ("_circumstances", "_n_features_out", "_n_streamed", "_recipe", "_training_state")
+PRIVATE_STATE = ("_circumstances", "_n_features_out", "_n_streamed", "_output", "_recipe", "_training_state")
 
 
 def fitted_state(embedder):

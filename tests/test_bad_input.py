@@ -443,8 +443,10 @@ def test_honest_table(make, name, params):
     X = HONEST_TABLES[name]
     if params.get("early_stopping") and isinstance(X, np.ndarray) and len(X) < 4:
         X = np.concatenate([X, X, X])
-    embedding = make(**params).fit_transform(X)
-    assert embedding.shape == (len(X) if isinstance(X, list) else X.shape[0], 8)
+    embedder = make(**params).fit(X)
+    embedding = embedder.transform(X)
+    n = len(X) if isinstance(X, list) else X.shape[0]
+    assert embedding.shape == (n, 8 + embedder.preprocessor_.spec_.n_inputs)
     assert embedding.dtype == np.float32
     assert np.isfinite(embedding).all()
 

@@ -116,7 +116,7 @@ def test_nothing_is_lost(make):
         warnings.simplefilter("error")
         with pytest.raises(CollapseWarning):
             embedder.fit(np.ones((60, 5)))
-    assert embedder.transform(np.ones((3, 5))).shape == (3, 8)
+    assert embedder.transform(np.ones((3, 5))).shape == (3, 8 + 5)
 
 
 def test_what_is_not_finite_is_said_and_not_lost(make, X):

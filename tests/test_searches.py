@@ -327,11 +327,11 @@ def test_column_transformer(make, data):
         [("learned", make(), ["x0", "x1", "x2"]), ("scaled", StandardScaler(), ["x3"])], remainder="drop"
     ).set_output(transform="pandas")
     out = columns.fit_transform(frame)
-    assert out.shape == (90, 9)
-    assert list(out.columns) == [f"learned__barlowtwinsembedder{i}" for i in range(8)] + ["scaled__x3"]
+    assert out.shape == (90, 8 + 3 + 1)
+    assert list(out.columns) == [f"learned__barlowtwinsembedder{i}" for i in range(8 + 3)] + ["scaled__x3"]
     assert list(columns.named_transformers_["learned"].feature_names_in_) == ["x0", "x1", "x2"]
     numbers = ColumnTransformer([("learned", make(), make_column_selector(dtype_include=np.number))])
-    assert numbers.fit_transform(frame).shape == (90, 8)
+    assert numbers.fit_transform(frame).shape == (90, 8 + 6)
 
 
 def test_column_transformer_parameters_are_searched(make, data):
@@ -346,7 +346,7 @@ def test_column_transformer_parameters_are_searched(make, data):
 def test_output_frames(make, data, transform):
     X, _ = data
     frame = make().set_output(transform=transform).fit_transform(X)
-    assert list(frame.columns) == [f"barlowtwinsembedder{i}" for i in range(8)]
+    assert list(frame.columns) == [f"barlowtwinsembedder{i}" for i in range(8 + 6)]
     assert_array_equal(frame.to_numpy(), make().fit_transform(X))
 
 
@@ -362,7 +362,7 @@ def test_metadata_routing(make, data):
         search.fit(X, y)
         assert np.isfinite(search.cv_results_["mean_test_score"]).all()
         union = FeatureUnion([("learned", make()), ("linear", PCA(2))])
-        assert union.fit(X, y).transform(X).shape == (90, 10)
+        assert union.fit(X, y).transform(X).shape == (90, 8 + 6 + 2)
         assert make().get_metadata_routing().consumes("fit", ["sample_weight"]) == set()
 
 

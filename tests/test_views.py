@@ -28,12 +28,12 @@ def test_views_differ_and_repeat(make, X):
 
 
 def test_without_changes_views_are_the_embedding(make, X):
-    embedder = make(augmentation="identity").fit(X)
+    embedder = make(augmentation="identity", passthrough=False).fit(X)
     np.testing.assert_allclose(embedder.transform_views(X)[:, 0], embedder.transform(X), rtol=1e-5, atol=1e-6)
 
 
 def test_a_pairs_views_are_its_own(make, X):
-    embedder = make(augmentation=Pair(Identity(), MarginalCorruption(1.0))).fit(X)
+    embedder = make(augmentation=Pair(Identity(), MarginalCorruption(1.0)), passthrough=False).fit(X)
     views, clean = embedder.transform_views(X, 3), embedder.transform(X)
     np.testing.assert_allclose(views[:, 0], clean, rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(views[:, 2], clean, rtol=1e-5, atol=1e-6)
@@ -50,7 +50,7 @@ def test_augmentation_as_it_is_now(make, X):
 
 @pytest.mark.parametrize("augmentation", ["identity", Identity(), torch.nn.Identity(), lambda x, data, generator: x])
 def test_another_augmentation(make, X, augmentation):
-    embedder = make().fit(X)
+    embedder = make(passthrough=False).fit(X)
     views, own = embedder.transform_views(X, augmentation=augmentation), embedder.transform_views(X)
     np.testing.assert_allclose(views[:, 1], embedder.transform(X), rtol=1e-5, atol=1e-6)
     assert not np.allclose(views, own)

@@ -23,9 +23,10 @@ class LabelFreeScorer:
     Parameters
     ----------
     metric : callable
-        Of an embedding ``(Z)``; with `n_views` of 2 of both views' ``(Z_a, Z_b)``; with more of the array of views.
+        Of an embedding ``(Z)``, without columns that are passed through beside it; with `n_views` of 2 of both views'
+        ``(Z_a, Z_b)``; with more of the array of views.
     n_views : int, default=0
-        How many views of each row the metric wants. 0 is none: the metric is given what `transform` returns.
+        How many views of each row the metric wants. 0 is none: the metric is given the rows' embedding.
     augmentation : "own", "auto", str or augmentation, default="auto"
         What makes the views. With "auto", the default of the estimator's modality, all candidates are measured by the
         same views; "own" are the estimator's, by which the candidate wins that changes rows least.
@@ -83,7 +84,7 @@ class LabelFreeScorer:
         """
         X = some_rows(X, self.n_rows, self.random_state)
         if self.n_views == 0:
-            arrays = (estimator.transform(X),)
+            arrays = (embedding_of(estimator, X),)
         else:
             views = views_of(estimator, X, self.n_views, self.augmentation, self.random_state)
             arrays = (views[:, 0], views[:, 1]) if self.n_views == 2 else (views,)
@@ -97,12 +98,27 @@ def some_rows(X, n_rows, random_state):
     return resample(X, replace=False, n_samples=n_rows, random_state=random_state)
 
 
+def last_step(estimator, X):
+    """An estimator and what it is given; of a pipeline the last step and what comes out of the ones before."""
+    if not isinstance(estimator, Pipeline):
+        return estimator, X
+    for _, step in estimator.steps[:-1]:
+        X = X if step in (None, "passthrough") else step.transform(X)
+    return estimator.steps[-1][1], X
+
+
+def embedding_of(estimator, X):
+    """The embedding of rows; of an embedder what its encoder has learnt, whatever `transform` puts beside it."""
+    estimator, X = last_step(estimator, X)
+    passes = hasattr(estimator, "transform_views") and getattr(estimator, "passthrough", False) is not False
+    if not passes:
+        return estimator.transform(X)
+    return views_of(estimator, X, 1, "identity", 0)[:, 0]
+
+
 def views_of(estimator, X, n_views, augmentation, random_state):
     """Embeddings of views of rows, by an embedder or by a pipeline that ends in one.  # (n, n_views, d)"""
-    if isinstance(estimator, Pipeline):
-        for _, step in estimator.steps[:-1]:
-            X = X if step in (None, "passthrough") else step.transform(X)
-        estimator = estimator.steps[-1][1]
+    estimator, X = last_step(estimator, X)
     if not hasattr(estimator, "transform_views"):
         raise TypeError(
             f"This metric compares views of rows, which {type(estimator).__name__} cannot make: it has no method "

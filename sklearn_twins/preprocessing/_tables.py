@@ -235,6 +235,7 @@ class TablePreprocessor(TransformerMixin, Component):
             categories=self._categorical.n_codes,
             sources=sources if len(set(sources)) < len(sources) else (),
             edges=edges,
+            clip=float(self.clip),
         )
 
     def _encode(self, table):

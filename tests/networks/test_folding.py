@@ -138,7 +138,8 @@ def test_every_encoder_after_a_fit(name):
     X = rng.integers(0, 256, size=(40, 8, 8, 3), dtype=np.uint8) if image else rng.normal(size=(40, 5))
     embedder = BarlowTwinsEmbedder(
         encoder=name, modality="image" if image else "tabular", max_epochs=2, batch_size=20, random_state=0
-    ).fit(X)
+    )
+    embedder.set_params(passthrough=False).fit(X)
     samples = embedder.preprocessor_.transform(X, owner=embedder)
     assert norms(folded(embedder.encoder_)) < norms(embedder.encoder_)
     assert_close(embedder.transform(X), run(embedder.encoder_, samples))

@@ -259,4 +259,4 @@ def test_embeddings_are_finite(case, make, one_thread):
     embedder = make(preprocessor=preprocessor, max_epochs=1, batch_size=4).fit(table.typed())
     for X in (table.polars(), other.objects(), other.typed()):
         embedding = embedder.transform(X)
-        assert embedding.shape == (len(X), 8) and np.isfinite(embedding).all()
+        assert embedding.shape == (len(X), 8 + embedder.preprocessor_.spec_.n_inputs) and np.isfinite(embedding).all()
