@@ -2,6 +2,7 @@
 
     python benchmarks/quality.py --data DIR --cache DIR [--role report] [--tables adult ...] [--seeds 5] [--jobs 2]
                                  [--epochs E] [--plot quality.png]
+    python benchmarks/quality.py --data DIR --cache DIR --tables fashion_mnist mnist --seeds 2
 
 On every table of a role ("tune" or "report"), for every seed: features are learnt from the training rows (10,000 at
 most) without labels; then, with 1, 5 and 25 labelled rows a class, and with 5 %, 25 % and all of the rows labelled,
@@ -13,6 +14,8 @@ Features: raw columns (scaled numbers, one-hot categories); PCA (64 at most); UM
 random weights; a denoising autoencoder of the same shape; SCARF (the embedder with `objective="info_nce"` and one clean
 view); the embedder with its defaults, whose `transform` puts the columns beside the embedding by itself. PCA is left as
 it is; of the others each coordinate has the same variance, 12 in all; beside raw columns, these have 12 in all too.
+Of images (with --tables, their names) the columns are pixels, and the embedder and the encoder with random weights have
+`modality="image"`; the autoencoder and SCARF, which are for tables, are left out.
 
 Results are kept in the cache directory, a file for each table, seed and features, so that a run that was interrupted
 goes on. Prints Markdown: balanced accuracy of logistic regression table by table, then for every classifier and number
@@ -49,6 +52,7 @@ from sklearn_twins.augmentations import Identity, MarginalCorruption, Pair
 LABELS = (1, 5, 25, "5 %", "25 %", "100 %")
 DRAWS = 5  # of few labels; one of a share of the rows
 MOST_ROWS, MOST_TEST_ROWS = 10_000, 5_000
+FOR_TABLES = ("autoencoder", "SCARF")
 TOTAL_VARIANCE = 12  # of features, and of raw columns beside them
 CLASSIFIERS = {
     "logistic": lambda: LogisticRegression(max_iter=1_000),
@@ -57,9 +61,9 @@ CLASSIFIERS = {
 }
 
 
-def features_of(name, seed, max_epochs, n_raw):
+def features_of(name, seed, max_epochs, n_raw, modality):
     """A transformer, and whether it wants raw columns made numbers."""
-    embedder = BarlowTwinsEmbedder(random_state=seed, max_epochs=max_epochs)
+    embedder = BarlowTwinsEmbedder(modality=modality, random_state=seed, max_epochs=max_epochs)
     if name == "embedder":
         return embedder, False
     embedder.set_params(passthrough=False)
@@ -90,12 +94,24 @@ def known_features():
     return [*names[:2], "UMAP", *names[2:]]
 
 
-def load(directory, name, seed):
-    """Training and test rows as frames, and as numbers, with labels."""
+def split(directory, name):
+    """Training rows and labels, test rows and labels, of a table."""
     X_train, X_test, y_train, y_test = _data.split(directory, name)
+    return X_train, y_train, X_test, y_test
+
+
+def load(directory, name, seed):
+    """Training and test rows as frames or images, and as numbers, with labels."""
+    is_image = name not in _data.manifest(directory)
+    X_train, y_train, X_test, y_test = _data.load_images(directory, name) if is_image else split(directory, name)
     rng = np.random.default_rng(seed)
     train, test = rng.permutation(len(y_train))[:MOST_ROWS], rng.permutation(len(y_test))[:MOST_TEST_ROWS]
-    X_train, X_test, y_train, y_test = X_train.iloc[train], X_test.iloc[test], y_train[train], y_test[test]
+    y_train, y_test = y_train[train], y_test[test]
+    if is_image:
+        X_train, X_test = X_train[train], X_test[test]
+        pixels = [np.float32(X.reshape(len(X), -1)) / 255 for X in (X_train, X_test)]
+        return X_train, X_test, *pixels, y_train, y_test
+    X_train, X_test = X_train.iloc[train], X_test.iloc[test]
     codes = one_hot(X_train, _data.manifest(directory)[name]["categorical"])
     return X_train, X_test, codes.fit_transform(X_train), codes.transform(X_test), y_train, y_test
 
@@ -152,7 +168,8 @@ def scaled(train, test, standardized):
 
 def learnt(options, name, seed, X_train, X_test, raw_train, raw_test):
     """Features of training and test rows: for each kind, a pair of arrays; and the seconds that they took."""
-    transformer, numbers = features_of(name, seed, options.epochs or "auto", raw_train.shape[1])
+    modality = "image" if isinstance(X_train, np.ndarray) else "tabular"
+    transformer, numbers = features_of(name, seed, options.epochs or "auto", raw_train.shape[1], modality)
     start = time.perf_counter()
     if transformer is None:
         return {"alone": (raw_train, raw_test)}, 0.0
@@ -287,7 +304,8 @@ def main():
         f"sklearn_twins {sklearn_twins.__version__}, scikit-learn {sklearn.__version__}, torch {torch.__version__}"
     )
     print(f"{versions}, Python {platform.python_version()}, {platform.machine()}; {options.seeds} seed(s)")
-    jobs = [(table, seed, name) for table in tables for seed in range(options.seeds) for name in options.features]
+    jobs = itertools.product(tables, range(options.seeds), options.features)
+    jobs = [job for job in jobs if job[0] in entries or job[2] not in FOR_TABLES]
     done = joblib.Parallel(n_jobs=options.jobs, verbose=1)(joblib.delayed(run)(options, *job) for job in jobs)
     everything = pd.concat(done, ignore_index=True)
     everything.to_csv(options.cache / "results.csv", index=False)
