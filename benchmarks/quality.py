@@ -13,7 +13,7 @@ the labels only raw columns and the embedder are judged, and trees, which do not
 Features: raw columns (scaled numbers, one-hot categories); PCA (64 at most); UMAP (16) if installed; an encoder with
 random weights; a denoising autoencoder of the same shape; SCARF (the embedder with `objective="info_nce"` and one clean
 view); the embedder with its defaults, whose `transform` puts the columns beside the embedding by itself. PCA is left as
-it is; of the others each coordinate has the same variance, 12 in all; beside raw columns, these have 12 in all too.
+it is; of the others each coordinate has the same variance, 12 in all; raw columns beside features have 6 in all.
 Of images (with --tables, their names) the columns are pixels, and the embedder and the encoder with random weights have
 `modality="image"`; the autoencoder and SCARF, which are for tables, are left out.
 
@@ -53,7 +53,7 @@ LABELS = (1, 5, 25, "5 %", "25 %", "100 %")
 DRAWS = 5  # of few labels; one of a share of the rows
 MOST_ROWS, MOST_TEST_ROWS = 10_000, 5_000
 FOR_TABLES = ("autoencoder", "SCARF")
-TOTAL_VARIANCE = 12  # of features, and of raw columns beside them
+TOTAL_VARIANCE = {"features": 12, "columns": 6}  # the latter of raw columns beside features
 CLASSIFIERS = {
     "logistic": lambda: LogisticRegression(max_iter=1_000),
     "neighbors": lambda: KNeighborsClassifier(15, weights="distance"),
@@ -156,13 +156,13 @@ def wanted(classifier, labels, kind, name):
     return True
 
 
-def scaled(train, test, standardized):
-    """Features whose variances sum up to `TOTAL_VARIANCE`, each the same if `standardized`."""
+def scaled(train, test, total, standardized=False):
+    """Features whose variances sum up to a total, each the same if `standardized`."""
     deviation = train.std(0)
     kept = deviation > 1e-6
     train, test, deviation = train[:, kept], test[:, kept], deviation[kept]
     scale = 1 / deviation if standardized else np.ones_like(deviation)
-    scale = scale * np.sqrt(TOTAL_VARIANCE / np.square(deviation * scale).sum())
+    scale = scale * np.sqrt(TOTAL_VARIANCE[total] / np.square(deviation * scale).sum())
     return train * scale, test * scale
 
 
@@ -181,8 +181,8 @@ def learnt(options, name, seed, X_train, X_test, raw_train, raw_test):
     if name == "embedder":
         width = transformer.transform_views(X_train[:1], 1).shape[2]
         return {"alone": (train[:, :width], test[:, :width]), "beside": (train, test)}, seconds
-    alone = (train, test) if name == "PCA" else scaled(train, test, standardized=True)
-    pairs = zip(scaled(raw_train, raw_test, standardized=False), scaled(*alone, standardized=False), strict=True)
+    alone = (train, test) if name == "PCA" else scaled(train, test, "features", standardized=True)
+    pairs = zip(scaled(raw_train, raw_test, "columns"), scaled(*alone, "features"), strict=True)
     return {"alone": alone, "beside": tuple(np.hstack(pair) for pair in pairs)}, seconds
 
 

@@ -50,8 +50,8 @@ class BarlowTwinsEmbedder(
         What two projections should satisfy: "barlow_twins" (the default), "mixed_barlow_twins", "hsic", "ssl_hsic",
         "vicreg", "info_nce". A callable is given ``(z_a, z_b)`` and returns a scalar tensor.
     passthrough : "auto" or bool, default="auto"
-        Whether `transform` puts the scaled columns of a table (one-hot categories) beside the embedding, both of the
-        same total variance. "auto" does if `n_components` is None and `encoder` is no module of yours.
+        Whether `transform` puts the columns of a table (one-hot categories) beside the embedding, scaled to half its
+        total variance. "auto" does if `n_components` is None and `encoder` is no module of yours.
     optimizer : {"adamw", "sgd", "lars"} or callable, default="adamw"
         A class of `torch.optim`, or any callable, called as ``optimizer(groups, lr=, weight_decay=)``.
     learning_rate : "auto" or float, default="auto"

@@ -11,9 +11,9 @@ from ._inference import embed
 from .networks import ReadyEncoder
 
 N_ROWS = 2_048  # of the training rows, from which scales are learnt
-# Of the embedding, and of the columns beside it. 1 for each coordinate would be twenty times that, and leave a linear
-# classifier of few labels too free: docs/benchmarks/quality.md.
-TOTAL_VARIANCE = 12.0
+# Total variances. 1 for each coordinate would be twenty times that, and leave a linear classifier of few labels too free;
+# columns as loud as the embedding, or a quarter as loud, do a little worse: docs/benchmarks/quality.md.
+EMBEDDING_VARIANCE, COLUMN_VARIANCE = 12.0, 6.0
 # Bound of the columns' numbers, in interquartile ranges. Samples are clipped far closer, which an encoder likes better;
 # the tails that they lose are what some classes are told by.
 WIDEST = 10.0
@@ -143,7 +143,7 @@ class Output:
 
 
 def learn_output(embedding, samples, spec: SampleSpec):
-    """Scales by which the embedding and the columns beside it have the same total variance.
+    """Scales by which the embedding and the columns beside it have their total variances.
 
     Each coordinate of the embedding, and each number, gets the same variance as its neighbours; marks and one-hot codes
     keep theirs, so that a rare category weighs little.
@@ -166,13 +166,13 @@ def learn_output(embedding, samples, spec: SampleSpec):
     numbers = np.arange(spec.n_inputs) < spec.n_numbers
     return Output(
         embedding.shape[1],
-        balanced(embedding, np.full(embedding.shape[1], True)),
-        balanced(columns, numbers),
+        balanced(embedding, np.full(embedding.shape[1], True), EMBEDDING_VARIANCE),
+        balanced(columns, numbers, COLUMN_VARIANCE),
     )
 
 
-def balanced(Z, standardized):
-    """Scales of columns, for a total variance of `TOTAL_VARIANCE`.
+def balanced(Z, standardized, total_variance):
+    """Scales of columns, for a total variance.
 
     Parameters
     ----------
@@ -180,6 +180,8 @@ def balanced(Z, standardized):
         The columns.
     standardized : ndarray of shape (d,), bool
         Which of them are to have the same variance as each other.
+    total_variance : float
+        Of the scaled columns.
 
     Returns
     -------
@@ -190,4 +192,4 @@ def balanced(Z, standardized):
     varies = deviation > 1e-6
     scale = np.where(standardized & varies, 1 / np.where(varies, deviation, 1.0), 1.0)
     total = np.square(deviation * scale)[varies].sum()
-    return np.where(varies, scale * np.sqrt(TOTAL_VARIANCE / max(total, 1e-12)), 1.0).astype(np.float32)
+    return np.where(varies, scale * np.sqrt(total_variance / max(total, 1e-12)), 1.0).astype(np.float32)

@@ -7,7 +7,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from sklearn_twins import BarlowTwinsEmbedder
 from sklearn_twins._components import SampleSpec
-from sklearn_twins._output import TOTAL_VARIANCE, WIDEST, balanced, write_columns
+from sklearn_twins._output import COLUMN_VARIANCE, EMBEDDING_VARIANCE, WIDEST, balanced, write_columns
 from sklearn_twins.preprocessing import TablePreprocessor
 
 
@@ -40,10 +40,10 @@ def test_numbers_get_their_tails_back(clip):
 
 def test_balanced():
     Z = np.random.default_rng(0).normal(size=(400, 3)) * [1.0, 100.0, 0.0]
-    alike = Z * balanced(Z, np.array([True, True, True]))
-    assert_allclose(alike.var(0), [TOTAL_VARIANCE / 2, TOTAL_VARIANCE / 2, 0], rtol=1e-5)
-    as_it_is = Z * balanced(Z, np.array([False, False, False]))
-    assert_allclose(as_it_is.var(0).sum(), TOTAL_VARIANCE, rtol=1e-5)
+    alike = Z * balanced(Z, np.array([True, True, True]), 10.0)
+    assert_allclose(alike.var(0), [5, 5, 0], rtol=1e-5)
+    as_it_is = Z * balanced(Z, np.array([False, False, False]), 10.0)
+    assert_allclose(as_it_is.var(0).sum(), 10, rtol=1e-5)
     assert_allclose(as_it_is.std(0)[1] / as_it_is.std(0)[0], Z.std(0)[1] / Z.std(0)[0], rtol=1e-5)
 
 
@@ -60,8 +60,8 @@ def test_layout(make):
     assert varies.sum() >= 4
     ratio = out[:, :8][:, varies] / np.where(learnt[:, varies] == 0, np.nan, learnt[:, varies])
     assert_allclose(np.nanmin(ratio, 0), np.nanmax(ratio, 0), rtol=1e-3)
-    assert_allclose(out[:, :8].var(0).sum(), TOTAL_VARIANCE, rtol=0.01)
-    assert_allclose(out[:, 8:].var(0).sum(), TOTAL_VARIANCE, rtol=0.01)
+    assert_allclose(out[:, :8].var(0).sum(), EMBEDDING_VARIANCE, rtol=0.01)
+    assert_allclose(out[:, 8:].var(0).sum(), COLUMN_VARIANCE, rtol=0.01)
     hot = columns_of(embedder.preprocessor_.transform(frame), spec)
     assert_allclose(np.abs(np.corrcoef(out[:, 8:].T, hot.T)[:5, 5:].diagonal()), 1, rtol=1e-5)
 
