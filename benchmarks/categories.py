@@ -2,12 +2,13 @@
 
     python benchmarks/categories.py --data DIR [--tables adult ...] [--seeds 3] [--jobs 2]
 
-Both ways use the same embedder with its defaults, fitted on the training rows (20,000 at most) without labels. For each
-seed: a new fit, and ten draws of 5 and of 25 labelled rows a class, logistic regression on the standardised embedding,
-and the area under the ROC curve on the test rows (the mean over the classes, each against the rest). Beside them, the
-same classifier on the one-hot codes and scaled numbers themselves. One-hot codes are made as users make them: at most
-256 categories a column, unseen ones left out, numbers imputed by their mean with a mark, and standardised. Prints
-Markdown: means over the seeds, the gain seed by seed with its standard deviation, and the mean over the tables.
+Both ways use the same embedder with its defaults, but for `passthrough=False`, fitted on the training rows (20,000 at
+most) without labels. For each seed: a new fit, and ten draws of 5 and of 25 labelled rows a class, logistic regression
+on the standardised embedding, and the area under the ROC curve on the test rows (the mean over the classes, each
+against the rest). Beside them, the same classifier on the one-hot codes and scaled numbers themselves. One-hot codes
+are made as users make them: at most 256 categories a column, unseen ones left out, numbers imputed by their mean with a
+mark, and standardised. Prints Markdown: means over the seeds, the gain seed by seed with its standard deviation, and
+the mean over the tables.
 """
 
 import argparse
@@ -62,7 +63,7 @@ def one_seed(directory, name, seed, max_epochs):
     if len(X_train) > MOST_ROWS:
         drawn = np.random.default_rng(seed).choice(len(X_train), MOST_ROWS, replace=False)
         X_train, y_train = X_train.iloc[drawn], y_train[drawn]
-    embedder = BarlowTwinsEmbedder(max_epochs=max_epochs, random_state=seed)
+    embedder = BarlowTwinsEmbedder(max_epochs=max_epochs, passthrough=False, random_state=seed)
     codes = one_hot(X_train, _data.manifest(directory)[name]["categorical"])
     ways = [embedder, make_pipeline(codes, embedder), codes]
     return [probe(way.fit_transform(X_train), way.transform(X_test), y_train, y_test, seed) for way in ways]

@@ -121,9 +121,8 @@ def main():
     cases = []
     for modality, (encoders, X, size) in data.items():
         for name, encoder in encoders.items():
-            embedder = BarlowTwinsEmbedder(
-                modality=modality, encoder=encoder, max_epochs=1, n_jobs=options.threads, random_state=0
-            )
+            params = {"encoder": encoder, "max_epochs": 1, "passthrough": False, "n_jobs": options.threads}
+            embedder = BarlowTwinsEmbedder(modality=modality, **params, random_state=0)
             cases.append((name, embedder.fit(X[:FITTED_ON]), X, size))
     versions = (
         f"sklearn_twins {sklearn_twins.__version__}, scikit-learn {sklearn.__version__}, torch {torch.__version__}"

@@ -11,8 +11,8 @@ from ._inference import embed
 from .networks import ReadyEncoder
 
 N_ROWS = 2_048  # of the training rows, from which scales are learnt
-# Total variances. 1 for each coordinate would be twenty times that, and leave a linear classifier of few labels too free;
-# columns as loud as the embedding, or a quarter as loud, do a little worse: docs/benchmarks/quality.md.
+# Total variances. 1 for each coordinate would be twenty times that, and leave a linear classifier of few labels too
+# free; columns as loud as the embedding, or a quarter as loud, do a little worse: docs/benchmarks/quality.md.
 EMBEDDING_VARIANCE, COLUMN_VARIANCE = 12.0, 6.0
 # Bound of the columns' numbers, in interquartile ranges. Samples are clipped far closer, which an encoder likes better;
 # the tails that they lose are what some classes are told by.
