@@ -68,7 +68,7 @@ def features_of(name, seed, max_epochs, n_raw, modality):
         return embedder, False
     embedder.set_params(passthrough=False)
     if name == "SCARF":
-        views = Pair(Identity(), MarginalCorruption(0.6))
+        views = Pair(Identity(), MarginalCorruption(0.6, axes="columns"))
         return embedder.set_params(objective="info_nce", augmentation=views), False
     if name == "random encoder":
         return RandomEncoder(embedder), False
