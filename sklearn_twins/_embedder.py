@@ -8,12 +8,12 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._label_free import LabelFreeMixin
 from ._modalities import MODALITIES, ROLES, input_tags, unfold
-from ._persistence import PickleMixin, fitted_state
+from ._persistence import StateMixin
 from ._progress import CallbackSupportMixin
 
 
 class BarlowTwinsEmbedder(
-    CallbackSupportMixin, LabelFreeMixin, PickleMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+    CallbackSupportMixin, LabelFreeMixin, StateMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
 ):
     """Learn features of unlabelled rows by Barlow Twins self-supervision.
 
@@ -228,7 +228,7 @@ class BarlowTwinsEmbedder(
         self.verbose = verbose
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None):
+    def fit(self, X, y=None, *, unlabeled=None):
         """Train the encoder on the rows of X.
 
         Parameters
@@ -238,6 +238,9 @@ class BarlowTwinsEmbedder(
             values. Images: arrays, flat rows, memory maps or paths of files.
         y : Ignored
             Not used, present by convention.
+        unlabeled : as X, or None, default=None
+            More rows to train on, of the same columns and kind: in a supervised search, those without a label, which
+            then join the fit of each fold. Reached as ``barlowtwinsembedder__unlabeled=``, or by metadata routing.
 
         Returns
         -------
@@ -245,26 +248,26 @@ class BarlowTwinsEmbedder(
 
         Raises
         ------
-        ValueError
-            If a parameter or X is out of range, before any training; or if the loss becomes infinite or NaN.
+        ValueError, TypeError
+            If a parameter, X or `unlabeled` is out of range, before training; or if the loss becomes infinite or NaN.
         """
-        return self._fit(X, resume=self.warm_start and hasattr(self, "encoder_"), stream=False)
+        return self._fit(X, unlabeled, resume=self.warm_start and hasattr(self, "encoder_"), stream=False)
 
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y=None):
         """Train for one epoch on the rows of X, going on from what has been learnt.
 
-        The first call learns the preprocessor's scales; give it a chunk that stands for the rest. Chunks should have a
-        hundred rows or more: correlations over few rows are noise, and train worse than nothing. The optimizer goes on
-        from call to call; its learning rate is constant after 100 warm-up steps (`max_epochs`, `lr_schedule` and
-        `early_stopping` are not used). After a `fit` without `warm_start`, projector and optimizer are new.
+        The first call learns the preprocessor's scales; give it a chunk that stands for the rest. Chunks should have
+        a hundred rows or more: correlations over few are noise. The optimizer goes on from call to call, its learning
+        rate constant after 100 warm-up steps (`max_epochs`, `lr_schedule` and `early_stopping` are not used). After a
+        `fit` without `warm_start`, projector and optimizer are new.
 
         Parameters
         ----------
         X : data frame, array-like or sparse array of shape (n, n_features_in_); images
             As in `fit`; at least 2 rows.
         y : Ignored
-            Not used, present by convention.
+            Not used.
 
         Returns
         -------
@@ -275,7 +278,7 @@ class BarlowTwinsEmbedder(
         ValueError
             As in `fit`.
         """
-        return self._fit(X, resume=hasattr(self, "encoder_"), stream=True)
+        return self._fit(X, None, resume=hasattr(self, "encoder_"), stream=True)
 
     def transform(self, X):
         """Embed the rows of X.
@@ -325,11 +328,12 @@ class BarlowTwinsEmbedder(
         unfold(self, {name.partition("__")[0] for name in nested})
         return super().set_params(**nested)
 
-    def _fit(self, X, *, resume, stream):
+    def _fit(self, X, unlabeled, *, resume, stream):
         from ._fitting import Fit
+        from ._stacking import stacked
 
         try:
-            fit = Fit(self, X, resume=resume, stream=stream)
+            fit = Fit(self, stacked(X, unlabeled), resume=resume, stream=stream)
             self._store(fit.run())
         except KeyboardInterrupt as interrupt:
             if hasattr(interrupt, "attributes"):
@@ -337,11 +341,6 @@ class BarlowTwinsEmbedder(
             raise
         fit.warn()
         return self
-
-    def _store(self, attributes):
-        stale = fitted_state(self)
-        kept = {name: value for name, value in vars(self).items() if name not in stale}
-        self.__dict__ = {**kept, **attributes}  # at one stroke: an interrupt finds the old state or the new
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

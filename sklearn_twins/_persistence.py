@@ -55,8 +55,13 @@ def finish(encoder):
     return encoder.eval().requires_grad_(False)
 
 
-class PickleMixin:
-    """Pickles of an embedder that hold arrays and no torch objects."""
+class StateMixin:
+    """How an embedder keeps what a fit has made; its pickles hold arrays and no torch objects."""
+
+    def _store(self, attributes):
+        stale = fitted_state(self)
+        kept = {name: value for name, value in vars(self).items() if name not in stale}
+        self.__dict__ = {**kept, **attributes}  # at one stroke: an interrupt finds the old state or the new
 
     def __getstate__(self):
         return freeze(super().__getstate__())
