@@ -8,7 +8,7 @@ from ._exceptions import CollapseWarning
 
 __version__ = "0.1.0.dev0"
 
-ROOMS = ("augmentations", "metrics", "networks", "objectives", "preprocessing")
+ROOMS = ("augmentations", "metrics", "model_selection", "networks", "objectives", "preprocessing")
 
 __all__ = ["BarlowTwinsEmbedder", "CollapseWarning", "Component", "SampleSpec", *ROOMS]
 

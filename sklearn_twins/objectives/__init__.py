@@ -1,7 +1,7 @@
 """Objectives: what two projections of the same rows should satisfy."""
 
 from ._barlow_twins import BarlowTwins, barlow_twins_terms
-from ._correlation import cross_correlation, standardize
+from ._correlation import cross_correlation, stacked_terms, standardize
 from ._hsic import HSIC, hsic_terms
 from ._info_nce import InfoNCE, info_nce_terms
 from ._mixed_barlow_twins import MixedBarlowTwins, mixing_term
@@ -20,6 +20,7 @@ __all__ = [
     "hsic_terms",
     "info_nce_terms",
     "mixing_term",
+    "stacked_terms",
     "standardize",
     "vicreg_terms",
 ]

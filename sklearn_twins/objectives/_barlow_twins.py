@@ -58,3 +58,4 @@ class BarlowTwins(CorrelationObjective):
     """
 
     correlation_terms = staticmethod(barlow_twins_terms)
+    target = 0.0

@@ -4,6 +4,7 @@ from numbers import Real
 
 import torch
 from sklearn.utils._param_validation import Interval, StrOptions
+from torch.func import vmap
 
 from .._components import Component
 
@@ -135,6 +136,31 @@ def squared_norm(s_a, s_b):
     return SquaredNorm.apply(s_a, s_b)
 
 
+def stacked_terms(z_a, z_b, weights, target):
+    """Invariance and redundancy of many pairs of projections at once, in plain operations.
+
+    Parameters
+    ----------
+    z_a, z_b : Tensors of shape (pairs, batch, dim)
+        Projections.
+    weights : Tensor of shape (pairs,)
+        Weight of each off-diagonal sum.
+    target : float
+        What correlations off the diagonal should be.
+
+    Returns
+    -------
+    terms : dict of str to Tensor of shape (pairs,)
+        "invariance" and "redundancy".
+    """
+    with torch.autocast(z_a.device.type, enabled=False):
+        s_a, s_b = (vmap(standardize)(z) for z in (z_a, z_b))
+        C = torch.bmm(s_a.transpose(1, 2), s_b) / z_a.shape[1]  # (pairs, dim, dim)
+        on = C.diagonal(dim1=1, dim2=2)
+        off = (C - target).square().sum((1, 2)) - (on - target).square().sum(1)
+        return {"invariance": (1 - on).square().sum(1), "redundancy": weights * off}
+
+
 class Objective(Component):
     """An objective with named terms: their sum is what training minimises, each is kept in the history."""
 
@@ -160,7 +186,8 @@ class Objective(Component):
 class CorrelationObjective(Objective):
     """An objective with two terms of the cross-correlation: its diagonal's, and its other entries' with a weight.
 
-    Subclasses say what the terms are, in `correlation_terms(z_a, z_b, weight) -> (invariance, redundancy)`.
+    Subclasses say what the terms are, in `correlation_terms(z_a, z_b, weight) -> (invariance, redundancy)`, and what
+    correlations off the diagonal should be, in `target`.
 
     Parameters
     ----------

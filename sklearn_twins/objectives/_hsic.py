@@ -53,3 +53,4 @@ class HSIC(CorrelationObjective):
     """
 
     correlation_terms = staticmethod(hsic_terms)
+    target = -1.0

@@ -4,6 +4,7 @@ from ._batches import cut
 from ._callbacks import check_callbacks, reaches_into_steps
 from ._capture import RECORDERS
 from ._optimizers import LARS, default_learning_rate
+from ._together import train_together
 from ._trainer import Plan, Training
 
 __all__ = [
@@ -15,4 +16,5 @@ __all__ = [
     "cut",
     "default_learning_rate",
     "reaches_into_steps",
+    "train_together",
 ]

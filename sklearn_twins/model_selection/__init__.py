@@ -1,0 +1,5 @@
+"""Searches that train many embedders at once."""
+
+from ._batched import BatchedGridSearchCV
+
+__all__ = ["BatchedGridSearchCV"]

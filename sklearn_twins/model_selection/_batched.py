@@ -1,0 +1,221 @@
+"""A grid search whose embedders, of all candidates and folds, are trained as one stack of networks."""
+
+import copy
+import time
+from contextlib import nullcontext
+from numbers import Integral
+
+import joblib
+import numpy as np
+from sklearn.base import clone, is_classifier
+from sklearn.model_selection import GridSearchCV, ParameterGrid, check_cv
+from sklearn.pipeline import Pipeline
+from sklearn.utils import _safe_indexing
+from sklearn.utils.validation import check_scalar
+
+from .._embedder import BarlowTwinsEmbedder
+from .._stacking import stacked
+
+
+class BatchedGridSearchCV(GridSearchCV):
+    """Grid search over an embedder, or a pipeline with one, that trains the embedders of many candidates together.
+
+    What `GridSearchCV` does, with its parameters, its attributes and, but for rounding, its results. The difference is
+    how embedders are trained: those of all candidates and folds whose networks have the same layers become one stack,
+    each with its own rows, seed, learning rate, weight decay, off-diagonal weight and corruption rate. A step of
+    a stack is one step of operations on larger arrays. On a GPU, where a step of a small network is mostly waiting,
+    that is the gain; on a CPU it is that candidates which differ in the optimizer or the objective alone share their
+    views (docs/benchmarks/search.md).
+
+    Candidates of other kinds are fitted one by one, as in any search: other modalities than "tabular", objectives than
+    "barlow_twins" and "hsic", optimizers than "adamw", parts of your own, callbacks, early stopping, warm starts.
+
+    Parameters
+    ----------
+    estimator : BarlowTwinsEmbedder or Pipeline
+        The pipeline has the embedder as one of its steps.
+    param_grid : dict or list of dict
+        As of `GridSearchCV`.
+    scoring : str, callable, list, tuple or dict, default=None
+        As of `GridSearchCV`. None is the estimator's own `score`; an embedder's needs no labels.
+    n_jobs : int or None, default=None
+        Threads for what comes behind the embedders; these are trained in the caller's.
+    refit : bool, str or callable, default=True
+        As of `GridSearchCV`.
+    cv : int, cross-validation generator or iterable, default=None
+        As of `GridSearchCV`.
+    verbose : int, default=0
+        As of `GridSearchCV`; from 1 on, a line says how large the stacks were and how long they took.
+    error_score : "raise" or number, default=nan
+        As of `GridSearchCV`; what goes wrong while embedders are trained is raised.
+    return_train_score : bool, default=False
+        As of `GridSearchCV`.
+    max_batch : int, default=32
+        Networks in a stack at most. Their activations and their rows have to fit into the device's memory.
+
+    Attributes
+    ----------
+    cv_results_, best_estimator_, best_score_, best_params_, best_index_, scorer_, n_splits_, refit_time_ : as there
+        Of `GridSearchCV`. The fit times are those of what comes behind the embedders.
+    stack_sizes_ : list of int
+        How many embedders each stack had; 1 for those fitted by themselves. Folds of different sizes are different
+        stacks, if they are cut into batches of different sizes.
+    training_time_ : float
+        Seconds in which all embedders of the search were trained.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_wine
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn_twins import BarlowTwinsEmbedder
+    >>> from sklearn_twins.model_selection import BatchedGridSearchCV
+    >>> X, y = load_wine(return_X_y=True)
+    >>> pipeline = make_pipeline(BarlowTwinsEmbedder(max_epochs=2, random_state=0), LogisticRegression())
+    >>> grid = {"barlowtwinsembedder__learning_rate": [0.001, 0.005]}
+    >>> search = BatchedGridSearchCV(pipeline, grid, cv=3).fit(X, y)
+    >>> sum(search.stack_sizes_)
+    6
+    """
+
+    def __init__(
+        self,
+        estimator,
+        param_grid,
+        *,
+        scoring=None,
+        n_jobs=None,
+        refit=True,
+        cv=None,
+        verbose=0,
+        error_score=np.nan,
+        return_train_score=False,
+        max_batch=32,
+    ):
+        super().__init__(
+            estimator,
+            param_grid,
+            scoring=scoring,
+            n_jobs=n_jobs,
+            refit=refit,
+            cv=cv,
+            verbose=verbose,
+            error_score=error_score,
+            return_train_score=return_train_score,
+        )
+        self.max_batch = max_batch
+
+    def fit(self, X, y=None, **params):
+        """Train the embedders of all candidates and folds, and search as `GridSearchCV` does.
+
+        Parameters
+        ----------
+        X : array-like or data frame of shape (n, features)
+            As of the estimator.
+        y : array-like of shape (n,), default=None
+            Labels, if the estimator wants any.
+        **params : dict
+            As of `GridSearchCV`: fit parameters (``barlowtwinsembedder__unlabeled=``), or metadata that is routed.
+
+        Returns
+        -------
+        self : BatchedGridSearchCV
+
+        Raises
+        ------
+        TypeError
+            If the estimator is no embedder, and no pipeline with one among its steps.
+        """
+        check_scalar(self.max_batch, "max_batch", Integral, min_val=1)
+        name = step_of(self.estimator)
+        folds = list(check_cv(self.cv, y, classifier=is_classifier(self.estimator)).split(X, y, params.get("groups")))
+        unlabeled = params.get("unlabeled" if name is None else f"{name}__unlabeled", params.get("unlabeled"))
+        start = time.perf_counter()
+        made, sizes = trained(self.estimator, name, self.param_grid, X, y, folds, unlabeled, self.max_batch)
+        seconds = time.perf_counter() - start
+        if self.verbose:
+            print(f"Trained {sum(sizes)} embedders in {len(sizes)} stack(s) of {sizes}, {seconds:.1f} s", flush=True)
+        ordinary = {key: value for key, value in self.get_params(deep=False).items() if key != "max_batch"}
+        ordinary |= {"estimator": looking_up(self.estimator, name, made), "cv": folds}
+        many = self.n_jobs is not None and self.n_jobs != 1
+        with joblib.parallel_config("threading") if many else nullcontext():
+            search = GridSearchCV(**ordinary).fit(X, y, **params)
+        if hasattr(search, "best_estimator_"):
+            embedder_of(search.best_estimator_, name).__class__ = type(embedder_of(self.estimator, name))
+        for attribute, value in vars(search).items():
+            if attribute not in ordinary:
+                setattr(self, attribute, value)
+        self.stack_sizes_, self.training_time_ = sizes, seconds
+        return self
+
+
+def step_of(estimator):
+    """Name of the step that is the embedder; None if the estimator is one itself."""
+    if isinstance(estimator, BarlowTwinsEmbedder):
+        return None
+    steps = estimator.steps if isinstance(estimator, Pipeline) else ()
+    names = [name for name, step in steps if isinstance(step, BarlowTwinsEmbedder)]
+    if len(names) != 1:
+        raise TypeError(
+            "estimator of BatchedGridSearchCV must be a BarlowTwinsEmbedder, or a Pipeline with one of them among its "
+            f"steps. Got {estimator!r}. For others use GridSearchCV."
+        )
+    return names[0]
+
+
+def embedder_of(estimator, name):
+    """The embedder in an estimator."""
+    return estimator if name is None else estimator.named_steps[name]
+
+
+def key_of(embedder, X, unlabeled):
+    """What a fit follows from: the embedder's parameters and its rows."""
+    return joblib.hash((embedder.get_params(), X, unlabeled))
+
+
+def trained(estimator, name, grid, X, y, folds, unlabeled, most):
+    """Train the embedders of all candidates and folds.
+
+    Returns
+    -------
+    made : dict of str to BarlowTwinsEmbedder
+        `key_of` -> the fitted embedder.
+    sizes : list of int
+        Embedders in each stack.
+    """
+    from .._fitting_together import fit_together
+
+    embedders, tables = {}, {}
+    for candidate in ParameterGrid(grid):
+        for train, _ in folds:
+            whole = clone(estimator).set_params(**{key: clone(value, safe=False) for key, value in candidate.items()})
+            rows, labels = _safe_indexing(X, train), None if y is None else _safe_indexing(y, train)
+            if name is not None:
+                for step, transformer in whole.steps:
+                    if step == name:
+                        break
+                    if transformer not in (None, "passthrough"):
+                        rows = transformer.fit_transform(rows, labels)
+            embedder = embedder_of(whole, name)
+            key = key_of(embedder, rows, unlabeled)
+            embedders[key], tables[key] = embedder, stacked(rows, unlabeled)
+    sizes = fit_together(list(embedders.values()), list(tables.values()), most)
+    return embedders, sizes
+
+
+def looking_up(estimator, name, made):
+    """The estimator with an embedder that takes a fit which has been made already, and makes others itself."""
+    kind = type(embedder_of(estimator, name))
+
+    class LookingUp(kind):
+        def fit(self, X, y=None, *, unlabeled=None):
+            done = made.get(key_of(self, X, unlabeled))
+            if done is None:
+                return super().fit(X, y, unlabeled=unlabeled)
+            self.__dict__.update(copy.copy(done).__dict__)
+            return self
+
+    LookingUp.__name__, LookingUp.__qualname__ = kind.__name__, kind.__qualname__
+    estimator = clone(estimator)
+    embedder_of(estimator, name).__class__ = LookingUp
+    return estimator
