@@ -28,6 +28,10 @@ SMALL = {
         *["--labels", "25 %", "5", "--classifiers", "logistic", "--plot", "gains.png"],
     ],
     "raw_tables.py": ["--epochs", "1"],
+    "search.py": [
+        *["--tables", "official", "--draws", "1", "--epochs", "1", "--rows", "90", "--candidates", "2"],
+        *["--rounds", "1"],
+    ],
     "speed.py": [
         "--rows",
         "520",
@@ -46,7 +50,7 @@ SMALL = {
     "views.py": ["--images", "8", "--side", "8", "--batch", "4", "--rounds", "2"],
 }
 KEEPS_RESULTS = {"label_free_selection.py", "quality.py"}
-ON_REAL_DATA = KEEPS_RESULTS | {"categories.py", "cifar10.py", "few_image_labels.py", "raw_tables.py"}
+ON_REAL_DATA = KEEPS_RESULTS | {"categories.py", "cifar10.py", "few_image_labels.py", "raw_tables.py", "search.py"}
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,189 @@
+"""Searches: rows without labels in them, two workers, and embedders trained together.
+
+    python benchmarks/search.py [--data DIR --tables pendigits ...] [--sections unlabeled workers batched]
+                                [--draws 5] [--candidates 8] [--epochs E] [--rounds 3] [--device cpu]
+
+unlabeled: on a real table, 5 labelled rows a class and up to 5,000 without a label. The same small grid search over a
+pipeline of embedder and logistic regression with the rows without a label and without them; beside them, with those
+rows, `SelfTrainingClassifier` and `LabelSpreading`, and logistic regression on scaled, one-hot columns, whose own
+settings are searched too. Balanced accuracy on test rows, mean and standard deviation over draws of labels.
+
+workers: a search of 12 fits on synthetic rows with one worker, with two, and with two whose threads are not bounded (two
+each). Seconds, medians of rounds that alternate, and their ratio to one worker.
+
+batched: `BatchedGridSearchCV` against `GridSearchCV`, 3 folds, candidates that differ in learning rate and off-diagonal
+weight (they share views), or in seed as well. Seconds as above, and the largest difference between mean test scores;
+beside them one candidate alone.
+"""
+
+import argparse
+import platform
+import time
+import warnings
+from pathlib import Path
+
+import _data
+import joblib
+import numpy as np
+import pandas as pd
+import sklearn
+import torch
+from _baselines import one_hot
+from sklearn.datasets import make_classification
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import balanced_accuracy_score
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.semi_supervised import LabelSpreading, SelfTrainingClassifier
+
+import sklearn_twins
+from sklearn_twins import BarlowTwinsEmbedder, CollapseWarning
+from sklearn_twins.model_selection import BatchedGridSearchCV
+
+LABELLED, UNLABELLED = 5, 5_000
+PREFIX = "barlowtwinsembedder__"
+
+
+def searched(estimator, grid, X, y, **params):
+    """A grid search by balanced accuracy, in as many folds as the labels allow, at most 5."""
+    return GridSearchCV(estimator, grid, cv=LABELLED, scoring="balanced_accuracy").fit(X, y, **params)
+
+
+def one_draw(directory, table, seed, epochs):
+    """Balanced accuracy in percent of each way, for one draw of labels."""
+    warnings.simplefilter("ignore", CollapseWarning)
+    warnings.simplefilter("ignore", sklearn.exceptions.ConvergenceWarning)
+    X_train, X_test, y_train, y_test = _data.split(directory, table)
+    order = np.random.default_rng(seed).permutation(len(y_train))
+    labelled = np.concatenate([order[y_train[order] == c][:LABELLED] for c in np.unique(y_train)])
+    rest = order[~np.isin(order, labelled)][:UNLABELLED]
+    X, y, unlabeled = X_train.iloc[labelled], y_train[labelled], X_train.iloc[rest]
+    pipeline = make_pipeline(
+        BarlowTwinsEmbedder(max_epochs=epochs, random_state=seed), LogisticRegression(max_iter=1000)
+    )
+    grid = {PREFIX + "augmentation__corruption_rate": [0.1, 0.3], "logisticregression__C": [0.1, 1, 10]}
+    codes = one_hot(X_train, _data.manifest(directory)[table]["categorical"]).fit(pd.concat([X, unlabeled]))
+    R, R_rest, R_test = (codes.transform(rows) for rows in (X, unlabeled, X_test))
+    both, marked = (
+        np.vstack([R, R_rest]),
+        np.concatenate([np.unique(y, return_inverse=True)[1], np.full(len(rest), -1)]),
+    )
+    plain = searched(LogisticRegression(max_iter=1000), {"C": [0.1, 1, 10]}, R, y)
+    names = np.unique(y)
+    found = {
+        "embedder, with unlabelled rows": searched(pipeline, grid, X, y, **{PREFIX + "unlabeled": unlabeled}).predict(
+            X_test
+        ),
+        "embedder, without them": searched(pipeline, grid, X, y).predict(X_test),
+        "logistic regression on columns": plain.predict(R_test),
+        "SelfTrainingClassifier": names[
+            SelfTrainingClassifier(plain.best_estimator_).fit(both, marked).predict(R_test)
+        ],
+        "LabelSpreading": names[LabelSpreading("knn", n_neighbors=7).fit(both, marked).predict(R_test)],
+    }
+    return {way: 100 * balanced_accuracy_score(y_test, predicted) for way, predicted in found.items()}
+
+
+def unlabeled(options):
+    """The table of the first section."""
+    print("\n## Rows without a label in a search\n")
+    print(f"| table | way | balanced accuracy | draws |\n{'|---' * 4}|")
+    for table in options.tables:
+        draws = pd.DataFrame([one_draw(options.data, table, s, options.epochs or "auto") for s in range(options.draws)])
+        for way in draws:
+            spread = draws[way].std() if len(draws) > 1 else 0.0
+            print(f"| {table} | {way} | {draws[way].mean():.1f} ± {spread:.1f} | {len(draws)} |", flush=True)
+
+
+def alternated(ways, rounds):
+    """Seconds of each way, its results, rounds alternating."""
+    seconds, results = {way: [] for way in ways}, {}
+    for _ in range(rounds):
+        for way, run in ways.items():
+            start = time.perf_counter()
+            results[way] = run()
+            seconds[way].append(time.perf_counter() - start)
+    return {way: np.median(times) for way, times in seconds.items()}, results
+
+
+def rows_for(options):
+    """Synthetic rows and a pipeline for them."""
+    X, y = make_classification(options.rows, 20, n_informative=8, n_classes=3, random_state=0)
+    embedder = BarlowTwinsEmbedder(max_epochs=options.epochs or 5, device=options.device, random_state=0)
+    return X.astype(np.float32), y, make_pipeline(embedder, LogisticRegression(max_iter=200))
+
+
+def workers(options):
+    """The table of the second section."""
+    X, y, pipeline = rows_for(options)
+    grid = {PREFIX + "learning_rate": [0.001, 0.002, 0.005, 0.01]}
+
+    def run(n_jobs, threads):
+        pipeline.set_params(**{PREFIX + "n_jobs": threads})
+        with joblib.parallel_config("loky", inner_max_num_threads=threads):
+            return GridSearchCV(pipeline, grid, cv=3, n_jobs=n_jobs, refit=False).fit(X, y)
+
+    ways = {"one worker": (1, 1), "two workers": (2, 1), "two workers of two threads": (2, 2)}
+    for n_jobs, threads in ways.values():
+        run(n_jobs, threads)  # workers import what they need
+    seconds, _ = alternated({way: lambda how=how: run(*how) for way, how in ways.items()}, options.rounds)
+    print(f"\n## Workers: 12 fits of {len(X):,} rows\n\n| way | seconds | of one worker's |\n|---|---|---|")
+    for way, taken in seconds.items():
+        print(f"| {way} | {taken:.1f} | {taken / seconds['one worker']:.2f} |", flush=True)
+
+
+def batched(options):
+    """The table of the third section."""
+    X, y, pipeline = rows_for(options)
+    n = options.candidates
+    rates, weights = np.geomspace(1e-3, 8e-3, n), np.geomspace(1e-3, 1e-2, n)
+    share = {PREFIX + "learning_rate": rates[: -(-n // 2)], PREFIX + "objective__off_diagonal_weight": weights[:2]}
+    differ = {**share, PREFIX + "random_state": [0, 1]}
+    differ[PREFIX + "learning_rate"] = rates[: -(-n // 4)]
+    print(f"\n## Embedders trained together: {len(X):,} rows, 3 folds, on {options.device}\n")
+    print(f"| candidates | search | seconds | of GridSearchCV's | largest difference of scores |\n{'|---' * 5}|")
+    for name, grid in {"share views": share, "seeds of their own": differ}.items():
+        one = {key: list(values)[:1] for key, values in grid.items()}
+        ways = {
+            "GridSearchCV": lambda grid=grid: GridSearchCV(pipeline, grid, cv=3, refit=False).fit(X, y),
+            "BatchedGridSearchCV": lambda grid=grid: BatchedGridSearchCV(
+                pipeline, grid, cv=3, refit=False, max_batch=options.max_batch
+            ).fit(X, y),
+            "one candidate": lambda one=one: GridSearchCV(pipeline, one, cv=3, refit=False).fit(X, y),
+        }
+        seconds, results = alternated(ways, options.rounds)
+        scores = {way: result.cv_results_["mean_test_score"] for way, result in results.items()}
+        for way, taken in seconds.items():
+            same = way != "one candidate"
+            difference = f"{np.abs(scores[way] - scores['GridSearchCV']).max():.4f}" if same else ""
+            ratio = taken / seconds["GridSearchCV"]
+            print(f"| {len(scores[way])}, {name} | {way} | {taken:.1f} | {ratio:.2f} | {difference} |", flush=True)
+
+
+SECTIONS = {"unlabeled": unlabeled, "workers": workers, "batched": batched}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, help="directory with manifest.json and the tables")
+    parser.add_argument("--tables", nargs="+", default=["pendigits"])
+    parser.add_argument("--sections", nargs="+", choices=SECTIONS, default=list(SECTIONS))
+    parser.add_argument("--draws", type=int, default=5)
+    parser.add_argument("--candidates", type=int, default=8)
+    parser.add_argument("--max-batch", type=int, default=32)
+    parser.add_argument("--rows", type=int, default=3_000)
+    parser.add_argument("--epochs", type=int, help="of every fit (default: the embedder's own, 5 of synthetic rows)")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--device", default="cpu")
+    options = parser.parse_args()
+    versions = (
+        f"sklearn_twins {sklearn_twins.__version__}, scikit-learn {sklearn.__version__}, torch {torch.__version__}"
+    )
+    print(f"{versions}, Python {platform.python_version()}, {platform.machine()}")
+    for section in options.sections:
+        if section != "unlabeled" or options.data:
+            SECTIONS[section](options)
+
+
+if __name__ == "__main__":
+    main()
