@@ -8,8 +8,8 @@ pipeline of embedder and logistic regression with the rows without a label and w
 rows, `SelfTrainingClassifier` and `LabelSpreading`, and logistic regression on scaled, one-hot columns, whose own
 settings are searched too. Balanced accuracy on test rows, mean and standard deviation over draws of labels.
 
-workers: a search of 12 fits on synthetic rows with one worker, with two, and with two whose threads are not bounded (two
-each). Seconds, medians of rounds that alternate, and their ratio to one worker.
+workers: a search of 12 fits on synthetic rows with one worker, with two, and with two whose threads are not bounded
+(two each). Seconds, medians of rounds that alternate, and their ratio to one worker.
 
 batched: `BatchedGridSearchCV` against `GridSearchCV`, 3 folds, candidates that differ in learning rate and off-diagonal
 weight (they share views), or in seed as well. Seconds as above, and the largest difference between mean test scores;
@@ -58,28 +58,23 @@ def one_draw(directory, table, seed, epochs):
     labelled = np.concatenate([order[y_train[order] == c][:LABELLED] for c in np.unique(y_train)])
     rest = order[~np.isin(order, labelled)][:UNLABELLED]
     X, y, unlabeled = X_train.iloc[labelled], y_train[labelled], X_train.iloc[rest]
-    pipeline = make_pipeline(
-        BarlowTwinsEmbedder(max_epochs=epochs, random_state=seed), LogisticRegression(max_iter=1000)
-    )
+    embedder = BarlowTwinsEmbedder(max_epochs=epochs, random_state=seed)
+    pipeline = make_pipeline(embedder, LogisticRegression(max_iter=1000))
     grid = {PREFIX + "augmentation__corruption_rate": [0.1, 0.3], "logisticregression__C": [0.1, 1, 10]}
     codes = one_hot(X_train, _data.manifest(directory)[table]["categorical"]).fit(pd.concat([X, unlabeled]))
     R, R_rest, R_test = (codes.transform(rows) for rows in (X, unlabeled, X_test))
-    both, marked = (
-        np.vstack([R, R_rest]),
-        np.concatenate([np.unique(y, return_inverse=True)[1], np.full(len(rest), -1)]),
-    )
+    names, numbers = np.unique(y, return_inverse=True)
+    both, marked = np.vstack([R, R_rest]), np.concatenate([numbers, np.full(len(rest), -1)])
     plain = searched(LogisticRegression(max_iter=1000), {"C": [0.1, 1, 10]}, R, y)
-    names = np.unique(y)
+    taught = SelfTrainingClassifier(plain.best_estimator_).fit(both, marked)
+    spread = LabelSpreading("knn", n_neighbors=7).fit(both, marked)
+    with_rest = searched(pipeline, grid, X, y, **{PREFIX + "unlabeled": unlabeled})
     found = {
-        "embedder, with unlabelled rows": searched(pipeline, grid, X, y, **{PREFIX + "unlabeled": unlabeled}).predict(
-            X_test
-        ),
+        "embedder, with unlabelled rows": with_rest.predict(X_test),
         "embedder, without them": searched(pipeline, grid, X, y).predict(X_test),
         "logistic regression on columns": plain.predict(R_test),
-        "SelfTrainingClassifier": names[
-            SelfTrainingClassifier(plain.best_estimator_).fit(both, marked).predict(R_test)
-        ],
-        "LabelSpreading": names[LabelSpreading("knn", n_neighbors=7).fit(both, marked).predict(R_test)],
+        "SelfTrainingClassifier": names[taught.predict(R_test)],
+        "LabelSpreading": names[spread.predict(R_test)],
     }
     return {way: 100 * balanced_accuracy_score(y_test, predicted) for way, predicted in found.items()}
 
