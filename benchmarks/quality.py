@@ -68,7 +68,7 @@ def features_of(name, seed, max_epochs, n_raw, modality):
         return embedder, False
     embedder.set_params(passthrough=False)
     if name == "SCARF":
-        views = Pair(Identity(), MarginalCorruption(0.6, axes="columns"))
+        views = Pair(Identity(), MarginalCorruption(0.6))
         return embedder.set_params(objective="info_nce", augmentation=views), False
     if name == "random encoder":
         return RandomEncoder(embedder), False
@@ -186,9 +186,14 @@ def learnt(options, name, seed, X_train, X_test, raw_train, raw_test):
     return {"alone": alone, "beside": tuple(np.hstack(pair) for pair in pairs)}, seconds
 
 
+def path_of(options, table, seed, name):
+    """Where the cache keeps the results of one table, seed and features."""
+    return options.cache / f"{table}-{seed}-{name.replace(' ', '_')}.json"
+
+
 def run(options, table, seed, name):
     """All results of one table, seed and features, from the cache if they are there."""
-    path = options.cache / f"{table}-{seed}-{name.replace(' ', '_')}.json"
+    path = path_of(options, table, seed, name)
     if not path.exists():
         *X, y_train, y_test = load(options.data, table, seed)
         kinds, seconds = learnt(options, name, seed, *X)
@@ -220,6 +225,16 @@ def method_of(features, kind):
     return features if kind == "alone" else f"{features} beside raw"
 
 
+def over_seeds(everything):
+    """Means over the seeds of all results, and of their gains over raw columns with the same rows and labels."""
+    same = ["table", "seed", "classifier", "labels"]
+    raw = everything.query("features == 'raw'").set_index(same)[["accuracy", "auc"]]
+    with_raw = everything.join(raw, on=same, rsuffix="_raw")
+    with_raw["gain"], with_raw["gain_auc"] = (with_raw[m] - with_raw[f"{m}_raw"] for m in ("accuracy", "auc"))
+    keys = ["table", "features", "kind", "method", "classifier", "labels"]
+    return with_raw.groupby(keys, as_index=False)[["accuracy", "auc", "gain", "gain_auc", "seconds"]].mean()
+
+
 def print_tables(means, labels):
     """Balanced accuracy of logistic regression, table by table, and its mean."""
     wide = means.query("(kind == 'alone' or features == 'embedder') and classifier == 'logistic' and labels == @labels")
@@ -231,16 +246,16 @@ def print_tables(means, labels):
         print(f"| {table} | {' | '.join(f'{value:.1f}' for value in row)} |")
 
 
-def gains_of(means, method, classifier, labels, measure="accuracy"):
+def gains_of(means, method, classifier, labels, measure="gain"):
     """Gain over raw columns, one for each table; empty where there is none."""
-    part = means.query("classifier == @classifier and labels == @labels").set_index("table")
-    return (part.query("method == @method")[measure] - part.query("method == 'raw'")[measure]).dropna().to_numpy()
+    part = means.query("method == @method and classifier == @classifier and labels == @labels")
+    return part[measure].dropna().to_numpy()
 
 
 def mean_ranks(means, kind):
     """Mean rank over the tables, among raw columns and all features of a kind: a series by method and so on."""
     part = means.query("kind == @kind or features == 'raw'")
-    ranks = part.groupby(["table", "classifier", "labels"])["accuracy"].rank(ascending=False)
+    ranks = part.groupby(["table", "classifier", "labels"])["gain"].rank(ascending=False)
     return part.assign(rank=ranks).groupby(["method", "classifier", "labels"])["rank"].mean()
 
 
@@ -255,7 +270,7 @@ def print_gains(means, options):
             gains = gains_of(means, method, classifier, labels)
             if len(gains):
                 low, high = interval(gains)
-                area = gains_of(means, method, classifier, labels, "auc").mean()
+                area = gains_of(means, method, classifier, labels, "gain_auc").mean()
                 cells = [f"{gains.mean():+.1f} ({low:+.1f} to {high:+.1f})", f"{np.median(gains):+.1f}"]
                 cells.append(f"{(gains > 0.5).sum()}, {(abs(gains) <= 0.5).sum()}, {(gains < -0.5).sum()}")
                 cells += [f"{gains.min():+.1f}", f"{area:+.1f}", f"{ranks[method, classifier, labels]:.1f}"]
@@ -295,6 +310,7 @@ def main():
     parser.add_argument("--features", nargs="+", default=known_features())
     parser.add_argument("--classifiers", nargs="+", choices=CLASSIFIERS, default=list(CLASSIFIERS))
     parser.add_argument("--labels", nargs="+", type=lambda t: int(t) if t.isdigit() else t, default=LABELS)
+    parser.add_argument("--cached", action="store_true", help="report what the cache holds, and run nothing")
     parser.add_argument("--plot", type=Path, help="where to draw the gains")
     options = parser.parse_args()
     options.cache.mkdir(parents=True, exist_ok=True)
@@ -306,12 +322,13 @@ def main():
     print(f"{versions}, Python {platform.python_version()}, {platform.machine()}; {options.seeds} seed(s)")
     jobs = itertools.product(tables, range(options.seeds), options.features)
     jobs = [job for job in jobs if job[0] in entries or job[2] not in FOR_TABLES]
+    if options.cached:
+        jobs = [job for job in jobs if path_of(options, *job).exists()]
     done = joblib.Parallel(n_jobs=options.jobs, verbose=1)(joblib.delayed(run)(options, *job) for job in jobs)
     everything = pd.concat(done, ignore_index=True)
     everything.to_csv(options.cache / "results.csv", index=False)
     everything["method"] = list(map(method_of, everything["features"], everything["kind"]))
-    keys = ["table", "features", "kind", "method", "classifier", "labels"]
-    means = everything.groupby(keys, as_index=False)[["accuracy", "auc", "seconds"]].mean()
+    means = over_seeds(everything)
     for labels in map(str, options.labels):
         print_tables(means, labels)
     print_gains(means, options)

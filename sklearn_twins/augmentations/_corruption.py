@@ -14,8 +14,8 @@ from ._images import to_intensities
 # rate, every donor owns 256 of them or more.
 MAX_ROWS_FLOAT32 = 2**16
 
-# From where on rows change places along principal axes: the share of continuous numbers among the columns, and their
-# mean squared correlation. Of twelve tables, the two above both limits gain, most others lose.
+# From where on rows change places along principal axes with axes="auto": the share of continuous numbers among the
+# columns, and their mean squared correlation. Of twelve tables, the two above both limits gain, most others lose.
 MOSTLY, COLLINEAR = 0.75, 0.15
 RATE_ALONG_AXES = 0.2
 
@@ -115,21 +115,18 @@ class MarginalCorruption(Augmentation):
 
     NOTE[DIFF]: SCARF corrupts a fixed number of columns per row; here each value is drawn
     independently, so the number varies around the same mean. SCARF also leaves one view clean:
-    that is ``Pair(Identity(), MarginalCorruption(axes="columns"))``.
-
-    NOTE[DIFF]: where a table is made of collinear measurements, values swapped one by one leave the data's manifold and
-    teach the encoder to overlook the very relations that tell classes apart. There, rows change places along the
-    principal axes instead: docs/benchmarks/quality.md.
+    that is ``Pair(Identity(), MarginalCorruption())``.
 
     Parameters
     ----------
     corruption_rate : "auto" or float, default="auto"
         Probability that a value is replaced, in [0, 1]. "auto" is 0.2 for tables of up to 20 columns, 0.3 from 40
         columns on, and in proportion between; along principal axes 0.2.
-    axes : {"auto", "columns", "principal"}, default="auto"
-        What is replaced: values of columns, or a row's coordinates along the principal axes of the continuous numbers
-        (other columns one by one). "auto" is the latter if three quarters of a table's columns are continuous numbers
-        and their mean squared correlation is 0.15 or more.
+    axes : {"columns", "principal", "auto"}, default="columns"
+        What is replaced: values of columns; or a row's coordinates along the principal axes of its continuous numbers
+        (other columns one by one), so that columns which hang together change together. "auto" is the latter if three
+        quarters of a table's columns are continuous numbers and their mean squared correlation is 0.15 or more. It
+        helped on two of the tables it was tried on, and did harm on others: docs/benchmarks/quality.md.
 
     References
     ----------
@@ -151,7 +148,7 @@ class MarginalCorruption(Augmentation):
         "axes": [StrOptions({"auto", "columns", "principal"})],
     }
 
-    def __init__(self, corruption_rate="auto", axes="auto"):
+    def __init__(self, corruption_rate="auto", axes="columns"):
         self.corruption_rate = corruption_rate
         self.axes = axes
 

@@ -289,7 +289,7 @@ def test_columns_that_do_not_correlate_are_swapped_one_by_one():
     X = np.random.default_rng(0).normal(size=(300, 4))
     preprocessor = TablePreprocessor()
     data = torch.from_numpy(preprocessor.fit_transform(X))
-    view = bound(MarginalCorruption(), preprocessor.spec_)(data, data, seeded())
+    view = bound(MarginalCorruption(axes="auto"), preprocessor.spec_)(data, data, seeded())
     assert torch.isin(view, data).all()  # each value is one of its column's
 
 
@@ -308,14 +308,16 @@ def test_share_of_coordinates_that_move(rate):
 
 def test_auto_rate_along_axes():
     data, spec = collinear()
-    alike = [bound(MarginalCorruption(rate), spec)(data, data, seeded()) for rate in ("auto", RATE_ALONG_AXES)]
+    alike = [
+        bound(MarginalCorruption(rate, axes="auto"), spec)(data, data, seeded()) for rate in ("auto", RATE_ALONG_AXES)
+    ]
     assert torch.equal(*alike)
 
 
 def test_along_axes_missing_stays_missing_and_others_are_swapped():
     data, spec = collinear(n_others=1)
     data[::5, 0] = float("nan")
-    view = bound(MarginalCorruption(1.0), spec)(data, data, seeded())
+    view = bound(MarginalCorruption(1.0, axes="auto"), spec)(data, data, seeded())
     assert torch.equal(view.isnan(), data.isnan())
     assert 0.2 < (view[:, 3] != data[:, 3]).float().mean() < 0.9  # of three values, two thirds are others
 
@@ -323,7 +325,7 @@ def test_along_axes_missing_stays_missing_and_others_are_swapped():
 def test_along_axes_the_batch_is_left_alone():
     data, spec = collinear(n_others=1)
     before = data.clone()
-    bound(MarginalCorruption(), spec)(data, data, seeded())
+    bound(MarginalCorruption(axes="auto"), spec)(data, data, seeded())
     assert torch.equal(before, data)
 
 
