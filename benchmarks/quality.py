@@ -294,7 +294,7 @@ def draw_gains(means, path):
         axes.plot(gains[method].mean(), place, "|", markersize=16, color="black")
     axes.axvline(0, color="gray", linewidth=1)
     axes.set_yticks(range(len(methods)), methods)
-    axes.set_xlabel("points of balanced accuracy over raw columns, a dot for each table, a bar for their mean")
+    axes.set_xlabel("points of balanced accuracy over raw columns; bars are means over tables")
     axes.set_title("Logistic regression, 5 labels a class", loc="left")
     figure.savefig(path, dpi=120)
 
