@@ -9,12 +9,11 @@ import joblib
 import numpy as np
 from sklearn.base import clone, is_classifier
 from sklearn.model_selection import GridSearchCV, ParameterGrid, check_cv
-from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import check_scalar
 
-from .._embedder import BarlowTwinsEmbedder
 from .._stacking import stacked
+from ._steps import embedder_of, step_of
 
 
 class BatchedGridSearchCV(GridSearchCV):
@@ -127,7 +126,7 @@ class BatchedGridSearchCV(GridSearchCV):
             If the estimator is no embedder, and no pipeline with one among its steps.
         """
         check_scalar(self.max_batch, "max_batch", Integral, min_val=1)
-        name = step_of(self.estimator)
+        name = step_of(self.estimator, type(self).__name__)
         folds = list(check_cv(self.cv, y, classifier=is_classifier(self.estimator)).split(X, y, params.get("groups")))
         unlabeled = params.get("unlabeled" if name is None else f"{name}__unlabeled", params.get("unlabeled"))
         start = time.perf_counter()
@@ -147,25 +146,6 @@ class BatchedGridSearchCV(GridSearchCV):
                 setattr(self, attribute, value)
         self.stack_sizes_, self.training_time_ = sizes, seconds
         return self
-
-
-def step_of(estimator):
-    """Name of the step that is the embedder; None if the estimator is one itself."""
-    if isinstance(estimator, BarlowTwinsEmbedder):
-        return None
-    steps = estimator.steps if isinstance(estimator, Pipeline) else ()
-    names = [name for name, step in steps if isinstance(step, BarlowTwinsEmbedder)]
-    if len(names) != 1:
-        raise TypeError(
-            "estimator of BatchedGridSearchCV must be a BarlowTwinsEmbedder, or a Pipeline with one of them among its "
-            f"steps. Got {estimator!r}. For others use GridSearchCV."
-        )
-    return names[0]
-
-
-def embedder_of(estimator, name):
-    """The embedder in an estimator."""
-    return estimator if name is None else estimator.named_steps[name]
 
 
 def key_of(embedder, X, unlabeled):

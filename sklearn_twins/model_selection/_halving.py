@@ -1,0 +1,238 @@
+"""Successive halving over epochs, in which what goes on is not begun anew."""
+
+from numbers import Integral, Real
+
+import numpy as np
+from joblib import Parallel, delayed
+from scipy.stats import rankdata
+from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone, is_classifier
+from sklearn.metrics import check_scoring
+from sklearn.model_selection import ParameterGrid, check_cv
+from sklearn.utils import _safe_indexing
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted, check_scalar
+
+from ._steps import embedder_of, step_of
+
+
+def best_has(method):
+    """Whether the estimator that is searched, or the best one, has a method."""
+
+    def check(search):
+        getattr(getattr(search, "best_estimator_", search.estimator), method)
+        return True
+
+    return check
+
+
+class EpochHalvingSearchCV(MetaEstimatorMixin, BaseEstimator):
+    """Grid search that gives all candidates a few epochs, and more to those that do best.
+
+    After `min_epochs` the best third of the candidates (``1 / factor``) goes on to three times as many epochs, and so
+    on, until few are left with the epochs that the embedder asks for. A survivor goes on from the weights it has, by
+    `warm_start`; scikit-learn's `HalvingGridSearchCV` with ``resource="max_epochs"`` begins each one anew.
+
+    Parameters
+    ----------
+    estimator : BarlowTwinsEmbedder or Pipeline
+        The pipeline has the embedder as one of its steps, and its last steps are fitted anew after every round. An
+        `lr_schedule` of "warmup_constant" or "constant" suits a run whose end is not known; others fall towards the
+        end of each round, and rise again.
+    param_grid : dict or list of dict
+        Candidates, as of `GridSearchCV`; not of the embedder's `max_epochs` and `warm_start`.
+    factor : float, default=3
+        Of the candidates, ``1 / factor`` go on, to `factor` times the epochs.
+    min_epochs : int, default=5
+        Epochs of the first round.
+    scoring : str, callable or None, default=None
+        Scorer; None is the estimator's own `score`, which of an embedder needs no labels.
+    cv : int, cross-validation generator or iterable, default=None
+        As of `GridSearchCV`.
+    n_jobs : int or None, default=None
+        Candidates and folds at a time.
+    refit : bool, default=True
+        Whether to fit the best candidate on all rows, with all epochs, at the end.
+
+    Attributes
+    ----------
+    cv_results_ : dict of str to ndarray or list
+        A row for every candidate in every round: "params", "iter" (the round), "n_epochs", "split0_test_score" and so
+        on, "mean_test_score", "std_test_score", "rank_test_score" (of later rounds first).
+    best_params_, best_score_, best_index_ : dict, float, int
+        Of the best candidate of the last round.
+    best_estimator_ : estimator
+        Fitted on all rows, if `refit`.
+    n_epochs_ : list of int
+        Epochs of each round.
+    n_candidates_ : list of int
+        Candidates of each round.
+    n_trained_epochs_ : int
+        Epochs that all embedders together were trained for, over all folds, without the refit.
+
+    References
+    ----------
+    Jamieson and Talwalkar, "Non-stochastic Best Arm Identification and Hyperparameter Optimization", AISTATS 2016,
+    algorithm 1.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_wine
+    >>> from sklearn_twins import BarlowTwinsEmbedder
+    >>> from sklearn_twins.model_selection import EpochHalvingSearchCV
+    >>> X = load_wine().data
+    >>> embedder = BarlowTwinsEmbedder(max_epochs=4, lr_schedule="constant", random_state=0)
+    >>> grid = {"learning_rate": [0.001, 0.002, 0.005, 0.01]}
+    >>> search = EpochHalvingSearchCV(embedder, grid, factor=2, min_epochs=1, cv=2).fit(X)
+    >>> search.n_epochs_, search.n_candidates_, search.n_trained_epochs_
+    ([1, 2, 4], [4, 2, 1], 16)
+    """
+
+    def __init__(
+        self, estimator, param_grid, *, factor=3, min_epochs=5, scoring=None, cv=None, n_jobs=None, refit=True
+    ):
+        self.estimator = estimator
+        self.param_grid = param_grid
+        self.factor = factor
+        self.min_epochs = min_epochs
+        self.scoring = scoring
+        self.cv = cv
+        self.n_jobs = n_jobs
+        self.refit = refit
+
+    def fit(self, X, y=None, **fit_params):
+        """Search.
+
+        Parameters
+        ----------
+        X : array-like or data frame of shape (n, features)
+            As of the estimator.
+        y : array-like of shape (n,), default=None
+            Labels, if the estimator wants any.
+        **fit_params : dict
+            Given to every fit as they are: ``barlowtwinsembedder__unlabeled=``.
+
+        Returns
+        -------
+        self : EpochHalvingSearchCV
+
+        Raises
+        ------
+        TypeError
+            If the estimator is no embedder, and no pipeline with one among its steps.
+        ValueError
+            If `factor` or `min_epochs` is out of range, the grid has `max_epochs` or `warm_start`, or the pipeline has
+            a `memory`.
+        """
+        check_scalar(self.factor, "factor", Real, min_val=1, include_boundaries="neither")
+        check_scalar(self.min_epochs, "min_epochs", Integral, min_val=1)
+        name = step_of(self.estimator, type(self).__name__)
+        prefix = "" if name is None else f"{name}__"
+        candidates = list(ParameterGrid(self.param_grid))
+        taken = {f"{prefix}max_epochs", f"{prefix}warm_start"} & {key for c in candidates for key in c}
+        if taken:
+            raise ValueError(f"param_grid has {sorted(taken)}, which the search sets itself. Take it out.")
+        if getattr(self.estimator, "memory", None) is not None:
+            raise ValueError(
+                f"memory={self.estimator.memory!r} of the pipeline makes a new embedder for each fit, none of which "
+                "could go on. Use memory=None."
+            )
+        scorer = check_scoring(self.estimator, scoring=self.scoring)
+        folds = list(check_cv(self.cv, y, classifier=is_classifier(self.estimator)).split(X, y))
+        whole = n_epochs_of(embedder_of(self.estimator, name), len(folds[0][0]))
+        self.n_epochs_, self.n_candidates_, rows = rounds(self.min_epochs, whole, self.factor), [], []
+        # One candidate on one fold, as it is after each round.
+        running = {
+            (c, f): clone(self.estimator).set_params(
+                **{key: clone(value, safe=False) for key, value in candidate.items()}, **{f"{prefix}warm_start": True}
+            )
+            for c, candidate in enumerate(candidates)
+            for f in range(len(folds))
+        }
+        left, self.n_trained_epochs_, before = list(range(len(candidates))), 0, 0
+        for number, n_epochs in enumerate(self.n_epochs_):
+            jobs = [(c, f) for c in left for f in range(len(folds))]
+            done = Parallel(n_jobs=self.n_jobs)(
+                delayed(go_on)(running[c, f], f"{prefix}max_epochs", n_epochs, X, y, folds[f], fit_params, scorer)
+                for c, f in jobs
+            )
+            running = {job: estimator for job, (estimator, _) in zip(jobs, done, strict=True)}
+            scores = np.array([score for _, score in done]).reshape(len(left), len(folds))
+            rows += [(candidates[c], number, n_epochs, own) for c, own in zip(left, scores, strict=True)]
+            self.n_candidates_.append(len(left))
+            self.n_trained_epochs_ += len(jobs) * (n_epochs - before)
+            before = n_epochs
+            order = np.argsort(-scores.mean(1), kind="stable")
+            left = [left[i] for i in sorted(order[: max(1, int(np.ceil(len(left) / self.factor)))])]
+        self._keep(rows)
+        if self.refit:
+            self.best_estimator_ = clone(self.estimator).set_params(**self.best_params_).fit(X, y, **fit_params)
+        return self
+
+    def _keep(self, rows):
+        scores = np.array([own for *_, own in rows])
+        number = np.array([number for _, number, _, _ in rows])
+        mean = scores.mean(1)
+        # Later rounds rank first, and scores within a round.
+        rank = rankdata([-(n * 2 + r) for n, r in zip(number, rankdata(mean) / (len(mean) + 1), strict=True)], "min")
+        self.cv_results_ = {
+            "params": [params for params, *_ in rows],
+            "iter": number,
+            "n_epochs": np.array([n_epochs for _, _, n_epochs, _ in rows]),
+            **{f"split{f}_test_score": scores[:, f] for f in range(scores.shape[1])},
+            "mean_test_score": mean,
+            "std_test_score": scores.std(1),
+            "rank_test_score": rank.astype(np.int32),
+        }
+        self.best_index_ = int(rank.argmin())
+        self.best_params_, self.best_score_ = rows[self.best_index_][0], float(mean[self.best_index_])
+
+    @available_if(best_has("transform"))
+    def transform(self, X):
+        """What the best estimator's `transform` returns."""
+        check_is_fitted(self, "best_estimator_")
+        return self.best_estimator_.transform(X)
+
+    @available_if(best_has("predict"))
+    def predict(self, X):
+        """What the best estimator's `predict` returns."""
+        check_is_fitted(self, "best_estimator_")
+        return self.best_estimator_.predict(X)
+
+    @available_if(best_has("predict_proba"))
+    def predict_proba(self, X):
+        """What the best estimator's `predict_proba` returns."""
+        check_is_fitted(self, "best_estimator_")
+        return self.best_estimator_.predict_proba(X)
+
+    def score(self, X, y=None):
+        """The best estimator's score, by `scoring`."""
+        check_is_fitted(self, "best_estimator_")
+        return check_scoring(self.best_estimator_, scoring=self.scoring)(self.best_estimator_, X, y)
+
+
+def n_epochs_of(embedder, n):
+    """Epochs that an embedder asks for, on so many rows."""
+    if embedder.max_epochs != "auto":
+        return embedder.max_epochs
+    from .._fitting import auto_epochs
+    from .._modalities import MODALITIES
+
+    return auto_epochs(n, embedder.batch_size, MODALITIES[embedder.modality])
+
+
+def rounds(first, last, factor):
+    """Epochs of each round: `first`, then `factor` times as many, and `last` at the end."""
+    epochs = [first]
+    while epochs[-1] * factor < last:
+        epochs.append(max(epochs[-1] + 1, int(epochs[-1] * factor)))
+    return [*epochs, last] if epochs[-1] < last else [last]
+
+
+def go_on(estimator, parameter, n_epochs, X, y, fold, fit_params, scorer):
+    """Train one candidate up to so many epochs on one fold.  # -> estimator, score"""
+    train, test = fold
+    labels = None if y is None else _safe_indexing(y, train)
+    estimator.set_params(**{parameter: n_epochs}).fit(_safe_indexing(X, train), labels, **fit_params)
+    if y is None:
+        return estimator, scorer(estimator, _safe_indexing(X, test))
+    return estimator, scorer(estimator, _safe_indexing(X, test), _safe_indexing(y, test))
