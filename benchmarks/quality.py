@@ -229,7 +229,7 @@ def over_seeds(everything):
     """Means over the seeds of all results, and of their gains over raw columns with the same rows and labels."""
     same = ["table", "seed", "classifier", "labels"]
     raw = everything.query("features == 'raw'").set_index(same)[["accuracy", "auc"]]
-    with_raw = everything.join(raw, on=same, rsuffix="_raw")
+    with_raw = everything.join(raw.add_suffix("_raw"), on=same)
     with_raw["gain"], with_raw["gain_auc"] = (with_raw[m] - with_raw[f"{m}_raw"] for m in ("accuracy", "auc"))
     keys = ["table", "features", "kind", "method", "classifier", "labels"]
     return with_raw.groupby(keys, as_index=False)[["accuracy", "auc", "gain", "gain_auc", "seconds"]].mean()

@@ -43,12 +43,6 @@ class SampleSpec:
         parts of a date); empty if none were.
     edges : tuple of tuples of float, default=()
         For each number, the edges of 32 bins with equally many training rows. Left out of comparisons.
-    continuous : tuple of int, default=()
-        Numbers that take many values, if there are two or more.
-    axes : ndarray of shape (continuous, continuous) or None, default=None
-        Their principal axes, one in each column. Left out of comparisons.
-    collinearity : float, default=0.0
-        Mean squared correlation between two of them. Left out of comparisons.
     clip : float or None, default=None
         Bound of a table's numbers, if they are softly clipped: ``z / sqrt(1 + (z / clip)^2)`` of a scaled number z.
     mean, std : tuple of float, default=()
@@ -61,9 +55,6 @@ class SampleSpec:
     categories: tuple = ()
     sources: tuple = ()
     edges: tuple = field(default=(), repr=False, compare=False)
-    continuous: tuple = field(default=(), repr=False, compare=False)
-    axes: object = field(default=None, repr=False, compare=False)
-    collinearity: float = field(default=0.0, compare=False)
     clip: float | None = None
     mean: tuple = ()
     std: tuple = ()

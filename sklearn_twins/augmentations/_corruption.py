@@ -14,11 +14,6 @@ from ._images import to_intensities
 # rate, every donor owns 256 of them or more.
 MAX_ROWS_FLOAT32 = 2**16
 
-# From where on rows change places along principal axes with axes="auto": the share of continuous numbers among the
-# columns, and their mean squared correlation. Of twelve tables, the two above both limits gain, most others lose.
-MOSTLY, COLLINEAR = 0.75, 0.15
-RATE_ALONG_AXES = 0.2
-
 
 def auto_rate(n_columns):
     """Corruption rate of a table with `n_columns` columns: 0.2 up to 20 columns, 0.3 from 40 on, and between between.
@@ -78,24 +73,6 @@ def marginal_corruption(x, data, generator, rate, draws=None):
     return torch.where(u < rate, to_intensities(data.gather(0, donors)), x)
 
 
-def corruption_along_axes(x, data, generator, rate, columns, axes, rest=None):
-    """Move a row, along each principal axis with probability `rate`, to where another row is; one other row for all.
-
-    Columns that hang together change together, so that the view stays where rows are. A missing value stays missing.
-
-    Shape
-    -----
-    x : (batch, features); data : (n, features); columns : (c,); axes : (c, c); rest : what changes the other columns,
-    called as an augmentation, or None; returns (batch, features)
-    """
-    donors = torch.randint(data.shape[0], (x.shape[0],), generator=generator, device=x.device)
-    numbers = x.index_select(1, columns)  # (batch, c)
-    way = torch.nan_to_num(data[donors].index_select(1, columns)) - torch.nan_to_num(numbers)
-    taken = torch.rand(way.shape, generator=generator, device=x.device) < rate
-    moved = numbers + ((way @ axes) * taken) @ axes.T
-    return (rest(x, data, generator) if rest else x).index_copy(1, columns, moved)
-
-
 def masking(x, data, generator, rate, draws=None):
     """Replace each value, with probability `rate`, by 0.
 
@@ -121,12 +98,7 @@ class MarginalCorruption(Augmentation):
     ----------
     corruption_rate : "auto" or float, default="auto"
         Probability that a value is replaced, in [0, 1]. "auto" is 0.2 for tables of up to 20 columns, 0.3 from 40
-        columns on, and in proportion between; along principal axes 0.2.
-    axes : {"columns", "principal", "auto"}, default="columns"
-        What is replaced: values of columns; or a row's coordinates along the principal axes of its continuous numbers
-        (other columns one by one), so that columns which hang together change together. "auto" is the latter if three
-        quarters of a table's columns are continuous numbers and their mean squared correlation is 0.15 or more. It
-        helped on two of the tables it was tried on, and did harm on others: docs/benchmarks/quality.md.
+        columns on, and in proportion between.
 
     References
     ----------
@@ -143,14 +115,10 @@ class MarginalCorruption(Augmentation):
     True
     """
 
-    _parameter_constraints: dict = {
-        "corruption_rate": [StrOptions({"auto"}), Interval(Real, 0, 1, closed="both")],
-        "axes": [StrOptions({"auto", "columns", "principal"})],
-    }
+    _parameter_constraints: dict = {"corruption_rate": [StrOptions({"auto"}), Interval(Real, 0, 1, closed="both")]}
 
-    def __init__(self, corruption_rate="auto", axes="columns"):
+    def __init__(self, corruption_rate="auto"):
         self.corruption_rate = corruption_rate
-        self.axes = axes
 
     def __call__(self, x, data, generator):
         """Make one view.
@@ -163,27 +131,7 @@ class MarginalCorruption(Augmentation):
 
     def _bound(self, spec, device):
         draws = draws_of(spec, device)
-        by_columns = self
-        if draws is not None:
-            by_columns = partial(marginal_corruption, rate=self._rate(draws[0]), draws=draws)
-        if not self._is_along_axes(spec):
-            return by_columns
-        return partial(
-            corruption_along_axes,
-            rate=RATE_ALONG_AXES if self.corruption_rate == "auto" else self.corruption_rate,
-            columns=torch.tensor(spec.continuous, device=device),
-            axes=torch.from_numpy(spec.axes).to(device),
-            rest=by_columns if len(spec.continuous) < spec.shape[0] else None,
-        )
-
-    def _is_along_axes(self, spec):
-        if self.axes == "principal" and spec.axes is None:
-            raise ValueError(
-                "axes='principal' of MarginalCorruption needs a table with 2 to 512 continuous numbers, and finds none "
-                "or more. Use axes='columns' or 'auto'."
-            )
-        is_collinear = len(spec.continuous) >= MOSTLY * spec.shape[0] and spec.collinearity >= COLLINEAR
-        return spec.axes is not None and (self.axes == "principal" or (self.axes == "auto" and is_collinear))
+        return self if draws is None else partial(marginal_corruption, rate=self._rate(draws[0]), draws=draws)
 
     def _rate(self, n_columns):
         return auto_rate(n_columns) if self.corruption_rate == "auto" else self.corruption_rate

@@ -1,6 +1,5 @@
 """Tables as samples: numbers scaled, dates as numbers, categories as codes, missing values marked."""
 
-from dataclasses import replace
 from numbers import Integral, Real
 
 import numpy as np
@@ -10,7 +9,6 @@ from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
 from .._components import Component, SampleSpec
 from ._categories import learn_categories
-from ._collinear import learn_axes
 from ._numbers import learn_numbers
 from ._owner import share_names
 from ._reading import read
@@ -141,7 +139,7 @@ class TablePreprocessor(TransformerMixin, Component):
         TypeError
             If X holds values that can be neither numbers nor categories.
         """
-        self.fit_transform(X, owner=owner)
+        self._learn(self._read(X, owner, reset=True))
         return self
 
     def fit_transform(self, X, y=None, *, owner=None):
@@ -168,10 +166,7 @@ class TablePreprocessor(TransformerMixin, Component):
         """
         table = self._read(X, owner, reset=True)
         self._learn(table)
-        samples = self._encode(table)
-        continuous, axes, collinearity = learn_axes(samples, self.spec_.edges)
-        self.spec_ = replace(self.spec_, continuous=continuous, axes=axes, collinearity=collinearity)
-        return samples
+        return self._encode(table)
 
     def transform(self, X, *, owner=None):
         """Make samples of X.

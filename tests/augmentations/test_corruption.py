@@ -7,8 +7,7 @@ from scipy import stats
 
 from sklearn_twins._components import SampleSpec, bind
 from sklearn_twins.augmentations import MarginalCorruption, Masking
-from sklearn_twins.augmentations._corruption import MAX_ROWS_FLOAT32, RATE_ALONG_AXES
-from sklearn_twins.preprocessing import TablePreprocessor
+from sklearn_twins.augmentations._corruption import MAX_ROWS_FLOAT32
 
 KINDS = [MarginalCorruption, Masking]
 BOTH = pytest.mark.parametrize("kind", KINDS)
@@ -263,72 +262,3 @@ def test_default_rate_counts_the_columns_of_the_table_not_of_the_sample():
     spec = SampleSpec(shape=(40,), sources=(0, *[1] * 39))
     replaced = bound(MarginalCorruption(), spec)(torch.ones(50_000, 40), torch.zeros(10, 40), seeded()) == 0
     assert abs(replaced.double().mean().item() - 0.2) < 0.01
-
-
-def collinear(n=4_000, n_others=0, seed=0):
-    """Three continuous columns that are all but one, and others; and their spec."""
-    rng = np.random.default_rng(seed)
-    X = rng.normal(size=(n, 1)) * [1.0, 2.0, -1.0] + rng.normal(scale=0.1, size=(n, 3))
-    preprocessor = TablePreprocessor()
-    samples = preprocessor.fit_transform(np.hstack([X, rng.integers(0, 3, (n, n_others))]))
-    return torch.from_numpy(samples), preprocessor.spec_
-
-
-@pytest.mark.parametrize(
-    ("n_others", "axes", "along"),
-    [(0, "auto", True), (1, "auto", True), (2, "auto", False), (0, "columns", False), (2, "principal", True)],
-)
-def test_where_rows_change_places_along_axes(n_others, axes, along):
-    data, spec = collinear(n_others=n_others)
-    view = bound(MarginalCorruption(axes=axes), spec)(data, data, seeded())
-    correlation = torch.corrcoef(view[:, :3].T).abs().min()
-    assert (correlation > 0.95) == along  # columns swapped one by one hang together no longer
-
-
-def test_columns_that_do_not_correlate_are_swapped_one_by_one():
-    X = np.random.default_rng(0).normal(size=(300, 4))
-    preprocessor = TablePreprocessor()
-    data = torch.from_numpy(preprocessor.fit_transform(X))
-    view = bound(MarginalCorruption(axes="auto"), preprocessor.spec_)(data, data, seeded())
-    assert torch.isin(view, data).all()  # each value is one of its column's
-
-
-@pytest.mark.parametrize("rate", [0.0, 0.2, 1.0])
-def test_share_of_coordinates_that_move(rate):
-    data, spec = collinear()
-    view = bound(MarginalCorruption(rate, axes="principal"), spec)(data, data, seeded())
-    axes = torch.from_numpy(spec.axes)
-    moved = ((view - data) @ axes).abs() > 1e-5
-    expected = rate * (1 - 1 / len(data))
-    assert (moved.float().mean(0) - expected).abs().max() < 4 * np.sqrt(0.25 / len(data))
-    if rate == 1.0:  # every row is another row
-        distance = torch.cdist(view[:50], data, compute_mode="donot_use_mm_for_euclid_dist").min(1).values
-        assert distance.max() < 1e-4
-
-
-def test_auto_rate_along_axes():
-    data, spec = collinear()
-    alike = [
-        bound(MarginalCorruption(rate, axes="auto"), spec)(data, data, seeded()) for rate in ("auto", RATE_ALONG_AXES)
-    ]
-    assert torch.equal(*alike)
-
-
-def test_along_axes_missing_stays_missing_and_others_are_swapped():
-    data, spec = collinear(n_others=1)
-    data[::5, 0] = float("nan")
-    view = bound(MarginalCorruption(1.0, axes="auto"), spec)(data, data, seeded())
-    assert torch.equal(view.isnan(), data.isnan())
-    assert 0.2 < (view[:, 3] != data[:, 3]).float().mean() < 0.9  # of three values, two thirds are others
-
-
-def test_along_axes_the_batch_is_left_alone():
-    data, spec = collinear(n_others=1)
-    before = data.clone()
-    bound(MarginalCorruption(axes="auto"), spec)(data, data, seeded())
-    assert torch.equal(before, data)
-
-
-def test_axes_that_are_not_there_are_refused():
-    with pytest.raises(ValueError, match=r"axes='principal' of MarginalCorruption .*axes='columns'"):
-        bound(MarginalCorruption(axes="principal"), SampleSpec((3,)))
