@@ -11,9 +11,9 @@ settings are searched too. Balanced accuracy on test rows, mean and standard dev
 workers: a search of 12 fits on synthetic rows with one worker, with two, and with two whose threads are not bounded
 (two each). Seconds, medians of rounds that alternate, and their ratio to one worker.
 
-batched: `BatchedGridSearchCV` against `GridSearchCV`, 3 folds, candidates that differ in learning rate and off-diagonal
-weight (they share views), or in seed as well. Seconds as above, and the largest difference between mean test scores;
-beside them one candidate alone.
+batched: `BatchedGridSearchCV` (stacks of `--max-batch`) against `GridSearchCV`, 3 folds, candidates that differ in
+learning rate and off-diagonal weight (they share views), or in seed as well. Seconds as above, and the largest
+difference between mean test scores; beside them one candidate alone.
 """
 
 import argparse

@@ -70,7 +70,7 @@ def fit_together(embedders, tables, most=32):
     for embedder in embedders:
         embedder._validate_params()
     for embedder, X in zip(embedders, tables, strict=True):
-        if not can_be_stacked(embedder):
+        if most == 1 or not can_be_stacked(embedder):
             embedder.fit(X)
             sizes.append(1)
             continue

@@ -22,9 +22,8 @@ class BatchedGridSearchCV(GridSearchCV):
     What `GridSearchCV` does, with its parameters, its attributes and, but for rounding, its results. The difference is
     how embedders are trained: those of all candidates and folds whose networks have the same layers become one stack,
     each with its own rows, seed, learning rate, weight decay, off-diagonal weight and corruption rate. A step of
-    a stack is one step of operations on larger arrays. On a GPU, where a step of a small network is mostly waiting,
-    that is the gain; on a CPU it is that candidates which differ in the optimizer or the objective alone share their
-    views (docs/benchmarks/search.md).
+    a stack is one step of operations on larger arrays, which is meant for GPUs, where a step of a small network is
+    mostly waiting (docs/benchmarks/search.md). And candidates that differ in what comes behind the embedder share it.
 
     Candidates of other kinds are fitted one by one, as in any search: other modalities than "tabular", objectives than
     "barlow_twins" and "hsic", optimizers than "adamw", parts of your own, callbacks, early stopping, warm starts.
@@ -49,8 +48,10 @@ class BatchedGridSearchCV(GridSearchCV):
         As of `GridSearchCV`; what goes wrong while embedders are trained is raised.
     return_train_score : bool, default=False
         As of `GridSearchCV`.
-    max_batch : int, default=32
-        Networks in a stack at most. Their activations and their rows have to fit into the device's memory.
+    max_batch : "auto" or int, default="auto"
+        Networks in a stack at most. Their activations and their rows have to fit into the device's memory. "auto" is
+        32 on a GPU, and 1 on a CPU, where stacks are no faster; embedders are then fitted one by one, to the same bits
+        as ever, and still but once for all settings of what comes behind.
 
     Attributes
     ----------
@@ -73,7 +74,7 @@ class BatchedGridSearchCV(GridSearchCV):
     >>> pipeline = make_pipeline(BarlowTwinsEmbedder(max_epochs=2, random_state=0), LogisticRegression())
     >>> grid = {"barlowtwinsembedder__learning_rate": [0.001, 0.005]}
     >>> search = BatchedGridSearchCV(pipeline, grid, cv=3).fit(X, y)
-    >>> sum(search.stack_sizes_)
+    >>> sum(search.stack_sizes_)  # candidates times folds
     6
     """
 
@@ -89,7 +90,7 @@ class BatchedGridSearchCV(GridSearchCV):
         verbose=0,
         error_score=np.nan,
         return_train_score=False,
-        max_batch=32,
+        max_batch="auto",
     ):
         super().__init__(
             estimator,
@@ -125,12 +126,18 @@ class BatchedGridSearchCV(GridSearchCV):
         TypeError
             If the estimator is no embedder, and no pipeline with one among its steps.
         """
-        check_scalar(self.max_batch, "max_batch", Integral, min_val=1)
+        most = self.max_batch
+        if most != "auto":
+            check_scalar(most, "max_batch", Integral, min_val=1)
         name = step_of(self.estimator, type(self).__name__)
         folds = list(check_cv(self.cv, y, classifier=is_classifier(self.estimator)).split(X, y, params.get("groups")))
         unlabeled = params.get("unlabeled" if name is None else f"{name}__unlabeled", params.get("unlabeled"))
+        if most == "auto":
+            from .._runtime import choose_device
+
+            most = 32 if choose_device(embedder_of(self.estimator, name).device).type == "cuda" else 1
         start = time.perf_counter()
-        made, sizes = trained(self.estimator, name, self.param_grid, X, y, folds, unlabeled, self.max_batch)
+        made, sizes = trained(self.estimator, name, self.param_grid, X, y, folds, unlabeled, most)
         seconds = time.perf_counter() - start
         if self.verbose:
             print(f"Trained {sum(sizes)} embedders in {len(sizes)} stack(s) of {sizes}, {seconds:.1f} s", flush=True)

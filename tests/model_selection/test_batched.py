@@ -43,15 +43,24 @@ def assert_same_results(batched, ordinary, atol=1e-9):
 
 
 def test_the_results_are_those_of_a_grid_search(make, data):
-    batched = BatchedGridSearchCV(pipeline(make()), GRID, cv=3).fit(*data)
+    batched = BatchedGridSearchCV(pipeline(make()), GRID, max_batch=32, cv=3).fit(*data)
     assert_same_results(batched, GridSearchCV(pipeline(make()), GRID, cv=3).fit(*data))
     assert batched.stack_sizes_ == [12]  # 4 embedders of 3 folds; the classifier's setting needs none of its own
     assert batched.training_time_ > 0
 
 
+def test_on_a_cpu_they_are_fitted_one_by_one_but_once(make, data):
+    embedder = make(device="cpu")
+    batched = BatchedGridSearchCV(pipeline(embedder), GRID, cv=3).fit(*data)
+    assert_same_results(batched, GridSearchCV(pipeline(embedder), GRID, cv=3).fit(*data), atol=0)
+    assert batched.stack_sizes_ == [1] * 12
+
+
 def test_it_is_used_as_one(make, data):
     X, y = data
-    search = BatchedGridSearchCV(pipeline(make()), GRID, cv=KFold(3), scoring="f1_macro", return_train_score=True)
+    search = BatchedGridSearchCV(
+        pipeline(make()), GRID, max_batch=32, cv=KFold(3), scoring="f1_macro", return_train_score=True
+    )
     search = clone(search).fit(X, y)
     assert type(search.best_estimator_["embedder"]) is BarlowTwinsEmbedder
     assert_array_equal(search.predict(X), search.best_estimator_.predict(X))
@@ -62,7 +71,7 @@ def test_it_is_used_as_one(make, data):
 
 def test_without_labels(make, data):
     grid = {"learning_rate": [0.001, 0.004]}
-    batched = BatchedGridSearchCV(make(), grid, cv=3).fit(data[0])
+    batched = BatchedGridSearchCV(make(), grid, max_batch=32, cv=3).fit(data[0])
     assert_same_results(batched, GridSearchCV(make(), grid, cv=3).fit(data[0]), atol=0.02)
     assert batched.stack_sizes_ == [6]
 
@@ -70,7 +79,7 @@ def test_without_labels(make, data):
 def test_several_grids_scores_and_threads(make, data):
     grids = [{"embedder__n_components": [3]}, {"embedder__objective": ["hsic", "vicreg"]}]
     params = {"scoring": ["accuracy", "balanced_accuracy"], "refit": "accuracy", "cv": 2}
-    batched = BatchedGridSearchCV(pipeline(make()), grids, n_jobs=2, **params).fit(*data)
+    batched = BatchedGridSearchCV(pipeline(make()), grids, max_batch=32, n_jobs=2, **params).fit(*data)
     assert_same_results(batched, GridSearchCV(pipeline(make()), grids, **params).fit(*data))
     assert sorted(batched.stack_sizes_) == [1, 1, 2, 2]
 
@@ -79,11 +88,11 @@ def test_unlabeled_rows(make, data):
     X, y = data
     params = {"embedder__unlabeled": X[60:]}
     flat = Pipeline([("embedder", make()), ("classifier", LogisticRegression())])
-    batched = BatchedGridSearchCV(flat, GRID, cv=2).fit(X[:60], y[:60], **params)
+    batched = BatchedGridSearchCV(flat, GRID, max_batch=32, cv=2).fit(X[:60], y[:60], **params)
     assert_same_results(batched, GridSearchCV(flat, GRID, cv=2).fit(X[:60], y[:60], **params))
     with sklearn.config_context(enable_metadata_routing=True):
         flat.named_steps["embedder"].set_fit_request(unlabeled=True)
-        routed = BatchedGridSearchCV(flat, GRID, cv=2).fit(X[:60], y[:60], unlabeled=X[60:])
+        routed = BatchedGridSearchCV(flat, GRID, max_batch=32, cv=2).fit(X[:60], y[:60], unlabeled=X[60:])
     assert_same_results(routed, batched)
 
 
@@ -91,12 +100,12 @@ def test_embedders_are_not_trained_again(make, data, monkeypatch):
     fits = []
     fit = BarlowTwinsEmbedder.fit
     monkeypatch.setattr(BarlowTwinsEmbedder, "fit", lambda *a, **k: fits.append(1) or fit(*a, **k))
-    BatchedGridSearchCV(pipeline(make()), GRID, cv=3).fit(*data)
+    BatchedGridSearchCV(pipeline(make()), GRID, max_batch=32, cv=3).fit(*data)
     assert len(fits) == 1  # the refit
 
 
 def test_said_if_asked(make, data, capsys):
-    BatchedGridSearchCV(make(), {"learning_rate": [0.001]}, cv=2, verbose=1).fit(data[0])
+    BatchedGridSearchCV(make(), {"learning_rate": [0.001]}, max_batch=32, cv=2, verbose=1).fit(data[0])
     assert "Trained 2 embedders in 1 stack(s) of [2]" in capsys.readouterr().out
 
 
