@@ -6,7 +6,6 @@ from contextlib import nullcontext
 from numbers import Integral
 
 import joblib
-import numpy as np
 from sklearn.base import clone, is_classifier
 from sklearn.model_selection import GridSearchCV, ParameterGrid, check_cv
 from sklearn.utils import _safe_indexing
@@ -44,8 +43,8 @@ class BatchedGridSearchCV(GridSearchCV):
         As of `GridSearchCV`.
     verbose : int, default=0
         As of `GridSearchCV`; from 1 on, a line says how large the stacks were and how long they took.
-    error_score : "raise" or number, default=nan
-        As of `GridSearchCV`; what goes wrong while embedders are trained is raised.
+    error_score : "raise" or float, default="raise"
+        As of `GridSearchCV`, for what comes behind the embedders; what goes wrong with these is raised always.
     return_train_score : bool, default=False
         As of `GridSearchCV`.
     max_batch : "auto" or int, default="auto"
@@ -88,7 +87,7 @@ class BatchedGridSearchCV(GridSearchCV):
         refit=True,
         cv=None,
         verbose=0,
-        error_score=np.nan,
+        error_score="raise",
         return_train_score=False,
         max_batch="auto",
     ):

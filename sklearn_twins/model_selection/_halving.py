@@ -188,24 +188,66 @@ class EpochHalvingSearchCV(MetaEstimatorMixin, BaseEstimator):
 
     @available_if(best_has("transform"))
     def transform(self, X):
-        """What the best estimator's `transform` returns."""
+        """What the best estimator's `transform` returns.
+
+        Parameters
+        ----------
+        X : array-like or data frame of shape (n, features)
+            As in `fit`.
+
+        Returns
+        -------
+        Z : ndarray of shape (n, n_features)
+        """
         check_is_fitted(self, "best_estimator_")
         return self.best_estimator_.transform(X)
 
     @available_if(best_has("predict"))
     def predict(self, X):
-        """What the best estimator's `predict` returns."""
+        """What the best estimator's `predict` returns.
+
+        Parameters
+        ----------
+        X : array-like or data frame of shape (n, features)
+            As in `fit`.
+
+        Returns
+        -------
+        y : ndarray of shape (n,)
+        """
         check_is_fitted(self, "best_estimator_")
         return self.best_estimator_.predict(X)
 
     @available_if(best_has("predict_proba"))
     def predict_proba(self, X):
-        """What the best estimator's `predict_proba` returns."""
+        """What the best estimator's `predict_proba` returns.
+
+        Parameters
+        ----------
+        X : array-like or data frame of shape (n, features)
+            As in `fit`.
+
+        Returns
+        -------
+        probabilities : ndarray of shape (n, n_classes)
+        """
         check_is_fitted(self, "best_estimator_")
         return self.best_estimator_.predict_proba(X)
 
     def score(self, X, y=None):
-        """The best estimator's score, by `scoring`."""
+        """The best estimator's score, by `scoring`.
+
+        Parameters
+        ----------
+        X : array-like or data frame of shape (n, features)
+            As in `fit`.
+        y : array-like of shape (n,), default=None
+            Labels, if the scorer wants any.
+
+        Returns
+        -------
+        score : float
+        """
         check_is_fitted(self, "best_estimator_")
         return check_scoring(self.best_estimator_, scoring=self.scoring)(self.best_estimator_, X, y)
 
