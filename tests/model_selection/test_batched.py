@@ -49,6 +49,7 @@ def test_the_results_are_those_of_a_grid_search(make, data):
     assert batched.training_time_ > 0
 
 
+@pytest.mark.slow
 def test_on_a_cpu_they_are_fitted_one_by_one_but_once(make, data):
     embedder = make(device="cpu")
     batched = BatchedGridSearchCV(pipeline(embedder), GRID, cv=3).fit(*data)
@@ -56,6 +57,7 @@ def test_on_a_cpu_they_are_fitted_one_by_one_but_once(make, data):
     assert batched.stack_sizes_ == [1] * 12
 
 
+@pytest.mark.slow
 def test_it_is_used_as_one(make, data):
     X, y = data
     search = BatchedGridSearchCV(
@@ -76,6 +78,7 @@ def test_without_labels(make, data):
     assert batched.stack_sizes_ == [6]
 
 
+@pytest.mark.slow
 def test_several_grids_scores_and_threads(make, data):
     grids = [{"embedder__n_components": [3]}, {"embedder__objective": ["hsic", "vicreg"]}]
     params = {"scoring": ["accuracy", "balanced_accuracy"], "refit": "accuracy", "cv": 2}
@@ -84,6 +87,7 @@ def test_several_grids_scores_and_threads(make, data):
     assert sorted(batched.stack_sizes_) == [1, 1, 2, 2]
 
 
+@pytest.mark.slow
 def test_unlabeled_rows(make, data):
     X, y = data
     params = {"embedder__unlabeled": X[60:]}
@@ -96,6 +100,7 @@ def test_unlabeled_rows(make, data):
     assert_same_results(routed, batched)
 
 
+@pytest.mark.slow
 def test_embedders_are_not_trained_again(make, data, monkeypatch):
     fits = []
     fit = BarlowTwinsEmbedder.fit

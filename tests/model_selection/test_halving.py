@@ -48,6 +48,7 @@ def test_epochs_asked_for():
     assert n_epochs_of(BarlowTwinsEmbedder(), 25_600) == 10  # 1,000 steps
 
 
+@pytest.mark.slow
 def test_who_goes_on(make, data):
     search = EpochHalvingSearchCV(pipeline(make(max_epochs=4)), GRID, factor=2, min_epochs=1, cv=3).fit(*data)
     assert (search.n_epochs_, search.n_candidates_) == ([1, 2, 4], [4, 2, 1])
@@ -64,6 +65,7 @@ def test_who_goes_on(make, data):
     assert_allclose(splits.mean(1), results["mean_test_score"])
 
 
+@pytest.mark.slow
 def test_survivors_go_on_where_they_were(make, data):
     """With a constant rate, a run in rounds is the run in one: the last scores are those of a grid search."""
     X, y = data
@@ -74,6 +76,7 @@ def test_survivors_go_on_where_they_were(make, data):
     assert_array_equal(search.predict_proba(X), whole.predict_proba(X))
 
 
+@pytest.mark.slow
 def test_one_round_is_a_grid_search(make, data):
     X, y = data
     search = EpochHalvingSearchCV(pipeline(make()), GRID, min_epochs=9, cv=3, n_jobs=2).fit(X, y)
