@@ -3,10 +3,11 @@
     python benchmarks/search.py [--data DIR --tables pendigits ...] [--sections unlabeled workers batched]
                                 [--draws 5] [--candidates 8] [--epochs E] [--rounds 3] [--device cpu]
 
-unlabeled: on a real table, 5 labelled rows a class and up to 5,000 without a label. The same small grid search over a
-pipeline of embedder and logistic regression with the rows without a label and without them; beside them, with those
-rows, `SelfTrainingClassifier` and `LabelSpreading`, and logistic regression on scaled, one-hot columns, whose own
-settings are searched too. Balanced accuracy on test rows, mean and standard deviation over draws of labels.
+unlabeled: on a real table, 5 labelled rows a class and up to 5,000 without a label. The same small grid search
+(`BatchedGridSearchCV`, so that candidates with other settings of the classifier share an embedder) over a pipeline of
+embedder and logistic regression with the rows without a label and without them; beside them, with those rows,
+`SelfTrainingClassifier` and `LabelSpreading`, and logistic regression on scaled, one-hot columns, whose own settings are
+searched too. Balanced accuracy on test rows, mean and standard deviation over draws of labels.
 
 workers: a search of 12 fits on synthetic rows with one worker, with two, and with two whose threads are not bounded
 (two each). Seconds, medians of rounds that alternate, and their ratio to one worker.
@@ -44,9 +45,9 @@ LABELLED, UNLABELLED = 5, 5_000
 PREFIX = "barlowtwinsembedder__"
 
 
-def searched(estimator, grid, X, y, **params):
-    """A grid search by balanced accuracy, in as many folds as the labels allow, at most 5."""
-    return GridSearchCV(estimator, grid, cv=LABELLED, scoring="balanced_accuracy").fit(X, y, **params)
+def searched(kind, estimator, grid, X, y, **params):
+    """A grid search by balanced accuracy, in as many folds as there are labels of a class."""
+    return kind(estimator, grid, cv=LABELLED, scoring="balanced_accuracy").fit(X, y, **params)
 
 
 def one_draw(directory, table, seed, epochs):
@@ -65,13 +66,13 @@ def one_draw(directory, table, seed, epochs):
     R, R_rest, R_test = (codes.transform(rows) for rows in (X, unlabeled, X_test))
     names, numbers = np.unique(y, return_inverse=True)
     both, marked = np.vstack([R, R_rest]), np.concatenate([numbers, np.full(len(rest), -1)])
-    plain = searched(LogisticRegression(max_iter=1000), {"C": [0.1, 1, 10]}, R, y)
+    plain = searched(GridSearchCV, LogisticRegression(max_iter=1000), {"C": [0.1, 1, 10]}, R, y)
     taught = SelfTrainingClassifier(plain.best_estimator_).fit(both, marked)
     spread = LabelSpreading("knn", n_neighbors=7).fit(both, marked)
-    with_rest = searched(pipeline, grid, X, y, **{PREFIX + "unlabeled": unlabeled})
+    with_rest = searched(BatchedGridSearchCV, pipeline, grid, X, y, **{PREFIX + "unlabeled": unlabeled})
     found = {
         "embedder, with unlabelled rows": with_rest.predict(X_test),
-        "embedder, without them": searched(pipeline, grid, X, y).predict(X_test),
+        "embedder, without them": searched(BatchedGridSearchCV, pipeline, grid, X, y).predict(X_test),
         "logistic regression on columns": plain.predict(R_test),
         "SelfTrainingClassifier": names[taught.predict(R_test)],
         "LabelSpreading": names[spread.predict(R_test)],
