@@ -6,8 +6,8 @@
 unlabeled: on a real table, 5 labelled rows a class and up to 5,000 without a label. The same small grid search
 (`BatchedGridSearchCV`, so that candidates with other settings of the classifier share an embedder) over a pipeline of
 embedder and logistic regression with the rows without a label and without them; beside them, with those rows,
-`SelfTrainingClassifier` and `LabelSpreading`, and logistic regression on scaled, one-hot columns, whose own settings are
-searched too. Balanced accuracy on test rows, mean and standard deviation over draws of labels.
+`SelfTrainingClassifier` and `LabelSpreading`, and logistic regression on scaled, one-hot columns, whose own settings
+are searched too. Balanced accuracy on test rows, mean and standard deviation over draws of labels.
 
 workers: a search of 12 fits on synthetic rows with one worker, with two, and with two whose threads are not bounded
 (two each). Seconds, medians of rounds that alternate, and their ratio to one worker.
