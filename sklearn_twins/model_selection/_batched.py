@@ -12,7 +12,7 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import check_scalar
 
 from .._stacking import stacked
-from ._steps import embedder_of, step_of
+from ._steps import copied, embedder_of, step_of
 
 
 class BatchedGridSearchCV(GridSearchCV):
@@ -174,7 +174,7 @@ def trained(estimator, name, grid, X, y, folds, unlabeled, most):
     embedders, tables = {}, {}
     for candidate in ParameterGrid(grid):
         for train, _ in folds:
-            whole = clone(estimator).set_params(**{key: clone(value, safe=False) for key, value in candidate.items()})
+            whole = clone(estimator).set_params(**copied(candidate))
             rows, labels = _safe_indexing(X, train), None if y is None else _safe_indexing(y, train)
             if name is not None:
                 for step, transformer in whole.steps:

@@ -5,27 +5,16 @@ from numbers import Integral, Real
 import numpy as np
 from joblib import Parallel, delayed
 from scipy.stats import rankdata
-from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone, is_classifier
+from sklearn.base import clone, is_classifier
 from sklearn.metrics import check_scoring
-from sklearn.model_selection import ParameterGrid, check_cv
+from sklearn.model_selection import GridSearchCV, ParameterGrid, check_cv
 from sklearn.utils import _safe_indexing
-from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_is_fitted, check_scalar
+from sklearn.utils.validation import check_scalar
 
-from ._steps import embedder_of, step_of
-
-
-def best_has(method):
-    """Whether the estimator that is searched, or the best one, has a method."""
-
-    def check(search):
-        getattr(getattr(search, "best_estimator_", search.estimator), method)
-        return True
-
-    return check
+from ._steps import copied, embedder_of, step_of
 
 
-class EpochHalvingSearchCV(MetaEstimatorMixin, BaseEstimator):
+class EpochHalvingSearchCV(GridSearchCV):
     """Grid search that gives all candidates a few epochs, and more to those that do best.
 
     After `min_epochs` the best third of the candidates (``1 / factor``) goes on to three times as many epochs, and so
@@ -90,14 +79,9 @@ class EpochHalvingSearchCV(MetaEstimatorMixin, BaseEstimator):
     def __init__(
         self, estimator, param_grid, *, factor=3, min_epochs=5, scoring=None, cv=None, n_jobs=None, refit=True
     ):
-        self.estimator = estimator
-        self.param_grid = param_grid
+        super().__init__(estimator, param_grid, scoring=scoring, cv=cv, n_jobs=n_jobs, refit=refit)
         self.factor = factor
         self.min_epochs = min_epochs
-        self.scoring = scoring
-        self.cv = cv
-        self.n_jobs = n_jobs
-        self.refit = refit
 
     def fit(self, X, y=None, **fit_params):
         """Search.
@@ -123,6 +107,38 @@ class EpochHalvingSearchCV(MetaEstimatorMixin, BaseEstimator):
             If `factor` or `min_epochs` is out of range, the grid has `max_epochs` or `warm_start`, or the pipeline has
             a `memory`.
         """
+        name, candidates = self._checked()
+        prefix = "" if name is None else f"{name}__"
+        self.scorer_, self.multimetric_ = check_scoring(self.estimator, scoring=self.scoring), False
+        folds = list(check_cv(self.cv, y, classifier=is_classifier(self.estimator)).split(X, y))
+        self.n_splits_ = len(folds)
+        whole = n_epochs_of(embedder_of(self.estimator, name), len(folds[0][0]))
+        self.n_epochs_, self.n_candidates_, rows = rounds(self.min_epochs, whole, self.factor), [], []
+        begun = [clone(self.estimator).set_params(**copied(c), **{f"{prefix}warm_start": True}) for c in candidates]
+        # One candidate on one fold, as it is after each round.
+        running = {(c, f): clone(estimator) for c, estimator in enumerate(begun) for f in range(len(folds))}
+        left, self.n_trained_epochs_, before = list(range(len(candidates))), 0, 0
+        for number, n_epochs in enumerate(self.n_epochs_):
+            jobs = [(c, f) for c in left for f in range(len(folds))]
+            done = Parallel(n_jobs=self.n_jobs)(
+                delayed(go_on)(running[c, f], f"{prefix}max_epochs", n_epochs, X, y, folds[f], fit_params, self.scorer_)
+                for c, f in jobs
+            )
+            running = {job: estimator for job, (estimator, _) in zip(jobs, done, strict=True)}
+            scores = np.array([score for _, score in done]).reshape(len(left), len(folds))
+            rows += [(candidates[c], number, n_epochs, own) for c, own in zip(left, scores, strict=True)]
+            self.n_candidates_.append(len(left))
+            self.n_trained_epochs_ += len(jobs) * (n_epochs - before)
+            before = n_epochs
+            order = np.argsort(-scores.mean(1), kind="stable")
+            left = [left[i] for i in sorted(order[: max(1, int(np.ceil(len(left) / self.factor)))])]
+        self._keep(rows)
+        if self.refit:
+            best = clone(self.estimator).set_params(**copied(self.best_params_))
+            self.best_estimator_ = best.fit(X, y, **fit_params)
+        return self
+
+    def _checked(self):
         check_scalar(self.factor, "factor", Real, min_val=1, include_boundaries="neither")
         check_scalar(self.min_epochs, "min_epochs", Integral, min_val=1)
         name = step_of(self.estimator, type(self).__name__)
@@ -136,37 +152,7 @@ class EpochHalvingSearchCV(MetaEstimatorMixin, BaseEstimator):
                 f"memory={self.estimator.memory!r} of the pipeline makes a new embedder for each fit, none of which "
                 "could go on. Use memory=None."
             )
-        scorer = check_scoring(self.estimator, scoring=self.scoring)
-        folds = list(check_cv(self.cv, y, classifier=is_classifier(self.estimator)).split(X, y))
-        whole = n_epochs_of(embedder_of(self.estimator, name), len(folds[0][0]))
-        self.n_epochs_, self.n_candidates_, rows = rounds(self.min_epochs, whole, self.factor), [], []
-        # One candidate on one fold, as it is after each round.
-        running = {
-            (c, f): clone(self.estimator).set_params(
-                **{key: clone(value, safe=False) for key, value in candidate.items()}, **{f"{prefix}warm_start": True}
-            )
-            for c, candidate in enumerate(candidates)
-            for f in range(len(folds))
-        }
-        left, self.n_trained_epochs_, before = list(range(len(candidates))), 0, 0
-        for number, n_epochs in enumerate(self.n_epochs_):
-            jobs = [(c, f) for c in left for f in range(len(folds))]
-            done = Parallel(n_jobs=self.n_jobs)(
-                delayed(go_on)(running[c, f], f"{prefix}max_epochs", n_epochs, X, y, folds[f], fit_params, scorer)
-                for c, f in jobs
-            )
-            running = {job: estimator for job, (estimator, _) in zip(jobs, done, strict=True)}
-            scores = np.array([score for _, score in done]).reshape(len(left), len(folds))
-            rows += [(candidates[c], number, n_epochs, own) for c, own in zip(left, scores, strict=True)]
-            self.n_candidates_.append(len(left))
-            self.n_trained_epochs_ += len(jobs) * (n_epochs - before)
-            before = n_epochs
-            order = np.argsort(-scores.mean(1), kind="stable")
-            left = [left[i] for i in sorted(order[: max(1, int(np.ceil(len(left) / self.factor)))])]
-        self._keep(rows)
-        if self.refit:
-            self.best_estimator_ = clone(self.estimator).set_params(**self.best_params_).fit(X, y, **fit_params)
-        return self
+        return name, candidates
 
     def _keep(self, rows):
         scores = np.array([own for *_, own in rows])
@@ -185,71 +171,6 @@ class EpochHalvingSearchCV(MetaEstimatorMixin, BaseEstimator):
         }
         self.best_index_ = int(rank.argmin())
         self.best_params_, self.best_score_ = rows[self.best_index_][0], float(mean[self.best_index_])
-
-    @available_if(best_has("transform"))
-    def transform(self, X):
-        """What the best estimator's `transform` returns.
-
-        Parameters
-        ----------
-        X : array-like or data frame of shape (n, features)
-            As in `fit`.
-
-        Returns
-        -------
-        Z : ndarray of shape (n, n_features)
-        """
-        check_is_fitted(self, "best_estimator_")
-        return self.best_estimator_.transform(X)
-
-    @available_if(best_has("predict"))
-    def predict(self, X):
-        """What the best estimator's `predict` returns.
-
-        Parameters
-        ----------
-        X : array-like or data frame of shape (n, features)
-            As in `fit`.
-
-        Returns
-        -------
-        y : ndarray of shape (n,)
-        """
-        check_is_fitted(self, "best_estimator_")
-        return self.best_estimator_.predict(X)
-
-    @available_if(best_has("predict_proba"))
-    def predict_proba(self, X):
-        """What the best estimator's `predict_proba` returns.
-
-        Parameters
-        ----------
-        X : array-like or data frame of shape (n, features)
-            As in `fit`.
-
-        Returns
-        -------
-        probabilities : ndarray of shape (n, n_classes)
-        """
-        check_is_fitted(self, "best_estimator_")
-        return self.best_estimator_.predict_proba(X)
-
-    def score(self, X, y=None):
-        """The best estimator's score, by `scoring`.
-
-        Parameters
-        ----------
-        X : array-like or data frame of shape (n, features)
-            As in `fit`.
-        y : array-like of shape (n,), default=None
-            Labels, if the scorer wants any.
-
-        Returns
-        -------
-        score : float
-        """
-        check_is_fitted(self, "best_estimator_")
-        return check_scoring(self.best_estimator_, scoring=self.scoring)(self.best_estimator_, X, y)
 
 
 def n_epochs_of(embedder, n):

@@ -1,5 +1,6 @@
 """Where the embedder is in what a search is given."""
 
+from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
 from .._embedder import BarlowTwinsEmbedder
@@ -28,3 +29,8 @@ def step_of(estimator, search):
 def embedder_of(estimator, name):
     """The embedder in an estimator."""
     return estimator if name is None else estimator.named_steps[name]
+
+
+def copied(candidate):
+    """A candidate's parameters, so that estimators in it are nobody else's."""
+    return {name: clone(value, safe=False) for name, value in candidate.items()}

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-from sklearn.base import clone
+from sklearn.base import clone, is_classifier
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GridSearchCV
+from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -92,6 +92,17 @@ def test_without_labels(make, data):
     assert search.transform(data[0]).shape == (90, 14)
     assert not hasattr(search, "predict")
     assert not search.best_estimator_.warm_start
+
+
+@pytest.mark.slow
+def test_it_is_a_search_like_any_other(make, data):
+    """A classifier if its estimator is one, so that folds around it are stratified; with all of its methods."""
+    X, y = data
+    search = EpochHalvingSearchCV(pipeline(make()), GRID, cv=2)
+    assert is_classifier(search) and not is_classifier(EpochHalvingSearchCV(make(), {}))
+    assert search.fit(X, y).decision_function(X).shape == (90, 3) and search.n_features_in_ == 6
+    assert_array_equal(search.classes_, [0, 1, 2])
+    assert np.isfinite(cross_val_score(search, X, y, cv=2, error_score="raise")).all()
 
 
 def test_unlabeled_rows_and_no_refit(make, data):
