@@ -96,18 +96,10 @@ def train_together(trainings, streams, terms, n_epochs):
     each = [training._rate() for training in trainings]
     rates = torch.tensor([[rate(step) for rate in each] for step in range(n_batches * n_epochs)], device=device)
 
-    def view(batches):
-        pairs = [
-            training.net.make_views(x, training.train, training.net.generators["views"])
-            for training, x in zip(firsts, batches, strict=True)
-        ]
-        both = [torch.stack(views) for views in zip(*pairs, strict=True)]  # 2 x (streams, batch, features)
-        return both if len(order) == len(streams) else [views.index_select(0, index) for views in both]
-
     for epoch in range(n_epochs):
         start, values = time.perf_counter(), []
         for batch, batches in enumerate(zip(*iterators, strict=True)):
-            x_a, x_b = view(batches)
+            x_a, x_b = stacked_views(firsts, batches, index)
             with torch.autocast(device.type, dtype=autocast, enabled=autocast is not None):
                 z_a, z_b = (project(optimizer.parameters, buffers, x) for x in (x_a, x_b))
             if weights is None:
@@ -125,12 +117,26 @@ def train_together(trainings, streams, terms, n_epochs):
             net.history.record("seconds", seconds)
             if not math.isfinite(row[0]):
                 raise net.diverged(f"The loss became {row[0]}")
+    write_back(nets, {**optimizer.parameters, **buffers})
+
+
+@torch.no_grad()
+def write_back(nets, stacks):
+    """Give each network its row of the stacked parameters and buffers, and refuse those that are not finite."""
     for k, net in enumerate(nets):
-        state = {name: tensor[k] for name, tensor in {**optimizer.parameters, **buffers}.items()}
-        with torch.no_grad():
-            for name, tensor in (*net.module_.named_parameters(), *net.module_.named_buffers()):
-                tensor.copy_(state[name])
+        for name, tensor in (*net.module_.named_parameters(), *net.module_.named_buffers()):
+            tensor.copy_(stacks[name][k])
         net.check_weights()
+
+
+def stacked_views(trainings, batches, index):
+    """Two views of each stream's batch, repeated for the runs that share it.  # 2 x (runs, batch, features)"""
+    pairs = [
+        training.net.make_views(x, training.train, training.net.generators["views"])
+        for training, x in zip(trainings, batches, strict=True)
+    ]
+    both = [torch.stack(views) for views in zip(*pairs, strict=True)]  # 2 x (streams, batch, features)
+    return both if len(index) == len(trainings) else [views.index_select(0, index) for views in both]
 
 
 def record(net, means, projection_dim, iterator):
