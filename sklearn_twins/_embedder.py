@@ -63,7 +63,8 @@ class BarlowTwinsEmbedder(
     max_epochs : "auto" or int, default="auto"
         Passes over the rows at most. "auto" makes 1,000 steps in 5 to 200 epochs; of images 5,000 in 20 to 100.
     batch_size : int, default=256
-        Rows in a batch at most. Rows are cut into equal batches; fewer than there are batches sit out an epoch.
+        Rows in a batch at most. Rows are cut into equal batches; fewer than there are batches sit out an epoch. Of
+        several processes (torchrun), rows in a batch of all together.
     early_stopping : bool, default=False
         Whether to hold out rows, stop when their loss has ceased to fall, and keep the best weights.
     validation_fraction : float, default=0.1
@@ -82,8 +83,9 @@ class BarlowTwinsEmbedder(
         Where samples are in training: on the device; or in host memory or on disk, read a batch ahead. "auto" is the
         device if they take up to half of its free memory; for the CPU, memory maps stay on disk. Results are alike.
     device : str, default="auto"
-        Where to train: "cpu", "cuda", "cuda:1", ... "auto" is the GPU where CUDA has one. The encoder stays there;
-        a pickle holds no device, and loads to the CPU.
+        Where to train: "cpu", "cuda", "cuda:1", ... "auto" is the GPU where CUDA has one; in worker processes of a
+        search, the GPU with the fewest fits of others, of which each has two at a time. The encoder stays there; a
+        pickle holds no device, and loads to the CPU.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
         Type of the networks' products: "auto" is bfloat16 on GPUs that have it, else float32, as objectives always are.
     compile : bool, default=False
@@ -329,17 +331,9 @@ class BarlowTwinsEmbedder(
         return super().set_params(**nested)
 
     def _fit(self, X, unlabeled, *, resume, stream):
-        from ._fitting import Fit
-        from ._stacking import stacked
+        from ._fitting import fit_embedder
 
-        try:
-            fit = Fit(self, stacked(X, unlabeled), resume=resume, stream=stream)
-            self._store(fit.run())
-        except KeyboardInterrupt as interrupt:
-            if hasattr(interrupt, "attributes"):
-                self._store(interrupt.attributes)
-            raise
-        fit.warn()
+        fit_embedder(self, X, unlabeled, resume=resume, stream=stream)
         return self
 
     def __sklearn_tags__(self):

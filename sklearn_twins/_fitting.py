@@ -4,23 +4,24 @@ import contextlib
 import copy
 from functools import partial
 
+import joblib
 import numpy as np
 import torch
 
-from ._compiling import check_compiler, compiled, compiled_module
+from ._compiling import check_compiler, compiled
 from ._components import bind, compiled_by
+from ._devices import device_claimed
 from ._diagnosis import N_ROWS, circumstances, warn_of_collapse
 from ._feeding import place, tell
 from ._inference import embed
 from ._modalities import MODALITIES
 from ._output import N_ROWS as N_SCALED
 from ._output import Output, learn_output, passes_columns
-from ._parts import check_module, check_owner, check_unchanged, is_foreign, is_ours, resolve_parts
+from ._parts import check_module, check_owner, check_unchanged, is_foreign, resolve_parts
 from ._persistence import Recipe, finish, fitted_state
+from ._planning import auto_epochs, plan_for
 from ._progress import FitTasks
 from ._runtime import (
-    choose_device,
-    choose_precision,
     choose_seed,
     convolutions_tuned,
     count_threads,
@@ -28,28 +29,15 @@ from ._runtime import (
     make_generator,
     settled,
 )
+from ._stacking import stacked
 from .augmentations import make_views
 from .networks import output_width
-from .training import (
-    RECORDERS,
-    Plan,
-    Training,
-    check_callbacks,
-    cut,
-    default_learning_rate,
-    reaches_into_steps,
-)
+from .training import Training, check_callbacks, cut, join
 
 # Streams of the seed. A new purpose gets a new number, so that the others' draws stay as they are.
 WEIGHTS, BATCHES, VIEWS, VALIDATION_ROWS, VALIDATION_VIEWS, FOREIGN = range(6)
 
-LEAST_STEPS = 50  # of a run that are worth a recording, which takes as long as some of them (a guess: not measured)
-
-
-def auto_epochs(n, batch_size, modality):
-    """Epochs for `n` rows: few rows need more passes for the same number of steps."""
-    n_batches, _ = cut(n, batch_size)
-    return int(np.clip(round(modality.steps / n_batches), *modality.epochs))
+N_COMPARED = 64  # rows, of each of several processes that train together
 
 
 class Fit:
@@ -61,20 +49,23 @@ class Fit:
         Its parameters, and its fitted state if the fit goes on from there.
     X : array-like
         Training rows, as the caller gave them.
+    device : torch.device
+        Where to train.
     resume : bool
         Go on from the fitted encoder, with its preprocessor.
     stream : bool
         One more epoch of a stream with no known end (`partial_fit`).
     """
 
-    def __init__(self, embedder, X, *, resume, stream):
+    def __init__(self, embedder, X, device, *, resume, stream):
         self.embedder, self.X, self.resume, self.stream = embedder, X, resume, stream
         self.parts = resolve_parts(embedder)
         check_callbacks(embedder.callbacks)
-        self.device = choose_device(embedder.device)
+        self.device, self.ranks = device, join(device)
         self.n_threads = count_threads(embedder.n_jobs)
         # Measured: on a CPU the small networks of tables gain nothing, those of images 4 to 6 %.
         self.compile = embedder.compile and (embedder.modality == "image" or self.device.type == "cuda")
+        self.compile = self.compile and self.ranks.size == 1  # nobody has tried what several make of it
         if self.compile:
             with settled(self.device, self.n_threads):
                 check_compiler(self.device)
@@ -88,7 +79,9 @@ class Fit:
             embedder.passthrough, self.parts["encoder"], self.preprocessor.spec_, embedder.n_components
         )
         self.n_epochs = self._last_epoch()
-        self.seed = self.before["seed"] if self.before else choose_seed(embedder.random_state)
+        self._check_ranks()
+        seed = self.before["seed"] if self.before else choose_seed(embedder.random_state)
+        self.seed = int(self.ranks.from_first(torch.tensor([seed], device=device)))
         self.circumstances = self.looked_at = None
 
     def run(self):
@@ -126,7 +119,7 @@ class Fit:
 
     def warn(self):
         """Say so if the fit has ended badly; called when its result is stored, so that nothing is lost."""
-        if self.looked_at:
+        if self.looked_at and self.ranks.is_first:
             warn_of_collapse(self.embedder, *self.looked_at)
 
     def _look(self):
@@ -167,6 +160,20 @@ class Fit:
             check_unchanged("projector", self.before["projector_part"], parts["projector"])
             check_unchanged("optimizer", self.before["optimizer_part"], embedder.optimizer)
 
+    def _check_ranks(self):
+        """Refuse what several processes cannot share: rows that differ, or batches too small for all of them."""
+        ranks, n = self.ranks, len(self.samples)
+        if ranks.size == 1:
+            return
+        some = np.asarray(self.samples[np.linspace(0, n - 1, min(n, N_COMPARED)).astype(int)])
+        ranks.check_same(n, int(joblib.hash(some)[:15], 16), self.device)
+        size = cut(n, self.embedder.batch_size)[1]
+        if size < ranks.size:
+            raise ValueError(
+                f"batch_size={self.embedder.batch_size} makes batches of {size} rows, which {ranks.size} processes "
+                "cannot share. Use larger ones."
+            )
+
     def _samples(self):
         embedder = self.embedder
         self.owner = object.__new__(type(embedder))  # the checks leave their marks on this one
@@ -204,7 +211,7 @@ class Fit:
         return n_epochs + self.n_streamed
 
     def _training(self):
-        embedder, parts, device = self.embedder, self.parts, self.device
+        embedder, parts, device, rank = self.embedder, self.parts, self.device, self.ranks.rank
         weights = make_generator(self.seed, WEIGHTS)
         spec = self.preprocessor.spec_
         if self.resume:
@@ -222,7 +229,7 @@ class Fit:
             augmentation = compiled_by(augmentation, compiled)
         train, valid = self._split()
         return Training(
-            self._plan(train),
+            plan_for(self, train),
             encoder,
             check_module("projector", parts["projector"].build(self.width, weights)),
             parts["objective"],
@@ -231,8 +238,8 @@ class Fit:
             valid,
             {
                 "batches": make_generator(self.seed, BATCHES, device),
-                "views": make_generator(self.seed, VIEWS, device),
-                "validation": make_generator(self.seed, VALIDATION_VIEWS, device),
+                "views": make_generator(self.seed, VIEWS, device, rank),
+                "validation": make_generator(self.seed, VALIDATION_VIEWS, device, rank),
             },
             self.before,
             partial(parts["objective"].mix, spec=spec) if hasattr(parts["objective"], "mix") else None,
@@ -248,56 +255,16 @@ class Fit:
             generator = make_generator(self.seed, VALIDATION_ROWS)
             order = torch.randperm(len(samples), generator=generator, device="cpu").numpy()
             train, valid = place_here(np.sort(order[n_valid:])), place_here(order[:n_valid])
-        if embedder.verbose and not self.stream:
+        if embedder.verbose and not self.stream and self.ranks.is_first:
             tell(train, samples)
         return train, valid
-
-    def _recorder(self, train):
-        """What records whole training steps; None where that is not wanted or not possible.
-
-        A recording knows nothing of what Python does in a step: it takes rows that are on the device, an optimizer that
-        reads nothing on the host, parts that are known here, and callbacks that leave the gradients alone. A run of
-        few steps, as `partial_fit` may be, is not worth it.
-        """
-        embedder = self.embedder
-        n_steps = cut(len(train), embedder.batch_size)[0] * (self.n_epochs - self.n_done)
-        possible = (
-            embedder.compile
-            and n_steps >= LEAST_STEPS
-            and isinstance(train, torch.Tensor)
-            and isinstance(embedder.optimizer, str)
-            and all(is_ours(part) for role, part in self.parts.items() if role != "preprocessor")
-            and not reaches_into_steps(embedder.callbacks)
-        )
-        return RECORDERS.get(self.device.type) if possible else None
-
-    def _plan(self, train):
-        embedder = self.embedder
-        rate = embedder.learning_rate
-        return Plan(
-            optimizer=embedder.optimizer,
-            learning_rate=default_learning_rate(embedder.optimizer) if rate == "auto" else rate,
-            weight_decay=embedder.weight_decay,
-            lr_schedule="stream" if self.stream else embedder.lr_schedule,
-            first_epoch=self.n_done,
-            last_epoch=self.n_epochs,
-            batch_size=embedder.batch_size,
-            device=self.device,
-            autocast=choose_precision(embedder.precision, self.device),
-            n_iter_no_change=embedder.n_iter_no_change if embedder.early_stopping and not self.stream else None,
-            tol=embedder.tol,
-            callbacks=embedder.callbacks,
-            verbose=int(embedder.verbose),
-            keep_epochs=bool(embedder.warm_start),
-            compiled=compiled_module if self.compile else None,
-            recorder=self._recorder(train),
-        )
 
     def _foreign_generators(self):
         """Modules of the user's draw from torch's global generators: seed those, and put them back."""
         if not any(is_foreign(part) for part in self.parts.values()):
             return contextlib.nullcontext()
-        return global_generators_seeded(make_generator(self.seed, FOREIGN).initial_seed(), self.device)
+        seed = make_generator(self.seed, FOREIGN, rank=self.ranks.rank).initial_seed()
+        return global_generators_seeded(seed, self.device)
 
     def _preview(self):
         """The fitted attributes in the middle of the run, for callbacks; the encoder is a copy."""
@@ -334,6 +301,29 @@ class Fit:
                 "optimizer_part": embedder.optimizer,
             }
         return attributes
+
+
+def fit_embedder(embedder, X, unlabeled, *, resume, stream):
+    """Fit an embedder, and store what comes of it, or what an interrupt leaves.
+
+    Parameters
+    ----------
+    embedder : BarlowTwinsEmbedder
+        It is fitted.
+    X, unlabeled : array-like
+        Training rows, as the caller gave them; `unlabeled` may be None.
+    resume, stream : bool
+        As of `Fit`.
+    """
+    try:
+        with device_claimed(embedder.device, embedder.verbose) as device:
+            fit = Fit(embedder, stacked(X, unlabeled), device, resume=resume, stream=stream)
+            embedder._store(fit.run())
+    except KeyboardInterrupt as interrupt:
+        if hasattr(interrupt, "attributes"):
+            embedder._store(interrupt.attributes)
+        raise
+    fit.warn()
 
 
 def append(old, new):

@@ -4,6 +4,7 @@ from contextlib import ExitStack
 
 import joblib
 
+from ._devices import choose_device, device_claimed, is_launched
 from ._fitting import Fit
 from ._parts import is_ours, resolve_parts
 from ._runtime import settled
@@ -15,8 +16,10 @@ def can_be_stacked(embedder):
     """Whether an embedder can be trained beside others.
 
     Of tables, by the objectives "barlow_twins" or "hsic" and AdamW, all parts the package's own; without callbacks,
-    early stopping, warm start or compilation.
+    early stopping, warm start or compilation; by one process.
     """
+    if is_launched():
+        return False
     if embedder.modality != "tabular" or embedder.optimizer != "adamw":
         return False
     if embedder.early_stopping or embedder.warm_start or embedder.compile:
@@ -66,24 +69,28 @@ def fit_together(embedders, tables, most=32):
     ValueError
         As `fit` does.
     """
-    sizes, stacks, samples = [], {}, {}
     for embedder in embedders:
         embedder._validate_params()
-    for embedder, X in zip(embedders, tables, strict=True):
-        if most == 1 or not can_be_stacked(embedder):
+    alone = [most == 1 or not can_be_stacked(embedder) for embedder in embedders]
+    for embedder, X, by_itself in zip(embedders, tables, alone, strict=True):
+        if by_itself:
             embedder.fit(X)
-            sizes.append(1)
-            continue
-        fit = Fit(embedder, X, resume=False, stream=False)
-        fit.key = joblib.hash(fit.samples)
-        fit.samples = samples.setdefault(fit.key, fit.samples)  # equal ones are kept once
-        stacks.setdefault(shape_of(fit), []).append(fit)
-    samples.clear()
-    for fits in stacks.values():
-        for start in range(0, len(fits), most):
-            train_stack(fits[start : start + most])
-            sizes.append(len(fits[start : start + most]))
-        fits.clear()
+    sizes, stacks, samples = [1] * sum(alone), {}, {}
+    with device_claimed("auto") as auto:
+        for embedder, X, by_itself in zip(embedders, tables, alone, strict=True):
+            if by_itself:
+                continue
+            device = auto if embedder.device == "auto" else choose_device(embedder.device)
+            fit = Fit(embedder, X, device, resume=False, stream=False)
+            fit.key = joblib.hash(fit.samples)
+            fit.samples = samples.setdefault(fit.key, fit.samples)  # equal ones are kept once
+            stacks.setdefault(shape_of(fit), []).append(fit)
+        samples.clear()
+        for fits in stacks.values():
+            for start in range(0, len(fits), most):
+                train_stack(fits[start : start + most])
+                sizes.append(len(fits[start : start + most]))
+            fits.clear()
     return sizes
 
 

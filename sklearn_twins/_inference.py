@@ -7,8 +7,9 @@ from collections import deque
 import numpy as np
 import torch
 
+from ._devices import choose_precision
 from ._feeding import as_tensor, copied_ahead, prefetched
-from ._runtime import choose_precision, count_threads, settled
+from ._runtime import count_threads, settled
 from .networks._folding import folded
 
 # A matrix product picks its kernel by its shape, and kernels round differently. With blocks of one size a

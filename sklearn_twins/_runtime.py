@@ -1,4 +1,4 @@
-"""Where and how torch runs: device, precision, threads and seeds, with the caller's state left as it was."""
+"""How torch runs: threads and seeds, with the caller's state left as it was."""
 
 import contextlib
 import multiprocessing
@@ -9,58 +9,12 @@ import numpy as np
 import torch
 from sklearn.utils import check_random_state
 
-DEVICES = ("cpu", "cuda")
-PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16}
-
 _threads_lock = threading.Lock()
 _generators_lock = threading.RLock()
 _pinned = {"users": 0, "outer": None, "inner": None}
 _cudnn_lock = threading.Lock()
 _cudnn = {"users": 0, "outer": None}
 _nested = threading.local()
-
-
-def choose_device(device):
-    """The torch device that `device` stands for.
-
-    Parameters
-    ----------
-    device : str or torch.device
-        "auto" is the GPU where CUDA has one, else the CPU.
-
-    Returns
-    -------
-    device : torch.device
-
-    Raises
-    ------
-    ValueError
-        If the device is unknown or not present.
-    """
-    if isinstance(device, str) and device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        chosen = torch.device(device)
-        if chosen.type not in DEVICES:
-            raise RuntimeError(f"it is none of {', '.join(DEVICES)}")
-        torch.empty(0, device=chosen)
-    except (RuntimeError, AssertionError, ImportError, NotImplementedError) as error:
-        reason = str(error).strip().split("\n")[0]
-        raise ValueError(f"device={device!r} cannot be used here ({reason}). Use device='auto' or 'cpu'.") from error
-    return chosen
-
-
-def choose_precision(precision, device):
-    """The dtype of autocast, or None for plain float32.
-
-    "auto" is float32 on the CPU, and bfloat16 on GPUs that compute in it.
-    """
-    if precision not in ("auto", *PRECISIONS):
-        raise ValueError(f"precision={precision!r} is not known. Use 'auto', {' or '.join(map(repr, PRECISIONS))}.")
-    if precision == "auto":
-        fast = device.type == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0)  # older ones emulate it
-        precision = "bfloat16" if fast else "float32"
-    return PRECISIONS[precision]
 
 
 def choose_seed(random_state):
@@ -78,7 +32,7 @@ def choose_seed(random_state):
     return int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
 
 
-def make_generator(seed, stream, device="cpu"):
+def make_generator(seed, stream, device="cpu", rank=0):
     """A torch generator for one of the independent streams of a seed.
 
     Parameters
@@ -89,12 +43,14 @@ def make_generator(seed, stream, device="cpu"):
         Which stream: initial weights, batches, views, ...
     device : torch.device or str, default="cpu"
         Where it draws.
+    rank : int, default=0
+        Which of several processes that train together, where each wants draws of its own.
 
     Returns
     -------
     generator : torch.Generator
     """
-    state = np.random.SeedSequence([seed, stream]).generate_state(1, np.uint64)[0]
+    state = np.random.SeedSequence([seed, stream, rank]).generate_state(1, np.uint64)[0]
     return torch.Generator(device=device).manual_seed(int(state >> np.uint64(1)))
 
 

@@ -6,11 +6,11 @@ import numpy as np
 import torch
 
 from ._components import bind
+from ._devices import choose_precision
 from ._feeding import place
 from ._inference import block_rows, count_weights
 from ._parts import is_foreign, resolve_part
 from ._runtime import (
-    choose_precision,
     choose_seed,
     count_threads,
     global_generators_seeded,

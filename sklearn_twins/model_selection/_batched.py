@@ -132,7 +132,7 @@ class BatchedGridSearchCV(GridSearchCV):
         folds = list(check_cv(self.cv, y, classifier=is_classifier(self.estimator)).split(X, y, params.get("groups")))
         unlabeled = params.get("unlabeled" if name is None else f"{name}__unlabeled", params.get("unlabeled"))
         if most == "auto":
-            from .._runtime import choose_device
+            from .._devices import choose_device
 
             most = 32 if choose_device(embedder_of(self.estimator, name).device).type == "cuda" else 1
         start = time.perf_counter()

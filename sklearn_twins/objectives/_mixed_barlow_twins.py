@@ -23,7 +23,7 @@ def mixing_term(z_a, z_b, z_m, share, partners):
         Projections of two views of the same rows.
     z_m : Tensor of shape (batch, dim)
         Projections of mixed rows: the share t of a row's first view, the rest of its partner's second view.
-    share : scalar Tensor or float
+    share : Tensor of shape (batch, 1) or float
         t, in [0, 1].
     partners : Tensor of shape (batch,), int64
         For each row, which row it is mixed with.
@@ -96,14 +96,17 @@ class MixedBarlowTwins(CorrelationObjective):
         x_m : Tensor of shape (batch, *sample_shape)
             The mixed rows.
         mixture : tuple
-            The share and the partners, for `mixed_terms`.
+            The share, for each row, and the partners, for `mixed_terms`: Tensors of shape (batch, 1) and (batch,).
         """
         batch, device = x_a.shape[0], x_a.device
         share = torch.rand((), generator=generator, device=device)
         partners = torch.randperm(batch, generator=generator, device=device)
         n_numbers = spec.n_numbers if spec.categories else None
         away = (1 - share).expand(batch, *[1] * (x_a.dim() - 1))
-        return moved_towards(x_a, x_b.index_select(0, partners), away, n_numbers, generator), (share, partners)
+        return moved_towards(x_a, x_b.index_select(0, partners), away, n_numbers, generator), (
+            share.expand(batch, 1),
+            partners,
+        )
 
     def mixed_terms(self, z_a, z_b, z_m, mixture):
         """Invariance, weighted redundancy and the weighted term of the mixed rows.

@@ -4,6 +4,7 @@ from ._batches import cut
 from ._callbacks import check_callbacks, reaches_into_steps
 from ._capture import RECORDERS
 from ._optimizers import LARS, default_learning_rate
+from ._ranks import join
 from ._together import train_together
 from ._trainer import Plan, Training
 
@@ -15,6 +16,7 @@ __all__ = [
     "check_callbacks",
     "cut",
     "default_learning_rate",
+    "join",
     "reaches_into_steps",
     "train_together",
 ]

@@ -38,11 +38,20 @@ class Batches:
         Rows in a batch at most.
     generator : torch.Generator or None
         Source of the permutations, on the device of `data`. None keeps the rows in order.
+    rank, n_ranks : int, default=0, default=1
+        Which of several processes this is, that draw the same permutation, and take equal parts of every batch.
+
+    Attributes
+    ----------
+    n_batches, size : int
+        How many there are, and how many rows one has, of all processes together.
     """
 
-    def __init__(self, data, batch_size, generator):
+    def __init__(self, data, batch_size, generator, rank=0, n_ranks=1):
         self.data = data
-        self.n_batches, self.size = cut(len(data), batch_size)
+        self.n_batches, size = cut(len(data), batch_size)
+        self.size = size - size % n_ranks
+        self.rank, self.n_ranks = rank, n_ranks
         self.generator = generator
 
     def __len__(self):
@@ -54,10 +63,12 @@ class Batches:
             order = torch.arange(n, device=device)
         else:
             order = torch.randperm(n, generator=self.generator, device=device)
+        own = self.size // self.n_ranks
+        order = order[: self.n_batches * self.size].view(self.n_batches, self.n_ranks, own)[:, self.rank].flatten()
         if not isinstance(self.data, torch.Tensor):
-            yield from self.data.batches(order[: self.n_batches * self.size], self.size)
+            yield from self.data.batches(order, own)
             return
         to_memory, back = in_memory_order(self.data)  # whole rows are copied, whatever the order of their axes
         base = self.data.permute(to_memory)
-        for start in range(0, self.n_batches * self.size, self.size):
-            yield base.index_select(0, order[start : start + self.size]).permute(back)  # (size, *sample_shape)
+        for start in range(0, len(order), own):
+            yield base.index_select(0, order[start : start + own]).permute(back)  # (own, *sample_shape)

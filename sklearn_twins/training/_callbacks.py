@@ -83,12 +83,14 @@ class LastEpoch(Callback):
 
 def describe(row):
     """An epoch's figures in words."""
-    not_terms = ("loss", "batch_count", "rows")
+    not_terms = ("loss", "batch_count", "rows", "excess_redundancy")
     names = [name.removeprefix("train_") for name in row if name.startswith("train_")]
     terms = [f"{name} {row['train_' + name]:.4g}" for name in names if name not in not_terms]
     text = f"loss {row['train_loss']:.4g}"
     if terms:
         text += f" ({' + '.join(terms)})"
+    if "train_excess_redundancy" in row:
+        text += f"  above noise {row['train_excess_redundancy']:.4g}"
     if "valid_loss" in row:
         text += f"  validation {row['valid_loss']:.4g}"
     return text

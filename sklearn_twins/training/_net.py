@@ -53,7 +53,7 @@ class TwinsNet(NeuralNet):
     generators : dict of str to torch.Generator
         "batches", "views" and "validation", on the device.
     mix : callable, default=None
-        ``mix(x_a, x_b, generator=) -> (x_m, mixture)``: mixed rows, which the objective's `mixed_terms` wants.
+        ``mix(x_a, x_b, generator=) -> (x_m, (share, partners))``: what the objective's `mixed_terms` wants.
     """
 
     def __init__(self, module, objective, make_views, plan, generators, mix=None, **kwargs):
@@ -102,27 +102,32 @@ class TwinsNet(NeuralNet):
         return X
 
     def get_iterator(self, dataset, training=False):
-        return Batches(dataset, self.plan.batch_size, self.generators["batches"] if training else None)
+        ranks = self.plan.ranks
+        generator = self.generators["batches"] if training else None
+        return Batches(dataset, self.plan.batch_size, generator, ranks.rank, ranks.size)
 
     def infer(self, x, generator):
         """Two projections of the rows `x`; a third one and the mixture if the objective wants mixed rows.
 
         Shape
         -----
-        x : (batch, *sample_shape); returns 2 x (batch, projection_dim) or 3 x, and the mixture
+        x : (batch, *sample_shape); returns 2 x (batch, projection_dim) or 3 x, and the mixture. Of several ranks, x is
+        the share of this one, and what is returned that of all.
         """
         x_a, x_b = self.make_views(x, self.donors, generator)
         for view in (x_a, x_b):
             if not isinstance(view, torch.Tensor) or view.shape != x.shape:
                 got = getattr(view, "shape", type(view).__name__)
                 raise TypeError(f"augmentation must return a tensor of its input's shape {tuple(x.shape)}. Got {got}.")
-        autocast = self.plan.autocast
-        with torch.autocast(x.device.type, dtype=autocast, enabled=autocast is not None):
+        autocast, ranks = self.plan.autocast, self.plan.ranks
+        with ranks.joint_statistics(), torch.autocast(x.device.type, dtype=autocast, enabled=autocast is not None):
             z_a, z_b = self.project(x_a), self.project(x_b)
             if self.mix is None:
-                return z_a, z_b
-            x_m, mixture = self.mix(x_a, x_b, generator=generator)
-            return z_a, z_b, self.project(x_m), mixture
+                return ranks.gather(z_a), ranks.gather(z_b)
+            x_m, (share, partners) = self.mix(x_a, x_b, generator=generator)
+            z_m = self.project(x_m)
+        mixture = ranks.gather(share), ranks.gather(partners + ranks.rank * len(x))
+        return ranks.gather(z_a), ranks.gather(z_b), ranks.gather(z_m), mixture
 
     def measure(self, x, generator):
         """Loss and terms of the rows `x`, as scalar tensors."""
@@ -172,6 +177,7 @@ class TwinsNet(NeuralNet):
     def train_step_single(self, batch, **fit_params):
         loss, terms = self.measure(batch, self.generators["views"])
         loss.backward()
+        self.plan.ranks.sum_gradients(self.module_)
         return {"loss": loss, "terms": terms, "y_pred": None}
 
     def validation_step(self, batch, **fit_params):
@@ -194,7 +200,8 @@ class TwinsNet(NeuralNet):
             values += [step["loss"].detach(), *(term.detach() for term in step["terms"].values())]
             self.notify("on_batch_end", batch=batch, training=training, **step)
         names = ["loss", *step["terms"]]
-        means = torch.stack(values).reshape(-1, len(names)).mean(0).tolist()  # the epoch's one wait for the device
+        means = torch.stack(values).reshape(-1, len(names)).mean(0)
+        means = self.plan.ranks.from_first(means).tolist()  # the epoch's one wait for the device
         for name, mean in zip(names, means, strict=True):
             self.history.record(f"{prefix}_{name}", mean)
             if name == "redundancy" and hasattr(self.objective, "noise_floor"):

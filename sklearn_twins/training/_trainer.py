@@ -10,6 +10,7 @@ from ._batches import cut
 from ._callbacks import Bar, EpochHooks, LastEpoch, LearningRate, Lines, Timer
 from ._net import StopTraining, Twins, TwinsNet
 from ._optimizers import portable
+from ._ranks import ALONE, Ranks
 from ._schedules import SCHEDULES
 
 STREAM_WARMUP_STEPS = 100
@@ -51,6 +52,8 @@ class Plan:
     recorder : callable, default=None
         ``recorder(device) -> recorder``, such as `GraphRecorder`: whole steps are recorded and replayed. None: they are
         executed one by one. The rows must be a tensor, the optimizer one of the named ones.
+    ranks : Ranks, default=ALONE
+        The processes that train together; one by itself.
     """
 
     optimizer: object
@@ -69,6 +72,7 @@ class Plan:
     keep_epochs: bool = False
     compiled: callable = None
     recorder: callable = None
+    ranks: Ranks = ALONE
 
 
 class Training:
@@ -87,11 +91,12 @@ class Training:
     train, valid : Tensor of shape (n, *sample_shape) or HostRows; the same or None
         Rows to train on, and rows to watch. Those of a tensor are moved to the plan's device.
     generators : dict of str to torch.Generator
-        "batches", "views" and "validation", on the plan's device.
+        "batches", "views" and "validation", on the plan's device; of several ranks, "batches" is the same in all.
     state : dict, default=None
         What an earlier run left (see `state`), to be carried on.
     mix : callable, default=None
-        ``mix(x_a, x_b, generator=) -> (x_m, mixture)``, for an objective that has `mixed_terms`.
+        ``mix(x_a, x_b, generator=) -> (x_m, (share, partners))``, for an objective that has `mixed_terms`: of each
+        row, a share of shape (batch, 1) and the row that it was mixed with.
     """
 
     def __init__(self, plan, encoder, projector, objective, make_views, train, valid, generators, state=None, mix=None):
@@ -100,6 +105,7 @@ class Training:
             rows.to(plan.device) if isinstance(rows, torch.Tensor) else rows for rows in (train, valid)
         )
         module = Twins(encoder, projector).to(plan.device)
+        plan.ranks.share(module)
         self.n_steps = state["n_steps"] if state else 0
         self.last = LastEpoch()
         self.bar = Bar(plan.first_epoch, plan.last_epoch)
@@ -173,13 +179,13 @@ class Training:
         Returns
         -------
         state : dict
-            "projector", "optimizer", "generators" (with the kind of device they are for) and "n_steps".
+            "projector", "optimizer", "generators" (with "drawn_by", the kind of device and the rank) and "n_steps".
         """
         return {
             "projector": to_arrays(self.net.module_.projector.state_dict()),
             "optimizer": to_arrays(portable(self.net.optimizer_.state_dict())),
             "generators": to_arrays({name: g.get_state() for name, g in self.net.generators.items()}),
-            "device": self.plan.device.type,
+            "drawn_by": (self.plan.device.type, self.plan.ranks.rank),
             "n_steps": self.n_steps + sum(self.net.history[:, "train_batch_count"]),
         }
 
@@ -225,7 +231,7 @@ class Training:
         self.net.optimizer_.load_state_dict(to_tensors(state["optimizer"]))
         lay_out(self.net.optimizer_)
         self.net.prepare_optimizer()
-        if state["device"] == self.plan.device.type:
+        if state["drawn_by"] == (self.plan.device.type, self.plan.ranks.rank):
             for name, saved in to_tensors(state["generators"]).items():
                 self.net.generators[name].set_state(saved)
 

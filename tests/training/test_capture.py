@@ -15,7 +15,7 @@ import torch
 from skorch.callbacks import Callback, Freezer
 from torch import nn
 
-from sklearn_twins import _fitting
+from sklearn_twins import _fitting, _planning
 from sklearn_twins._components import Augmentation
 from sklearn_twins.augmentations import Chain, GaussianNoise, MarginalCorruption
 from sklearn_twins.networks import ConvNetEncoder, MLPProjector
@@ -73,9 +73,9 @@ def recorded(monkeypatch):
     """Have steps on the CPU recorded; without a compiler, which would take half a minute for images."""
     monkeypatch.setitem(RECORDERS, "cpu", Calls)
     monkeypatch.setattr(Calls, "made", [])
-    monkeypatch.setattr(_fitting, "LEAST_STEPS", 0)
+    monkeypatch.setattr(_planning, "LEAST_STEPS", 0)
     monkeypatch.setattr(_fitting, "check_compiler", lambda device: None)
-    monkeypatch.setattr(_fitting, "compiled_module", lambda module: module)
+    monkeypatch.setattr(_planning, "compiled_module", lambda module: module)
     monkeypatch.setattr(_fitting, "compiled_by", lambda augmentation, compiled: augmentation)
     return Calls.made
 
@@ -275,7 +275,7 @@ def test_only_on_a_gpu_and_only_if_asked(make, X, monkeypatch):
 
 
 def test_few_steps_are_not_worth_it(make, X, recorded, monkeypatch):
-    monkeypatch.setattr(_fitting, "LEAST_STEPS", 12)
+    monkeypatch.setattr(_planning, "LEAST_STEPS", 12)
     make(max_epochs=2, compile=True).fit(X).partial_fit(X)
     assert not recorded
     make(max_epochs=3, compile=True).fit(X)
@@ -457,9 +457,9 @@ def graphs(monkeypatch):
             return replay
 
     monkeypatch.setitem(RECORDERS, "cuda", Counted)
-    monkeypatch.setattr(_fitting, "LEAST_STEPS", 0)
+    monkeypatch.setattr(_planning, "LEAST_STEPS", 0)
     monkeypatch.setattr(_fitting, "check_compiler", lambda device: None)
-    monkeypatch.setattr(_fitting, "compiled_module", lambda module: module)
+    monkeypatch.setattr(_planning, "compiled_module", lambda module: module)
     monkeypatch.setattr(_fitting, "compiled_by", lambda augmentation, compiled: augmentation)
     return made
 

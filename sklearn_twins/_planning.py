@@ -1,0 +1,75 @@
+"""How a fit is to be trained: for how many epochs, by which steps."""
+
+import numpy as np
+import torch
+
+from ._compiling import compiled_module
+from ._devices import choose_precision
+from ._parts import is_ours
+from .training import RECORDERS, Plan, cut, default_learning_rate, reaches_into_steps
+
+LEAST_STEPS = 50  # of a run that are worth a recording, which takes as long as some of them (a guess: not measured)
+
+
+def auto_epochs(n, batch_size, modality):
+    """Epochs for `n` rows: few rows need more passes for the same number of steps."""
+    n_batches, _ = cut(n, batch_size)
+    return int(np.clip(round(modality.steps / n_batches), *modality.epochs))
+
+
+def plan_for(fit, train):
+    """How to train.
+
+    Parameters
+    ----------
+    fit : Fit
+        What was asked for.
+    train : Tensor or HostRows
+        Rows to train on.
+
+    Returns
+    -------
+    plan : Plan
+    """
+    embedder = fit.embedder
+    rate, early_stopping = embedder.learning_rate, embedder.early_stopping and not fit.stream
+    return Plan(
+        optimizer=embedder.optimizer,
+        learning_rate=default_learning_rate(embedder.optimizer) if rate == "auto" else rate,
+        weight_decay=embedder.weight_decay,
+        lr_schedule="stream" if fit.stream else embedder.lr_schedule,
+        first_epoch=fit.n_done,
+        last_epoch=fit.n_epochs,
+        batch_size=embedder.batch_size,
+        device=fit.device,
+        autocast=choose_precision(embedder.precision, fit.device),
+        n_iter_no_change=embedder.n_iter_no_change if early_stopping else None,
+        tol=embedder.tol,
+        callbacks=embedder.callbacks,
+        verbose=int(embedder.verbose) if fit.ranks.is_first else 0,
+        keep_epochs=bool(embedder.warm_start),
+        compiled=compiled_module if fit.compile else None,
+        recorder=recorder_for(fit, train),
+        ranks=fit.ranks,
+    )
+
+
+def recorder_for(fit, train):
+    """What records whole training steps; None where that is not wanted or not possible.
+
+    A recording knows nothing of what Python does in a step: it takes rows that are on the device, an optimizer that
+    reads nothing on the host, parts that are known here, and callbacks that leave the gradients alone. A run of
+    few steps, as `partial_fit` may be, is not worth it.
+    """
+    embedder = fit.embedder
+    n_steps = cut(len(train), embedder.batch_size)[0] * (fit.n_epochs - fit.n_done)
+    possible = (
+        embedder.compile
+        and fit.ranks.size == 1
+        and n_steps >= LEAST_STEPS
+        and isinstance(train, torch.Tensor)
+        and isinstance(embedder.optimizer, str)
+        and all(is_ours(part) for role, part in fit.parts.items() if role != "preprocessor")
+        and not reaches_into_steps(embedder.callbacks)
+    )
+    return RECORDERS.get(fit.device.type) if possible else None

@@ -1,0 +1,222 @@
+"""What torchrun starts in the tests: the fits below, in every process; and the same fits by one process."""
+
+import sys
+import warnings
+from pathlib import Path
+
+import joblib
+import numpy as np
+import torch
+from sklearn.datasets import load_digits
+from torch import distributed, nn
+
+from sklearn_twins import BarlowTwinsEmbedder
+from sklearn_twins._fitting import VIEWS
+from sklearn_twins._runtime import choose_seed, make_generator
+from sklearn_twins.augmentations import MarginalCorruption, Pair
+from sklearn_twins.networks import ConvNetEncoder, MLPEncoder, MLPProjector
+from sklearn_twins.objectives import HSIC, InfoNCE, MixedBarlowTwins
+from sklearn_twins.training._ranks import ALONE, join
+
+N_RANKS = 2
+rng = np.random.default_rng(0)
+TABLE = rng.normal(size=(64, 3)) @ rng.normal(size=(3, 5)) + rng.normal(size=(64, 5))
+IMAGES = load_digits().images[:64] / 16
+SMALL = {
+    "encoder": MLPEncoder(hidden_dims=(16,)),
+    "projector": MLPProjector(hidden_dims=(12,), projection_dim=8),
+    "max_epochs": 4,
+    "batch_size": 16,
+    "random_state": 0,
+}
+
+
+def shrunk(x, data, generator):
+    """A view without a draw."""
+    return 0.9 * x + 0.1 * x.roll(1, 1)
+
+
+def as_it_is(x, data, generator):
+    """Another one."""
+    return x + 0.05 * torch.sin(7 * x)
+
+
+def foreign_network():
+    """A module with weights of its own."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return nn.Sequential(nn.Linear(5, 8), nn.BatchNorm1d(8, affine=False, momentum=None), nn.Tanh())
+
+
+FITS = {
+    "barlow_twins": {},
+    "hsic": {"objective": "hsic"},
+    "vicreg": {"objective": "vicreg"},
+    "info_nce": {"objective": "info_nce"},
+    "ssl_hsic": {"objective": "ssl_hsic"},
+    "mixed_barlow_twins": {"objective": "mixed_barlow_twins"},
+    "callable": {"objective": lambda z_a, z_b: (z_a - z_b).square().mean() - z_a.std(0).clamp(max=1).mean()},
+    # A bias that the objective does not feel has a gradient of rounding errors, of which AdamW makes steps as of any.
+    "resnet": {"encoder": "resnet", "n_components": 8, "optimizer": "sgd", "learning_rate": 0.01},
+    "images": {"modality": "image", "encoder": ConvNetEncoder(widths=(4, 8)), "n_components": 8, "optimizer": "sgd"},
+    "host": {"storage": "host"},
+    "bfloat16": {"precision": "bfloat16"},
+    "early_stopping": {"early_stopping": True, "validation_fraction": 0.25, "n_iter_no_change": 2},
+    "foreign": {
+        "encoder": foreign_network(),
+        "projector": "identity",
+        "optimizer": "sgd",
+    },
+}
+BASES = {"images": Pair(shrunk, as_it_is), "early_stopping": Pair(shrunk, as_it_is)}
+
+
+class Drawn:
+    """Makes one process draw as several do: for each part of a batch by a generator of its own."""
+
+    def __init__(self, seed):
+        seed = choose_seed(seed)
+        self.others = [make_generator(seed, VIEWS, rank=rank) for rank in range(1, N_RANKS)]
+
+    def parts(self, generator, *tensors):
+        chunks = (tensor.chunk(N_RANKS) for tensor in tensors)
+        return zip([generator, *self.others], *chunks, strict=True)
+
+
+class ByRank(MarginalCorruption):
+    """Corruption, drawn as several processes draw."""
+
+    def __init__(self, base, drawn):
+        self.base, self.drawn = base, drawn
+
+    def __sklearn_clone__(self):
+        return self
+
+    def check(self):
+        return self
+
+    def bind(self, spec, device):
+        self.bound = self.base.bind(spec, device)
+        return self
+
+    def __call__(self, x, data, generator):
+        return torch.cat([self.bound(part, data, g) for g, part in self.drawn.parts(generator, x)])
+
+
+class MixedByRank(MixedBarlowTwins):
+    """Mixed rows, drawn as several processes draw."""
+
+    def __sklearn_clone__(self):
+        return self
+
+    def mix(self, x_a, x_b, spec, generator):
+        mixed, shares, partners = [], [], []
+        for g, a, b in self.drawn.parts(generator, x_a, x_b):
+            x_m, (share, partner) = super().mix(a, b, spec, g)
+            partners.append(partner + len(mixed) * len(a))
+            mixed.append(x_m)
+            shares.append(share)
+        return torch.cat(mixed), (torch.cat(shares), torch.cat(partners))
+
+
+def fitted(name, by_one):
+    """One of the fits; `by_one` process, or by several."""
+    params = {**SMALL, "augmentation": BASES.get(name, MarginalCorruption()), **FITS[name]}
+    if by_one and not isinstance(params["augmentation"], Pair):
+        drawn = Drawn(params["random_state"])
+        params["augmentation"] = ByRank(params["augmentation"], drawn)
+        if params.get("objective") == "mixed_barlow_twins":
+            params["objective"] = MixedByRank()
+            params["objective"].drawn = drawn
+    X = IMAGES if name == "images" else TABLE
+    embedder = BarlowTwinsEmbedder(**params).fit(X)
+    return {"history": embedder.history_, "embedding": embedder.transform(X), "encoder": numbers_of(embedder)}
+
+
+def numbers_of(embedder):
+    """Weights and statistics of an encoder."""
+    return {name: tensor.numpy() for name, tensor in embedder.encoder_.state_dict().items()}
+
+
+def refusal_of(X, **params):
+    """What is said of a fit that cannot be."""
+    try:
+        BarlowTwinsEmbedder(**{**SMALL, **params}).fit(X)
+    except ValueError as error:
+        return str(error)
+
+
+def continued(rank):
+    """Fits that go on: a warm start and a stream; and one whose seed differs."""
+    legacy = np.random.RandomState(rank)
+    warm = BarlowTwinsEmbedder(**{**SMALL, "max_epochs": 2, "warm_start": True}).fit(TABLE)
+    stream = BarlowTwinsEmbedder(**SMALL).partial_fit(TABLE).partial_fit(TABLE)
+    anyhow = BarlowTwinsEmbedder(**{**SMALL, "random_state": legacy}).fit(TABLE)
+    uneven = BarlowTwinsEmbedder(**{**SMALL, "batch_size": 13}).fit(TABLE[:61])
+    warm.set_params(max_epochs=4).fit(TABLE)
+    return {
+        name: numbers_of(e) for name, e in {"warm": warm, "stream": stream, "any": anyhow, "uneven": uneven}.items()
+    }
+
+
+def small_network():
+    torch.manual_seed(0)
+    layers = nn.Linear(5, 7), nn.BatchNorm1d(7), nn.ReLU(), nn.Linear(7, 4), nn.BatchNorm1d(4, affine=False)
+    return nn.Sequential(*layers).double()
+
+
+def images_network():
+    torch.manual_seed(0)
+    layers = nn.Conv2d(1, 3, 3), nn.BatchNorm2d(3, momentum=None), nn.ReLU(), nn.Flatten(), nn.Linear(27, 4)
+    return nn.Sequential(*layers).double()
+
+
+CASES = {
+    "table": (small_network, (5,), HSIC()),
+    "images": (images_network, (1, 5, 5), InfoNCE()),
+    "callable": (small_network, (5,), lambda z_a, z_b: ((z_a.T @ z_b).tanh() ** 3).sum()),
+}
+
+
+def steps_of(name, n_ranks, ranks=ALONE):
+    """Loss, gradients and statistics after a step of 12 rows, of this rank's share of them."""
+    build, shape, objective = CASES[name]
+    module, generator = build(), torch.Generator().manual_seed(1)
+    views = torch.randn(2, 12, *shape, generator=generator, dtype=torch.float64) * 3 + 50
+    own = slice(None) if ranks is ALONE else slice(12 // n_ranks * ranks.rank, 12 // n_ranks * (ranks.rank + 1))
+    with ranks.joint_statistics():
+        z_a, z_b = (module(view[own]) for view in views)
+    loss = objective(ranks.gather(z_a), ranks.gather(z_b))
+    loss.backward()
+    ranks.sum_gradients(module)
+    gradients = {name: p.grad.numpy() for name, p in module.named_parameters()}
+    return loss.item(), gradients, {name: b.numpy() for name, b in module.named_buffers()}
+
+
+def fit_all():
+    """All fits, by processes that have no process group yet."""
+    seen = {"fits": {name: fitted(name, by_one=False) for name in FITS}}
+    rank = distributed.get_rank()
+    BarlowTwinsEmbedder(**{**SMALL, "verbose": 1}).fit(TABLE)
+    seen["continued"] = continued(rank)
+    seen["other rows"] = refusal_of(TABLE[: 60 + rank])
+    seen["other values"] = refusal_of(TABLE[:: 1 - 2 * rank])
+    return rank, seen
+
+
+def step_all():
+    """A step of each network, by processes whose caller has made the group."""
+    distributed.init_process_group("gloo")
+    ranks = join(torch.device("cpu"))
+    seen = {name: steps_of(name, ranks.size, ranks) for name in CASES}
+    if ranks.size == 3:
+        seen["small batches"] = refusal_of(TABLE[:4], batch_size=2)
+    distributed.destroy_process_group()
+    return ranks.rank, (ranks.rank, ranks.size, seen)
+
+
+if __name__ == "__main__":
+    warnings.simplefilter("error")
+    torch.set_num_threads(1)
+    rank, seen = {"fits": fit_all, "steps": step_all}[sys.argv[1]]()
+    joblib.dump(seen, Path(sys.argv[2], f"{rank}.pkl"))
