@@ -6,6 +6,7 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
+from ._blocks import is_collection, transform_blocks
 from ._label_free import LabelFreeMixin
 from ._modalities import MODALITIES, ROLES, input_tags, unfold
 from ._persistence import StateMixin
@@ -293,7 +294,8 @@ class BarlowTwinsEmbedder(
         Returns
         -------
         embedding : ndarray of shape (n, n_components), float32
-            Or a frame, see `set_output`. With `passthrough` the scaled columns follow.
+            Or a frame, see `set_output`. With `passthrough` the scaled columns follow. Of dask's arrays and frames, a
+            dask array, whose blocks are embedded when they are computed.
 
         Raises
         ------
@@ -303,6 +305,8 @@ class BarlowTwinsEmbedder(
             If X does not have the columns that `fit` saw, or a number is infinite or none.
         """
         check_is_fitted(self)
+        if is_collection(X):
+            return transform_blocks(self, X)
         samples = self.preprocessor_.transform(X, owner=self)
         return self._output.of(self, samples)
 

@@ -23,6 +23,7 @@ from torch import nn
 
 from sklearn_twins import BarlowTwinsEmbedder
 from sklearn_twins.augmentations import Chain, GaussianNoise, Identity, MarginalCorruption, Masking, Pair
+from sklearn_twins.networks import MLPEncoder
 
 CONFIGURATIONS = {
     "default": {},
@@ -187,6 +188,16 @@ def test_any_order(wide, table):
     wide.fit(table)
     order = np.random.default_rng(2).permutation(len(table))
     assert_array_equal(wide.transform(table[order]), wide.transform(table)[order])
+
+
+@pytest.mark.parametrize("width", [1, 2, 3, 8, 11])
+def test_any_order_of_narrow_networks(make, table, width):
+    """Small products have kernels of their own, which round by a row's place."""
+    narrow = make(n_components=width, encoder=MLPEncoder(hidden_dims=(width,)), max_epochs=1).fit(table[:64, :5])
+    order = np.random.default_rng(2).permutation(len(table))
+    found, wanted = narrow.transform(table[order, :5]), narrow.transform(table[:, :5])[order]
+    assert_array_equal(found, wanted)
+    assert_array_equal(narrow.transform(table[7:9, :5]), narrow.transform(table[:, :5])[7:9])
 
 
 @pytest.mark.parametrize("size", [pytest.param(2, marks=pytest.mark.slow), 100, 255, 256, 257, 512])

@@ -3,6 +3,7 @@
 import weakref
 
 import torch
+import torch.nn.functional as F
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
@@ -20,6 +21,8 @@ BLOCKS = (ImageResidual, ResidualBlock)
 STEMS = (ImageStem, TableStem)
 PLAIN = (nn.Linear, nn.BatchNorm1d, nn.ReLU, nn.MaxPool2d, nn.AdaptiveAvgPool2d, nn.Flatten)
 LAYERS = (*CONVOLUTIONS, *NORMS_2D, *BLOCKS, *PLAIN)
+# Products with fewer outputs round by a row's place in the batch (MKL, if inputs are no multiple of 4; found by trial).
+LEAST_OUTPUTS = 12
 OVERWRITABLE = (nn.Linear, nn.BatchNorm1d, *CONVOLUTIONS, *NORMS_2D)  # their output is a tensor of its own
 
 
@@ -30,6 +33,24 @@ class Twin(nn.Sequential):
         for layer in self._modules.values():
             x = layer.forward(x)
         return x
+
+
+class NarrowLinear(nn.Module):
+    """A linear layer of few outputs, computed as one of more, of which the others are dropped.
+
+    Shape
+    -----
+    (batch, in_features) -> (batch, out_features)
+    """
+
+    def __init__(self, linear):
+        super().__init__()
+        self.out_features, rest = linear.out_features, LEAST_OUTPUTS - linear.out_features
+        self.weight = nn.Parameter(F.pad(linear.weight, (0, 0, 0, rest)), requires_grad=False)
+        self.bias = None if linear.bias is None else nn.Parameter(F.pad(linear.bias, (0, rest)), requires_grad=False)
+
+    def forward(self, x):
+        return F.linear(x, self.weight, self.bias)[:, : self.out_features]
 
 
 _folded = weakref.WeakKeyDictionary()  # encoder -> (its stamp, the twin)
@@ -128,7 +149,12 @@ def fold_layers(layers):
             kept.append(nn.ReLU(inplace=True))
         else:
             kept.append(fold_block(layer))
-    return Twin(*kept).eval()
+    return Twin(*(NarrowLinear(layer) if is_narrow(layer) else layer for layer in kept)).eval()
+
+
+def is_narrow(layer):
+    """Whether a layer is linear with so few outputs that a row's place would matter."""
+    return type(layer) is nn.Linear and layer.out_features < LEAST_OUTPUTS
 
 
 def fold_block(layer):

@@ -223,6 +223,10 @@ def read(X, owner, *, reset, max_dense_bytes):
     ValueError, TypeError
         If X is no table, is empty, or is not what `fit` saw.
     """
+    if type(X).__module__.partition(".")[0] == "dask" and hasattr(X, "partitions") and hasattr(X, "columns"):
+        raise TypeError(
+            "X is a frame of dask, whose rows are not there yet; give X.compute(), or its partitions in turn."
+        )
     frame = nw.from_native(X, pass_through=True)
     if isinstance(frame, nw.LazyFrame):
         raise TypeError(f"X is a {type(X).__name__}, whose rows are not there yet; give X.collect().")

@@ -244,9 +244,9 @@ def test_modules_of_others_are_left_alone(make):
 @pytest.mark.parametrize(
     "layers",
     [
-        [nn.Linear(TABLE.n_inputs, 8), nn.BatchNorm1d(8, affine=False)],
-        [nn.Linear(TABLE.n_inputs, 8), nn.BatchNorm1d(8, track_running_stats=False)],
-        [nn.Linear(TABLE.n_inputs, 8), nn.ReLU(), nn.BatchNorm1d(8)],
+        [nn.Linear(TABLE.n_inputs, 16), nn.BatchNorm1d(16, affine=False)],
+        [nn.Linear(TABLE.n_inputs, 16), nn.BatchNorm1d(16, track_running_stats=False)],
+        [nn.Linear(TABLE.n_inputs, 16), nn.ReLU(), nn.BatchNorm1d(16)],
     ],
 )
 def test_norms_that_stay(layers):
