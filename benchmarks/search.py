@@ -1,7 +1,8 @@
 """Searches: rows without labels in them, two workers, and embedders trained together.
 
-    python benchmarks/search.py [--data DIR --tables pendigits ...] [--sections unlabeled workers batched]
+    python benchmarks/search.py [--data DIR --tables pendigits ...] [--sections unlabeled workers batched ranks]
                                 [--draws 5] [--candidates 8] [--epochs E] [--rounds 3] [--device cpu]
+    python benchmarks/search.py --sections ranks
 
 unlabeled: on a real table, 5 labelled rows a class and up to 5,000 without a label. The same small grid search
 (`BatchedGridSearchCV`, so that candidates with other settings of the classifier share an embedder) over a pipeline of
@@ -15,10 +16,16 @@ workers: a search of 12 fits on synthetic rows with one worker, with two, and wi
 batched: `BatchedGridSearchCV` (stacks of `--max-batch`) against `GridSearchCV`, 3 folds, candidates that differ in
 learning rate and off-diagonal weight (they share views), or in seed as well. Seconds as above, and the largest
 difference between mean test scores; beside them one candidate alone.
+
+ranks: one fit by one process and by two (torchrun, gloo), one thread each: of a table's rows, and of images. Rows a
+second in the last epoch, medians of rounds that alternate.
 """
 
 import argparse
+import os
 import platform
+import subprocess
+import sys
 import time
 import warnings
 from pathlib import Path
@@ -156,18 +163,53 @@ def batched(options):
             print(f"| {len(scores[way])}, {name} | {way} | {taken:.1f} | {ratio:.2f} | {difference} |", flush=True)
 
 
-SECTIONS = {"unlabeled": unlabeled, "workers": workers, "batched": batched}
+def one_fit(options):
+    """What each process of the fourth section does: both fits, and what the first process saw of them."""
+    torch.set_num_threads(1)
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, size=(options.images, 32, 32, 3), dtype=np.uint8)
+    table = rng.normal(size=(4 * options.rows, 20)).astype(np.float32)
+    image = {"modality": "image", "batch_size": 256}
+    for X, params in ((table, {}), (images, image)):
+        fitted = BarlowTwinsEmbedder(max_epochs=3, random_state=0, device=options.device, **params).fit(X)
+        if int(os.environ.get("RANK", 0)) == 0:
+            print(fitted.history_["rows_per_second"][-1], flush=True)
+
+
+def ranks(options):
+    """The table of the fourth section."""
+    command = [__file__, "--sections", "one_fit", "--rows", str(options.rows), "--images", str(options.images)]
+    several = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+
+    def run(launcher):
+        done = subprocess.run(
+            [sys.executable, *launcher, *command, "--device", options.device],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return [float(line) for line in done.stdout.split("\n")[1:] if line]
+
+    speeds = [[run(launcher) for launcher in ([], several)] for _ in range(options.rounds)]
+    one, two = np.median(speeds, axis=0)
+    print("\n## One fit by two processes\n\n| rows | by one, rows/s | by two | ratio |\n|---|---|---|---|")
+    for name, a, b in zip(("of a table, MLP", "32 x 32 images, small ConvNet"), one, two, strict=True):
+        print(f"| {name} | {a:,.0f} | {b:,.0f} | {b / a:.2f} |", flush=True)
+
+
+SECTIONS = {"unlabeled": unlabeled, "workers": workers, "batched": batched, "ranks": ranks, "one_fit": one_fit}
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, help="directory with manifest.json and the tables")
     parser.add_argument("--tables", nargs="+", default=["pendigits"])
-    parser.add_argument("--sections", nargs="+", choices=SECTIONS, default=list(SECTIONS))
+    parser.add_argument("--sections", nargs="+", choices=SECTIONS, default=list(SECTIONS)[:-1])
     parser.add_argument("--draws", type=int, default=5)
     parser.add_argument("--candidates", type=int, default=8)
     parser.add_argument("--max-batch", type=int, default=32)
     parser.add_argument("--rows", type=int, default=3_000)
+    parser.add_argument("--images", type=int, default=1_024)
     parser.add_argument("--epochs", type=int, help="of every fit (default: the embedder's own, 5 of synthetic rows)")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--device", default="cpu")
@@ -175,7 +217,8 @@ def main():
     versions = (
         f"sklearn_twins {sklearn_twins.__version__}, scikit-learn {sklearn.__version__}, torch {torch.__version__}"
     )
-    print(f"{versions}, Python {platform.python_version()}, {platform.machine()}")
+    if int(os.environ.get("RANK", 0)) == 0:
+        print(f"{versions}, Python {platform.python_version()}, {platform.machine()}")
     for section in options.sections:
         if section != "unlabeled" or options.data:
             SECTIONS[section](options)

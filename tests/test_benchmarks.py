@@ -30,7 +30,7 @@ SMALL = {
     "raw_tables.py": ["--epochs", "1"],
     "search.py": [
         *["--tables", "official", "--draws", "1", "--epochs", "1", "--rows", "90", "--candidates", "2"],
-        *["--rounds", "1"],
+        *["--rounds", "1", "--images", "64"],
     ],
     "speed.py": [
         "--rows",

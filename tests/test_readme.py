@@ -1,6 +1,10 @@
-"""README and guides tell the truth: their Python runs, their make targets and links exist."""
+"""README and guides tell the truth: their Python runs and prints what they say, their make targets and links exist."""
 
+import contextlib
+import io
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,7 +12,15 @@ import pytest
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 # And how many blocks of Python each has at least.
-PAGES = {"README.md": 4, "docs/images.md": 6, "docs/search.md": 8, "docs/benchmarks/label_free_selection.md": 1}
+PAGES = {"README.md": 4, "docs/images.md": 6, "docs/search.md": 11, "docs/benchmarks/label_free_selection.md": 1}
+
+# A block of Python, and what is said to have been printed by it, if it stands right below.
+BLOCK = re.compile(r"^```python\n(.*?)^```\n(?:\n```text\n(.*?)^```\n)?", flags=re.DOTALL | re.MULTILINE)
+
+
+def in_words(printed):
+    """What was printed, without numbers, and without values that a search has chosen: these differ by machine."""
+    return re.sub(r"-?\d+(\.\d+)?(e-?\d+)?", "#", re.sub(r": '[^']*'", ": '...'", printed)).split()
 
 
 @pytest.mark.slow
@@ -16,11 +28,30 @@ PAGES = {"README.md": 4, "docs/images.md": 6, "docs/search.md": 8, "docs/benchma
 def test_python_blocks_run_in_order(page):
     pytest.importorskip("sklearn.callback", reason="the README shows scikit-learn's callbacks, of 1.9 and later")
     text, namespace = (ROOT / page).read_text(encoding="utf-8"), {}
-    blocks = re.findall(r"^```python\n(.*?)^```", text, flags=re.DOTALL | re.MULTILINE)
-    plain = [block for block in blocks if ">>>" not in block]  # pytest itself collects the others as doctests
+    plain = [found for found in BLOCK.findall(text) if ">>>" not in found[0]]  # pytest collects the others as doctests
     assert len(plain) >= PAGES[page]
-    for number, block in enumerate(plain):
-        exec(compile(block, f"{page}, python block {number}", "exec"), namespace)
+    for number, (block, said) in enumerate(plain):
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed):
+            exec(compile(block, f"{page}, python block {number}", "exec"), namespace)
+        if said:
+            assert in_words(printed.getvalue()) == in_words(said), f"{page}, python block {number}"
+
+
+@pytest.mark.slow
+def test_a_block_runs_in_two_processes(tmp_path):
+    """The last one of the guide to searches, as a script of its own."""
+    text = (ROOT / "docs" / "search.md").read_text(encoding="utf-8")
+    block, said = (
+        BLOCK.findall(text)[-1][0],
+        re.findall(r"^```text\n(.*?)^```", text, flags=re.DOTALL | re.MULTILINE)[-1],
+    )
+    setting_up = "from sklearn.datasets import load_digits\nfrom sklearn_twins import BarlowTwinsEmbedder\n"
+    (tmp_path / "script.py").write_text(f"{setting_up}X, y = load_digits(return_X_y=True)\n{block}")
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "script.py"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert in_words(done.stdout) == in_words(said) and "rank 0 of 2" in done.stdout
 
 
 def test_every_make_target_exists():

@@ -123,6 +123,18 @@ def test_search_does_not_depend_on_n_jobs(small, data):
     assert_array_equal(one.best_estimator_.predict_proba(data[0]), two.best_estimator_.predict_proba(data[0]))
 
 
+@pytest.mark.slow
+def test_a_search_in_workers_of_a_search(small, data):
+    """A search within each fold of a cross-validation, both with two workers: the scores of one process."""
+    grid = {"embedder__learning_rate": [0.001, 0.01]}
+
+    def scores(n_jobs):
+        search = GridSearchCV(small, grid, cv=2, n_jobs=n_jobs)
+        return cross_val_score(search, *data, cv=2, n_jobs=n_jobs)
+
+    assert_array_equal(scores(2), scores(1))
+
+
 @pytest.mark.parametrize("objective", ["barlow_twins", "hsic"])
 def test_name_and_its_parameter_at_once(objective):
     embedder = BarlowTwinsEmbedder().set_params(objective__off_diagonal_weight=0.3, objective=objective)
