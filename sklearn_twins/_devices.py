@@ -85,6 +85,27 @@ def is_launched():
     return int(os.environ["WORLD_SIZE"]) > 1
 
 
+def is_out_of_memory(error):
+    """Whether torch could not get memory, on a GPU or on the CPU, for which it has no error of its own."""
+    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+
+
+def out_of_memory(batch, device):
+    """The error of a training for which there is too little memory.
+
+    Parameters
+    ----------
+    batch : int
+        Rows in a batch.
+    device : torch.device
+        Where it was training.
+    """
+    remedies = f"Use batch_size={max(2, batch // 2)} or less, a smaller encoder or projector"
+    if device.type == "cuda":
+        remedies += ", or storage='host' if samples take much of it"
+    return MemoryError(f"There is too little memory on {device} for a step of {batch} rows. {remedies}.")
+
+
 @contextlib.contextmanager
 def device_claimed(device, verbose=0):
     """The device of a fit, claimed for as long as the fit takes.

@@ -1,5 +1,6 @@
 """BarlowTwinsEmbedder: the estimator. Its parameters, and methods that validate, call and store."""
 
+import os
 from numbers import Integral, Real
 
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin, _fit_context
@@ -9,12 +10,19 @@ from sklearn.utils.validation import check_is_fitted
 from ._blocks import is_collection, transform_blocks
 from ._files import FilesMixin
 from ._label_free import LabelFreeMixin
-from ._modalities import MODALITIES, ROLES, input_tags, unfold
+from ._modalities import MODALITIES, ROLES, input_tags
+from ._nesting import NestedParametersMixin
 from ._progress import CallbackSupportMixin
 
 
 class BarlowTwinsEmbedder(
-    CallbackSupportMixin, LabelFreeMixin, FilesMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+    CallbackSupportMixin,
+    LabelFreeMixin,
+    FilesMixin,
+    NestedParametersMixin,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    BaseEstimator,
 ):
     """Learn features of unlabelled rows by Barlow Twins self-supervision.
 
@@ -80,6 +88,11 @@ class BarlowTwinsEmbedder(
     callbacks : list or None, default=None
         Callbacks of skorch's training loop, used as they are, not copied; but for those that need skorch's data sets or
         its default validation. scikit-learn's own callbacks (1.9 and later) are set by `set_callbacks`.
+    checkpoint : str, path-like or None, default=None
+        Directory of checkpoints. A `fit` that was killed goes on from its own when it is called again, on the same rows
+        with the same parameters, to the same bits on the CPU; SIGINT and SIGTERM end it between two batches.
+    checkpoint_minutes : float, default=1.0
+        How long after one checkpoint the next epoch that ends makes another; 0 makes one each epoch.
     storage : {"auto", "device", "host"}, default="auto"
         Where samples are in training: on the device; or in host memory or on disk, read a batch ahead. "auto" is the
         device if they take up to half of its free memory; for the CPU, memory maps stay on disk. Results are alike.
@@ -162,6 +175,8 @@ class BarlowTwinsEmbedder(
         "tol": [Interval(Real, 0, None, closed="left")],
         "warm_start": ["boolean"],
         "callbacks": [list, tuple, None],
+        "checkpoint": [str, os.PathLike, None],
+        "checkpoint_minutes": [Interval(Real, 0, None, closed="left")],
         "storage": [StrOptions({"auto", "device", "host"})],
         "device": [str],
         "precision": [StrOptions({"auto", "float32", "bfloat16"})],
@@ -194,6 +209,8 @@ class BarlowTwinsEmbedder(
         tol=1e-3,
         warm_start=False,
         callbacks=None,
+        checkpoint=None,
+        checkpoint_minutes=1.0,
         storage="auto",
         device="auto",
         precision="auto",
@@ -222,6 +239,8 @@ class BarlowTwinsEmbedder(
         self.tol = tol
         self.warm_start = warm_start
         self.callbacks = callbacks
+        self.checkpoint = checkpoint
+        self.checkpoint_minutes = checkpoint_minutes
         self.storage = storage
         self.device = device
         self.precision = precision
@@ -309,30 +328,6 @@ class BarlowTwinsEmbedder(
             return transform_blocks(self, X)
         samples = self.preprocessor_.transform(X, owner=self)
         return self._output.of(self, samples)
-
-    def set_params(self, **params):
-        """Set parameters, of the parts too: ``augmentation__corruption_rate=0.4``.
-
-        A name or "auto" in a role becomes its component first.
-
-        Parameters
-        ----------
-        **params : dict
-            Parameters of the embedder, or ``part__parameter``.
-
-        Returns
-        -------
-        self : BarlowTwinsEmbedder
-
-        Raises
-        ------
-        ValueError
-            If a name is unknown; the valid ones are listed.
-        """
-        super().set_params(**{name: value for name, value in params.items() if "__" not in name})
-        nested = {name: value for name, value in params.items() if "__" in name}
-        unfold(self, {name.partition("__")[0] for name in nested})
-        return super().set_params(**nested)
 
     def _fit(self, X, unlabeled, *, resume, stream):
         from ._fitting import fit_embedder

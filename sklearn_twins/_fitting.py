@@ -8,10 +8,12 @@ import joblib
 import numpy as np
 import torch
 
+from ._checkpoints import open_checkpoint
 from ._compiling import check_compiler, compiled
 from ._components import bind, compiled_by
-from ._devices import device_claimed
+from ._devices import device_claimed, is_out_of_memory, out_of_memory
 from ._diagnosis import N_ROWS, circumstances, warn_of_collapse
+from ._draws import VALIDATION_ROWS, WEIGHTS, foreign_seeded, generators_of
 from ._feeding import place, tell
 from ._inference import embed
 from ._modalities import MODALITIES
@@ -25,17 +27,13 @@ from ._runtime import (
     choose_seed,
     convolutions_tuned,
     count_threads,
-    global_generators_seeded,
     make_generator,
     settled,
 )
 from ._stacking import stacked
 from .augmentations import make_views
 from .networks import output_width
-from .training import Training, check_callbacks, cut, join
-
-# Streams of the seed. A new purpose gets a new number, so that the others' draws stay as they are.
-WEIGHTS, BATCHES, VIEWS, VALIDATION_ROWS, VALIDATION_VIEWS, FOREIGN = range(6)
+from .training import Diverged, Training, check_callbacks, cut, join
 
 N_COMPARED = 64  # rows, of each of several processes that train together
 
@@ -60,6 +58,7 @@ class Fit:
     def __init__(self, embedder, X, device, *, resume, stream):
         self.embedder, self.X, self.resume, self.stream = embedder, X, resume, stream
         self.parts = resolve_parts(embedder)
+        self.is_foreign = any(is_foreign(part) for part in self.parts.values())
         check_callbacks(embedder.callbacks)
         self.device, self.ranks = device, join(device)
         self.n_threads = count_threads(embedder.n_jobs)
@@ -82,6 +81,7 @@ class Fit:
         self._check_ranks()
         seed = self.before["seed"] if self.before else choose_seed(embedder.random_state)
         self.seed = int(self.ranks.from_first(torch.tensor([seed], device=device)))
+        self.checkpoint, self.saved = open_checkpoint(self)
         self.circumstances = self.looked_at = None
 
     def run(self):
@@ -94,23 +94,33 @@ class Fit:
             can be carried on from, they are on the exception, as ``error.attributes``.
         """
         embedder = self.embedder
-        tasks = FitTasks(embedder, self.X, self.n_epochs - self.n_done)
+        n_saved = len(self.saved["rows"]) if self.saved else 0
+        tasks = FitTasks(embedder, self.X, self.n_epochs - self.n_done - n_saved)
         if self.n_epochs == self.n_done:
             attributes = fitted_state(embedder)
             tasks.end(lambda: attributes)
             return attributes
         tuned = convolutions_tuned(self.device) if embedder.modality == "image" else contextlib.nullcontext()
-        with settled(self.device, self.n_threads), tuned, self._foreign_generators():
+        held = self.checkpoint or contextlib.nullcontext()
+        with settled(self.device, self.n_threads), tuned, foreign_seeded(self), held:
             self.training = self._training()
             self.samples = None
+            if self.checkpoint:
+                self.checkpoint.state = self.training.saved
+            if self.saved:
+                self.training.resume(self.saved)
             try:
                 self.training.run(tasks.begin_epoch, lambda: tasks.end_epoch(self._preview))
                 self._look()
                 attributes = self._attributes()
                 tasks.end(lambda: attributes)
-            except KeyboardInterrupt as interrupt:
+            except (KeyboardInterrupt, Diverged) as error:
                 if embedder.warm_start and not self.stream and self.training.wind_back():
-                    interrupt.attributes = self._attributes()
+                    error.attributes = self._attributes()
+                raise
+            except RuntimeError as error:
+                if is_out_of_memory(error):
+                    raise out_of_memory(cut(len(self.training.train), embedder.batch_size)[1], self.device) from error
                 raise
             finally:
                 self.training.release()
@@ -211,7 +221,7 @@ class Fit:
         return n_epochs + self.n_streamed
 
     def _training(self):
-        embedder, parts, device, rank = self.embedder, self.parts, self.device, self.ranks.rank
+        embedder, parts, device = self.embedder, self.parts, self.device
         weights = make_generator(self.seed, WEIGHTS)
         spec = self.preprocessor.spec_
         if self.resume:
@@ -236,11 +246,7 @@ class Fit:
             lambda x, data, generator: make_views(augmentation, x, data, generator),
             train,
             valid,
-            {
-                "batches": make_generator(self.seed, BATCHES, device),
-                "views": make_generator(self.seed, VIEWS, device, rank),
-                "validation": make_generator(self.seed, VALIDATION_VIEWS, device, rank),
-            },
+            generators_of(self),
             self.before,
             partial(parts["objective"].mix, spec=spec) if hasattr(parts["objective"], "mix") else None,
         )
@@ -258,13 +264,6 @@ class Fit:
         if embedder.verbose and not self.stream and self.ranks.is_first:
             tell(train, samples)
         return train, valid
-
-    def _foreign_generators(self):
-        """Modules of the user's draw from torch's global generators: seed those, and put them back."""
-        if not any(is_foreign(part) for part in self.parts.values()):
-            return contextlib.nullcontext()
-        seed = make_generator(self.seed, FOREIGN, rank=self.ranks.rank).initial_seed()
-        return global_generators_seeded(seed, self.device)
 
     def _preview(self):
         """The fitted attributes in the middle of the run, for callbacks; the encoder is a copy."""
@@ -319,10 +318,12 @@ def fit_embedder(embedder, X, unlabeled, *, resume, stream):
         with device_claimed(embedder.device, embedder.verbose) as device:
             fit = Fit(embedder, stacked(X, unlabeled), device, resume=resume, stream=stream)
             embedder._store(fit.run())
-    except KeyboardInterrupt as interrupt:
-        if hasattr(interrupt, "attributes"):
-            embedder._store(interrupt.attributes)
+    except (KeyboardInterrupt, ValueError) as error:
+        if hasattr(error, "attributes"):
+            embedder._store(error.attributes)
         raise
+    if fit.checkpoint:
+        fit.checkpoint.remove()
     fit.warn()
 
 

@@ -16,13 +16,13 @@ def can_be_stacked(embedder):
     """Whether an embedder can be trained beside others.
 
     Of tables, by the objectives "barlow_twins" or "hsic" and AdamW, all parts the package's own; without callbacks,
-    early stopping, warm start or compilation; by one process.
+    early stopping, warm start, checkpoints or compilation; by one process.
     """
     if is_launched():
         return False
     if embedder.modality != "tabular" or embedder.optimizer != "adamw":
         return False
-    if embedder.early_stopping or embedder.warm_start or embedder.compile:
+    if embedder.early_stopping or embedder.warm_start or embedder.compile or embedder.checkpoint is not None:
         return False
     if embedder.callbacks or getattr(embedder, "_skl_callbacks", None):
         return False

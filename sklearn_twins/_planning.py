@@ -47,10 +47,11 @@ def plan_for(fit, train):
         tol=embedder.tol,
         callbacks=embedder.callbacks,
         verbose=int(embedder.verbose) if fit.ranks.is_first else 0,
-        keep_epochs=bool(embedder.warm_start),
+        keep_epochs=bool(embedder.warm_start) or fit.checkpoint is not None,
         compiled=compiled_module if fit.compile else None,
         recorder=recorder_for(fit, train),
         ranks=fit.ranks,
+        checkpoint=fit.checkpoint,
     )
 
 

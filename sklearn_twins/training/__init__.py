@@ -3,6 +3,7 @@
 from ._batches import cut
 from ._callbacks import check_callbacks, reaches_into_steps
 from ._capture import RECORDERS
+from ._net import Diverged
 from ._optimizers import LARS, default_learning_rate
 from ._ranks import join
 from ._together import train_together
@@ -11,6 +12,7 @@ from ._trainer import Plan, Training
 __all__ = [
     "LARS",
     "RECORDERS",
+    "Diverged",
     "Plan",
     "Training",
     "check_callbacks",

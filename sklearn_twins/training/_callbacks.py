@@ -67,18 +67,54 @@ class EpochHooks(Callback):
 
 
 class LastEpoch(Callback):
-    """Keep what was trained as it was after the last finished epoch."""
+    """Keep what was trained as it was after the last finished epoch that left it finite.
 
-    def __init__(self):
+    Parameters
+    ----------
+    stopping : EarlyStopping or None
+        What decides when to stop; its notes are kept too. It must have been told of the epoch before this one.
+    """
+
+    def __init__(self, stopping):
+        self.stopping = stopping
         self.snapshot = None
 
     def on_epoch_end(self, net, **kwargs):
+        if not net.is_finite():
+            return
         self.snapshot = {
             "module": copy_tensors(net.module_.state_dict()),
             "optimizer": copy_tensors(net.optimizer_.state_dict()),
             "generators": {name: g.get_state() for name, g in net.generators.items()},
             "n_epochs": len(net.history),
+            "stopping": notes_of(self.stopping) if self.stopping else {},
         }
+
+
+def notes_of(callback):
+    """What a callback has noted, in attributes that end in an underscore."""
+    return {name: value for name, value in vars(callback).items() if name.endswith("_")}
+
+
+class Saver(Callback):
+    """Save each epoch after which a checkpoint is due; and the last one, if a signal wants the process to end.
+
+    Parameters
+    ----------
+    checkpoint : Checkpoint
+        Where to, and when.
+    """
+
+    def __init__(self, checkpoint):
+        self.checkpoint = checkpoint
+
+    def on_epoch_end(self, net, **kwargs):
+        if self.checkpoint.is_due:
+            self.checkpoint.save()
+
+    def on_batch_end(self, net, **kwargs):
+        if self.checkpoint.signals.noted is not None:
+            self.checkpoint.stop()
 
 
 def describe(row):

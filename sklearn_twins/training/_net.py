@@ -17,6 +17,10 @@ class StopTraining(Exception):
     """A callback wants no further epoch."""
 
 
+class Diverged(ValueError):
+    """The loss or a weight is not finite."""
+
+
 class Twins(nn.Module):
     """Encoder and projector, trained as one.
 
@@ -200,8 +204,8 @@ class TwinsNet(NeuralNet):
             values += [step["loss"].detach(), *(term.detach() for term in step["terms"].values())]
             self.notify("on_batch_end", batch=batch, training=training, **step)
         names = ["loss", *step["terms"]]
-        means = torch.stack(values).reshape(-1, len(names)).mean(0)
-        means = self.plan.ranks.from_first(means).tolist()  # the epoch's one wait for the device
+        values = torch.stack(values).reshape(-1, len(names))  # (batches, 1 + terms)
+        means = self.plan.ranks.from_first(values.mean(0)).tolist()  # the epoch's one wait for the device
         for name, mean in zip(names, means, strict=True):
             self.history.record(f"{prefix}_{name}", mean)
             if name == "redundancy" and hasattr(self.objective, "noise_floor"):
@@ -210,17 +214,25 @@ class TwinsNet(NeuralNet):
         self.history.record(f"{prefix}_batch_count", len(iterator))
         self.history.record(f"{prefix}_rows", len(iterator) * iterator.size)
         if training and not math.isfinite(means[0]):
-            raise self.diverged(f"The loss became {means[0]}")
+            bad = (~values[:, 0].isfinite()).nonzero().flatten().tolist()
+            raise self.diverged(f"The loss became {means[0]}", *bad[:1])
+
+    def is_finite(self):
+        """Whether all weights and statistics are numbers."""
+        return bool(torch.stack([tensor.isfinite().all() for tensor in self.module_.state_dict().values()]).all())
 
     def check_weights(self):
         """Refuse weights that the last step has spoilt: no later loss shows them."""
-        finite = torch.stack([tensor.isfinite().all() for tensor in self.module_.state_dict().values()])
-        if not finite.all():
+        if not self.is_finite():
             raise self.diverged("A weight became infinite or NaN")
 
-    def diverged(self, what):
-        """The error of a training that ran away."""
-        return ValueError(
-            f"{what} in epoch {len(self.history)}. The learning rate is the usual cause: "
-            f"it was learning_rate={self.plan.learning_rate:g}; try a tenth of it."
+    def diverged(self, what, batch=None):
+        """The error of a training that ran away, in the batch of this number if it is known."""
+        epoch = self.plan.first_epoch + len(self.history)
+        where = f"epoch {epoch}" + ("" if batch is None else f", batch {batch + 1}")
+        if epoch == 1 and batch == 0:
+            return Diverged(f"{what} in {where}, before any step: look at objective, augmentation and encoder.")
+        return Diverged(
+            f"{what} in {where}. The learning rate is the usual cause: it was "
+            f"learning_rate={self.plan.learning_rate:g}; try a tenth of it."
         )

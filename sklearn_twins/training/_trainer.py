@@ -7,7 +7,7 @@ from skorch.callbacks import EarlyStopping
 
 from .._arrays import to_arrays, to_tensors
 from ._batches import cut
-from ._callbacks import Bar, EpochHooks, LastEpoch, LearningRate, Lines, Timer
+from ._callbacks import Bar, EpochHooks, LastEpoch, LearningRate, Lines, Saver, Timer
 from ._net import StopTraining, Twins, TwinsNet
 from ._optimizers import portable
 from ._ranks import ALONE, Ranks
@@ -54,6 +54,8 @@ class Plan:
         executed one by one. The rows must be a tensor, the optimizer one of the named ones.
     ranks : Ranks, default=ALONE
         The processes that train together; one by itself.
+    checkpoint : Checkpoint, default=None
+        Where epochs are saved, which then have to be kept (`keep_epochs`).
     """
 
     optimizer: object
@@ -73,6 +75,7 @@ class Plan:
     compiled: callable = None
     recorder: callable = None
     ranks: Ranks = ALONE
+    checkpoint: object = None
 
 
 class Training:
@@ -107,9 +110,12 @@ class Training:
         module = Twins(encoder, projector).to(plan.device)
         plan.ranks.share(module)
         self.n_steps = state["n_steps"] if state else 0
-        self.last = LastEpoch()
+        self.stopping = self._stopping()
+        self.last = LastEpoch(self.stopping)
+        self.learning_rate = LearningRate(self._rate(), self.n_steps)
         self.bar = Bar(plan.first_epoch, plan.last_epoch)
         self.hooks = EpochHooks(lambda: None, lambda: False)
+        self.resumed = None
         if state:
             module.projector.load_state_dict(to_tensors(state["projector"]))
         self.net = TwinsNet(module, objective, make_views, plan, generators, mix, callbacks=self._callbacks())
@@ -137,11 +143,14 @@ class Training:
             If the loss or a weight is not finite.
         """
         self.hooks.begin, self.hooks.end = on_epoch_begin, on_epoch_end
-        net, n_epochs = self.net, self.plan.last_epoch - self.plan.first_epoch
+        net, n_epochs = self.net, self.plan.last_epoch - self.plan.first_epoch - len(self.net.history)
         try:
             net.notify("on_train_begin", X=None, y=None)
+            if self.stopping and self.resumed:
+                vars(self.stopping).update(self.resumed)
             try:
-                net.fit_loop((self.train, self.valid), epochs=n_epochs)
+                if not (self.stopping and self.stopping.misses_ >= self.stopping.patience):
+                    net.fit_loop((self.train, self.valid), epochs=n_epochs)
             except StopTraining:
                 pass
             net.check_weights()
@@ -154,6 +163,34 @@ class Training:
         self.net.forget_recording()
         self.train = self.valid = self.net.donors = None
         self.hooks.begin = self.hooks.end = None
+
+    def saved(self):
+        """What `resume` takes: the last finished epoch, as arrays, numbers and strings; None before the first one."""
+        snapshot = self.last.snapshot
+        if snapshot is None:
+            return None
+        rows = self.net.history[: snapshot["n_epochs"]]
+        return {
+            **to_arrays({**snapshot, "optimizer": portable(snapshot["optimizer"])}),
+            "rows": [{name: value for name, value in row.items() if name != "batches"} for row in rows],
+            "device": self.plan.device.type,
+        }
+
+    def resume(self, saved):
+        """Go on from what `saved` gave, when this run runs.
+
+        Parameters
+        ----------
+        saved : dict
+            Of a run of the same plan, parts and rows.
+        """
+        net = self.net
+        net.module_.load_state_dict(to_tensors(saved["module"]))
+        self._restore({**saved, "drawn_by": (saved["device"], self.plan.ranks.rank)})
+        net.history.extend({**row, "batches": []} for row in saved["rows"])
+        self.learning_rate.step += sum(net.history[:, "train_batch_count"])
+        self.bar.first = self.plan.first_epoch + len(net.history)
+        self.resumed = to_tensors(saved["stopping"])
 
     def wind_back(self):
         """Return to the last finished epoch.
@@ -206,18 +243,24 @@ class Training:
 
     def _callbacks(self):
         plan = self.plan
-        callbacks = [LearningRate(self._rate(), self.n_steps), Timer(), *(plan.callbacks or [])]
+        callbacks = [self.learning_rate, Timer(), *(plan.callbacks or [])]
+        if self.stopping:
+            callbacks.append(self.stopping)
         if plan.keep_epochs:
             callbacks.append(self.last)
-        if plan.n_iter_no_change is not None:
-            callbacks.append(
-                EarlyStopping(patience=plan.n_iter_no_change, threshold=plan.tol, threshold_mode="abs", load_best=True)
-            )
+        if plan.checkpoint:
+            callbacks.append(Saver(plan.checkpoint))
         if plan.verbose == 1:
             callbacks.append(Lines(plan.first_epoch, plan.last_epoch))
         if plan.verbose >= 2:
             callbacks.append(self.bar)
         return [*callbacks, self.hooks]
+
+    def _stopping(self):
+        plan = self.plan
+        if plan.n_iter_no_change is None:
+            return None
+        return EarlyStopping(patience=plan.n_iter_no_change, threshold=plan.tol, threshold_mode="abs", load_best=True)
 
     def _rate(self):
         plan, peak = self.plan, self.plan.learning_rate
@@ -233,7 +276,8 @@ class Training:
         self.net.prepare_optimizer()
         if state["drawn_by"] == (self.plan.device.type, self.plan.ranks.rank):
             for name, saved in to_tensors(state["generators"]).items():
-                self.net.generators[name].set_state(saved)
+                if name in self.net.generators:
+                    self.net.generators[name].set_state(saved)
 
 
 def lay_out(optimizer):

@@ -11,7 +11,7 @@ from sklearn.datasets import load_digits
 from torch import distributed, nn
 
 from sklearn_twins import BarlowTwinsEmbedder
-from sklearn_twins._fitting import VIEWS
+from sklearn_twins._draws import VIEWS
 from sklearn_twins._runtime import choose_seed, make_generator
 from sklearn_twins.augmentations import MarginalCorruption, Pair
 from sklearn_twins.networks import ConvNetEncoder, MLPEncoder, MLPProjector
