@@ -168,8 +168,8 @@ def test_two_runs_are_one(optimizer, schedule):
 
 def test_state_is_arrays_and_plain_values():
     state = run(0, 2).state()
-    assert set(state) == {"projector", "optimizer", "generators", "device", "n_steps"}
-    assert state["n_steps"] == 8 and state["device"] == "cpu"
+    assert set(state) == {"projector", "optimizer", "generators", "drawn_by", "n_steps"}
+    assert state["n_steps"] == 8 and state["drawn_by"] == ("cpu", 0)
     kinds = set()
     map_tensors(state, lambda leaf: kinds.add(type(leaf)))
     assert not any(issubclass(kind, torch.Tensor) for kind in kinds)
@@ -190,10 +190,12 @@ def test_steps_are_counted_over_all_runs():
     assert rest.state()["n_steps"] == 20
 
 
-def test_generators_of_another_kind_of_device_start_anew():
-    """A CUDA generator's state is of no use to the CPU's: the new run's own generators are used."""
+@pytest.mark.parametrize(("drawn_by", "anew"), [(("cuda", 0), {"batches", "views"}), (("cpu", 1), {"views"})])
+def test_generators_of_another_kind_start_anew(drawn_by, anew):
+    """A CUDA generator's state is of no use to the CPU's, nor another rank's, but for batches, which are the same."""
     half = run(0, 2)
-    state = {**half.state(), "device": "cuda"}
+    state = {**half.state(), "drawn_by": drawn_by}
     fresh = training(2, 4, encoder=copy.deepcopy(half.encoder), state=state, seed=5)
-    expected = torch.Generator().manual_seed(50).get_state()
-    assert torch.equal(fresh.net.generators["batches"].get_state(), expected)
+    for name, seed in {"batches": 50, "views": 51}.items():
+        own = torch.Generator().manual_seed(seed).get_state()
+        assert torch.equal(fresh.net.generators[name].get_state(), own) == (name in anew)

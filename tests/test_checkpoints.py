@@ -1,4 +1,4 @@
-"""Checkpoints: a fit that was killed, interrupted or broken off ends as if it had not been; what is finished is kept."""
+"""Checkpoints: a fit that was killed, interrupted or broken off goes on to the same bits; what is finished is kept."""
 
 import errno
 import os

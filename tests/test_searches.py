@@ -263,6 +263,7 @@ def test_memory_is_hit(make, data, tmp_path, capsys, cache):
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:Persisting input arguments took")  # joblib's, of a busy machine
 def test_memory_in_a_search(make, data, tmp_path, capsys):
     steps = [("embedder", make()), ("classifier", LogisticRegression())]
     pipeline = Pipeline(steps, memory=joblib.Memory(tmp_path, verbose=1))

@@ -274,10 +274,11 @@ class Training:
         self.net.optimizer_.load_state_dict(to_tensors(state["optimizer"]))
         lay_out(self.net.optimizer_)
         self.net.prepare_optimizer()
-        if state["drawn_by"] == (self.plan.device.type, self.plan.ranks.rank):
-            for name, saved in to_tensors(state["generators"]).items():
-                if name in self.net.generators:
-                    self.net.generators[name].set_state(saved)
+        device, rank = state["drawn_by"]
+        for name, saved in to_tensors(state["generators"]).items():
+            own = name == "batches" or rank == self.plan.ranks.rank  # of batches all ranks draw the same
+            if own and device == self.plan.device.type and name in self.net.generators:
+                self.net.generators[name].set_state(saved)
 
 
 def lay_out(optimizer):
