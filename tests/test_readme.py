@@ -12,7 +12,13 @@ import pytest
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 # And how many blocks of Python each has at least.
-PAGES = {"README.md": 4, "docs/images.md": 6, "docs/search.md": 11, "docs/benchmarks/label_free_selection.md": 1}
+PAGES = {
+    "README.md": 4,
+    "docs/images.md": 6,
+    "docs/search.md": 11,
+    "docs/long_runs.md": 3,
+    "docs/benchmarks/label_free_selection.md": 1,
+}
 
 # A block of Python, and what is said to have been printed by it, if it stands right below.
 BLOCK = re.compile(r"^```python\n(.*?)^```\n(?:\n```text\n(.*?)^```\n)?", flags=re.DOTALL | re.MULTILINE)

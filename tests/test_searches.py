@@ -1,6 +1,7 @@
 """An embedder among scikit-learn's tools: searches, pipelines with a memory, unions, frozen, with metadata routed."""
 
 import os
+import signal
 import subprocess
 import sys
 
@@ -9,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import sklearn
+from joblib.externals.loky.process_executor import TerminatedWorkerError
 from numpy.testing import assert_array_equal
 from sklearn.base import clone
 from sklearn.compose import ColumnTransformer, make_column_selector
@@ -20,6 +22,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, HalvingGridSearchCV, RandomizedSearchCV, cross_val_score
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.preprocessing import StandardScaler
+from skorch.callbacks import Callback
 
 from sklearn_twins import BarlowTwinsEmbedder
 from sklearn_twins.augmentations import Chain, GaussianNoise, Identity, MarginalCorruption, Masking, Mixup, Pair
@@ -121,6 +124,19 @@ def test_search_does_not_depend_on_n_jobs(small, data):
     one, two = (searched(GridSearchCV(small, grid, cv=2, n_jobs=n_jobs), data) for n_jobs in (1, 2))
     assert_array_equal(one.cv_results_["mean_test_score"], two.cv_results_["mean_test_score"])
     assert_array_equal(one.best_estimator_.predict_proba(data[0]), two.best_estimator_.predict_proba(data[0]))
+
+
+@pytest.mark.slow
+def test_a_worker_that_is_killed_ends_a_search(small, data):
+    """By joblib's own error, at once."""
+
+    class Kills(Callback):
+        def on_epoch_end(self, net, **kwargs):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    pipeline = small.set_params(embedder__callbacks=[Kills()])
+    with pytest.raises(TerminatedWorkerError):
+        GridSearchCV(pipeline, {"embedder__random_state": [0, 1]}, cv=2, n_jobs=2).fit(*data)
 
 
 @pytest.mark.slow
