@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from sklearn.utils import check_random_state
 
+MOST_THREADS = 1_024  # more than any machine has cores for, and less than torch would fail with
+
 _threads_lock = threading.Lock()
 _generators_lock = threading.RLock()
 _pinned = {"users": 0, "outer": None, "inner": None}
@@ -145,6 +147,8 @@ def count_threads(n_jobs):
         return 1
     if n_jobs == 0:
         raise ValueError("n_jobs=0 has no meaning. Use None for one thread, -1 for all cores, or a positive number.")
+    if n_jobs > MOST_THREADS:
+        raise ValueError(f"n_jobs={n_jobs} must be {MOST_THREADS:,} at most. Use -1 for all cores.")
     n_threads = joblib.effective_n_jobs(n_jobs)
     in_worker = multiprocessing.parent_process() is not None
     return min(n_threads, torch.get_num_threads()) if in_worker else n_threads
