@@ -271,8 +271,11 @@ class Chain(_BaseComposition, Augmentation):
             raise ValueError("The 'steps' parameter of Chain is empty; give at least one (name, augmentation) pair.")
         for step in self.steps:
             if not (isinstance(step, tuple) and len(step) == 2 and isinstance(step[0], str) and callable(step[1])):
-                raise TypeError(f"Each step of a Chain is a (name, augmentation) tuple. Got {step!r} instead.")
-        self._validate_names([name for name, _ in self.steps])
+                raise TypeError(f"Each step of a Chain must be a (name, augmentation) tuple. Got {step!r} instead.")
+        try:
+            self._validate_names([name for name, _ in self.steps])
+        except ValueError as error:
+            raise ValueError(f"{error}. Give each step of Chain a name of its own, without '__'.") from error
         for name, step in self.steps:
             check_one_view(step, f"step {name!r} of Chain")
         return self
