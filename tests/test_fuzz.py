@@ -153,8 +153,8 @@ def arrays(draw):
     seed = draw(st.integers(0, 2**32 - 1))
     rng = np.random.default_rng(seed)
     with np.errstate(all="ignore"):
-        array = rng.choice([0, 1, 2, 3, 100, 200], size=shape)
-        array = (array % 100 if dtype == np.int8 else array).astype(dtype)
+        array = np.asarray(rng.choice([0, 1, 2, 3, 100, 200], size=shape))
+        array = np.asarray(array % 100 if dtype == np.int8 else array).astype(dtype)
     if array.size and dtype.kind in "fO":
         for _ in range(draw(st.integers(0, 3))):
             with np.errstate(all="ignore"), warnings.catch_warnings():

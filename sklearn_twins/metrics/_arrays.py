@@ -13,11 +13,9 @@ def check_embedding(Z, name="Z", ndim=2):
     """
     try:
         array = check_array(Z, dtype=np.float64, order="C", ensure_2d=False, allow_nd=True, input_name=name)
-    except ValueError as error:
-        if f"Input {name}" in str(error):
-            raise
+    except (TypeError, ValueError) as error:
         what = str(error).split("\n")[0].removesuffix(".")
-        raise ValueError(f"{name} must be an array of finite numbers, of shape {AXES[ndim]}. {what}.") from error
+        raise type(error)(f"{name} must be an array of finite numbers, of shape {AXES[ndim]}. {what}.") from error
     if array.ndim != ndim or 0 in array.shape:
         raise ValueError(
             f"{name} must be of shape {AXES[ndim]}, none of them 0, got {array.shape}. Reshape it; an embedding of "

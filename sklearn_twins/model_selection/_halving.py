@@ -108,7 +108,7 @@ class EpochHalvingSearchCV(GridSearchCV):
         """
         name, candidates = self._checked()
         prefix = "" if name is None else f"{name}__"
-        scorer = check_search(self, y)
+        scorer = check_search(self, X, y)
         folds = list(check_cv(self.cv, y, classifier=is_classifier(self.estimator)).split(X, y))
         whole = n_epochs_of(embedder_of(self.estimator, name), len(folds[0][0]))
         rounds_, n_candidates, rows = rounds(self.min_epochs, whole, self.factor), [], []
@@ -145,6 +145,8 @@ class EpochHalvingSearchCV(GridSearchCV):
     def _checked(self):
         check_scalar(self.factor, "factor", Real, min_val=1, include_boundaries="neither")
         check_scalar(self.min_epochs, "min_epochs", Integral, min_val=1)
+        if self.n_jobs is not None:
+            check_scalar(self.n_jobs, "n_jobs", Integral)
         if not self.factor > 1:  # NaN is not below 1 either
             raise ValueError(f"factor={self.factor!r} must be above 1: 1 / factor of the candidates go on.")
         if not isinstance(self.refit, (bool, np.bool_)):

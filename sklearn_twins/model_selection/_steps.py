@@ -5,6 +5,7 @@ from sklearn.metrics import check_scoring
 from sklearn.model_selection import ParameterGrid
 from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
+from sklearn.utils.validation import _num_samples
 
 from .._embedder import BarlowTwinsEmbedder
 
@@ -34,13 +35,15 @@ def embedder_of(estimator, name):
     return estimator if name is None else estimator.named_steps[name]
 
 
-def check_search(search, y):
+def check_search(search, X, y):
     """Refuse what a search could not do with what it has trained, before it trains anything.
 
     Parameters
     ----------
     search : GridSearchCV
         Its `estimator` and `scoring` are looked at.
+    X : array-like or data frame
+        Rows.
     y : array-like or None
         Labels.
 
@@ -52,12 +55,18 @@ def check_search(search, y):
     Raises
     ------
     ValueError
-        If labels are needed that are not there, or a scorer wants what the estimator does not do.
+        If labels are needed that are not there, or are more or fewer than rows; or if a scorer wants what the estimator
+        does not do.
     """
     estimator, scoring = search.estimator, search.scoring
     last = estimator.steps[-1][1] if isinstance(estimator, Pipeline) else estimator
     if y is None and hasattr(last, "fit") and get_tags(last).target_tags.required:
         raise ValueError(f"y=None, but {type(last).__name__} requires y to be passed. Give fit(X, y) the labels.")
+    if y is not None and _num_samples(X) != _num_samples(y):
+        raise ValueError(
+            f"Found input variables with inconsistent numbers of samples: [{_num_samples(X)}, {_num_samples(y)}]. Give "
+            "y one label for each row of X."
+        )
     scorer = check_scoring(estimator, scoring=scoring)
     scorers = getattr(scorer, "_scorers", {"": scorer})  # of several, a dict
     for one in scorers.values():

@@ -208,7 +208,7 @@ def scan(files, owner, *, keep, skip):
             f"X[{first}]={files.paths[first]!r}: {error}."
         )
         if not good:
-            raise ValueError(what)
+            raise ValueError(f"{what} Give paths of image files.")
         warnings.warn(f"{what} They are left out.", UserWarning, stacklevel=2)
     files = files.chosen(good)
     return files, statistics, join(kept, files.target.sample_shape) if keep else None

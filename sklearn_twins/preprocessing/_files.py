@@ -197,7 +197,10 @@ def find_target(paths, image_size, color, n_threads):
                 decode(paths[0], Target((1, 1), "rgb", resize=True))
             except BrokenFile as error:
                 reason = error
-            raise ValueError(f"None of the {len(paths)} files of X can be read. X[0]={paths[0]!r}: {reason}.")
+            raise ValueError(
+                f"None of the {len(paths)} files of X can be read. X[0]={paths[0]!r}: {reason}. Give paths of image "
+                "files, from the root or from the working directory."
+            )
     if color == "auto":
         color = "rgb" if any(header.colored for header in headers) else "grey"
     if image_size is None:

@@ -59,7 +59,7 @@ def open_array(X, owner, *, reset, sample_shape, channels, fitted):
     if shape is not None and any(side not in (-1, has) for side, has in zip(shape, found, strict=True)):
         raise ValueError(f"X has images of {words(found)}, but sample_shape={sample_shape!r}. Make the two agree.")
     if 0 in found:
-        raise ValueError(f"X has images of {words(found)}, which hold no value.")
+        raise ValueError(f"X has images of {words(found)}, which hold no value. Give at least one pixel.")
     if reset:
         owner.n_features_in_ = height * width * depth
         owner.__dict__.pop("feature_names_in_", None)

@@ -9,8 +9,9 @@ from sklearn_twins.training._net import TwinsNet
 
 # A message that says what to do holds one of these.
 REMEDY = re.compile(
-    r"\b(must|give|parse|set|use|leave|bring|take|make|put|spread|replace|divide|cast|call|open|say|try|pass|reshape|remove|"
-    r"needs?|requires?|required|expecting|expected|should|valid parameters|choose|start|add|convert|cannot)\b",
+    r"\b(must|give|parse|set|use|leave|bring|take|make|put|spread|replace|divide|cast|call|open|say|try|pass|reshape|"
+    r"remove|needs?|unexpected keyword|requires?|required|expecting|expected|should|valid parameters|choose|start|add|"
+    r"convert)\b",
     re.IGNORECASE,
 )
 

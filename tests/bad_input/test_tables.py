@@ -146,6 +146,7 @@ def test_table(make, refuses, name, method):
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:X has feature names")
 @pytest.mark.parametrize("name", TABLES)
 @pytest.mark.parametrize("params", [{}, {"warm_start": True, "max_epochs": 3}], ids=["anew", "going on"])
 def test_table_of_a_refit(make, X, refuses, fingerprint, name, params):
