@@ -6,8 +6,8 @@ import warnings
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-from tqdm.auto import tqdm
 
+from .._components import progress_bar
 from ._files import BrokenFile, decode
 from ._intensities import Statistics
 
@@ -131,10 +131,10 @@ def blocks(files, owner):
     """Slices that cover all files, with a bar or a closing line as `owner.verbose` asks."""
     verbose, start, n = int(getattr(owner, "verbose", 0)), time.perf_counter(), len(files)
     parts = [slice(first, min(first + FILES_AT_A_TIME, n)) for first in range(0, n, FILES_AT_A_TIME)]
-    if verbose < 2:  # tqdm starts a thread of its own even if it shows nothing
+    if verbose < 2:
         yield from parts
     else:
-        with tqdm(total=n, unit="image", desc="decoding") as bar:
+        with progress_bar(total=n, unit="image", desc="decoding") as bar:
             for rows in parts:
                 yield rows
                 bar.update(rows.stop - rows.start)

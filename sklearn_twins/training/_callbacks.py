@@ -14,6 +14,7 @@ from skorch.callbacks import (
 )
 
 from .._arrays import copy_tensors
+from .._components import progress_bar
 from ._net import StopTraining
 from ._optimizers import set_rate
 
@@ -139,9 +140,7 @@ class Bar(Progress):
     """Show a bar over the epochs, with the time left."""
 
     def on_train_begin(self, net, **kwargs):
-        from tqdm.auto import tqdm
-
-        self.bar = tqdm(initial=self.first, total=self.last, unit="epoch")
+        self.bar = progress_bar(initial=self.first, total=self.last, unit="epoch")
 
     def on_epoch_end(self, net, **kwargs):
         self.bar.set_postfix_str(describe(net.history[-1]), refresh=False)

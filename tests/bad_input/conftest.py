@@ -11,7 +11,7 @@ from sklearn_twins.training._net import TwinsNet
 REMEDY = re.compile(
     r"\b(must|give|parse|set|use|leave|bring|take|make|put|spread|replace|divide|cast|call|open|say|try|pass|reshape|"
     r"remove|needs?|unexpected keyword|requires?|required|expecting|expected|should|valid parameters|choose|start|add|"
-    r"convert)\b",
+    r"convert|greater than)\b",
     re.IGNORECASE,
 )
 
