@@ -1,11 +1,29 @@
 """What the parts of an embedder have in common: Component, Augmentation, Chain, and what samples are made of."""
 
 import copy
-import sys
 from dataclasses import dataclass, field
 
 from sklearn.base import BaseEstimator
 from sklearn.utils.metaestimators import _BaseComposition
+
+from ._checks import check_call, check_instance, check_part, is_component, is_module, refuse_booleans
+
+
+def progress_bar(**options):
+    """A bar of tqdm's, without the thread that tqdm would start beside it and leave behind.
+
+    Parameters
+    ----------
+    **options
+        Of tqdm: total, unit, desc, ...
+
+    Returns
+    -------
+    bar : tqdm
+    """
+    from tqdm.auto import tqdm
+
+    return type("Bar", (tqdm,), {"monitor_interval": 0})(**options)
 
 
 def embedding_width(n_codes):
@@ -100,6 +118,7 @@ class Component(BaseEstimator):
             A `ValueError` that names the parameter, the component and what is allowed.
         """
         self._validate_params()
+        refuse_booleans(self)
         return self
 
 
@@ -147,17 +166,21 @@ def compiled_by(augmentation, compiled):
     return augmentation.compiled_by(compiled) if hasattr(augmentation, "compiled_by") else augmentation
 
 
-def is_module(part):
-    """Whether a part is a torch module; torch is not imported to find out, since without it there are none."""
-    torch = sys.modules.get("torch")
-    return torch is not None and isinstance(part, torch.nn.Module)
-
-
 def view_of(augmentation, x, data, generator):
     """One view; a torch module of the user's, which knows of no other arguments, is called with the batch alone."""
     if not is_module(augmentation):
         return augmentation(x, data, generator)
-    view = augmentation(x.contiguous())
+    try:
+        view = augmentation(x.contiguous())
+    except RuntimeError as error:
+        if isinstance(error, MemoryError) or "memory" in str(error):
+            raise
+        raise ValueError(
+            f"augmentation={augmentation!r} is a module that cannot take batches of shape {tuple(x.shape)} ({error}). "
+            "Give one that does, or a callable (x, data, generator) -> view."
+        ) from error
+    if not hasattr(view, "data_ptr"):
+        return view  # which is refused, by name
     return view.clone() if view.data_ptr() == x.data_ptr() else view
 
 
@@ -265,8 +288,11 @@ class Chain(_BaseComposition, Augmentation):
             raise ValueError("The 'steps' parameter of Chain is empty; give at least one (name, augmentation) pair.")
         for step in self.steps:
             if not (isinstance(step, tuple) and len(step) == 2 and isinstance(step[0], str) and callable(step[1])):
-                raise TypeError(f"Each step of a Chain is a (name, augmentation) tuple. Got {step!r} instead.")
-        self._validate_names([name for name, _ in self.steps])
+                raise TypeError(f"Each step of a Chain must be a (name, augmentation) tuple. Got {step!r} instead.")
+        try:
+            self._validate_names([name for name, _ in self.steps])
+        except ValueError as error:
+            raise ValueError(f"{error}. Give each step of Chain a name of its own, without '__'.") from error
         for name, step in self.steps:
             check_one_view(step, f"step {name!r} of Chain")
         return self
@@ -300,27 +326,11 @@ class Chain(_BaseComposition, Augmentation):
         return x
 
 
-def is_component(part):
-    """Whether a part is an object with scikit-learn parameters, not a bare module, function or class."""
-    return hasattr(part, "get_params") and not isinstance(part, type)
-
-
-def check_instance(part, place):
-    """Refuse a class where an instance is meant."""
-    if isinstance(part, type):
-        raise TypeError(f"{place} must be an instance, not a class: {part.__name__}(...). Got {part!r}.")
-
-
 def check_one_view(augmentation, place):
     """Refuse an augmentation that makes both views where one is made, and let it check its hyper-parameters."""
     check_instance(augmentation, place)
     if getattr(augmentation, "makes_both_views", False):
         raise TypeError(f"A Pair makes both views; it cannot be {place}. Got {augmentation!r}; put it outermost.")
     check_part(augmentation)
-
-
-def check_part(part):
-    """Let a component check its hyper-parameters; other callables have nothing to check."""
-    if hasattr(part, "check"):
-        part.check()
-    return part
+    if not is_component(augmentation):
+        check_call(augmentation, place, "x", "data", "generator")

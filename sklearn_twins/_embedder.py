@@ -109,7 +109,7 @@ class BarlowTwinsEmbedder(
     n_jobs : int or None, default=None
         CPU threads that share one operation. None means 1, -1 all cores. Another number rounds differently, so
         the default does not depend on the machine; more pay on large networks and a quiet machine, and lose much
-        on a busy one. In a worker process of a parallel search never more than the worker's share.
+        on a busy one. In a worker process of a parallel search never more than the worker's share, in a forked one 1.
     random_state : int, RandomState instance or None, default=None
         Seed of everything random: initial weights, batches, views. An int gives the same embedding each time, to
         the bit on the CPU; None draws a seed from NumPy's global generator, as everywhere in scikit-learn.

@@ -59,7 +59,7 @@ class Fit:
         self.embedder, self.X, self.resume, self.stream = embedder, X, resume, stream
         self.parts = resolve_parts(embedder)
         self.is_foreign = any(is_foreign(part) for part in self.parts.values())
-        check_callbacks(embedder.callbacks)
+        check_callbacks(embedder.callbacks, validated=embedder.early_stopping and not stream)
         self.device, self.ranks = device, join(device)
         self.n_threads = count_threads(embedder.n_jobs)
         # Measured: on a CPU the small networks of tables gain nothing, those of images 4 to 6 %.

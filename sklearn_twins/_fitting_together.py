@@ -71,6 +71,7 @@ def fit_together(embedders, tables, most=32):
     """
     for embedder in embedders:
         embedder._validate_params()
+        resolve_parts(embedder)
     alone = [most == 1 or not can_be_stacked(embedder) for embedder in embedders]
     for embedder, X, by_itself in zip(embedders, tables, alone, strict=True):
         if by_itself:

@@ -7,6 +7,7 @@ from collections import deque
 import numpy as np
 import torch
 
+from ._components import progress_bar
 from ._devices import choose_precision
 from ._feeding import as_tensor, copied_ahead, prefetched
 from ._runtime import count_threads, settled
@@ -179,12 +180,10 @@ def padded(rows, size):
 def shown(blocks, n, size, verbose):
     """Blocks as they are worked on, with a line at the end or a bar."""
     start = time.perf_counter()
-    if verbose < 2:  # tqdm starts a thread of its own even if it shows nothing
+    if verbose < 2:
         yield from blocks
     else:
-        from tqdm.auto import tqdm
-
-        with tqdm(total=n, unit="row", desc="embedding") as bar:
+        with progress_bar(total=n, unit="row", desc="embedding") as bar:
             for done, block in enumerate(blocks, 1):
                 yield block
                 bar.update(min(done * size, n) - bar.n)

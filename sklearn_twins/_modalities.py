@@ -224,6 +224,10 @@ def unfold(embedder, parameters):
     ValueError
         If a part is neither a name nor a component.
     """
+    for parameter in parameters - set(ROLES):
+        part = getattr(embedder, parameter, embedder)
+        if not is_component(part):
+            raise ValueError(f"{parameter}={part!r} has no parameters to set. Set {parameter} itself.")
     for parameter in parameters & set(ROLES):
         part = getattr(embedder, parameter)
         if isinstance(part, str):

@@ -9,7 +9,7 @@ import torch
 from sklearn.base import clone
 
 from ._arrays import to_arrays
-from ._components import Component, check_instance, check_part, is_component
+from ._components import Component, check_call, check_instance, check_part, is_component, refuse_booleans
 from ._modalities import ROLES, resolve
 from .networks import ReadyEncoder
 
@@ -26,12 +26,38 @@ def resolve_parts(embedder):
     -------
     parts : dict of str to component or callable
     """
+    refuse_booleans(embedder)
+    check_functions(embedder)
     return {role: resolve_part(role, getattr(embedder, role), embedder.modality) for role in ROLES}
+
+
+def check_functions(embedder):
+    """Refuse an optimizer or a schedule of the user's that cannot be called as they will be."""
+    if callable(embedder.optimizer):
+        check_call(embedder.optimizer, "optimizer", "groups", lr=0.1, weight_decay=0.1)
+    if isinstance(embedder.lr_schedule, type):
+        raise TypeError(
+            f"lr_schedule={embedder.lr_schedule!r} is a class. Give a function (step, n_steps) -> factor of the rate."
+        )
+    if callable(embedder.lr_schedule):
+        check_call(embedder.lr_schedule, "lr_schedule", "step", "n_steps")
+
+
+# What a callable of a role is called with.
+CALLED_WITH = {"augmentation": ("x", "data", "generator"), "encoder": ("spec",), "objective": ("z_a", "z_b")}
 
 
 def resolve_part(parameter, value, modality):
     """The component that a role's parameter stands for, checked."""
     part = resolve(parameter, value, modality)
+    if parameter in ("augmentation", "objective") and not callable(part):
+        raise TypeError(
+            f"{parameter}={value!r} must be 'auto', a name, a component of sklearn_twins.{ROLES[parameter].room} or a "
+            "callable."
+        )
+    takes_class = parameter == "encoder"  # which builds a module, as a function does; elsewhere refused below
+    if parameter in CALLED_WITH and not is_component(part) and (takes_class or not isinstance(part, type)):
+        check_call(part, parameter, *CALLED_WITH[parameter])
     if parameter == "encoder" and (isinstance(part, torch.nn.Module) or not hasattr(part, "build")):
         part = ReadyEncoder(part)  # which copies the module when it builds
     elif is_component(part):

@@ -1,5 +1,8 @@
 """How a fit is to be trained: for how many epochs, by which steps."""
 
+from functools import partial
+from numbers import Real
+
 import numpy as np
 import torch
 
@@ -37,7 +40,7 @@ def plan_for(fit, train):
         optimizer=embedder.optimizer,
         learning_rate=default_learning_rate(embedder.optimizer) if rate == "auto" else rate,
         weight_decay=embedder.weight_decay,
-        lr_schedule="stream" if fit.stream else embedder.lr_schedule,
+        lr_schedule="stream" if fit.stream else checked(embedder.lr_schedule),
         first_epoch=fit.n_done,
         last_epoch=fit.n_epochs,
         batch_size=embedder.batch_size,
@@ -53,6 +56,28 @@ def plan_for(fit, train):
         ranks=fit.ranks,
         checkpoint=fit.checkpoint,
     )
+
+
+def checked(lr_schedule):
+    """A schedule of the user's that is refused as soon as it returns what is no factor; a name as it is."""
+    return lr_schedule if isinstance(lr_schedule, str) else partial(factor_of, lr_schedule)
+
+
+def factor_of(lr_schedule, step, n_steps):
+    """What a schedule of the user's returns for a step, as a number that is finite and not negative."""
+    factor = lr_schedule(step, n_steps)
+    is_scalar = isinstance(factor, (torch.Tensor, np.ndarray)) and factor.shape == ()
+    if not isinstance(factor, Real) and not is_scalar:
+        raise TypeError(
+            f"lr_schedule={lr_schedule!r} must return a number, the factor of the learning rate. Got {factor!r} for "
+            f"step {step} of {n_steps}."
+        )
+    if not 0 <= (factor := float(factor)) < np.inf:
+        raise ValueError(
+            f"lr_schedule={lr_schedule!r} must return a finite factor of 0 or more. Got {factor!r} for step {step} of "
+            f"{n_steps}."
+        )
+    return factor
 
 
 def recorder_for(fit, train):

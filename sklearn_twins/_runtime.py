@@ -2,6 +2,7 @@
 
 import contextlib
 import multiprocessing
+import os
 import threading
 
 import joblib
@@ -9,12 +10,28 @@ import numpy as np
 import torch
 from sklearn.utils import check_random_state
 
+MOST_THREADS = 1_024  # more than any machine has cores for, and less than torch would fail with
+
 _threads_lock = threading.Lock()
 _generators_lock = threading.RLock()
 _pinned = {"users": 0, "outer": None, "inner": None}
 _cudnn_lock = threading.Lock()
 _cudnn = {"users": 0, "outer": None}
 _nested = threading.local()
+_process = {"forked": False}
+
+
+def start_anew():
+    """In a forked process there are no other threads, whatever they held, and no threads of OpenMP's to share work."""
+    global _threads_lock, _generators_lock, _cudnn_lock
+    _threads_lock, _generators_lock, _cudnn_lock = threading.Lock(), threading.RLock(), threading.Lock()
+    _pinned["users"] = getattr(_nested, "depth", 0)
+    _cudnn["users"] = min(_cudnn["users"], _pinned["users"])
+    _process["forked"] = True
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=start_anew)
 
 
 def choose_seed(random_state):
@@ -29,7 +46,11 @@ def choose_seed(random_state):
     -------
     seed : int
     """
-    return int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
+    try:
+        generator = check_random_state(random_state)
+    except ValueError as error:
+        raise ValueError(f"random_state={random_state!r} must be an int, a RandomState or None: {error}.") from error
+    return int(generator.randint(np.iinfo(np.int32).max))
 
 
 def make_generator(seed, stream, device="cpu", rank=0):
@@ -139,12 +160,17 @@ def convolutions_tuned(device):
 def count_threads(n_jobs):
     """Intra-op threads for `n_jobs`: None is one, negative numbers count from the cores, as in joblib.
 
-    In a worker process never more than the worker's own share.
+    In a worker process never more than the worker's own share; in a forked one 1, since OpenMP waits forever for the
+    threads that it had before the fork.
     """
     if n_jobs is None:
         return 1
     if n_jobs == 0:
         raise ValueError("n_jobs=0 has no meaning. Use None for one thread, -1 for all cores, or a positive number.")
+    if n_jobs > MOST_THREADS:
+        raise ValueError(f"n_jobs={n_jobs} must be {MOST_THREADS:,} at most. Use -1 for all cores.")
+    if _process["forked"]:
+        return 1
     n_threads = joblib.effective_n_jobs(n_jobs)
     in_worker = multiprocessing.parent_process() is not None
     return min(n_threads, torch.get_num_threads()) if in_worker else n_threads

@@ -11,7 +11,11 @@ def check_embedding(Z, name="Z", ndim=2):
 
     Always in row order, so that sums have the same rounding whatever the container.
     """
-    array = check_array(Z, dtype=np.float64, order="C", ensure_2d=False, allow_nd=True, input_name=name)
+    try:
+        array = check_array(Z, dtype=np.float64, order="C", ensure_2d=False, allow_nd=True, input_name=name)
+    except (TypeError, ValueError) as error:
+        what = str(error).split("\n")[0].removesuffix(".")
+        raise type(error)(f"{name} must be an array of finite numbers, of shape {AXES[ndim]}. {what}.") from error
     if array.ndim != ndim or 0 in array.shape:
         raise ValueError(
             f"{name} must be of shape {AXES[ndim]}, none of them 0, got {array.shape}. Reshape it; an embedding of "

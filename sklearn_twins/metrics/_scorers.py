@@ -196,7 +196,7 @@ def get_scorer(name):
     >>> search.fit(X).best_params_["n_components"]
     2
     """
-    if name not in SCORERS:
+    if not isinstance(name, str) or name not in SCORERS:
         raise ValueError(f"name={name!r} is not known. Use one of {get_scorer_names()}, or make a `LabelFreeScorer`.")
     metric, params = SCORERS[name]
     return LabelFreeScorer(metric, **params)

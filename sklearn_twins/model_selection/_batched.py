@@ -1,18 +1,19 @@
 """A grid search whose embedders, of all candidates and folds, are trained as one stack of networks."""
 
 import copy
+import pickle
 import time
 from contextlib import nullcontext
 from numbers import Integral
 
 import joblib
 from sklearn.base import clone, is_classifier
-from sklearn.model_selection import GridSearchCV, ParameterGrid, check_cv
+from sklearn.model_selection import GridSearchCV, check_cv
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import check_scalar
 
 from .._stacking import stacked
-from ._steps import copied, embedder_of, step_of
+from ._steps import candidates_of, check_candidates, check_search, copied, embedder_of, step_of
 
 
 class BatchedGridSearchCV(GridSearchCV):
@@ -124,11 +125,16 @@ class BatchedGridSearchCV(GridSearchCV):
         ------
         TypeError
             If the estimator is no embedder, and no pipeline with one among its steps.
+        ValueError
+            If a parameter is out of range, of the search or of a candidate: before anything is trained.
         """
         most = self.max_batch
         if most != "auto":
             check_scalar(most, "max_batch", Integral, min_val=1)
         name = step_of(self.estimator, type(self).__name__)
+        ordinary = {key: value for key, value in self.get_params(deep=False).items() if key != "max_batch"}
+        GridSearchCV(**ordinary)._validate_params()
+        check_search(self, X, y)
         folds = list(check_cv(self.cv, y, classifier=is_classifier(self.estimator)).split(X, y, params.get("groups")))
         unlabeled = params.get("unlabeled" if name is None else f"{name}__unlabeled", params.get("unlabeled"))
         if most == "auto":
@@ -140,7 +146,6 @@ class BatchedGridSearchCV(GridSearchCV):
         seconds = time.perf_counter() - start
         if self.verbose:
             print(f"Trained {sum(sizes)} embedders in {len(sizes)} stack(s) of {sizes}, {seconds:.1f} s", flush=True)
-        ordinary = {key: value for key, value in self.get_params(deep=False).items() if key != "max_batch"}
         ordinary |= {"estimator": looking_up(self.estimator, name, made), "cv": folds}
         many = self.n_jobs is not None and self.n_jobs != 1
         with joblib.parallel_config("threading") if many else nullcontext():
@@ -156,7 +161,13 @@ class BatchedGridSearchCV(GridSearchCV):
 
 def key_of(embedder, X, unlabeled):
     """What a fit follows from: the embedder's parameters and its rows."""
-    return joblib.hash((embedder.get_params(), X, unlabeled))
+    try:
+        return joblib.hash((embedder.get_params(), X, unlabeled))
+    except (pickle.PicklingError, AttributeError) as error:
+        raise TypeError(
+            f"BatchedGridSearchCV tells embedders apart by what they would be pickled as, and one cannot be ({error}). "
+            "Give functions that are defined in a module, or use GridSearchCV."
+        ) from error
 
 
 def trained(estimator, name, grid, X, y, folds, unlabeled, most):
@@ -172,7 +183,9 @@ def trained(estimator, name, grid, X, y, folds, unlabeled, most):
     from .._fitting_together import fit_together
 
     embedders, tables = {}, {}
-    for candidate in ParameterGrid(grid):
+    candidates = candidates_of(grid)
+    check_candidates([clone(estimator).set_params(**copied(candidate)) for candidate in candidates], name)
+    for candidate in candidates:
         for train, _ in folds:
             whole = clone(estimator).set_params(**copied(candidate))
             rows, labels = _safe_indexing(X, train), None if y is None else _safe_indexing(y, train)

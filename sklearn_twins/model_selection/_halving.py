@@ -6,12 +6,11 @@ import numpy as np
 from joblib import Parallel, delayed
 from scipy.stats import rankdata
 from sklearn.base import clone, is_classifier
-from sklearn.metrics import check_scoring
-from sklearn.model_selection import GridSearchCV, ParameterGrid, check_cv
+from sklearn.model_selection import GridSearchCV, check_cv
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import check_scalar
 
-from ._steps import copied, embedder_of, step_of
+from ._steps import candidates_of, check_candidates, check_search, copied, embedder_of, step_of
 
 
 class EpochHalvingSearchCV(GridSearchCV):
@@ -109,41 +108,52 @@ class EpochHalvingSearchCV(GridSearchCV):
         """
         name, candidates = self._checked()
         prefix = "" if name is None else f"{name}__"
-        self.scorer_, self.multimetric_ = check_scoring(self.estimator, scoring=self.scoring), False
+        scorer = check_search(self, X, y)
         folds = list(check_cv(self.cv, y, classifier=is_classifier(self.estimator)).split(X, y))
-        self.n_splits_ = len(folds)
         whole = n_epochs_of(embedder_of(self.estimator, name), len(folds[0][0]))
-        self.n_epochs_, self.n_candidates_, rows = rounds(self.min_epochs, whole, self.factor), [], []
+        rounds_, n_candidates, rows = rounds(self.min_epochs, whole, self.factor), [], []
         begun = [clone(self.estimator).set_params(**copied(c), **{f"{prefix}warm_start": True}) for c in candidates]
+        check_candidates(begun, name)
         # One candidate on one fold, as it is after each round.
         running = {(c, f): clone(estimator) for c, estimator in enumerate(begun) for f in range(len(folds))}
-        left, self.n_trained_epochs_, before = list(range(len(candidates))), 0, 0
-        for number, n_epochs in enumerate(self.n_epochs_):
+        left, n_trained_epochs, before = list(range(len(candidates))), 0, 0
+        for number, n_epochs in enumerate(rounds_):
             jobs = [(c, f) for c in left for f in range(len(folds))]
             done = Parallel(n_jobs=self.n_jobs)(
-                delayed(go_on)(running[c, f], f"{prefix}max_epochs", n_epochs, X, y, folds[f], fit_params, self.scorer_)
+                delayed(go_on)(running[c, f], f"{prefix}max_epochs", n_epochs, X, y, folds[f], fit_params, scorer)
                 for c, f in jobs
             )
             running = {job: estimator for job, (estimator, _) in zip(jobs, done, strict=True)}
             scores = np.array([score for _, score in done]).reshape(len(left), len(folds))
             rows += [(candidates[c], number, n_epochs, own) for c, own in zip(left, scores, strict=True)]
-            self.n_candidates_.append(len(left))
-            self.n_trained_epochs_ += len(jobs) * (n_epochs - before)
+            n_candidates.append(len(left))
+            n_trained_epochs += len(jobs) * (n_epochs - before)
             before = n_epochs
             order = np.argsort(-scores.mean(1), kind="stable")
             left = [left[i] for i in sorted(order[: max(1, int(np.ceil(len(left) / self.factor)))])]
-        self._keep(rows)
+        attributes = summary(rows)
         if self.refit:
-            best = clone(self.estimator).set_params(**copied(self.best_params_))
-            self.best_estimator_ = best.fit(X, y, **fit_params)
+            best = clone(self.estimator).set_params(**copied(attributes["best_params_"]))
+            attributes["best_estimator_"] = best.fit(X, y, **fit_params)
+        for attribute in [attribute for attribute in vars(self) if attribute.endswith("_")]:
+            delattr(self, attribute)  # of an earlier fit
+        self.scorer_, self.multimetric_, self.n_splits_ = scorer, False, len(folds)
+        self.n_epochs_, self.n_candidates_, self.n_trained_epochs_ = rounds_, n_candidates, n_trained_epochs
+        vars(self).update(attributes)
         return self
 
     def _checked(self):
         check_scalar(self.factor, "factor", Real, min_val=1, include_boundaries="neither")
         check_scalar(self.min_epochs, "min_epochs", Integral, min_val=1)
+        if self.n_jobs is not None:
+            check_scalar(self.n_jobs, "n_jobs", Integral)
+        if not self.factor > 1:  # NaN is not below 1 either
+            raise ValueError(f"factor={self.factor!r} must be above 1: 1 / factor of the candidates go on.")
+        if not isinstance(self.refit, (bool, np.bool_)):
+            raise TypeError(f"refit={self.refit!r} must be True or False: there is one score.")
         name = step_of(self.estimator, type(self).__name__)
         prefix = "" if name is None else f"{name}__"
-        candidates = list(ParameterGrid(self.param_grid))
+        candidates = candidates_of(self.param_grid)
         taken = {f"{prefix}max_epochs", f"{prefix}warm_start"} & {key for c in candidates for key in c}
         if taken:
             raise ValueError(f"param_grid has {sorted(taken)}, which the search sets itself. Take it out.")
@@ -154,23 +164,41 @@ class EpochHalvingSearchCV(GridSearchCV):
             )
         return name, candidates
 
-    def _keep(self, rows):
-        scores = np.array([own for *_, own in rows])
-        number = np.array([number for _, number, _, _ in rows])
-        mean = scores.mean(1)
-        # Later rounds rank first, and scores within a round.
-        rank = rankdata([-(n * 2 + r) for n, r in zip(number, rankdata(mean) / (len(mean) + 1), strict=True)], "min")
-        self.cv_results_ = {
-            "params": [params for params, *_ in rows],
-            "iter": number,
-            "n_epochs": np.array([n_epochs for _, _, n_epochs, _ in rows]),
-            **{f"split{f}_test_score": scores[:, f] for f in range(scores.shape[1])},
-            "mean_test_score": mean,
-            "std_test_score": scores.std(1),
-            "rank_test_score": rank.astype(np.int32),
-        }
-        self.best_index_ = int(rank.argmin())
-        self.best_params_, self.best_score_ = rows[self.best_index_][0], float(mean[self.best_index_])
+
+def summary(rows):
+    """The attributes that say what was found.
+
+    Parameters
+    ----------
+    rows : list of (dict, int, int, ndarray) tuples
+        Of each candidate in each round: its parameters, the round, its epochs, and the scores of the folds.
+
+    Returns
+    -------
+    attributes : dict
+        "cv_results_", "best_index_", "best_params_" and "best_score_".
+    """
+    scores = np.array([own for *_, own in rows])
+    number = np.array([number for _, number, _, _ in rows])
+    mean = scores.mean(1)
+    # Later rounds rank first, and scores within a round.
+    rank = rankdata([-(n * 2 + r) for n, r in zip(number, rankdata(mean) / (len(mean) + 1), strict=True)], "min")
+    best = int(rank.argmin())
+    results = {
+        "params": [params for params, *_ in rows],
+        "iter": number,
+        "n_epochs": np.array([n_epochs for _, _, n_epochs, _ in rows]),
+        **{f"split{f}_test_score": scores[:, f] for f in range(scores.shape[1])},
+        "mean_test_score": mean,
+        "std_test_score": scores.std(1),
+        "rank_test_score": rank.astype(np.int32),
+    }
+    return {
+        "cv_results_": results,
+        "best_index_": best,
+        "best_params_": rows[best][0],
+        "best_score_": float(mean[best]),
+    }
 
 
 def n_epochs_of(embedder, n):

@@ -33,6 +33,18 @@ def build_on_meta(make):
         return make().to(torch.float32)
 
 
+def allocate(module):
+    """Give a module that was built on the meta device memory on the CPU, of undefined content."""
+    try:
+        module.to_empty(device="cpu")
+    except RuntimeError as error:
+        n = sum(tensor.numel() for tensor in (*module.parameters(), *module.buffers()))
+        raise ValueError(
+            f"A network with {n:,} weights, {4 * n / 2**30:,.3g} GiB, does not fit into memory. Make it narrower: "
+            "n_components, or the widths of encoder and projector."
+        ) from error
+
+
 def initialize(module, generator):
     """Allocate a module built on the meta device and draw its weights, as torch's layers draw them.
 
@@ -59,7 +71,7 @@ def initialize(module, generator):
     if in_skeletons():
         return module
     with torch.inference_mode(False), torch.no_grad(), torch.device("cpu"):
-        module.to(torch.float32).to_empty(device="cpu")
+        allocate(module.to(torch.float32))
         for layer in module.modules():
             own = [*layer.parameters(recurse=False), *layer.buffers(recurse=False)]
             if hasattr(layer, "draw"):

@@ -61,7 +61,10 @@ class ReadyEncoder(Component):
             module = self.source(spec)
         if not isinstance(module, nn.Module):
             raise TypeError(f"encoder={self.source!r} must return a torch.nn.Module. Got {type(module).__name__}.")
-        module.to(device="cpu", dtype=torch.float32)
+        try:
+            module.to(device="cpu", dtype=torch.float32)
+        except NotImplementedError as error:
+            raise ValueError(f"encoder={self.source!r} has weights without values ({error}). Give it some.") from error
         make_stem = stem_maker(spec)
         encoder = nn.Sequential(initialize(build_on_meta(make_stem), generator), module) if make_stem else module
         width = output_width(encoder, spec)

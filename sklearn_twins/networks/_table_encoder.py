@@ -3,7 +3,7 @@
 from sklearn.utils._param_validation import HasMethods, StrOptions
 from torch import nn
 
-from .._components import Component, check_instance, check_part
+from .._components import Component, check_call, check_instance, check_part
 from ._expansions import EXPANSIONS, resolve_expansion
 from ._init import build_on_meta, initialize
 from ._stem import TableStem
@@ -45,6 +45,8 @@ class TableEncoder(Component):
         super().check()
         check_instance(self.expansion, f"expansion of {type(self).__name__}")
         check_part(self.expansion)
+        if hasattr(self.expansion, "build"):
+            check_call(self.expansion.build, f"expansion.build of {type(self).__name__}", "edges")
         return self
 
     def set_params(self, **params):

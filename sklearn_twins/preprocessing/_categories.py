@@ -186,16 +186,30 @@ def rank(counts, max_categories):
 
 def _order(key):
     """Ties in frequency: numbers first, then strings, then the rest, each in their own order."""
-    if isinstance(key, (Real, Decimal, np.bool_)):
-        return 0, key, ""
+    if is_plain_number(key):
+        return 0, comparable(key), ""
     return (1, 0, key) if isinstance(key, str) else (2, 0, f"{type(key).__qualname__} {key!r}")
+
+
+def is_plain_number(key):
+    """Whether a key can be put in order with any other number; NumPy's durations, which are integers to it, cannot."""
+    return isinstance(key, (Real, Decimal, np.bool_)) and not isinstance(key, np.timedelta64)
+
+
+def comparable(key):
+    """A number that compares with any other: Python's for NumPy's, which take the other for one of their own type."""
+    if not isinstance(key, np.generic):
+        return key
+    with np.errstate(over="ignore"):
+        return int(key) if isinstance(key, (np.integer, np.bool_)) else float(key)
 
 
 def _plain(key):
     if isinstance(key, str):
         return str.__str__(key)  # the text itself: an enum has a str() of its own
     try:
-        return float(key) if isinstance(key, (Real, np.bool_)) and float(key) == key else key
+        is_number = is_plain_number(key) and not isinstance(key, Decimal)
+        return float(key) if is_number and float(key) == key else key
     except OverflowError:  # an int too large for float64
         return key
 

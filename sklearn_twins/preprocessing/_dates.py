@@ -64,6 +64,7 @@ def durations(values):
         If a value is no duration.
     """
     if isinstance(values, np.ndarray) and values.dtype.kind == "m":
+        check_length(values.dtype)
         missing = np.isnat(values)
         values = np.where(missing, 0 * SECOND, values)  # in their own unit: the longest ones overflow in microseconds
         return np.where(missing, np.nan, values // SECOND + values % SECOND / SECOND)
@@ -79,8 +80,16 @@ def _seconds(value):
         value = datetime.datetime.combine(datetime.date.min, value.replace(tzinfo=None)) - datetime.datetime.min
     value = getattr(value, "asm8", value)  # pandas'
     if isinstance(value, np.timedelta64):
+        check_length(value.dtype)
         return value // SECOND + value % SECOND / SECOND
     return value.days * 86_400 + value.seconds + value.microseconds / 1_000_000
+
+
+def check_length(dtype):
+    """Refuse durations in a unit that has no length."""
+    unit, _ = np.datetime_data(dtype)
+    if unit in ("Y", "M"):
+        raise ValueError(f"years and months ({dtype}) have no length of their own; give days, or a number")
 
 
 def elapsed(t):

@@ -1,12 +1,13 @@
 """Images that stay in their files and are decoded in parallel threads: when they are needed, or all at once."""
 
+import os
 import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-from tqdm.auto import tqdm
 
+from .._components import progress_bar
 from ._files import BrokenFile, decode
 from ._intensities import Statistics
 
@@ -26,12 +27,20 @@ class ImageFiles:
         Colour of the blank image that stands for a broken file; None if a broken file is an error.
     n_threads : int
         Threads that decode.
+    rows : list of int, default=None
+        Which of X each path is; None for all in their order.
+
+    Notes
+    -----
+    A file that is read again has to be the one that was read before: the same size, written at the same time.
     """
 
     dtype = np.dtype(np.uint8)
 
-    def __init__(self, paths, target, blank, n_threads):
+    def __init__(self, paths, target, blank, n_threads, rows=None):
         self.paths, self.target, self.blank, self.n_threads = paths, target, blank, n_threads
+        self.rows = range(len(paths)) if rows is None else rows
+        self.seen = np.zeros((len(paths), 2), dtype=np.int64)  # size and time, 0 of a file not yet read
         height, width, channels = target.sample_shape
         self.shape = (len(paths), channels, height, width)
         self.nbytes = len(paths) * channels * height * width
@@ -58,12 +67,22 @@ class ImageFiles:
         """
         images, broken = self.read(index)
         for i, error in broken.items():
-            if self.blank is None:
+            what = f"X[{self.rows[i]}]={self.paths[i]!r}: {error}"
+            if self.blank is None and self.seen[i].any():
                 raise ValueError(
-                    f"X[{i}]={self.paths[i]!r}: {error}. Remove it, or set preprocessor__on_broken='skip'."
+                    f"{what}, and was read before. Leave files as they are until training ends."
                 ) from error
-            warnings.warn(f"X[{i}]={self.paths[i]!r}: {error}. A blank image stands for it.", UserWarning, stacklevel=2)
+            if self.blank is None:
+                raise ValueError(f"{what}. Remove it, or set preprocessor__on_broken='skip'.") from error
+            warnings.warn(f"{what}. A blank image stands for it.", UserWarning, stacklevel=2)
         return images
+
+    def chosen(self, numbers):
+        """Some of these files, as they were seen."""
+        paths, rows = [self.paths[i] for i in numbers], [self.rows[i] for i in numbers]
+        files = ImageFiles(paths, self.target, self.blank, self.n_threads, rows)
+        files.seen = self.seen[numbers]
+        return files
 
     def read(self, index):
         """A few images, and what is wrong with those that are broken.
@@ -85,7 +104,11 @@ class ImageFiles:
 
         def read_one(row, i):
             try:
+                stamp = stamp_of(self.paths[i])
+                if self.seen[i].any() and any(stamp) and tuple(self.seen[i]) != stamp:
+                    raise BrokenFile("it has changed")
                 images[row] = decode(self.paths[i], self.target)
+                self.seen[i] = stamp
             except BrokenFile as error:
                 images[row] = 0 if self.blank is None else self.blank
                 broken[i] = error
@@ -95,14 +118,23 @@ class ImageFiles:
         return images.transpose(0, 3, 1, 2), dict(sorted(broken.items()))
 
 
+def stamp_of(path):
+    """Size of a file, and when it was written; zeros if there is none, which `decode` says better."""
+    try:
+        found = os.stat(path)
+    except (OSError, ValueError):
+        return 0, 0
+    return found.st_size, found.st_mtime_ns
+
+
 def blocks(files, owner):
     """Slices that cover all files, with a bar or a closing line as `owner.verbose` asks."""
     verbose, start, n = int(getattr(owner, "verbose", 0)), time.perf_counter(), len(files)
     parts = [slice(first, min(first + FILES_AT_A_TIME, n)) for first in range(0, n, FILES_AT_A_TIME)]
-    if verbose < 2:  # tqdm starts a thread of its own even if it shows nothing
+    if verbose < 2:
         yield from parts
     else:
-        with tqdm(total=n, unit="image", desc="decoding") as bar:
+        with progress_bar(total=n, unit="image", desc="decoding") as bar:
             for rows in parts:
                 yield rows
                 bar.update(rows.stop - rows.start)
@@ -176,9 +208,9 @@ def scan(files, owner, *, keep, skip):
             f"X[{first}]={files.paths[first]!r}: {error}."
         )
         if not good:
-            raise ValueError(what)
+            raise ValueError(f"{what} Give paths of image files.")
         warnings.warn(f"{what} They are left out.", UserWarning, stacklevel=2)
-    files = ImageFiles([files.paths[i] for i in good], files.target, files.blank, files.n_threads)
+    files = files.chosen(good)
     return files, statistics, join(kept, files.target.sample_shape) if keep else None
 
 

@@ -1,5 +1,6 @@
 """Images in files: opened and decoded by Pillow, brought to one size and one kind of colour."""
 
+import math
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ import numpy as np
 MODES = {"grey": "L", "rgb": "RGB", "rgba": "RGBA"}
 BANDS = {"grey": 1, "rgb": 3, "rgba": 4}
 GREY_MODES = ("1", "L", "LA", "La", "I")
+LARGEST_IMAGE = 2**30  # bytes
 ORIENTATION, SIDEWAYS = 0x0112, 5  # the tag in a photograph's header, and from where on its sides are swapped
 
 
@@ -30,7 +32,10 @@ def is_paths(X):
     if isinstance(X, (str, bytes, os.PathLike)):
         raise ValueError(f"X={X!r} is one path. Give a sequence of them, one for each image.")
     if isinstance(X, (list, tuple)):
-        return len(X) > 0 and isinstance(X[0], (str, os.PathLike))
+        if any(isinstance(path, bytes) for path in X[:1]):
+            raise TypeError(f"X must hold paths as strings. Got X[0]={X[0]!r}; give os.fsdecode of each.")
+        first = next((path for path in X if path is not None), None)  # a gap is refused later, with its place
+        return isinstance(first, (str, os.PathLike))
     shape = getattr(X, "shape", ())
     column = len(shape) == 1 or (len(shape) == 2 and shape[1] == 1)
     if not (column and shape[0] and hasattr(X, "__len__") and hasattr(X, "__array__")):
@@ -192,13 +197,22 @@ def find_target(paths, image_size, color, n_threads):
                 decode(paths[0], Target((1, 1), "rgb", resize=True))
             except BrokenFile as error:
                 reason = error
-            raise ValueError(f"None of the {len(paths)} files of X can be read. X[0]={paths[0]!r}: {reason}.")
+            raise ValueError(
+                f"None of the {len(paths)} files of X can be read. X[0]={paths[0]!r}: {reason}. Give paths of image "
+                "files, from the root or from the working directory."
+            )
     if color == "auto":
         color = "rgb" if any(header.colored for header in headers) else "grey"
     if image_size is None:
         return Target(headers[0].size, color, resize=False)
     size = (image_size, image_size) if np.ndim(image_size) == 0 else tuple(image_size)
-    return Target(tuple(map(int, size)), color, resize=True)
+    target = Target(tuple(map(int, size)), color, resize=True)
+    needed = math.prod(target.sample_shape)
+    if needed > LARGEST_IMAGE:
+        raise ValueError(
+            f"image_size={image_size!r} makes {needed / 2**30:,.3g} GiB of every file. Give a smaller one."
+        )
+    return target
 
 
 def target_like(sample_shape, resize):

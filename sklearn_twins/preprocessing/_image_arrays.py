@@ -1,9 +1,13 @@
 """X as an array of images, checked in the estimator's name -> a view of it with the channels first."""
 
 import numpy as np
+from scipy import sparse
 from sklearn.utils.validation import check_array, validate_data
 
+from ._containers import framed, opened
 from ._layout import channels_first, filled, find_layout, with_channels, words
+
+WANTED = "an array (n, height, width, channels), flat rows with sample_shape, or a sequence of paths"
 
 
 def open_array(X, owner, *, reset, sample_shape, channels, fitted):
@@ -33,12 +37,14 @@ def open_array(X, owner, *, reset, sample_shape, channels, fitted):
     ValueError
         If X does not hold images, or others than `fit` saw.
     """
-    X = gathered(X)
+    X = gathered(refuse_gaps(opened(X, "X", WANTED)))
     shape = None if sample_shape is None else with_channels(sample_shape, channels)
+    if X.ndim > 4:
+        raise ValueError(f"X has the shape {X.shape}, and images have 4 axes at most. Give {WANTED}.")
     if X.ndim not in (3, 4):
         return open_rows(X, owner, reset=reset, shape=fitted or shape, sample_shape=sample_shape, channels=channels)
     options = {"dtype": "numeric", "ensure_all_finite": False, "allow_nd": True, "ensure_2d": False, "copy": False}
-    array = check_array(X, **options, estimator=owner, input_name="X")
+    array = check_array(as_numbers(X), **options, estimator=owner, input_name="X")
     if X.ndim == 3:
         images = open_grey(array, channels)
     else:
@@ -53,11 +59,24 @@ def open_array(X, owner, *, reset, sample_shape, channels, fitted):
     if shape is not None and any(side not in (-1, has) for side, has in zip(shape, found, strict=True)):
         raise ValueError(f"X has images of {words(found)}, but sample_shape={sample_shape!r}. Make the two agree.")
     if 0 in found:
-        raise ValueError(f"X has images of {words(found)}, which hold no value.")
+        raise ValueError(f"X has images of {words(found)}, which hold no value. Give at least one pixel.")
     if reset:
         owner.n_features_in_ = height * width * depth
         owner.__dict__.pop("feature_names_in_", None)
     return images
+
+
+def refuse_gaps(X):
+    """Refuse containers whose gaps or zeros an image has no place for; anything else as it is."""
+    if sparse.issparse(X):
+        raise TypeError("Sparse data was passed for X, but images are dense. Give X.toarray().")
+    if isinstance(X, np.ma.MaskedArray) and np.ma.is_masked(X):
+        n = int(np.ma.count_masked(X))
+        raise ValueError(
+            f"X is a masked array with {n:,} values missing, and images have no gaps. Give X.filled(0), say."
+        )
+    framed(X, "X")
+    return X
 
 
 def gathered(X):
@@ -71,7 +90,10 @@ def gathered(X):
     if hasattr(X, "ndim") and not (X.ndim == 1 and X.dtype == object):
         return X
     if not isinstance(X, (list, tuple)) and not hasattr(X, "ndim"):
-        return np.asarray(X)
+        X = np.asarray(X)
+        if X.ndim == 0:
+            raise ValueError(f"X is a {type(X.item()).__name__}, which holds no images. Give {WANTED}.")
+        return X
     images = list(X)
     shapes = [getattr(image, "shape", None) for image in images]
     for i, shape in enumerate(shapes):
@@ -79,12 +101,40 @@ def gathered(X):
             raise ValueError(
                 f"X holds images of different shapes: X[0] has {shapes[0]}, X[{i}] has {shape}. Bring them to one."
             )
-    return np.asarray(images)
+    try:
+        return np.asarray(images)
+    except ValueError as error:
+        raise ValueError(f"X holds images of different shapes ({error}). Bring them to one.") from error
+
+
+def as_numbers(X):
+    """X, if it may hold numbers.
+
+    Raises
+    ------
+    ValueError
+        If it holds dates, or text that is no number.
+    """
+    dtype = getattr(X, "dtype", None)
+    if not isinstance(dtype, np.dtype) or dtype.kind in "biuf":
+        return X
+    if dtype.kind in "mM":
+        raise ValueError(f"X holds {dtype}, and images hold numbers. Give {WANTED}.")
+    try:
+        with np.errstate(over="ignore"):  # what is too large is refused as infinity is
+            return np.asarray(X).astype(np.float64)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ValueError(f"X holds {dtype}, and images hold numbers ({error}). Give {WANTED}.") from error
 
 
 def open_rows(X, owner, *, reset, shape, sample_shape, channels):
     """Images of flat rows."""
-    array = validate_data(owner, X, reset=reset, dtype="numeric", ensure_all_finite=False)
+    try:
+        array = validate_data(owner, as_numbers(X), reset=reset, dtype="numeric", ensure_all_finite=False)
+    except ValueError as error:
+        if "could not convert" not in str(error):
+            raise
+        raise ValueError(f"X holds text, and images hold numbers ({error}). Give {WANTED}.") from error
     if shape is None:
         raise ValueError(
             f"X has the shape {array.shape}: flat rows, whose images have no shape of their own. Give it, such as "

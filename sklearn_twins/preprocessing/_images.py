@@ -1,7 +1,7 @@
 """Images as samples: arrays, flat rows, memory maps and files, checked, with their channels' statistics learnt."""
 
 from functools import partial
-from numbers import Integral
+from numbers import Integral, Real
 
 import joblib
 import numpy as np
@@ -12,8 +12,9 @@ from .._components import Component, SampleSpec
 from ._decoding import ImageFiles, decode_all, scan
 from ._files import find_target, is_paths, target_like, to_paths
 from ._image_arrays import open_array, plain
-from ._intensities import check_range, count, find_range, intensities, is_bytes
-from ._mapped import MappedImages, mapping_of
+from ._intensities import BYTE_RANGE, check_range, count, find_range, intensities, is_bytes
+from ._layout import with_channels, words
+from ._mapped import MappedImages, check_mapping, copied
 from ._owner import share_names
 
 LEAST_MAPPED_BYTES = 2**28  # a smaller memory map is read like an array
@@ -145,8 +146,10 @@ class ImagePreprocessor(Component):
                 raise refused("sample_shape", "hold 2 or 3 positive integers, one of which may be -1", shape)
         if isinstance(size, (tuple, list)) and not (len(size) == 2 and all(map(is_side, size))):
             raise refused("image_size", "be a side, (height, width) or None", size)
-        if not isinstance(values, str) and not (len(values) == 2 and -np.inf < values[0] < values[1] < np.inf):
-            raise refused("value_range", "be 'auto' or (black, white) with black < white", values)
+        if not isinstance(values, str) and not is_range(values):
+            raise refused("value_range", "be 'auto' or (black, white), two numbers with black < white", values)
+        if self.n_jobs == 0:
+            raise refused("n_jobs", "be None for one thread, -1 for all cores, or a positive number", 0)
         return self
 
     def fit(self, X, y=None, *, owner=None):
@@ -199,10 +202,15 @@ class ImagePreprocessor(Component):
         owner = self if owner is None else owner
         if not is_paths(X):
             images = self._open(X, owner, reset=True)
-            self._learn(images, count(images, type(owner).__name__), None, owner)
+            self._learn(images, count(images), None, owner)
             return self._samples(images, owner)
         paths = to_paths(X)
+        if not isinstance(self.value_range, str) and tuple(self.value_range) != BYTE_RANGE:
+            raise refused(
+                "value_range", "be 'auto' where X holds paths, since files are decoded to bytes", self.value_range
+            )
         target = find_target(paths, self.image_size, self.color, self._n_threads)
+        self._check_shape(target)
         files = ImageFiles(paths, target, None, self._n_threads)
         keep = files.nbytes <= self.max_decoded_bytes
         files, statistics, images = scan(files, owner, keep=keep, skip=self.on_broken == "skip")
@@ -272,6 +280,16 @@ class ImagePreprocessor(Component):
         files, _, images = scan(files, self if owner is None else owner, keep=keep, skip=True)
         return images if keep else files
 
+    def _check_shape(self, target):
+        if self.sample_shape is None:
+            return
+        wanted, found = with_channels(self.sample_shape, self.channels), target.sample_shape
+        if any(side not in (-1, has) for side, has in zip(wanted, found, strict=True)):
+            raise ValueError(
+                f"X holds files of {words(found)}, but sample_shape={self.sample_shape!r}. Leave it None; files are "
+                "brought to image_size and color."
+            )
+
     @property
     def _n_threads(self):
         return joblib.effective_n_jobs(self.n_jobs or 1)
@@ -281,7 +299,10 @@ class ImagePreprocessor(Component):
         images = open_array(
             X, owner, reset=reset, sample_shape=self.sample_shape, channels=self.channels, fitted=fitted
         )
-        return MappedImages(images) if images.nbytes >= LEAST_MAPPED_BYTES and mapping_of(images) else plain(images)
+        mapping = check_mapping(images)
+        if mapping is None:
+            return plain(images)
+        return MappedImages(images) if images.nbytes >= LEAST_MAPPED_BYTES else plain(copied(images))
 
     def _learn(self, images, statistics, target, owner):
         _, depth, height, width = images.shape
@@ -296,7 +317,7 @@ class ImagePreprocessor(Component):
         check_range(images, self.value_range_, name)
         if is_bytes(images.dtype, self.value_range_):
             return images
-        convert = partial(intensities, value_range=self.value_range_, name=name)
+        convert = partial(intensities, value_range=self.value_range_)
         return images.converted(convert, np.float32) if isinstance(images, MappedImages) else convert(images)
 
     def __sklearn_tags__(self):
@@ -308,6 +329,14 @@ class ImagePreprocessor(Component):
 def is_side(side):
     """Whether something is a positive integer."""
     return isinstance(side, Integral) and side >= 1
+
+
+def is_range(values):
+    """Whether something is a pair of numbers, black and white, that are neither equal nor nearly so."""
+    if len(values) != 2 or not all(isinstance(value, Real) for value in values):
+        return False
+    black, white = values
+    return bool(-np.inf < black < white < np.inf) and white - black >= np.finfo(np.float32).tiny
 
 
 def refused(parameter, must, value):

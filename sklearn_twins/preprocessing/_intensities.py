@@ -6,6 +6,8 @@ from sklearn.utils import assert_all_finite
 BYTE_RANGE = (0.0, 255.0)
 BLOCK_VALUES = 2**22  # read at a time: 32 MiB in float64
 MAX_COUNTED = 10_000  # images of bytes, whose statistics need no more
+LARGEST = 1e150  # value whose square is a number
+FARTHEST = 1e6  # intensity from black; squares of it, and of what layers make of it, are far from float32's end
 LOOKED_AT = 256  # images whose range is compared with that of `fit`
 
 
@@ -44,6 +46,10 @@ class Statistics:
             Finite.
         """
         self.low, self.high = min(self.low, float(images.min())), max(self.high, float(images.max()))
+        if max(self.high, -self.low) > LARGEST:
+            what = f"Input X has values of {max(self.high, -self.low):.3g}, whose squares are too large for float64"
+            row = np.abs(images).reshape(len(images), -1).max(axis=1).argmax()
+            raise UnfitImage(what, "Divide X by a large number first.", int(row))
         values = images.astype(np.float64)
         n = values.size // values.shape[1]
         mean = values.mean(axis=(0, 2, 3))
@@ -61,15 +67,13 @@ class Statistics:
         return np.sqrt(self.m2 / self.n)
 
 
-def count(images, name):
+def count(images):
     """Statistics of images: of 10,000 evenly spaced ones if they are bytes, else of all.
 
     Parameters
     ----------
     images : ndarray or lazy images of shape (n, channels, height, width)
         As they came.
-    name : str
-        Of the estimator in whose name infinity and NaN are refused.
 
     Returns
     -------
@@ -81,15 +85,81 @@ def count(images, name):
         parts = [chosen[rows] for rows in blocks(np.broadcast_to(0, (MAX_COUNTED, *images.shape[1:])))]
     else:
         parts = blocks(images)
+    rows = np.arange(n)
     for part in parts:
-        statistics.add(finite(images[part], name))
+        try:
+            statistics.add(finite(images[part]))
+        except UnfitImage as error:
+            raise error.at(rows[part]) from None
     return statistics
 
 
-def finite(images, name):
-    """Refuse infinity and NaN, in scikit-learn's words."""
-    assert_all_finite(images, estimator_name=name, input_name="X")
+class UnfitImage(ValueError):
+    """An image that no network can use.
+
+    Parameters
+    ----------
+    what : str
+        What is wrong with it.
+    remedy : str
+        What helps.
+    row : int
+        Which of X it is.
+    """
+
+    def __init__(self, what, remedy, row):
+        super().__init__(f"{what}, in X[{row}]. {remedy}")
+        self.what, self.remedy, self.row = what, remedy, row
+
+    def at(self, rows, where=""):
+        """The same error, where images are some rows of X only: which these are, and of which file."""
+        return UnfitImage(self.what + where, self.remedy, int(rows[self.row]))
+
+
+def finite(images):
+    """Refuse infinity and NaN, in scikit-learn's words, and say where they are.
+
+    Parameters
+    ----------
+    images : ndarray of shape (rows, channels, height, width)
+        All of X, or some.
+
+    Returns
+    -------
+    images : ndarray
+        As they came.
+    """
+    try:
+        with np.errstate(over="ignore", invalid="ignore"):  # of the sum that is tried first
+            assert_all_finite(images)
+    except ValueError as error:
+        what = str(error).split("\n")[0].removesuffix(".").replace("Input", "Input X", 1)
+        remedy = "Images have no missing values; leave such an image out, or fill it."
+        row = (~np.isfinite(images).reshape(len(images), -1).all(axis=1)).argmax()
+        raise UnfitImage(what, remedy, int(row)) from None
     return images
+
+
+def within_reach(samples):
+    """Refuse intensities with which float32 arithmetic would overflow sooner or later.
+
+    Parameters
+    ----------
+    samples : ndarray of shape (rows, channels, height, width), float32
+        Where 0 is black and 1 is white.
+
+    Returns
+    -------
+    samples : ndarray
+        As they came.
+    """
+    high = max(samples.max(initial=0), -samples.min(initial=0))
+    if high > FARTHEST:
+        rows = np.abs(samples).reshape(len(samples), -1).max(axis=1)
+        remedy = "Bring X to one range, or say which it is: preprocessor__value_range=(black, white)."
+        what = f"Input X has intensities of {high:.3g}, where 0 is black and 1 is white, which is too far from both"
+        raise UnfitImage(what, remedy, int(rows.argmax()))
+    return samples
 
 
 def find_range(value_range, dtype, statistics):
@@ -120,7 +190,7 @@ def find_range(value_range, dtype, statistics):
     return (statistics.low, statistics.high if statistics.high > statistics.low else statistics.low + 1.0)
 
 
-def intensities(images, value_range, name):
+def intensities(images, value_range):
     """Values -> float32 intensities; float64 arithmetic, for values far from 0.
 
     Parameters
@@ -129,8 +199,6 @@ def intensities(images, value_range, name):
         As they came.
     value_range : pair of float
         What is black and what is white.
-    name : str
-        Of the estimator in whose name infinity and NaN are refused.
 
     Returns
     -------
@@ -138,14 +206,14 @@ def intensities(images, value_range, name):
         Not clipped to [0, 1].
     """
     low, high = value_range
-    finite(images, name)
+    finite(images)
     if images.dtype == np.float32 and (low, high) == (0.0, 1.0):
-        return images
+        return within_reach(images)
     samples = np.empty_like(images, dtype=np.float32, subok=False)
     with np.errstate(over="ignore"):  # what overflows is refused below
         for rows in blocks(images):
             samples[rows] = (images[rows].astype(np.float64) - low) / (high - low)
-    return finite(samples, name)
+    return within_reach(finite(samples))
 
 
 def check_range(images, value_range, name):

@@ -7,7 +7,7 @@ import numpy as np
 from ._dates import date_part, dates, durations, varying_parts
 from ._reading import named
 from ._scaling import LEVELS, apply_ranks, learn_ranks, quantiles, robust_scale, soft_clip, standardize
-from ._values import numbers, presence
+from ._values import as_float64, numbers, presence
 
 DECODERS = {"number": numbers, "date": dates, "duration": durations, "empty": presence}
 CELLS_AT_A_TIME = 2**17  # a megabyte: arithmetic within the cache, without fresh memory for each of its steps
@@ -54,12 +54,12 @@ class NumberColumns:
         plain = [p for p, (j, _) in enumerate(self.parts) if self.kinds[j] == "number"]
         matrix = table.matrix([self.parts[p][0] for p in plain], rows) if plain else None
         if matrix is not None and len(plain) == len(self.parts):
-            out = matrix.astype(np.float64, copy=False)
+            out = as_float64(matrix)
         else:
             out = np.empty((len(range(*rows.indices(len(table)))), len(self.parts)))
             one_by_one = range(len(self.parts))
             if matrix is not None:
-                out[:, plain] = matrix
+                out[:, plain] = as_float64(matrix)
                 one_by_one = sorted(set(one_by_one) - set(plain))
             for j, group in itertools.groupby(one_by_one, key=lambda p: self.parts[p][0]):
                 with named(table, j):

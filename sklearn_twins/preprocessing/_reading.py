@@ -8,6 +8,8 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils.validation import validate_data
 
+from ._containers import framed, opened
+from ._mapped import check_mapping
 from ._values import kind_of_type, kind_of_values
 
 # A block in float64, with what its arithmetic needs, takes some seven times its part of the float32 samples: a
@@ -227,9 +229,8 @@ def read(X, owner, *, reset, max_dense_bytes):
         raise TypeError(
             "X is a frame of dask, whose rows are not there yet; give X.compute(), or its partitions in turn."
         )
-    frame = nw.from_native(X, pass_through=True)
-    if isinstance(frame, nw.LazyFrame):
-        raise TypeError(f"X is a {type(X).__name__}, whose rows are not there yet; give X.collect().")
+    X = opened(X, "X", "a data frame, an array or a list of rows")
+    frame = framed(X, "X")
     least = 2 if reset else 1
     if isinstance(frame, nw.DataFrame):
         validate_data(owner, X, reset=reset, skip_check_array=True)
@@ -242,6 +243,12 @@ def read(X, owner, *, reset, max_dense_bytes):
             check_dense_size(X.shape, max_dense_bytes)
     elif not hasattr(X, "dtype") and not hasattr(X, "__array__"):
         X = as_objects(X)
+    if getattr(X, "ndim", 0) > 2:
+        raise ValueError(
+            f"Found array with dim {X.ndim}, while dim <= 2 is required by {type(owner).__name__}. X has the shape "
+            f"{X.shape}; give X.reshape(len(X), -1), or, if these are images, set modality='image'."
+        )
+    check_mapping(X)
     X = validate_data(
         owner,
         X,
@@ -259,8 +266,8 @@ def as_objects(X):
     """A list of rows as an array of its objects, if NumPy would make strings or times of all of them."""
     try:
         array = np.asarray(X)
-    except ValueError:
-        return X  # rows of different lengths: scikit-learn says it
+    except ValueError as error:
+        raise ValueError(f"X holds rows of different lengths ({error}). Give every row all of the columns.") from error
     return np.asarray(X, dtype=object) if array.dtype.kind in "USMm" and array.ndim == 2 else array
 
 

@@ -293,7 +293,7 @@ def column_indices(features, table):
         raise ValueError(f"{what} must hold names of columns, their indices, or a mask.")
     if given.dtype.kind == "b":
         if len(given) != n_columns:
-            raise ValueError(f"{what} is a mask of {len(given)} columns, but X has {n_columns}.")
+            raise ValueError(f"{what} is a mask of {len(given)} columns, but X has {n_columns}. Give one of all.")
         return set(np.flatnonzero(given).tolist())
     if given.dtype.kind in "iu":
         if given.min() < -n_columns or given.max() >= n_columns:

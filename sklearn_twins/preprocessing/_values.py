@@ -14,6 +14,8 @@ def is_missing(value):
     """Whether a single value stands for nothing: None, NaN, NaT or pandas' NA."""
     if value is None or type(value).__name__ == "NAType":
         return True
+    if type(value).__name__ == "Decimal":
+        return value.is_nan()  # a signalling one cannot be compared
     return isinstance(value, (*DATES, *DURATIONS, Number)) and bool(value != value)
 
 
@@ -86,12 +88,13 @@ def numbers(values):
         If a value is no number.
     """
     if isinstance(values, np.ndarray) and values.dtype.kind in "fiub":
-        return values.astype(np.float64, copy=False)
+        return as_float64(values)
     if isinstance(values, np.ndarray) and values.dtype.kind in "mM":
-        raise ValueError(f"it holds {values.dtype}, and held numbers in fit")
+        raise ValueError(f"it holds {values.dtype}, and held numbers in fit; make it a number, or leave it out")
     values = as_list(values)
     try:
-        array = np.array(values, dtype=np.float64)
+        with np.errstate(over="ignore"):
+            array = np.array(values, dtype=np.float64)
         if array.ndim == 1:  # lists as values make a matrix
             return array
     except (TypeError, ValueError, OverflowError):
@@ -99,9 +102,16 @@ def numbers(values):
     return np.array([np.nan if is_missing(value) else _number(value) for value in values], dtype=np.float64)
 
 
+def as_float64(array):
+    """Numbers as float64; those that only a longer type holds become infinity, and are refused as that."""
+    with np.errstate(over="ignore"):
+        return array.astype(np.float64, copy=False)
+
+
 def _number(value):
     try:
-        return float(value)
+        with np.errstate(over="ignore"):
+            return float(value)
     except OverflowError:
         return np.inf  # an int too large for float64, which is refused as infinity is
     except (TypeError, ValueError) as error:

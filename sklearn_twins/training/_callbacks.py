@@ -1,12 +1,24 @@
 """What happens around epochs: the learning rate, a line or a bar of progress, a snapshot, the caller's hooks."""
 
+import inspect
 import time
 
-from skorch.callbacks import Callback, LRScheduler, ParamMapper
+from skorch.callbacks import (
+    BatchScoring,
+    Callback,
+    EpochScoring,
+    InputShapeSetter,
+    LRScheduler,
+    ParamMapper,
+    PassthroughScoring,
+)
 
 from .._arrays import copy_tensors
+from .._components import progress_bar
 from ._net import StopTraining
 from ._optimizers import set_rate
+
+RECORDING = (BatchScoring, EpochScoring, PassthroughScoring)  # which say of a figure whether it is the best so far
 
 
 class LearningRate(Callback):
@@ -164,9 +176,7 @@ class Bar(Progress):
     """Show a bar over the epochs, with the time left."""
 
     def on_train_begin(self, net, **kwargs):
-        from tqdm.auto import tqdm
-
-        self.bar = tqdm(initial=self.first, total=self.last, unit="epoch")
+        self.bar = progress_bar(initial=self.first, total=self.last, unit="epoch")
 
     def on_epoch_end(self, net, **kwargs):
         self.bar.set_postfix_str(describe(net.history[-1]), refresh=False)
@@ -190,19 +200,24 @@ def reaches_into_steps(callbacks):
     return False
 
 
-def check_callbacks(callbacks):
+def check_callbacks(callbacks, validated=True):
     """Refuse what skorch's loop could not call.
 
     Parameters
     ----------
     callbacks : list or None
         As the user gave them.
+    validated : bool, default=True
+        Whether rows are held out.
 
     Raises
     ------
     TypeError
         If an item is neither a skorch callback nor a (name, callback) pair.
+    ValueError
+        If two have one name, or one waits for a figure that is not there.
     """
+    kinds = []
     for item in callbacks or []:
         callback = item[1] if isinstance(item, (tuple, list)) and len(item) == 2 else item
         kind = callback if isinstance(callback, type) else type(callback)
@@ -210,3 +225,43 @@ def check_callbacks(callbacks):
             raise TypeError(f"callbacks must not set the learning rate; use lr_schedule. Got {item!r}.")
         if not issubclass(kind, Callback):
             raise TypeError(f"callbacks must hold skorch callbacks or (name, callback) pairs. Got {item!r}.")
+        if callback is not item and not isinstance(item[0], str):
+            raise TypeError(f"callbacks must hold pairs whose first is a name. Got {item!r}.")
+        if issubclass(kind, InputShapeSetter):
+            raise TypeError(f"callbacks must not set the network's shapes, which fit finds. Got {item!r}.")
+        kinds.append((callback, kind))
+    names = [item[0] for item in callbacks or [] if isinstance(item, (tuple, list))]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(f"callbacks must have names of their own. Got {', '.join(map(repr, twice))} more than once.")
+    recorded = any(issubclass(kind, RECORDING) or not kind.__module__.startswith("skorch.") for _, kind in kinds)
+    for callback, kind in kinds:
+        check_monitor(callback, kind, validated, recorded)
+
+
+def check_monitor(callback, kind, validated, recorded):
+    """Refuse a callback that waits for a figure which no epoch will have.
+
+    Parameters
+    ----------
+    callback, kind : Callback, type
+        It, or its class, and its class.
+    validated : bool
+        Whether there is a validation loss.
+    recorded : bool
+        Whether another callback may record which figures are the best so far.
+    """
+    by_default = inspect.signature(kind).parameters.get("monitor")
+    monitor = getattr(callback, "monitor", getattr(by_default, "default", None))
+    if not isinstance(monitor, str):
+        return
+    if monitor.startswith("valid_") and not validated:
+        raise ValueError(
+            f"callbacks has {callback!r}, whose monitor={monitor!r} needs rows that are held out. Set "
+            "early_stopping=True, or monitor='train_loss'."
+        )
+    if monitor.endswith("_best") and not recorded:
+        raise ValueError(
+            f"callbacks has {callback!r}, whose monitor={monitor!r} nothing records. Give monitor=None, or a function "
+            "of the net; or put skorch's PassthroughScoring of that figure before it."
+        )

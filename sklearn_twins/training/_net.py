@@ -13,6 +13,51 @@ from ._capture import RecordedStep, RecordingError
 from ._optimizers import make_optimizer, make_recordable
 
 
+def check_view(view, x, autocast):
+    """Refuse what an augmentation returned if the networks cannot take it.
+
+    Parameters
+    ----------
+    view : Tensor of shape (batch, *sample_shape)
+        Or whatever it is.
+    x : Tensor of shape (batch, *sample_shape)
+        What the view was made of.
+    autocast : torch.dtype or None
+        Type of the products.
+    """
+    tensor = isinstance(view, torch.Tensor)
+    fits = tensor and view.shape == x.shape and view.device == x.device
+    if not fits or not view.is_floating_point() or (autocast is None and view.dtype != torch.float32):
+        got = f"{tuple(view.shape)}, {view.dtype} on {view.device}" if tensor else type(view).__name__
+        raise TypeError(
+            f"augmentation must return a tensor of its input's shape {tuple(x.shape)}, of float32 on {x.device}. "
+            f"Got {got}."
+        )
+
+
+def check_loss(loss, objective, z_a):
+    """Refuse what an objective returned if training cannot go down it; the loss.
+
+    Parameters
+    ----------
+    loss : Tensor
+        Or whatever it is.
+    objective : callable
+        What returned it.
+    z_a : Tensor of shape (batch, projection_dim)
+        A projection that it was given.
+    """
+    if not isinstance(loss, torch.Tensor) or loss.dim() != 0:
+        shape = tuple(loss.shape) if isinstance(loss, torch.Tensor) else type(loss).__name__
+        raise TypeError(f"objective={objective!r} must return a scalar tensor. Got {shape}.")
+    if not loss.is_floating_point() or loss.device != z_a.device or (z_a.requires_grad and not loss.requires_grad):
+        raise TypeError(
+            f"objective={objective!r} must return a float on {z_a.device} that depends on the projections by torch's "
+            f"operations, none of them detached. Got {loss!r}."
+        )
+    return loss
+
+
 class StopTraining(Exception):
     """A callback wants no further epoch."""
 
@@ -119,11 +164,9 @@ class TwinsNet(NeuralNet):
         the share of this one, and what is returned that of all.
         """
         x_a, x_b = self.make_views(x, self.donors, generator)
-        for view in (x_a, x_b):
-            if not isinstance(view, torch.Tensor) or view.shape != x.shape:
-                got = getattr(view, "shape", type(view).__name__)
-                raise TypeError(f"augmentation must return a tensor of its input's shape {tuple(x.shape)}. Got {got}.")
         autocast, ranks = self.plan.autocast, self.plan.ranks
+        for view in (x_a, x_b):
+            check_view(view, x, autocast)
         with ranks.joint_statistics(), torch.autocast(x.device.type, dtype=autocast, enabled=autocast is not None):
             z_a, z_b = self.project(x_a), self.project(x_b)
             if self.mix is None:
@@ -140,11 +183,7 @@ class TwinsNet(NeuralNet):
         if hasattr(objective, "terms"):
             terms = (objective.terms if self.mix is None else objective.mixed_terms)(*projections)
             return sum(terms.values()), terms
-        loss = objective(*projections)
-        if not isinstance(loss, torch.Tensor) or loss.dim() != 0:
-            shape = tuple(loss.shape) if isinstance(loss, torch.Tensor) else type(loss).__name__
-            raise TypeError(f"objective={self.objective!r} must return a scalar tensor. Got {shape}.")
-        return loss, {}
+        return check_loss(objective(*projections), objective, projections[0]), {}
 
     def whole_step(self, x):
         """All of a training step, with nothing in it that Python has to know.  # returns (1 + terms,)"""

@@ -1,5 +1,6 @@
 """Images in every form an array has: the same samples, bytes kept and not copied, and refusals that name the remedy."""
 
+import os
 import pickle
 
 import joblib
@@ -149,7 +150,7 @@ REFUSED = {
     "layout": (pixels(5, 3, 9, 3), {}, "preprocessor__channels='last' or 'first'"),
     "one colour image": (X[0], {}, "Give X[None] for the one, X[..., None] for the others"),
     "one dimension": (np.zeros(5), {}, "Expected 2D array"),
-    "five dimensions": (np.zeros((2, 2, 2, 2, 3)), {}, "dim 5"),
+    "five dimensions": (np.zeros((2, 2, 2, 2, 3)), {}, "(2, 2, 2, 2, 3)"),
     "another shape than said": (
         X,
         {"sample_shape": (9, 8, 3)},
@@ -251,12 +252,17 @@ def test_mapped_images_are_read_when_needed(mapped, form):
         np.testing.assert_array_equal(samples[np.array([11, 0, 11])], expected[[11, 0, 11]])
 
 
-def test_a_small_map_is_an_array(tmp_path):
+def test_a_small_map_is_read_once(tmp_path):
+    """What becomes of its file does not matter then."""
     path = tmp_path / "images.npy"
     np.save(path, X)
     given = np.load(path, mmap_mode="r")
     samples = ImagePreprocessor().fit_transform(given)
-    assert isinstance(samples, np.ndarray) and np.shares_memory(samples, given)
+    assert isinstance(samples, np.ndarray) and not np.shares_memory(samples, given)
+    os.truncate(path, 100)
+    np.testing.assert_array_equal(samples, np.array(X).transpose(0, 3, 1, 2))
+    with pytest.raises(ValueError, match=r"images\.npy', of which only 100 of .* bytes are left"):
+        ImagePreprocessor().fit(given)
 
 
 def test_bad_values_of_a_map_are_found_in_fit(mapped):

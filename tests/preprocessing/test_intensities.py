@@ -16,7 +16,7 @@ def images(dtype=np.uint8, n=50, channels=3, high=256):
 def test_statistics_are_those_of_all_images(monkeypatch, dtype, block_values):
     monkeypatch.setattr(module, "BLOCK_VALUES", block_values)
     X = images(dtype)
-    found, values = count(X, "Embedder"), X.astype(np.float64)
+    found, values = count(X), X.astype(np.float64)
     np.testing.assert_allclose(found.mean, values.mean(axis=(0, 2, 3)), rtol=1e-12)
     np.testing.assert_allclose(found.std, values.std(axis=(0, 2, 3)), rtol=1e-12)
     assert (found.low, found.high) == (values.min(), values.max())
@@ -24,7 +24,7 @@ def test_statistics_are_those_of_all_images(monkeypatch, dtype, block_values):
 
 def test_statistics_far_from_zero():
     X = 1e6 + np.random.default_rng(0).normal(size=(300, 1, 8, 8))
-    found = count(X, "Embedder")
+    found = count(X)
     np.testing.assert_allclose([found.mean[0], found.std[0]], [X.mean(), X.std()], rtol=1e-12)
 
 
@@ -32,8 +32,8 @@ def test_many_images_of_bytes_are_sampled_evenly(monkeypatch):
     monkeypatch.setattr(module, "MAX_COUNTED", 10)
     X = np.zeros((91, 1, 1, 1), dtype=np.uint8)
     X[::10] = 100  # the ten that are looked at
-    assert count(X, "Embedder").mean == 100
-    assert count(X.astype(np.float32), "Embedder").mean == pytest.approx(1000 / 91)
+    assert count(X).mean == 100
+    assert count(X.astype(np.float32)).mean == pytest.approx(1000 / 91)
 
 
 @pytest.mark.parametrize(
@@ -50,13 +50,13 @@ def test_many_images_of_bytes_are_sampled_evenly(monkeypatch):
     ],
 )
 def test_ranges(value_range, X, expected):
-    found = find_range(value_range, X.dtype, count(X, "Embedder"))
+    found = find_range(value_range, X.dtype, count(X))
     assert found == (expected or (X.min(), X.max()))
 
 
 def test_intensities():
     X = np.array([[[[0.0, 5.0], [10.0, 20.0]]]])
-    found = intensities(X, (0.0, 10.0), "Embedder")
+    found = intensities(X, (0.0, 10.0))
     assert found.dtype == np.float32
     np.testing.assert_array_equal(found, [[[[0.0, 0.5], [1.0, 2.0]]]])
 
@@ -64,13 +64,13 @@ def test_intensities():
 def test_intensities_far_from_zero_are_exact():
     """float32 alone would be off by a hundredth."""
     fractions = np.random.default_rng(0).random((20, 1, 3, 3))
-    found = intensities(1e6 + fractions, (1e6, 1e6 + 1), "Embedder")
+    found = intensities(1e6 + fractions, (1e6, 1e6 + 1))
     np.testing.assert_allclose(found, fractions, atol=1e-6)
 
 
 def test_intensities_as_they_are_are_not_copied():
     X = np.random.default_rng(0).random((4, 1, 3, 3), dtype=np.float32)
-    assert intensities(X, (0.0, 1.0), "Embedder") is X
+    assert intensities(X, (0.0, 1.0)) is X
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
@@ -78,7 +78,7 @@ def test_intensities_as_they_are_are_not_copied():
 def test_what_is_not_finite_is_refused(value, dtype):
     X = images(dtype)
     X[-1, 0, 0, 0] = value
-    for call in (lambda: count(X, "Embedder"), lambda: intensities(X, (0.0, 1.0), "Embedder")):
+    for call in (lambda: count(X), lambda: intensities(X, (0.0, 1.0))):
         with pytest.raises(ValueError, match=r"Input X contains (NaN|infinity)"):
             call()
 
@@ -86,7 +86,7 @@ def test_what_is_not_finite_is_refused(value, dtype):
 def test_what_overflows_float32_is_refused():
     X = np.full((2, 1, 2, 2), 1e39)
     with pytest.raises(ValueError, match="infinity"):
-        intensities(X, (0.0, 1.0), "Embedder")
+        intensities(X, (0.0, 1.0))
 
 
 def test_bytes_stay_bytes_only_in_their_own_range():

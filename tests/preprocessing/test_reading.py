@@ -147,7 +147,7 @@ def test_columns_and_rows_go_by_place_whatever_they_are_called(X, names):
 
 
 def test_two_columns_of_one_name():
-    with pytest.raises(ValueError, match="unique column names"):
+    with pytest.raises(ValueError, match="several columns named 'a'"):
         table(FRAME.set_axis(["a", *"abcde"], axis=1))
 
 

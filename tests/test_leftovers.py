@@ -1,0 +1,145 @@
+"""No thread, no open file and no map is left behind, however a fit or a transform ends."""
+
+import gc
+import os
+import sys
+import threading
+import warnings
+
+import numpy as np
+import pytest
+from PIL import Image
+from skorch.callbacks import Callback
+
+from sklearn_twins.networks import ConvNetEncoder
+from sklearn_twins.preprocessing import ImagePreprocessor, _images
+
+pytestmark = [
+    pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc"),
+    pytest.mark.usefixtures("one_thread"),
+]
+SLOW = pytest.mark.slow
+images = np.random.default_rng(0).integers(0, 256, size=(24, 8, 8, 3), dtype=np.uint8)
+
+
+def held():
+    """Threads of Python's, files, and maps of files that this process has; the lists themselves are closed."""
+    files = []
+    for number in os.listdir("/proc/self/fd"):
+        try:
+            files.append(os.readlink(f"/proc/self/fd/{number}"))
+        except OSError:  # that of the list itself
+            pass
+    with open("/proc/self/maps", encoding="utf-8") as maps:
+        mapped = {line.split(maxsplit=5)[5].strip() for line in maps if line.count(" ") > 5 and "/" in line}
+    threads = [thread.name for thread in threading.enumerate()]
+    libraries = (".so", ".so.")
+    return sorted(threads), sorted(files), sorted(name for name in mapped if not any(s in name for s in libraries))
+
+
+class Trip(Callback):
+    """Raises an error in the middle of the second epoch."""
+
+    def __init__(self, error):
+        self.error, self.n = error, 0
+
+    def on_batch_end(self, net, **kwargs):
+        self.n += 1
+        if self.n == 6:
+            raise self.error
+
+
+def check_held(before):
+    """Nothing more is held than before; what only the garbage collector finds may have waited for it."""
+    if held() != before:
+        gc.collect()
+        check_held(before)
+
+
+@pytest.fixture
+def files(tmp_path):
+    paths = [tmp_path / f"{i}.png" for i in range(len(images))]
+    for path, image in zip(paths, images, strict=True):
+        Image.fromarray(image).save(path)
+    return paths
+
+
+@pytest.fixture
+def mapped(tmp_path, monkeypatch):
+    """A map that stays on disk, as large ones do."""
+    monkeypatch.setattr(_images, "LEAST_MAPPED_BYTES", 0)
+    np.save(tmp_path / "images.npy", images)
+    return np.load(tmp_path / "images.npy", mmap_mode="r")
+
+
+@pytest.fixture
+def sources(files, mapped):
+    """What samples are made of -> X, and parameters."""
+    of_images = {"modality": "image", "encoder": ConvNetEncoder(widths=(8,)), "batch_size": 6}
+    lazy = ImagePreprocessor(max_decoded_bytes=0, n_jobs=3)
+    return {
+        "table": (np.random.default_rng(1).normal(size=(24, 5)), {"batch_size": 6}),
+        "table, host": (np.random.default_rng(1).normal(size=(24, 5)), {"batch_size": 6, "storage": "host"}),
+        "images": (images, of_images),
+        "images, host": (images, {**of_images, "storage": "host"}),
+        "files, decoded": (files, {**of_images, "preprocessor": ImagePreprocessor(n_jobs=3)}),
+        "files": (files, {**of_images, "preprocessor": lazy, "early_stopping": True}),
+        "files, device": (files, {**of_images, "preprocessor": lazy, "storage": "device"}),
+        "map": (mapped, of_images),
+        "map, device": (mapped, {**of_images, "storage": "device"}),
+    }
+
+
+NAMES = [f"{what}{where}" for what in ("table", "images") for where in ("", ", host")]
+NAMES += ["files, decoded", "files", "files, device", "map", "map, device"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("verbose", [0, pytest.param(2, marks=SLOW)])
+def test_nothing_is_left(make, sources, name, verbose):
+    X, params = sources[name]
+    make(verbose=verbose, **params).fit(X).transform(X)  # what is loaded or made once a process
+    before = held()
+    embedder = make(verbose=verbose, **params).fit(X)
+    embedder.transform(X)
+    embedder.partial_fit(X)
+    del embedder
+    check_held(before)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("error", [KeyboardInterrupt, *(pytest.param(e, marks=SLOW) for e in (OSError, SystemExit))])
+def test_nothing_is_left_by_an_error(make, sources, name, error):
+    X, params = sources[name]
+    make(**params).fit(X).transform(X)
+    before = held()
+    with pytest.raises(error) as caught:
+        make(callbacks=[Trip(error)], **params).fit(X)
+    assert [thread.name for thread in threading.enumerate()] == before[0], "even as long as the error is kept"
+    del caught
+    check_held(before)
+
+
+def test_nothing_is_left_by_a_broken_file(make, sources, files):
+    X, params = sources["files"]
+    embedder = make(**params).fit(X)
+    embedder.transform(X)
+    before = held()
+    files[7].write_bytes(b"nothing")
+    for call in (embedder.transform, make(**params).fit, embedder.partial_fit):
+        with pytest.raises(ValueError, match=r"X\[7\]=.*cannot be decoded"):
+            call(X)
+    check_held(before)
+
+
+def test_nothing_is_left_by_what_is_skipped(make, sources, files):
+    X, params = sources["files"]
+    params = {**params, "preprocessor": ImagePreprocessor(on_broken="skip", max_decoded_bytes=0)}
+    files[7].write_bytes(b"nothing")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        embedder = make(**params).fit(X)
+        embedder.transform(X)
+        before = held()
+        make(**params).fit(X).transform(X)
+    check_held(before)
