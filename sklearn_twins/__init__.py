@@ -4,13 +4,21 @@ from importlib import import_module
 
 from ._components import Component, SampleSpec
 from ._embedder import BarlowTwinsEmbedder
-from ._exceptions import CollapseWarning
+from ._exceptions import CollapseWarning, OtherVersionWarning, UnreadableFileError
 
 __version__ = "0.1.0.dev0"
 
 ROOMS = ("augmentations", "metrics", "model_selection", "networks", "objectives", "preprocessing")
 
-__all__ = ["BarlowTwinsEmbedder", "CollapseWarning", "Component", "SampleSpec", *ROOMS]
+__all__ = [
+    "BarlowTwinsEmbedder",
+    "CollapseWarning",
+    "Component",
+    "OtherVersionWarning",
+    "SampleSpec",
+    "UnreadableFileError",
+    *ROOMS,
+]
 
 
 def __getattr__(name):

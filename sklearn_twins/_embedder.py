@@ -7,14 +7,14 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from ._blocks import is_collection, transform_blocks
+from ._files import FilesMixin
 from ._label_free import LabelFreeMixin
 from ._modalities import MODALITIES, ROLES, input_tags, unfold
-from ._persistence import StateMixin
 from ._progress import CallbackSupportMixin
 
 
 class BarlowTwinsEmbedder(
-    CallbackSupportMixin, LabelFreeMixin, StateMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+    CallbackSupportMixin, LabelFreeMixin, FilesMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
 ):
     """Learn features of unlabelled rows by Barlow Twins self-supervision.
 

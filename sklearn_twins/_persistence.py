@@ -1,12 +1,16 @@
 """A fitted encoder as NumPy arrays and the recipe that rebuilds it: free of devices and of torch's pickles."""
 
 import copy
-from dataclasses import dataclass
+import warnings
+from dataclasses import dataclass, replace
 
-from ._components import Component, SampleSpec
+from ._components import Component, SampleSpec, is_module
+from ._exceptions import OtherVersionWarning
 
 # What a fit leaves on an embedder beside the public attributes, which end in an underscore.
 PRIVATE_STATE = ("_circumstances", "_n_features_out", "_n_streamed", "_output", "_recipe", "_training_state")
+
+STAMP = "_sklearn_twins_version"  # in a fitted embedder's pickled state: scikit-learn stamps its own estimators only
 
 
 def fitted_state(embedder):
@@ -67,23 +71,43 @@ class StateMixin:
         return freeze(super().__getstate__())
 
     def __setstate__(self, state):
+        state = dict(state)
+        check_version(type(self).__name__, state.pop(STAMP, None))
         super().__setstate__(thaw(state))
 
 
 def freeze(state):
     """An estimator's state with the encoder as arrays; an encoder of the user's own stays a module, on the CPU."""
+    state = {name: on_cpu(value) if is_module(value) else value for name, value in state.items()}
     if "encoder_" not in state:
         return state
+    from . import __version__
     from ._arrays import to_arrays
     from .networks import ReadyEncoder
 
-    state = dict(state)
-    encoder = state["encoder_"]
-    if isinstance(state["_recipe"].encoder, ReadyEncoder):
+    encoder, recipe = state["encoder_"], state["_recipe"]
+    if isinstance(recipe.encoder, ReadyEncoder):
         state["encoder_"] = copy.deepcopy(encoder).cpu()
+        if is_module(recipe.encoder.source):
+            state["_recipe"] = replace(recipe, encoder=ReadyEncoder(on_cpu(recipe.encoder.source)))
     else:
         state["encoder_"] = to_arrays(dict(encoder.state_dict()))
-    return state
+    return {**state, STAMP: __version__}
+
+
+def on_cpu(module):
+    """A module if all its tensors are on the CPU, else a copy of it that is there."""
+    tensors = (*module.parameters(), *module.buffers())
+    return module if all(tensor.device.type == "cpu" for tensor in tensors) else copy.deepcopy(module).cpu()
+
+
+def check_version(name, version):
+    """Warn of a state that another version of the package has left."""
+    from . import __version__
+
+    if version is not None and version != __version__:
+        warning = OtherVersionWarning(estimator_name=name, current_version=__version__, original_version=version)
+        warnings.warn(warning, stacklevel=3)
 
 
 def thaw(state):

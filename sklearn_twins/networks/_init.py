@@ -1,11 +1,30 @@
 """Initial weights from one explicit generator: torch's own rules, without its global one."""
 
+import contextlib
 import math
+from contextvars import ContextVar
 
 import torch
 from torch import nn
 
 WEIGHTED = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
+
+_skeletons = ContextVar("skeletons", default=False)
+
+
+@contextlib.contextmanager
+def skeletons():
+    """Inside, modules stay on the meta device: the shapes of their tensors can be looked at, and take no memory."""
+    token = _skeletons.set(True)
+    try:
+        yield
+    finally:
+        _skeletons.reset(token)
+
+
+def in_skeletons():
+    """Whether a module is built for its shapes alone."""
+    return _skeletons.get()
 
 
 def build_on_meta(make):
@@ -37,6 +56,8 @@ def initialize(module, generator):
     TypeError
         If a layer with parameters is of a kind not known here.
     """
+    if in_skeletons():
+        return module
     with torch.inference_mode(False), torch.no_grad(), torch.device("cpu"):
         module.to(torch.float32).to_empty(device="cpu")
         for layer in module.modules():

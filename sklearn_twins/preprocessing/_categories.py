@@ -7,6 +7,7 @@ from numbers import Real
 
 import numpy as np
 
+from ._keys import from_plain, to_plain
 from ._reading import named
 from ._values import as_list, is_missing
 
@@ -29,6 +30,13 @@ class CategoryColumns:
 
     def __init__(self, columns, categories, pooled):
         self.columns, self.categories, self.pooled = columns, categories, pooled
+
+    def __getstate__(self):
+        return {**vars(self), "categories": tuple(tuple(map(to_plain, own)) for own in self.categories)}
+
+    def __setstate__(self, state):
+        self.__dict__.update(state)
+        self.categories = tuple(tuple(map(from_plain, own)) for own in self.categories)
 
     @property
     def n_codes(self):

@@ -246,6 +246,14 @@ class TablePreprocessor(TransformerMixin, Component):
             self._categorical.encode(table, rows, out=samples[rows, n_numbers:])
         return samples
 
+    def __getstate__(self):
+        return {name: value for name, value in super().__getstate__().items() if name != "categories_"}
+
+    def __setstate__(self, state):
+        super().__setstate__(state)
+        if hasattr(self, "_categorical"):
+            self.categories_ = self._categorical.categories  # which know how to be stored
+
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True

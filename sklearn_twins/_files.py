@@ -1,0 +1,81 @@
+"""An embedder's `save` and `load`: files without pickles, which say what they hold and notice damage."""
+
+from sklearn.utils.validation import check_is_fitted
+
+from ._persistence import StateMixin
+
+
+class FilesMixin(StateMixin):
+    """How a fitted embedder is kept: in pickles, and in files that run no code when they are loaded."""
+
+    def save(self, path):
+        """Write the fitted embedder to a file that is loaded without running code from it.
+
+        It is a safetensors file: arrays, and JSON with versions, parameters and the fitted attributes, under one
+        checksum; see docs/files.md. It is written to a temporary file beside `path`, put to disk and renamed: whenever
+        it is interrupted, `path` is what it was or what it shall be.
+
+        Parameters
+        ----------
+        path : str or path-like
+            Where to. A file that is there is replaced.
+
+        Raises
+        ------
+        NotFittedError
+            If the embedder is not fitted.
+        TypeError
+            If a parameter is or holds a function, a torch module or a component that is not the package's own. Use
+            pickle or joblib for such embedders. Nothing has been written.
+        OSError
+            If the file cannot be written.
+
+        Examples
+        --------
+        >>> import os, tempfile
+        >>> from sklearn.datasets import load_iris
+        >>> from sklearn_twins import BarlowTwinsEmbedder
+        >>> X = load_iris().data
+        >>> embedder = BarlowTwinsEmbedder(max_epochs=1, random_state=0).fit(X)
+        >>> with tempfile.TemporaryDirectory() as directory:
+        ...     embedder.save(os.path.join(directory, "iris.safetensors"))
+        ...     loaded = BarlowTwinsEmbedder.load(os.path.join(directory, "iris.safetensors"))
+        >>> bool((loaded.transform(X) == embedder.transform(X)).all())
+        True
+        """
+        check_is_fitted(self)
+        from ._saving import save_embedder
+
+        save_embedder(self, path)
+
+    @classmethod
+    def load(cls, path):
+        """Make a fitted embedder of a file that `save` wrote, on the CPU.
+
+        Whatever the file holds, no code of it is run, and no memory is taken that it does not have the bytes for.
+
+        Parameters
+        ----------
+        path : str or path-like
+            Of the file.
+
+        Returns
+        -------
+        embedder : BarlowTwinsEmbedder
+            Of the class that `load` was called on, which must be the one that wrote the file.
+
+        Raises
+        ------
+        UnreadableFileError
+            If the file is damaged, was not written by `save`, is of a later format, or is from another class.
+        OSError
+            If it is not there or cannot be read.
+
+        Warns
+        -----
+        OtherVersionWarning
+            If another version of the package wrote it.
+        """
+        from ._saving import load_embedder
+
+        return load_embedder(cls, path)

@@ -1,0 +1,163 @@
+"""An embedder written to a file, and made of one again: versions, names and parts checked, nothing run but our own."""
+
+import os
+
+import sklearn
+
+from . import __version__
+from ._codec import REMEDY, Decoder, Encoder, shortened
+from ._exceptions import UnreadableFileError
+from ._file_checks import check_fitted, try_out
+from ._file_contents import complete, defaults_of, require, storable_classes
+from ._persistence import STAMP, fitted_state
+from ._tensor_file import read_tensors, write_tensors
+from .networks import ReadyEncoder, TimmEncoder
+
+FORMAT, FORMAT_VERSION = "sklearn_twins.embedder", "1"
+SECTIONS = ("parameters", "fitted", "settings")
+
+
+def save_embedder(embedder, path):
+    """Write a fitted embedder to a file.
+
+    Parameters
+    ----------
+    embedder : BarlowTwinsEmbedder
+        Fitted.
+    path : str or path-like
+        Where to; see `write_atomically`.
+
+    Raises
+    ------
+    TypeError
+        If something of it cannot be stored; nothing has been written then.
+    OSError
+        If the file cannot be written.
+    """
+    state = embedder.__getstate__()
+    state.pop(STAMP)
+    parameters = {name: state.pop(name) for name in embedder.get_params(deep=False)}
+    fitted = {name: state.pop(name) for name in fitted_state(embedder)}
+    settings = {}
+    if "_sklearn_output_config" in state:
+        settings["output"] = state.pop("_sklearn_output_config")
+    if "_metadata_request" in state:
+        settings["requests"] = requests_of(state.pop("_metadata_request"))
+    if state:
+        name, value = next(iter(state.items()))
+        raise TypeError(f"The attribute {name}={shortened(value)} cannot be stored. {REMEDY}, or remove it.")
+    encoder = Encoder(storable_classes())
+    sections = {"parameters": encoder.to_json(parameters)}
+    check_encoder(fitted["_recipe"].encoder)
+    sections |= {"fitted": encoder.to_json(fitted), "settings": encoder.to_json(settings)}
+    about = {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "class": name_of(type(embedder)),
+        "sklearn_twins_version": __version__,
+    }
+    write_tensors(path, encoder.tensors, {**about, **sections})
+
+
+def check_encoder(encoder):
+    """Refuse encoders whose code is not the package's, and networks that timm would fetch from elsewhere."""
+    if isinstance(encoder, ReadyEncoder):
+        raise TypeError(f"encoder={shortened(encoder.source)}, which was trained, cannot be stored: {REMEDY}.")
+    if isinstance(encoder, TimmEncoder) and ":" in encoder.name:
+        raise TypeError(f"encoder='timm:{encoder.name}' cannot be stored: load() fetches nothing. {REMEDY}.")
+
+
+def name_of(cls):
+    """The name under which an embedder's class is stored: where users find it."""
+    module = __package__ if cls.__module__ == f"{__package__}._embedder" else cls.__module__
+    return f"{module}.{cls.__qualname__}"
+
+
+def requests_of(routing):
+    """scikit-learn's metadata requests as a dict: method -> metadata -> whether, or under which name."""
+    methods = ("fit", "partial_fit", "transform", "fit_transform", "score")
+    requests = {method: dict(getattr(routing, method).requests) for method in methods if hasattr(routing, method)}
+    return {method: found for method, found in requests.items() if found}
+
+
+def load_embedder(cls, path):
+    """Make an embedder of a file.
+
+    Parameters
+    ----------
+    cls : type
+        The class, which must be the one that wrote it.
+    path : str or path-like
+        Of the file.
+
+    Returns
+    -------
+    embedder : BarlowTwinsEmbedder
+
+    Raises
+    ------
+    UnreadableFileError
+        If there is anything wrong with what the file holds.
+    OSError
+        If it cannot be opened.
+    """
+    try:
+        return made_of(cls, *read_tensors(path))
+    except UnreadableFileError as error:
+        raise UnreadableFileError(f"{os.fspath(path)!r} cannot be loaded. {error}") from error
+
+
+def made_of(cls, tensors, metadata):
+    """An embedder of a file's arrays and strings."""
+    check_metadata(cls, metadata)
+    decoder = Decoder(storable_classes(), tensors, complete)
+    parameters, fitted, settings = (decoder.from_json(metadata[section]) for section in SECTIONS)
+    decoder.finish()
+    defaults = defaults_of(cls)
+    unknown = parameters.keys() - defaults.keys()
+    if unknown:
+        raise UnreadableFileError(
+            f"It has the parameter {min(unknown)!r}, which {cls.__name__} of sklearn_twins {__version__} does not. "
+            f"It was written by {metadata['sklearn_twins_version']}; install that version or a later one."
+        )
+    check_fitted(fitted)
+    embedder = cls.__new__(cls)
+    state = {**defaults, **parameters, **fitted, STAMP: metadata["sklearn_twins_version"]}
+    embedder.__setstate__(state)
+    try_out(embedder)
+    apply_settings(embedder, settings)
+    return embedder
+
+
+def check_metadata(cls, metadata):
+    """Refuse files of others, of later formats, and of other classes."""
+    wanted = {"format", "format_version", "class", "sklearn_twins_version", *SECTIONS}
+    if metadata.get("format") != FORMAT:
+        raise UnreadableFileError("It is a safetensors file, but save() of an embedder did not write it.")
+    version = metadata.get("format_version", "")
+    if version != FORMAT_VERSION:
+        raise UnreadableFileError(
+            f"It is of format {shortened(version)}, and sklearn_twins {__version__} knows format {FORMAT_VERSION} "
+            "only; install a later version."
+        )
+    require(metadata.keys() == wanted, "its header lacks a section, or has one more")
+    if metadata["class"] != name_of(cls):
+        raise UnreadableFileError(
+            f"It holds {shortened(metadata['class'])}, not {name_of(cls)!r}; call load() of the class that wrote it."
+        )
+
+
+def apply_settings(embedder, settings):
+    """Bring back what `set_output` and scikit-learn's metadata routing were told."""
+    require(settings.keys() <= {"output", "requests"}, "its settings are not known")
+    output, requests = settings.get("output", {}), settings.get("requests", {})
+    require(type(output) is dict and output.keys() <= {"transform"} and type(requests) is dict, "its settings are none")
+    try:
+        if output:
+            embedder.set_output(transform=output["transform"])
+        with sklearn.config_context(enable_metadata_routing=True):
+            for method, wanted in requests.items():
+                require(method in ("fit", "partial_fit", "transform", "score"), "nothing requests metadata so")
+                getattr(embedder, f"set_{method}_request")(**wanted)
+    except (AttributeError, TypeError, ValueError) as error:
+        raise UnreadableFileError("scikit-learn does not know its settings.") from error
