@@ -209,8 +209,8 @@ def complete(cls, state):
 
 def defaults_of(cls):
     """Parameters of an estimator's class, with their defaults."""
-    parameters = inspect.signature(cls.__init__).parameters.values()
-    return {p.name: p.default for p in parameters if p.name != "self" and p.kind is not p.VAR_KEYWORD}
+    parameters = inspect.signature(cls).parameters.values()
+    return {p.name: p.default for p in parameters}
 
 
 def require(condition, what):

@@ -14,6 +14,7 @@ from ._tensor_file import read_tensors, write_tensors
 from .networks import ReadyEncoder, TimmEncoder
 
 FORMAT, FORMAT_VERSION = "sklearn_twins.embedder", "1"
+METHODS = ("fit", "partial_fit", "transform", "score")  # that may request metadata
 SECTIONS = ("parameters", "fitted", "settings")
 
 
@@ -75,8 +76,7 @@ def name_of(cls):
 
 def requests_of(routing):
     """scikit-learn's metadata requests as a dict: method -> metadata -> whether, or under which name."""
-    methods = ("fit", "partial_fit", "transform", "fit_transform", "score")
-    requests = {method: dict(getattr(routing, method).requests) for method in methods if hasattr(routing, method)}
+    requests = {method: dict(getattr(routing, method).requests) for method in METHODS}
     return {method: found for method, found in requests.items() if found}
 
 
@@ -157,7 +157,7 @@ def apply_settings(embedder, settings):
             embedder.set_output(transform=output["transform"])
         with sklearn.config_context(enable_metadata_routing=True):
             for method, wanted in requests.items():
-                require(method in ("fit", "partial_fit", "transform", "score"), "nothing requests metadata so")
+                require(method in METHODS, "nothing requests metadata so")
                 getattr(embedder, f"set_{method}_request")(**wanted)
     except (AttributeError, TypeError, ValueError) as error:
         raise UnreadableFileError("scikit-learn does not know its settings.") from error
