@@ -9,34 +9,16 @@ import numpy as np
 DIGEST = re.compile(rb'"sha256":"[0-9a-f]{64}"')
 NO_DIGEST = b'"sha256":"' + b"0" * 64 + b'"'
 # What a node of JSON becomes.
-JUNK = [
-    *(
-        None,
-        True,
-        False,
-        0,
-        -1,
-        1,
-        2,
-        3,
-        10**9,
-        2**63,
-        10**30,
-        0.5,
-        1e308,
-        "",
-        "x",
-        "auto",
-        "\ud800",
-        "__class__",
-        [],
-        {},
-    ),
-    *([0], [None] * 50, [[[]]], {"object": "os.system", "state": {}}, {"object": "networks.MLPEncoder", "state": {}}),
-    *({"tuple": []}, {"tuple": [10**9]}, {"dict": []}, {"dict": [[{"dict": []}, 1]]}, {"float": "nan"}, {"dtype": "O"}),
-    *({"floats": "x", "as": "tuple"}, {"array": "encoder_.1.weight"}, {"objects": [], "shape": [0, 10**12]}),
-    *({"RandomState": [1, 2]}, {"scalar": {"strings": ["x"], "shape": []}}, {"strings": ["x"] * 3, "shape": [3]}),
-]
+JUNK = json.loads(
+    """[
+    null, true, false, 0, -1, 1, 2, 3, 1000000000, 9223372036854775808, 1e30, 0.5, 1e308, "", "x", "auto", "\\ud800",
+    [], {}, [0], [[[]]], "__class__", {"object": "os.system", "state": {}}, {"tuple": []}, {"tuple": [1000000000]},
+    {"object": "networks.MLPEncoder", "state": {}}, {"dict": []}, {"dict": [[{"dict": []}, 1]]}, {"float": "nan"},
+    {"floats": "x", "as": "tuple"}, {"array": "encoder_.1.weight"}, {"objects": [], "shape": [0, 1000000000000]},
+    {"RandomState": [1, 2]}, {"scalar": {"strings": ["x"], "shape": []}}, {"strings": ["x", "x"], "shape": [2]},
+    {"dtype": "O"}
+    ]"""
+)
 
 
 def parts(content):

@@ -10,7 +10,6 @@ forged its checksum. Linux and macOS.
 """
 
 import argparse
-import resource
 import signal
 import sys
 import tempfile
@@ -81,6 +80,8 @@ def main():
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--seconds", type=int, default=10)
     options = parser.parse_args()
+    import resource
+
     warnings.simplefilter("ignore")
     made = embedders()
     embeddings = [embedder.transform(X) for embedder, X in made]

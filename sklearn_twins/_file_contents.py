@@ -74,6 +74,11 @@ def is_one(*classes):
     return lambda value: isinstance(value, classes)
 
 
+def is_word(words):
+    """A predicate: one of some words."""
+    return lambda value: isinstance(value, str) and value in words
+
+
 def is_category(value):
     """Whether something stands for a category: see `to_plain`."""
     return type(value) in (str, float, int, bool, tuple, *CATEGORY_KINDS)
@@ -125,7 +130,7 @@ PARTS = {
     },
     NumberColumns: {
         "kinds": lambda value: (
-            type(value) is dict and all(is_int()(key) and kind in list(DECODERS) for key, kind in value.items())
+            type(value) is dict and all(is_int()(key) and is_word(DECODERS)(kind) for key, kind in value.items())
         ),
         "parts": is_tuple(is_part),
         "missing": is_tuple(is_int()),
@@ -143,7 +148,7 @@ PARTS = {
     },
     Target: {
         "size": is_tuple(is_int(1)),
-        "color": lambda value: value in ("grey", "rgb", "rgba"),
+        "color": is_word(("grey", "rgb", "rgba")),
         "resize": is_one(bool),
     },
     QuantileTransformer: {
@@ -156,7 +161,7 @@ PARTS = {
 }
 FITTED = {
     TablePreprocessor: {
-        "kinds_": is_tuple(lambda kind: kind in ("category", *DECODERS)),
+        "kinds_": is_tuple(is_word(("category", *DECODERS))),
         "center_": is_array(np.float64),
         "scale_": is_array(np.float64),
         "spec_": is_one(SampleSpec),

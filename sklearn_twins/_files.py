@@ -27,6 +27,8 @@ class FilesMixin(StateMixin):
         TypeError
             If a parameter is or holds a function, a torch module or a component that is not the package's own. Use
             pickle or joblib for such embedders. Nothing has been written.
+        ValueError
+            If a parameter has been set to what `fit` would refuse. Nothing has been written.
         OSError
             If the file cannot be written.
 

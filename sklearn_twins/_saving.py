@@ -30,11 +30,12 @@ def save_embedder(embedder, path):
 
     Raises
     ------
-    TypeError
-        If something of it cannot be stored; nothing has been written then.
+    TypeError, ValueError
+        If something of it cannot be stored, or a parameter is out of range; nothing has been written then.
     OSError
         If the file cannot be written.
     """
+    embedder._validate_params()
     state = embedder.__getstate__()
     state.pop(STAMP)
     parameters = {name: state.pop(name) for name in embedder.get_params(deep=False)}
@@ -105,6 +106,9 @@ def load_embedder(cls, path):
         return made_of(cls, *read_tensors(path))
     except UnreadableFileError as error:
         raise UnreadableFileError(f"{os.fspath(path)!r} cannot be loaded. {error}") from error
+    except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        what = f"Its parts do not fit together ({type(error).__name__}: {error})."  # in a way that no check foresaw
+        raise UnreadableFileError(f"{os.fspath(path)!r} cannot be loaded. {what}") from error
 
 
 def made_of(cls, tensors, metadata):
@@ -121,6 +125,7 @@ def made_of(cls, tensors, metadata):
             f"It was written by {metadata['sklearn_twins_version']}; install that version or a later one."
         )
     check_fitted(fitted)
+    check_parameters(cls, {**defaults, **parameters})
     embedder = cls.__new__(cls)
     state = {**defaults, **parameters, **fitted, STAMP: metadata["sklearn_twins_version"]}
     embedder.__setstate__(state)
@@ -145,6 +150,16 @@ def check_metadata(cls, metadata):
         raise UnreadableFileError(
             f"It holds {shortened(metadata['class'])}, not {name_of(cls)!r}; call load() of the class that wrote it."
         )
+
+
+def check_parameters(cls, parameters):
+    """Refuse parameters out of range."""
+    embedder = cls.__new__(cls)
+    embedder.__dict__.update(parameters)
+    try:
+        embedder._validate_params()
+    except ValueError as error:
+        raise UnreadableFileError(str(error)) from error
 
 
 def apply_settings(embedder, settings):
