@@ -17,7 +17,7 @@ DAY = datetime.datetime(2024, 2, 27, 18)
 
 
 def table():
-    """60 rows by arithmetic alone: numbers with gaps, words, categories that are dates and numbers, dates, durations."""
+    """60 rows by arithmetic alone: numbers with gaps, words, categories of several kinds, dates, durations."""
     X = np.empty((60, 6), dtype=object)
     for i in range(60):
         X[i, 0] = None if i % 7 == 3 else (i * 37 % 61) / 4 - 5
