@@ -6,7 +6,6 @@ from importlib import import_module
 from numbers import Real
 
 import numpy as np
-from sklearn.base import BaseEstimator
 from sklearn.preprocessing import QuantileTransformer
 
 from ._components import Component, SampleSpec
@@ -200,22 +199,31 @@ def complete(cls, state):
     UnreadableFileError
         If the class has no such attributes, or one of them is not what it should be.
     """
-    defaults = defaults_of(cls) if issubclass(cls, BaseEstimator) else {}
+    defaults, required = defaults_of(cls)
     wanted = PARTS[cls] if cls in PARTS else FITTED.get(cls, {}) if state.keys() - defaults.keys() else {}
     for name, value in state.items():
         predicate = wanted.get(name) or EXTRAS.get(name)
-        if name not in defaults and (predicate is None or not predicate(value)):
+        if not predicate(value) if predicate else name not in defaults and name not in required:
             raise UnreadableFileError(f"Its {cls.__name__} has {name!r} that it cannot have.")
-    missing = wanted.keys() - state.keys()
-    if missing or any(value is inspect.Parameter.empty for name, value in defaults.items() if name not in state):
-        raise UnreadableFileError(f"Its {cls.__name__} lacks {min(missing, default='parameters')!r}.")
-    return {**defaults, **state}
+    missing = (wanted.keys() | required) - defaults.keys() - state.keys()
+    if missing:
+        raise UnreadableFileError(f"Its {cls.__name__} lacks {min(missing)!r}.")
+    return {**state, **{name: value for name, value in defaults.items() if name not in state}}
 
 
 def defaults_of(cls):
-    """Parameters of an estimator's class, with their defaults."""
+    """What a class is made with.
+
+    Returns
+    -------
+    defaults : dict
+        Of the parameters that have one: files of before they were there are completed by it.
+    required : set of str
+        The others.
+    """
     parameters = inspect.signature(cls).parameters.values()
-    return {p.name: p.default for p in parameters}
+    required = {p.name for p in parameters if p.default is p.empty}
+    return {p.name: p.default for p in parameters if p.name not in required}, required
 
 
 def require(condition, what):

@@ -117,7 +117,7 @@ def made_of(cls, tensors, metadata):
     decoder = Decoder(storable_classes(), tensors, complete)
     parameters, fitted, settings = (decoder.from_json(metadata[section]) for section in SECTIONS)
     decoder.finish()
-    defaults = defaults_of(cls)
+    defaults, _ = defaults_of(cls)
     unknown = parameters.keys() - defaults.keys()
     if unknown:
         raise UnreadableFileError(

@@ -411,6 +411,21 @@ def test_other_version_is_told(fitted, tmp_path, monkeypatch, way):
     assert vars(loaded).keys() == vars(embedder).keys()
 
 
+DROPPED = ("mean", "std", "column_scale", "max_dense_bytes", "categories_")
+
+
+def test_parts_added_later_have_their_defaults(fitted, tmp_path, monkeypatch):
+    embedder, X = fitted(False, {"passthrough": False})
+    for thing in (embedder._recipe.spec, embedder._output, embedder.preprocessor_):
+        state = {n: v for n, v in vars(thing).items() if n not in DROPPED}
+        monkeypatch.setattr(type(thing), "__getstate__", lambda self, known=state: known)
+    embedder.save(tmp_path / "file")
+    monkeypatch.undo()
+    loaded = BarlowTwinsEmbedder.load(tmp_path / "file")
+    assert loaded._recipe.spec == embedder._recipe.spec and loaded.preprocessor_.max_dense_bytes == 2**31
+    assert_array_equal(loaded.transform(X), embedder.transform(X))
+
+
 def test_parameters_added_later_have_their_defaults(fitted, tmp_path, monkeypatch):
     embedder, X = fitted(False, {})
     del embedder.tol
