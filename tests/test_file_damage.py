@@ -317,6 +317,11 @@ def test_network_from_elsewhere(made, path):
     forged(made[3][2], path, change)
     with pytest.raises(UnreadableFileError, match="elsewhere"):
         BarlowTwinsEmbedder.load(path)
+    name = "timm:hf-hub:someone/something"
+    for encoder in (name, {"object": "networks.TimmEncoder", "state": {"name": name}}):
+        forged(made[3][2], path, lambda header, sections, e=encoder: sections["parameters"].update(encoder=e))
+        with pytest.raises(UnreadableFileError, match="elsewhere"):
+            BarlowTwinsEmbedder.load(path)
 
 
 def test_names_twice(path):

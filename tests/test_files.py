@@ -34,6 +34,7 @@ from sklearn_twins.networks import (
     Periodic,
     PiecewiseLinear,
     ResNetEncoder,
+    TimmEncoder,
 )
 from sklearn_twins.objectives import HSIC
 from sklearn_twins.preprocessing import ImagePreprocessor, TablePreprocessor
@@ -253,10 +254,11 @@ def test_settings_are_kept(fitted, tmp_path, way):
     embedder.set_output(transform="pandas")
     with sklearn.config_context(enable_metadata_routing=True):
         embedder.set_fit_request(unlabeled="more")
-        if way != "skops":  # its own list of what it trusts decides about scikit-learn's objects
-            loaded = WAYS[way](embedder, tmp_path)
-            assert loaded.get_metadata_routing().fit.requests == {"unlabeled": "more"}
-            pd.testing.assert_frame_equal(loaded.transform(X), embedder.transform(X))
+    loaded = WAYS[way](embedder, tmp_path)
+    with sklearn.config_context(enable_metadata_routing=True):
+        for each in (loaded, copy.deepcopy(loaded), clone(loaded)):
+            assert each.get_metadata_routing().fit.requests == {"unlabeled": "more"}
+    pd.testing.assert_frame_equal(loaded.transform(X), embedder.transform(X))
 
 
 def test_same_embedder_same_file(fitted, tmp_path):
@@ -321,6 +323,13 @@ def test_what_is_not_ours_is_refused_by_name(tmp_path, name, value):
     with pytest.raises(TypeError, match=rf"(?s)^{name}[.=\[].*pickle or joblib"):
         embedder.save(tmp_path / "file")
     assert [path.name for path in tmp_path.iterdir()] == ["file"] and (tmp_path / "file").read_bytes() == b"before"
+
+
+@pytest.mark.parametrize("encoder", ["timm:hf-hub:someone/net", TimmEncoder("local-dir:/somewhere")])
+def test_networks_from_elsewhere_are_refused(fitted, tmp_path, encoder):
+    embedder, _ = fitted(True, IMAGES["convnet"])
+    with pytest.raises(TypeError, match=r"^encoder=.*elsewhere.*pickle or joblib"):
+        embedder.set_params(encoder=encoder).save(tmp_path / "file")
 
 
 def test_encoder_that_was_trained_and_then_replaced(tmp_path):

@@ -8,7 +8,13 @@ import pytest
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 # And how many blocks of Python each has at least.
-PAGES = {"README.md": 4, "docs/images.md": 6, "docs/search.md": 8, "docs/benchmarks/label_free_selection.md": 1}
+PAGES = {
+    "README.md": 4,
+    "docs/files.md": 4,
+    "docs/images.md": 6,
+    "docs/search.md": 8,
+    "docs/benchmarks/label_free_selection.md": 1,
+}
 
 
 @pytest.mark.slow
