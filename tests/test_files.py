@@ -1,10 +1,14 @@
 """Embedders in files, by save and load, and by skops: the same to the bit, refused by name, and nothing in between."""
 
+import contextlib
 import copy
 import datetime
 import json
 import os
 import pickle
+import subprocess
+import sys
+import time
 import warnings
 from decimal import Decimal
 from fractions import Fraction
@@ -259,6 +263,68 @@ def test_settings_are_kept(fitted, tmp_path, way):
         for each in (loaded, copy.deepcopy(loaded), clone(loaded)):
             assert each.get_metadata_routing().fit.requests == {"unlabeled": "more"}
     pd.testing.assert_frame_equal(loaded.transform(X), embedder.transform(X))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name != "posix", reason="signals and limits of POSIX")
+def test_killed_while_saving(fitted, tmp_path):
+    """Whenever a process is killed that saves again and again, there is one of the files that it writes."""
+    (one, X), (two, _) = fitted(False, {}), fitted(False, {"passthrough": False})
+    path, expected = tmp_path / "embedder", [one.transform(X), two.transform(X)]
+    one.save(path)
+    code = "import pickle, sys\none, two = pickle.load(sys.stdin.buffer)\nprint(flush=True)\n"
+    code += f"while True:\n    two.save({str(path)!r})\n    one.save({str(path)!r})"
+    found = []
+    for wait in (0.05, 0.1, 0.2, 0.3):
+        process = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        process.stdin.write(pickle.dumps((one, two)))
+        process.stdin.close()
+        process.stdout.readline()
+        time.sleep(wait)
+        process.kill()
+        process.wait()
+        process.stdout.close()
+        Z = BarlowTwinsEmbedder.load(path).transform(X)
+        found.append([Z.shape == each.shape and np.array_equal(Z, each) for each in expected])
+    assert all(map(any, found))
+    one.save(path)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["embedder"], "what they left is swept"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals and limits of POSIX")
+def test_full_disk(fitted, tmp_path):
+    import resource
+    import signal
+
+    embedder, X = fitted(False, {})
+    embedder.save(tmp_path / "embedder")
+    limits, handler = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1_000, limits[1]))
+        with pytest.raises(OSError):
+            embedder.save(tmp_path / "embedder")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["embedder"]
+    assert_array_equal(BarlowTwinsEmbedder.load(tmp_path / "embedder").transform(X), embedder.transform(X))
+
+
+@pytest.mark.parametrize("ambience", ["inference", "float64", "meta", "no_grad"])
+def test_ambient_state_does_not_matter(fitted, tmp_path, ambience):
+    for is_image, params in ((False, {}), (True, IMAGES["convnet"])):
+        embedder, X = fitted(is_image, params)
+        with contextlib.ExitStack() as stack:
+            if ambience == "float64":
+                stack.callback(torch.set_default_dtype, torch.get_default_dtype())
+                torch.set_default_dtype(torch.float64)
+            else:
+                contexts = {"inference": torch.inference_mode, "no_grad": torch.no_grad}
+                stack.enter_context(torch.device("meta") if ambience == "meta" else contexts[ambience]())
+            embedder.save(tmp_path / "embedder")
+            loaded = BarlowTwinsEmbedder.load(tmp_path / "embedder")
+        assert_array_equal(loaded.transform(X), embedder.transform(X))
+        assert torch.get_default_dtype() == torch.float32
 
 
 def test_same_embedder_same_file(fitted, tmp_path):
