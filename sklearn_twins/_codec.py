@@ -3,6 +3,7 @@
 import json
 import math
 import re
+from dataclasses import is_dataclass
 
 import numpy as np
 
@@ -67,9 +68,8 @@ class Encoder:
             name, *state = value.get_state()
             return {"RandomState": self._sequence([name, *state], place, depth)}
         if kind in self.names:
-            state = value.__getstate__()
-            items = state.items()
-            content = {name: self._inside(part, place, name, depth) for name, part in items}
+            state = vars(value) if is_dataclass(value) else value.__getstate__()
+            content = {name: self._inside(part, place, name, depth) for name, part in state.items()}
             return {"object": self.names[kind], "state": content}
         raise TypeError(f"{place}={shortened(value)} cannot be stored: {REMEDY}.")
 
@@ -257,7 +257,7 @@ class Decoder:
 
     def _object(self, cls, state):
         instance, state = cls.__new__(cls), self.complete(cls, state)
-        if not hasattr(cls, "__setstate__"):
+        if is_dataclass(cls) or not hasattr(cls, "__setstate__"):
             instance.__dict__.update(state)
             return instance
         try:

@@ -11,7 +11,7 @@ from ._diagnosis import Circumstances
 from ._exceptions import UnreadableFileError
 from ._file_contents import FITTED, NAMED, is_array, is_int, is_one, require
 from ._output import Output
-from ._persistence import Recipe
+from ._persistence import PRIVATE_STATE, Recipe
 from ._runtime import make_generator, settled
 from .networks import TimmEncoder
 from .networks._init import skeletons
@@ -78,7 +78,7 @@ def check_fitted(fitted):
     for name, predicate in ATTRIBUTES.items():
         require(name in fitted and predicate(fitted[name]), f"{name} is missing, or is none")
     for name in fitted.keys() - ATTRIBUTES.keys():
-        known = name in NAMED or name == "_training_state" or (name.endswith("_") and not name.startswith("_"))
+        known = name in (*NAMED, *PRIVATE_STATE) or (name.endswith("_") and not name.startswith("_"))
         require(known, f"no fit leaves {name!r}")
         require(name not in NAMED or NAMED[name](fitted[name]), f"{name} is none")
     if "_training_state" in fitted:

@@ -6,7 +6,6 @@ from importlib import import_module
 from numbers import Real
 
 import numpy as np
-from sklearn.base import BaseEstimator
 from sklearn.preprocessing import QuantileTransformer
 
 from ._components import Component, SampleSpec
@@ -74,6 +73,11 @@ def is_one(*classes):
     return lambda value: isinstance(value, classes)
 
 
+def is_word(words):
+    """A predicate: one of some words."""
+    return lambda value: isinstance(value, str) and value in words
+
+
 def is_category(value):
     """Whether something stands for a category: see `to_plain`."""
     return type(value) in (str, float, int, bool, tuple, *CATEGORY_KINDS)
@@ -125,7 +129,7 @@ PARTS = {
     },
     NumberColumns: {
         "kinds": lambda value: (
-            type(value) is dict and all(is_int()(key) and kind in list(DECODERS) for key, kind in value.items())
+            type(value) is dict and all(is_int()(key) and is_word(DECODERS)(kind) for key, kind in value.items())
         ),
         "parts": is_tuple(is_part),
         "missing": is_tuple(is_int()),
@@ -143,7 +147,7 @@ PARTS = {
     },
     Target: {
         "size": is_tuple(is_int(1)),
-        "color": lambda value: value in ("grey", "rgb", "rgba"),
+        "color": is_word(("grey", "rgb", "rgba")),
         "resize": is_one(bool),
     },
     QuantileTransformer: {
@@ -156,7 +160,7 @@ PARTS = {
 }
 FITTED = {
     TablePreprocessor: {
-        "kinds_": is_tuple(lambda kind: kind in ("category", *DECODERS)),
+        "kinds_": is_tuple(is_word(("category", *DECODERS))),
         "center_": is_array(np.float64),
         "scale_": is_array(np.float64),
         "spec_": is_one(SampleSpec),
@@ -195,22 +199,31 @@ def complete(cls, state):
     UnreadableFileError
         If the class has no such attributes, or one of them is not what it should be.
     """
-    defaults = defaults_of(cls) if issubclass(cls, BaseEstimator) else {}
+    defaults, required = defaults_of(cls)
     wanted = PARTS[cls] if cls in PARTS else FITTED.get(cls, {}) if state.keys() - defaults.keys() else {}
     for name, value in state.items():
         predicate = wanted.get(name) or EXTRAS.get(name)
-        if name not in defaults and (predicate is None or not predicate(value)):
+        if not predicate(value) if predicate else name not in defaults and name not in required:
             raise UnreadableFileError(f"Its {cls.__name__} has {name!r} that it cannot have.")
-    missing = wanted.keys() - state.keys()
-    if missing or any(value is inspect.Parameter.empty for name, value in defaults.items() if name not in state):
-        raise UnreadableFileError(f"Its {cls.__name__} lacks {min(missing, default='parameters')!r}.")
-    return {**defaults, **state}
+    missing = (wanted.keys() | required) - defaults.keys() - state.keys()
+    if missing:
+        raise UnreadableFileError(f"Its {cls.__name__} lacks {min(missing)!r}.")
+    return {**state, **{name: value for name, value in defaults.items() if name not in state}}
 
 
 def defaults_of(cls):
-    """Parameters of an estimator's class, with their defaults."""
-    parameters = inspect.signature(cls.__init__).parameters.values()
-    return {p.name: p.default for p in parameters if p.name != "self" and p.kind is not p.VAR_KEYWORD}
+    """What a class is made with.
+
+    Returns
+    -------
+    defaults : dict
+        Of the parameters that have one: files of before they were there are completed by it.
+    required : set of str
+        The others.
+    """
+    parameters = inspect.signature(cls).parameters.values()
+    required = {p.name for p in parameters if p.default is p.empty}
+    return {p.name: p.default for p in parameters if p.name not in required}, required
 
 
 def require(condition, what):

@@ -27,6 +27,8 @@ class FilesMixin(StateMixin):
         TypeError
             If a parameter is or holds a function, a torch module or a component that is not the package's own. Use
             pickle or joblib for such embedders. Nothing has been written.
+        ValueError
+            If a parameter has been set to what `fit` would refuse. Nothing has been written.
         OSError
             If the file cannot be written.
 
@@ -79,3 +81,38 @@ class FilesMixin(StateMixin):
         from ._saving import load_embedder
 
         return load_embedder(cls, path)
+
+    def to_onnx(self, path, *, preprocessing=True):
+        """Write what `transform` computes as an ONNX model, for programs without Python or torch.
+
+        Needs onnx and onnxscript (the extra ``sklearn-twins[onnx]``). The model has one output, "transformed", of the
+        shape and to 1e-4 the values of `transform`, for any number of rows. Its input is, with `preprocessing`,
+
+        - of a table of numbers, "X", float64 of shape (rows, n_features_in_), NaN where missing;
+        - of images, "X" of shape (rows, height, width, channels), uint8 if black and white are 0 and 255, else float32;
+
+        and without it "samples", as ``preprocessor_.transform(X)`` returns them.
+
+        Parameters
+        ----------
+        path : str or path-like
+            Where to. A file that is there is replaced.
+        preprocessing : bool, default=True
+            Whether the model begins with X. Categories, dates, durations and scales by rank cannot be in it: make the
+            samples of such tables beforehand, and export the rest with False.
+
+        Raises
+        ------
+        NotFittedError
+            If the embedder is not fitted.
+        ImportError
+            If onnx or onnxscript is missing.
+        ValueError
+            If the preprocessing cannot be expressed, or torch cannot export an encoder of yours.
+        OSError
+            If the file cannot be written.
+        """
+        check_is_fitted(self)
+        from ._onnx import export
+
+        export(self, path, preprocessing)

@@ -1,8 +1,11 @@
 """A fitted encoder as NumPy arrays and the recipe that rebuilds it: free of devices and of torch's pickles."""
 
 import copy
+import operator
 import warnings
 from dataclasses import dataclass, replace
+
+import sklearn
 
 from ._components import Component, SampleSpec, is_module
 from ._exceptions import OtherVersionWarning
@@ -10,6 +13,8 @@ from ._exceptions import OtherVersionWarning
 # What a fit leaves on an embedder beside the public attributes, which end in an underscore.
 PRIVATE_STATE = ("_circumstances", "_n_features_out", "_n_streamed", "_output", "_recipe", "_training_state")
 
+REQUESTS = "_requests"  # of metadata routing, in a state; scikit-learn's object refers back to the embedder
+METHODS = ("fit", "partial_fit", "transform", "score")  # that may request metadata
 STAMP = "_sklearn_twins_version"  # in a fitted embedder's pickled state: scikit-learn stamps its own estimators only
 
 
@@ -72,33 +77,52 @@ class StateMixin:
 
     def __setstate__(self, state):
         state = dict(state)
+        requests = state.pop(REQUESTS, {})
         check_version(type(self).__name__, state.pop(STAMP, None))
         super().__setstate__(thaw(state))
+        with sklearn.config_context(enable_metadata_routing=True):
+            for method, wanted in requests.items():
+                getattr(self, f"set_{method}_request")(**wanted)
 
 
 def freeze(state):
     """An estimator's state with the encoder as arrays; an encoder of the user's own stays a module, on the CPU."""
-    state = {name: on_cpu(value) if is_module(value) else value for name, value in state.items()}
+    state = {name: on_cpu(value) for name, value in state.items()}
+    if "_metadata_request" in state:
+        routing = state.pop("_metadata_request")
+        requests = {method: dict(getattr(routing, method).requests) for method in METHODS}
+        state[REQUESTS] = {method: found for method, found in requests.items() if found}
     if "encoder_" not in state:
         return state
     from . import __version__
     from ._arrays import to_arrays
     from .networks import ReadyEncoder
 
-    encoder, recipe = state["encoder_"], state["_recipe"]
-    if isinstance(recipe.encoder, ReadyEncoder):
-        state["encoder_"] = copy.deepcopy(encoder).cpu()
-        if is_module(recipe.encoder.source):
-            state["_recipe"] = replace(recipe, encoder=ReadyEncoder(on_cpu(recipe.encoder.source)))
-    else:
-        state["encoder_"] = to_arrays(dict(encoder.state_dict()))
+    recipe = state["_recipe"]
+    encoder = on_cpu(recipe.encoder)
+    if encoder is not recipe.encoder:
+        state["_recipe"] = replace(recipe, encoder=encoder)
+    if not isinstance(encoder, ReadyEncoder):
+        state["encoder_"] = to_arrays(dict(state["encoder_"].state_dict()))
     return {**state, STAMP: __version__}
 
 
-def on_cpu(module):
-    """A module if all its tensors are on the CPU, else a copy of it that is there."""
-    tensors = (*module.parameters(), *module.buffers())
-    return module if all(tensor.device.type == "cpu" for tensor in tensors) else copy.deepcopy(module).cpu()
+def on_cpu(value):
+    """A parameter's value, with torch modules of other devices in it as copies on the CPU; else itself."""
+    if is_module(value):
+        tensors = (*value.parameters(), *value.buffers())
+        return value if all(tensor.device.type == "cpu" for tensor in tensors) else copy.deepcopy(value).cpu()
+    if type(value) in (list, tuple):
+        items = [on_cpu(item) for item in value]
+        return value if all(map(operator.is_, items, value)) else type(value)(items)
+    if isinstance(value, Component):
+        parts = {name: on_cpu(part) for name, part in vars(value).items()}
+        if all(part is vars(value)[name] for name, part in parts.items()):
+            return value
+        twin = copy.copy(value)
+        twin.__dict__.update(parts)
+        return twin
+    return value
 
 
 def check_version(name, version):

@@ -2,14 +2,12 @@
 
 import os
 
-import sklearn
-
 from . import __version__
 from ._codec import REMEDY, Decoder, Encoder, shortened
 from ._exceptions import UnreadableFileError
 from ._file_checks import check_fitted, try_out
-from ._file_contents import complete, defaults_of, require, storable_classes
-from ._persistence import STAMP, fitted_state
+from ._file_contents import complete, defaults_of, is_settings, require, storable_classes
+from ._persistence import METHODS, REQUESTS, STAMP, fitted_state
 from ._tensor_file import read_tensors, write_tensors
 from .networks import ReadyEncoder, TimmEncoder
 
@@ -29,11 +27,12 @@ def save_embedder(embedder, path):
 
     Raises
     ------
-    TypeError
-        If something of it cannot be stored; nothing has been written then.
+    TypeError, ValueError
+        If something of it cannot be stored, or a parameter is out of range; nothing has been written then.
     OSError
         If the file cannot be written.
     """
+    embedder._validate_params()
     state = embedder.__getstate__()
     state.pop(STAMP)
     parameters = {name: state.pop(name) for name in embedder.get_params(deep=False)}
@@ -41,14 +40,15 @@ def save_embedder(embedder, path):
     settings = {}
     if "_sklearn_output_config" in state:
         settings["output"] = state.pop("_sklearn_output_config")
-    if "_metadata_request" in state:
-        settings["requests"] = requests_of(state.pop("_metadata_request"))
+    if REQUESTS in state:
+        settings["requests"] = state.pop(REQUESTS)
     if state:
         name, value = next(iter(state.items()))
         raise TypeError(f"The attribute {name}={shortened(value)} cannot be stored. {REMEDY}, or remove it.")
     encoder = Encoder(storable_classes())
     sections = {"parameters": encoder.to_json(parameters)}
-    check_encoder(fitted["_recipe"].encoder)
+    for trained in (embedder.encoder, fitted["_recipe"].encoder):
+        check_encoder(trained)
     sections |= {"fitted": encoder.to_json(fitted), "settings": encoder.to_json(settings)}
     about = {
         "format": FORMAT,
@@ -63,21 +63,20 @@ def check_encoder(encoder):
     """Refuse encoders whose code is not the package's, and networks that timm would fetch from elsewhere."""
     if isinstance(encoder, ReadyEncoder):
         raise TypeError(f"encoder={shortened(encoder.source)}, which was trained, cannot be stored: {REMEDY}.")
-    if isinstance(encoder, TimmEncoder) and ":" in encoder.name:
-        raise TypeError(f"encoder='timm:{encoder.name}' cannot be stored: load() fetches nothing. {REMEDY}.")
+    if is_fetched(encoder):
+        raise TypeError(f"encoder={encoder!r} cannot be stored: timm fetches it from elsewhere. {REMEDY}.")
+
+
+def is_fetched(encoder):
+    """Whether an encoder, or the name of one, is a network that timm looks up outside of itself."""
+    name = encoder.name if isinstance(encoder, TimmEncoder) else str(encoder).removeprefix("timm:")
+    return isinstance(encoder, (TimmEncoder, str)) and ":" in name
 
 
 def name_of(cls):
     """The name under which an embedder's class is stored: where users find it."""
     module = __package__ if cls.__module__ == f"{__package__}._embedder" else cls.__module__
     return f"{module}.{cls.__qualname__}"
-
-
-def requests_of(routing):
-    """scikit-learn's metadata requests as a dict: method -> metadata -> whether, or under which name."""
-    methods = ("fit", "partial_fit", "transform", "fit_transform", "score")
-    requests = {method: dict(getattr(routing, method).requests) for method in methods if hasattr(routing, method)}
-    return {method: found for method, found in requests.items() if found}
 
 
 def load_embedder(cls, path):
@@ -105,6 +104,9 @@ def load_embedder(cls, path):
         return made_of(cls, *read_tensors(path))
     except UnreadableFileError as error:
         raise UnreadableFileError(f"{os.fspath(path)!r} cannot be loaded. {error}") from error
+    except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        what = f"Its parts do not fit together ({type(error).__name__}: {error})."  # in a way that no check foresaw
+        raise UnreadableFileError(f"{os.fspath(path)!r} cannot be loaded. {what}") from error
 
 
 def made_of(cls, tensors, metadata):
@@ -113,7 +115,7 @@ def made_of(cls, tensors, metadata):
     decoder = Decoder(storable_classes(), tensors, complete)
     parameters, fitted, settings = (decoder.from_json(metadata[section]) for section in SECTIONS)
     decoder.finish()
-    defaults = defaults_of(cls)
+    defaults, _ = defaults_of(cls)
     unknown = parameters.keys() - defaults.keys()
     if unknown:
         raise UnreadableFileError(
@@ -121,11 +123,16 @@ def made_of(cls, tensors, metadata):
             f"It was written by {metadata['sklearn_twins_version']}; install that version or a later one."
         )
     check_fitted(fitted)
-    embedder = cls.__new__(cls)
+    check_parameters(cls, {**defaults, **parameters})
+    check_settings(settings)
     state = {**defaults, **parameters, **fitted, STAMP: metadata["sklearn_twins_version"]}
+    if "output" in settings:
+        state["_sklearn_output_config"] = settings["output"]
+    if "requests" in settings:
+        state[REQUESTS] = settings["requests"]
+    embedder = cls.__new__(cls)
     embedder.__setstate__(state)
     try_out(embedder)
-    apply_settings(embedder, settings)
     return embedder
 
 
@@ -147,17 +154,21 @@ def check_metadata(cls, metadata):
         )
 
 
-def apply_settings(embedder, settings):
-    """Bring back what `set_output` and scikit-learn's metadata routing were told."""
-    require(settings.keys() <= {"output", "requests"}, "its settings are not known")
-    output, requests = settings.get("output", {}), settings.get("requests", {})
-    require(type(output) is dict and output.keys() <= {"transform"} and type(requests) is dict, "its settings are none")
+def check_parameters(cls, parameters):
+    """Refuse parameters out of range."""
+    embedder = cls.__new__(cls)
+    embedder.__dict__.update(parameters)
+    require(not is_fetched(parameters["encoder"]), "its network would be fetched from elsewhere")
     try:
-        if output:
-            embedder.set_output(transform=output["transform"])
-        with sklearn.config_context(enable_metadata_routing=True):
-            for method, wanted in requests.items():
-                require(method in ("fit", "partial_fit", "transform", "score"), "nothing requests metadata so")
-                getattr(embedder, f"set_{method}_request")(**wanted)
-    except (AttributeError, TypeError, ValueError) as error:
-        raise UnreadableFileError("scikit-learn does not know its settings.") from error
+        embedder._validate_params()
+    except ValueError as error:
+        raise UnreadableFileError(str(error)) from error
+
+
+def check_settings(settings):
+    """Refuse what neither `set_output` nor scikit-learn's metadata routing was told."""
+    require(settings.keys() <= {"output", "requests"}, "its settings are not known")
+    require(is_settings(settings.get("output", {})), "its output is none")
+    requests = settings.get("requests", {})
+    require(type(requests) is dict and requests.keys() <= set(METHODS), "nothing requests metadata so")
+    require(all(type(wanted) is dict for wanted in requests.values()), "its requests of metadata are none")

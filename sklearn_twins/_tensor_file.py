@@ -23,6 +23,7 @@ NAMES = {dtype: name for name, dtype in DTYPES.items()}
 MAX_HEADER = 100_000_000  # bytes; safetensors' own readers take no more
 MAX_DEPTH = 64  # brackets within brackets
 MAX_AXES = 32
+MAX_SIZE = 2**48  # of an array without its empty axes, which NumPy multiplies too
 NO_DIGEST = "0" * 64  # stands for the checksum while it is taken
 # Strings, which may hold brackets, and brackets. A string without an end is one to the end: else time is quadratic.
 TOKENS = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[\[{]|[\]}]', re.DOTALL)
@@ -140,7 +141,7 @@ def check_table(header, n_bytes):
     table.sort(key=lambda row: row[0])
     for offsets, name, dtype, shape in table:
         nbytes = math.prod(shape) * dtype.itemsize
-        if offsets != [end, end + nbytes] or max(shape, default=0) > n_bytes:
+        if offsets != [end, end + nbytes] or math.prod(side or 1 for side in shape) > MAX_SIZE:
             raise UnreadableFileError(f"Its array {name!r} does not have the bytes that its shape says.")
         end += nbytes
     if end != n_bytes:

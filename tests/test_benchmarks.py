@@ -16,6 +16,8 @@ SMALL = {
     "cifar10.py": ["--epochs", "1", "--encoder", "convnet", "--projection", "16"],
     "few_image_labels.py": ["--epochs", "1", "--threads", "1"],
     "few_labels.py": ["--seeds", "2", "--jobs", "1", "--datasets", "iris"],
+    "files.py": ["--rows", "64", "--epochs", "1", "--rounds", "1"],
+    "fuzz_files.py": ["--n", "40"],
     "gpu.py": [
         *["--device", "cpu", "--rows", "520", "--columns", "20", "--images", "64", "--image-batch", "16"],
         *["--width", "4", "--rounds", "1", "--epochs", "1", "--workers", "0"],

@@ -1,5 +1,6 @@
 """Components, roles and sample specs: weightless, cloned exactly, and named in every error."""
 
+import copy
 import pickle
 import subprocess
 import sys
@@ -144,3 +145,10 @@ def test_knowing_the_names_costs_no_import_of_torch():
 
 def test_role_is_a_value():
     assert Role("a", "b", {}) == Role("a", "b", {}) != Role("a", "b", {}, takes_callables=True)
+
+
+@pytest.mark.parametrize("edges", [(), ((0.0, 0.5, 1.0), (1.0, 1.0, 2.5))])
+def test_spec_is_copied_whole(edges):
+    spec = SampleSpec((2,), missing=(1,), edges=edges, clip=1.5)
+    for twin in (pickle.loads(pickle.dumps(spec)), copy.deepcopy(spec), copy.copy(spec)):
+        assert twin == spec and twin.edges == edges and repr(twin) == repr(spec) and hash(twin) == hash(spec)

@@ -2,6 +2,7 @@
 
 import copy
 import io
+import os
 import pickle
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from sklearn.base import clone
 from torch import nn
 
 from sklearn_twins import BarlowTwinsEmbedder
+from sklearn_twins._persistence import on_cpu
 from sklearn_twins.augmentations import Chain, GaussianNoise, Masking
 
 TIMINGS = ("seconds", "rows_per_second")
@@ -294,3 +296,45 @@ def test_nothing_of_the_data_is_kept(make):
     X = np.random.default_rng(0).normal(size=(2_000, 5))
     few, many = (len(pickle.dumps(make().fit(rows))) for rows in (X[:100], X))
     assert many < few + 500
+
+
+class Away(nn.Module):
+    """A module that says it is on another device, and can be brought from there."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(2, device="meta"))
+
+    def cpu(self):
+        self.weight = nn.Parameter(torch.zeros(2))
+        return self
+
+
+@pytest.mark.parametrize("around", [lambda m: m, lambda m: Chain([("hide", Masking()), ("own", m)]), lambda m: [m, 1]])
+def test_modules_among_parameters_come_to_the_cpu(around):
+    module = Away()
+    value = around(module)
+    brought = on_cpu(value)
+    assert brought is not value and module.weight.device.type == "meta"
+    found = [leaf for leaf in leaves(brought, {}) if isinstance(leaf, Away)]
+    assert [leaf.weight.device.type for leaf in found] == ["cpu"]
+    assert on_cpu(brought) is brought, "what is there is not copied"
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("encoder", ENCODERS)
+def test_fitted_on_a_gpu_loads_without_one(X, tmp_path, encoder):
+    if not torch.cuda.is_available():
+        pytest.skip("There is no CUDA device here.")
+    embedder = BarlowTwinsEmbedder(max_epochs=2, random_state=0, warm_start=True, device="cuda", **ENCODERS[encoder])
+    content = pickle.dumps((embedder.fit(X), X))
+    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": ""}
+    done = subprocess.run(
+        [sys.executable, "-c", ELSEWHERE], input=content, capture_output=True, check=True, env=environment
+    )
+    np.testing.assert_allclose(pickle.loads(done.stdout), embedder.transform(X), rtol=1e-2, atol=1e-2)
+    if encoder == "component":
+        embedder.save(tmp_path / "embedder")
+        twin = BarlowTwinsEmbedder.load(tmp_path / "embedder")
+        assert {parameter.device.type for parameter in twin.encoder_.parameters()} == {"cpu"}
+        np.testing.assert_allclose(twin.transform(X), embedder.transform(X), rtol=1e-2, atol=1e-2)

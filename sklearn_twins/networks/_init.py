@@ -22,11 +22,6 @@ def skeletons():
         _skeletons.reset(token)
 
 
-def in_skeletons():
-    """Whether a module is built for its shapes alone."""
-    return _skeletons.get()
-
-
 def build_on_meta(make):
     """Call `make` with no memory allocated and no number drawn, whatever the caller's defaults are."""
     with torch.inference_mode(False), torch.device("meta"):
@@ -68,7 +63,7 @@ def initialize(module, generator):
     TypeError
         If a layer with parameters is of a kind not known here.
     """
-    if in_skeletons():
+    if _skeletons.get():
         return module
     with torch.inference_mode(False), torch.no_grad(), torch.device("cpu"):
         allocate(module.to(torch.float32))

@@ -9,7 +9,7 @@ from scipy import stats
 from torch import nn
 
 from sklearn_twins.networks import initialize
-from sklearn_twins.networks._init import build_on_meta
+from sklearn_twins.networks._init import build_on_meta, skeletons
 
 
 def seeded(seed=0):
@@ -217,3 +217,13 @@ def test_module_built_in_an_ambient_state_can_be_trained(ambient, make):
         module = build(make)
     module(torch.randn(8, 6, generator=seeded(), dtype=torch.float32)).square().sum().backward()
     assert all(p.grad is not None for p in module.parameters())
+
+
+def test_skeletons_take_no_memory_and_no_draws():
+    generator = seeded()
+    before = generator.get_state()
+    with skeletons():
+        module = initialize(build_on_meta(lambda: nn.Linear(2**31, 2**31)), generator)
+        assert module.weight.device.type == "meta"
+    assert torch.equal(generator.get_state(), before)
+    assert build(lambda: nn.Linear(2, 2)).weight.device.type == "cpu"

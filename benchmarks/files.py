@@ -1,0 +1,155 @@
+"""Fitted embedders in files: how large they are, and how long writing and loading takes, beside a net of skorch's.
+
+    python benchmarks/files.py [--rows 2000] [--epochs 2] [--rounds 20]
+
+A default embedder of a table with 20 numbers and 4 columns of words, and one of images of 32 x 32 x 3, each written by
+`save`, pickle, joblib and skops, read back, and tried on a few rows. Beside them a pickle of skorch's `NeuralNet` that
+trained the same encoder and projector by the same steps (AdamW), as somebody would keep it who wrote the loop with
+skorch. Files are in the system's temporary directory; times are medians, of one thread, of files that the system has in
+memory. Prints Markdown.
+"""
+
+import argparse
+import importlib.util
+import pickle
+import platform
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+import joblib
+import numpy as np
+import sklearn
+import skorch
+import torch
+from torch import nn
+
+import sklearn_twins
+from sklearn_twins import BarlowTwinsEmbedder
+from sklearn_twins.networks import MLPProjector
+from sklearn_twins.objectives import BarlowTwins
+
+
+def table(n):
+    """Rows of 20 numbers and 4 words."""
+    rng = np.random.default_rng(0)
+    X = np.empty((n, 24), dtype=object)
+    X[:, :20] = rng.normal(size=(n, 8)) @ rng.normal(size=(8, 20))
+    X[:, 20:] = rng.choice([f"word {i}" for i in range(12)], size=(n, 4))
+    return X
+
+
+def images(n):
+    """Random images of bytes."""
+    return np.random.default_rng(0).integers(0, 256, size=(n, 32, 32, 3), dtype=np.uint8)
+
+
+class Twins(nn.Module):
+    """An encoder and a projector, as one trains them with skorch."""
+
+    def __init__(self, encoder, projector):
+        super().__init__()
+        self.encoder, self.projector = encoder, projector
+
+    def forward(self, X):
+        return self.projector(self.encoder(X)), self.projector(self.encoder(X + 0.1 * torch.randn_like(X)))
+
+
+class Loss(nn.Module):
+    """The objective, as skorch's criterion."""
+
+    def forward(self, projections, y):
+        return BarlowTwins()(*projections)
+
+
+def net_of(embedder, samples, epochs):
+    """A net of skorch's with the same layers, trained on the same samples."""
+    generator = torch.Generator().manual_seed(0)
+    encoder = embedder._recipe.encoder.build(embedder._recipe.spec, None, generator)
+    projector = MLPProjector().build(embedder._output.width, generator)
+    net = skorch.NeuralNet(
+        Twins(encoder, projector),
+        Loss,
+        optimizer=torch.optim.AdamW,
+        max_epochs=epochs,
+        batch_size=256,
+        train_split=None,
+        verbose=0,
+    )
+    return net.fit(np.asarray(samples, dtype=np.float32), np.zeros(len(samples), dtype=np.float32))
+
+
+def pickled(thing, path):
+    path.write_bytes(pickle.dumps(thing))
+
+
+def unpickled(path):
+    return pickle.loads(path.read_bytes())
+
+
+def skops_loaded(path):
+    from skops import io
+
+    return io.load(path, trusted=io.get_untrusted_types(file=path))
+
+
+def ways():
+    """Name -> how a fitted embedder is written and loaded."""
+    found = {
+        "`save`": (lambda embedder, path: embedder.save(path), BarlowTwinsEmbedder.load),
+        "pickle": (pickled, unpickled),
+        "joblib": (joblib.dump, joblib.load),
+        "joblib, memory map": (joblib.dump, lambda path: joblib.load(path, mmap_mode="r")),
+    }
+    if importlib.util.find_spec("skops"):
+        found["skops"] = (lambda embedder, path: importlib.import_module("skops.io").dump(embedder, path), skops_loaded)
+    return found
+
+
+def median(work, rounds):
+    """Median time in ms."""
+    times = []
+    for _ in range(rounds):
+        start = time.perf_counter()
+        work()
+        times.append(1000 * (time.perf_counter() - start))
+    return statistics.median(times)
+
+
+def line(names, thing, path, write, load, rounds):
+    """One row of the table; what was loaded is returned, too."""
+    written = median(lambda: write(thing, path), rounds)
+    read, size = median(lambda: load(path), rounds), path.stat().st_size / 1000
+    print(f"| {' | '.join(names)} | {size:,.0f} | {written:.1f} | {read:.1f} |", flush=True)
+    return load(path)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rows", type=int, default=2_000)
+    parser.add_argument("--epochs", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=20)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    versions = (
+        f"sklearn_twins {sklearn_twins.__version__}, scikit-learn {sklearn.__version__}, skorch {skorch.__version__}"
+    )
+    print(f"{versions}, torch {torch.__version__}, {platform.machine()}\n")
+    print("| what | written by | size, kB | writing, ms | loading, ms |")
+    print("|---|---|---|---|---|")
+    for what, X, modality in (("table", table(options.rows), "tabular"), ("images", images(options.rows), "image")):
+        embedder = BarlowTwinsEmbedder(modality=modality, max_epochs=options.epochs, random_state=0).fit(X)
+        embedding, n_weights = embedder.transform(X[:64]), sum(p.numel() for p in embedder.encoder_.parameters())
+        with tempfile.TemporaryDirectory() as directory:
+            path = Path(directory) / "file"
+            print(f"| {what} | (the encoder's {n_weights:,} weights) | {4 * n_weights / 1000:,.0f} | | |")
+            for way, (write, load) in ways().items():
+                loaded = line((what, way), embedder, path, write, load, options.rounds)
+                assert np.array_equal(loaded.transform(X[:64]), embedding)
+            net = net_of(embedder, embedder.preprocessor_.transform(X), options.epochs)
+            line((what, "pickle of a skorch `NeuralNet`"), net, path, pickled, unpickled, options.rounds)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,122 @@
+"""Thousands of damaged and hostile files, each loaded: the same embedding, or the one documented error, and no more.
+
+    python benchmarks/fuzz_files.py [--n 10000] [--seed 0] [--seconds 10]
+
+Saves small embedders of a mixed table (with a warm start's state, too) and of images, changes the files in nine ways
+(`_mutations.py`), five of which put the right checksum on what they forged, and loads each. Prints Markdown: what
+became of them, the longest time that one took, and how much the process grew. Ends with an error if a file raised
+anything but `UnreadableFileError`, took longer than `--seconds`, or was loaded although it is damaged and nobody had
+forged its checksum. Linux and macOS.
+"""
+
+import argparse
+import signal
+import sys
+import tempfile
+import time
+import warnings
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+from _mutations import DAMAGES, mutations
+
+from sklearn_twins import BarlowTwinsEmbedder, UnreadableFileError
+from sklearn_twins.networks import ConvNetEncoder, MLPEncoder, MLPProjector, Periodic, ResNetEncoder
+from sklearn_twins.preprocessing import TablePreprocessor
+
+OUTCOMES = ("refused", "same embedding", "another embedding", "transform refuses", "wrong")
+
+
+def table(n=40):
+    """Rows with numbers, gaps, words and dates, as objects."""
+    rng = np.random.default_rng(0)
+    X = np.empty((n, 5), dtype=object)
+    X[:, 0], X[:, 1] = rng.normal(size=n), np.where(rng.random(n) < 0.2, None, rng.integers(0, 9, n))
+    X[:, 2], X[:, 3] = rng.choice(["red", "blue", None], n), rng.choice(["a", "b", "c"], n)
+    X[:, 4] = (np.datetime64("2020-01-01", "us") + np.arange(n) * np.timedelta64(37, "h")).astype(object)
+    return X
+
+
+def embedders():
+    """Small fitted embedders of each kind, and rows for each."""
+    X, images = table(), np.random.default_rng(0).integers(0, 256, size=(40, 8, 8, 3), dtype=np.uint8)
+    small = {"projector": MLPProjector((4,), 4), "max_epochs": 1, "batch_size": 20, "random_state": 0}
+    ranks = TablePreprocessor(scaling="quantile")
+    waves = MLPEncoder((8, 4), expansion=Periodic(n_frequencies=2, width=2))
+    return [
+        (BarlowTwinsEmbedder(encoder=MLPEncoder((8, 4)), warm_start=True, **small).fit(X), X),
+        (BarlowTwinsEmbedder(encoder=ResNetEncoder(width=4), n_components=3, **small).fit(X), X),
+        (BarlowTwinsEmbedder(encoder=waves, preprocessor=ranks, **small).fit(X), X),
+        (BarlowTwinsEmbedder(modality="image", encoder=ConvNetEncoder((4, 8)), **small).fit(images), images),
+    ]
+
+
+def outcome(path, X, embedding, forged):
+    """What becomes of a file: one of `OUTCOMES`, and what was wrong if that was."""
+    try:
+        embedder = BarlowTwinsEmbedder.load(path)
+    except UnreadableFileError:
+        return "refused", None
+    except Exception as error:
+        return "wrong", error
+    try:
+        embedder.set_params(verbose=0, n_jobs=1)
+        found = embedder.transform(X)
+    except Exception as error:
+        return ("transform refuses", error) if forged else ("wrong", error)
+    if isinstance(found, np.ndarray) and np.array_equal(found, embedding):
+        return "same embedding", None
+    return ("another embedding", None) if forged else ("wrong", "another embedding")
+
+
+def too_long(*_):
+    raise TimeoutError("it hangs")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--n", type=int, default=10_000)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seconds", type=int, default=10)
+    options = parser.parse_args()
+    import resource
+
+    warnings.simplefilter("ignore")
+    made = embedders()
+    embeddings = [embedder.transform(X) for embedder, X in made]
+    counts, refusals, longest, wrong = Counter(), Counter(), 0.0, []
+    signal.signal(signal.SIGALRM, too_long)
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / "embedder"
+        contents = []
+        for embedder, _ in made:
+            embedder.save(path)
+            contents.append(path.read_bytes())
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        for i, (way, which, content) in enumerate(mutations(contents, options.n, options.seed)):
+            path.write_bytes(content)
+            start = time.perf_counter()
+            signal.alarm(options.seconds)
+            found, error = outcome(path, made[which][1], embeddings[which], way not in DAMAGES)
+            signal.alarm(0)
+            longest = max(longest, time.perf_counter() - start)
+            counts[way.__name__, found] += 1
+            if found == "wrong":
+                wrong.append(f"{i} {way.__name__}: {error!r}")
+            if found == "transform refuses":
+                refusals[f"{type(error).__name__}: {str(error)[:80]}"] += 1
+    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    print(f"{options.n:,} files, seed {options.seed}; {longest:.2f} s at most for one; {grown:,.0f} MiB grown\n")
+    print(f"| change | {' | '.join(OUTCOMES)} |")
+    print("|---|" + "---|" * len(OUTCOMES))
+    for name in dict.fromkeys(name for name, _ in sorted(counts)):
+        print(f"| {name} | {' | '.join(f'{counts[name, found]:,}' for found in OUTCOMES)} |")
+    for line, n in refusals.most_common(20):
+        print(f"{n} {line}", file=sys.stderr)
+    if wrong:
+        sys.exit("\n".join(wrong[:50]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,192 @@
+"""ONNX models compute what transform does, in onnxruntime, for any number of rows; or the export says why not."""
+
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from numpy.testing import assert_allclose
+from sklearn.exceptions import NotFittedError
+from torch import nn
+
+from sklearn_twins import BarlowTwinsEmbedder
+from sklearn_twins.networks import (
+    ConvNetEncoder,
+    ImageResNetEncoder,
+    MLPEncoder,
+    MLPProjector,
+    Periodic,
+    PiecewiseLinear,
+    ResNetEncoder,
+)
+from sklearn_twins.preprocessing import ImagePreprocessor, TablePreprocessor
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+SMALL = {"projector": MLPProjector((8,), 8), "max_epochs": 2, "batch_size": 32, "random_state": 0}
+
+
+def numbers(n=80):
+    """Columns of numbers on very different scales: with gaps, constant, empty, heavy-tailed."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(n, 6)) * [1, 1e-3, 1e6, 1, 1, 1] + [0, 5, 1e9, 0, 0, 0]
+    X[::5, 1] = X[:, 4] = np.nan
+    X[:, 3], X[0, 0] = 2.0, 1e300
+    return X
+
+
+def images(n=40, channels=3):
+    return np.random.default_rng(0).integers(0, 256, size=(n, 9, 8, channels), dtype=np.uint8)
+
+
+def mixed(n=80):
+    rng = np.random.default_rng(0)
+    number = np.where(rng.random(n) < 0.2, np.nan, rng.normal(size=n))
+    words, days = rng.choice(["a", "b", "c", None], n), pd.date_range("2020-01-01", periods=n, freq="37h")
+    return pd.DataFrame({"number": number, "word": words, "day": days, "code": rng.choice(list("xy"), n)})
+
+
+def run(path, name, rows):
+    """The model's output; and for its first rows alone."""
+    onnxruntime = pytest.importorskip("onnxruntime")
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    assert [entry.name for entry in session.get_inputs()] == [name]
+    assert [entry.name for entry in session.get_outputs()] == ["transformed"]
+    (all_rows,) = session.run(None, {name: rows})
+    for n in (1, 3):
+        assert_allclose(session.run(None, {name: rows[:n]})[0], all_rows[:n], atol=1e-5)
+    return all_rows
+
+
+@pytest.fixture(autouse=True)
+def packages():
+    pytest.importorskip("onnx")
+    pytest.importorskip("onnxscript")
+
+
+TABLES = {
+    "default": {"encoder": MLPEncoder((16, 8))},
+    "embedding alone": {"encoder": MLPEncoder((16, 8)), "n_components": 3},
+    "columns beside": {"encoder": MLPEncoder((16,)), "n_components": 3, "passthrough": True},
+    "residual": {"encoder": ResNetEncoder(width=8)},
+    "pieces": {"encoder": MLPEncoder((8,), expansion=PiecewiseLinear(n_bins=4))},
+    "waves": {"encoder": MLPEncoder((8,), expansion=Periodic(n_frequencies=3, width=2))},
+    "module": {"encoder": nn.Sequential(nn.Linear(8, 6), nn.GELU())},
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("params", TABLES.values(), ids=TABLES)
+def test_numbers(tmp_path, params):
+    X = numbers()
+    embedder = BarlowTwinsEmbedder(**SMALL, **params).fit(X)
+    embedder.to_onnx(tmp_path / "model.onnx")
+    X[0, 1], X[1, 0], X[2, 4] = np.nan, -1e305, 3.0
+    assert_allclose(run(tmp_path / "model.onnx", "X", X), embedder.transform(X), atol=1e-4)
+
+
+IMAGES = {
+    "bytes": ({"encoder": ConvNetEncoder((4, 8))}, images()),
+    "grey": ({"encoder": ConvNetEncoder((4, 8)), "n_components": 3}, images(channels=1)),
+    "intensities": ({"encoder": ConvNetEncoder((4, 8))}, (images() / 255).astype(np.float32)),
+    "range": (
+        {"encoder": ConvNetEncoder((4, 8)), "preprocessor": ImagePreprocessor(value_range=(-5, 300))},
+        images().astype(np.float32),
+    ),
+    "residual": ({"encoder": ImageResNetEncoder(width=4)}, images()),
+    "module": ({"encoder": nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(168, 5))}, images()),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("params", "X"), IMAGES.values(), ids=IMAGES)
+def test_images(tmp_path, params, X):
+    embedder = BarlowTwinsEmbedder(modality="image", augmentation="identity", **SMALL, **params).fit(X)
+    embedder.to_onnx(tmp_path / "model.onnx")
+    assert_allclose(run(tmp_path / "model.onnx", "X", X), embedder.transform(X), atol=1e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("preprocessor", ["table", TablePreprocessor(scaling="quantile")], ids=["robust", "quantile"])
+def test_samples_of_any_table(tmp_path, preprocessor):
+    X = mixed()
+    embedder = BarlowTwinsEmbedder(encoder=MLPEncoder((8,)), preprocessor=preprocessor, **SMALL).fit(X)
+    embedder.to_onnx(tmp_path / "model.onnx", preprocessing=False)
+    X.loc[0, "word"], X.loc[1, "day"] = "unseen", None
+    found = run(tmp_path / "model.onnx", "samples", embedder.preprocessor_.transform(X))
+    assert_allclose(found, embedder.transform(X), atol=1e-4)
+
+
+@pytest.mark.slow
+def test_samples_of_images(tmp_path):
+    X = images()
+    embedder = BarlowTwinsEmbedder(
+        modality="image", augmentation="identity", encoder=ConvNetEncoder((4, 8)), **SMALL
+    ).fit(X)
+    embedder.to_onnx(tmp_path / "model.onnx", preprocessing=False)
+    samples = np.ascontiguousarray(embedder.preprocessor_.transform(X))
+    assert_allclose(run(tmp_path / "model.onnx", "samples", samples), embedder.transform(X), atol=1e-4)
+
+
+@pytest.mark.slow
+def test_model_says_what_it_takes(tmp_path):
+    import onnx
+
+    X = pd.DataFrame(numbers(), columns=list("abcdef"))
+    embedder = BarlowTwinsEmbedder(encoder=MLPEncoder((8,)), **SMALL).fit(X)
+    before = dict(vars(embedder))
+    embedder.to_onnx(tmp_path / "model.onnx")
+    model = onnx.load(tmp_path / "model.onnx")
+    onnx.checker.check_model(model)
+    assert {entry.key: entry.value for entry in model.metadata_props}["columns"] == "a,b,c,d,e,f"
+    assert all(vars(embedder)[name] is value for name, value in before.items())
+    assert [path.name for path in tmp_path.iterdir()] == ["model.onnx"]
+
+
+def test_what_cannot_be_expressed_is_refused(tmp_path):
+    embedder = BarlowTwinsEmbedder(encoder=MLPEncoder((8,)), **SMALL).fit(mixed())
+    with pytest.raises(ValueError, match=r"column 'word' \(category\) and 2 more columns are.*preprocessing=False"):
+        embedder.to_onnx(tmp_path / "model.onnx")
+    embedder = BarlowTwinsEmbedder(
+        encoder=MLPEncoder((8,)), preprocessor=TablePreprocessor(scaling="quantile"), **SMALL
+    ).fit(numbers())
+    with pytest.raises(ValueError, match=r"scaling='quantile'.*preprocessing=False"):
+        embedder.to_onnx(tmp_path / "model.onnx")
+    with pytest.raises(NotFittedError):
+        BarlowTwinsEmbedder().to_onnx(tmp_path / "model.onnx")
+    assert not list(tmp_path.iterdir())
+
+
+class Odd(nn.Module):
+    """What no graph can hold: the way through it depends on a value."""
+
+    def __init__(self):
+        super().__init__()
+        self.linear = nn.Linear(8, 2)
+
+    def forward(self, x):
+        return self.linear(x) if float(x.sum()) > 0 else -self.linear(x)
+
+
+@pytest.mark.slow
+def test_module_that_cannot_be_exported(tmp_path):
+    embedder = BarlowTwinsEmbedder(encoder=Odd(), **SMALL).fit(numbers())
+    with pytest.raises(ValueError, match="torch cannot export this encoder"):
+        embedder.to_onnx(tmp_path / "model.onnx")
+
+
+@pytest.mark.parametrize("name", ["onnx", "onnxscript"])
+def test_missing_package(tmp_path, monkeypatch, name):
+    embedder = BarlowTwinsEmbedder(encoder=MLPEncoder((8,)), **SMALL).fit(np.eye(8))
+    monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(ImportError, match=rf"needs onnx and onnxscript, of which {name} cannot.*sklearn-twins\[onnx\]"):
+        embedder.to_onnx(tmp_path / "model.onnx")
+
+
+@pytest.mark.slow
+def test_ambient_state_does_not_matter(tmp_path):
+    X = numbers()
+    embedder = BarlowTwinsEmbedder(encoder=MLPEncoder((8,)), **SMALL).fit(X)
+    with torch.inference_mode():
+        embedder.to_onnx(tmp_path / "model.onnx")
+    assert_allclose(run(tmp_path / "model.onnx", "X", X), embedder.transform(X), atol=1e-4)
