@@ -13,6 +13,7 @@ from .networks import ReadyEncoder, TimmEncoder
 
 FORMAT, FORMAT_VERSION = "sklearn_twins.embedder", "1"
 SECTIONS = ("parameters", "fitted", "settings")
+ELSEWHERE = {"checkpoint": None}  # neither stored nor loaded: where a fit writes to is for each machine to say
 
 
 def save_embedder(embedder, path):
@@ -35,7 +36,7 @@ def save_embedder(embedder, path):
     embedder._validate_params()
     state = embedder.__getstate__()
     state.pop(STAMP)
-    parameters = {name: state.pop(name) for name in embedder.get_params(deep=False)}
+    parameters = {name: state.pop(name) for name in embedder.get_params(deep=False)} | ELSEWHERE
     fitted = {name: state.pop(name) for name in fitted_state(embedder)}
     settings = {}
     if "_sklearn_output_config" in state:
@@ -125,7 +126,7 @@ def made_of(cls, tensors, metadata):
     check_fitted(fitted)
     check_parameters(cls, {**defaults, **parameters})
     check_settings(settings)
-    state = {**defaults, **parameters, **fitted, STAMP: metadata["sklearn_twins_version"]}
+    state = {**defaults, **parameters, **ELSEWHERE, **fitted, STAMP: metadata["sklearn_twins_version"]}
     if "output" in settings:
         state["_sklearn_output_config"] = settings["output"]
     if "requests" in settings:

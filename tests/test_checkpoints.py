@@ -20,7 +20,7 @@ from sklearn.pipeline import make_pipeline
 from skorch.callbacks import Callback
 from torch import nn
 
-from sklearn_twins import UnreadableFileError, _checkpoints
+from sklearn_twins import BarlowTwinsEmbedder, UnreadableFileError, _checkpoints
 from sklearn_twins._signals import HeldSignals
 
 SCRIPT = Path(__file__).with_name("killed.py")
@@ -345,6 +345,13 @@ def test_a_search_goes_on(saving, X, tmp_path):
     found, wanted = search().fit(X, y), search(checkpoint=None).fit(X, y)
     assert_array_equal(found.cv_results_["mean_test_score"], wanted.cv_results_["mean_test_score"])
     assert files(tmp_path) == []
+
+
+def test_files_name_no_directory(saving, X, tmp_path):
+    saving().fit(X).save(tmp_path / "file")
+    loaded = BarlowTwinsEmbedder.load(tmp_path / "file")
+    assert loaded.checkpoint is None and loaded.checkpoint_minutes == 0
+    assert b"here" not in (tmp_path / "file").read_bytes()
 
 
 def test_a_stream_has_no_checkpoints(saving, X, tmp_path):

@@ -8,7 +8,7 @@ from torch import nn
 from .._components import Component
 from ._image_encoder import check_images
 from ._image_stem import ImageStem
-from ._init import build_on_meta, in_skeletons, initialize
+from ._init import build_on_meta, initialize
 
 
 class TimmEncoder(Component):
@@ -137,8 +137,7 @@ def drawn(make, generator):
     """What `make` returns, a module in float32 on the CPU, while torch's global generator goes by another one."""
     seed = int(torch.randint(2**62, (), generator=generator, device="cpu"))
     default_dtype = torch.get_default_dtype()
-    device = torch.device("meta" if in_skeletons() else "cpu")
-    with torch.inference_mode(False), device, torch.random.fork_rng(devices=[]):
+    with torch.inference_mode(False), torch.device("cpu"), torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)  # torch.manual_seed would seed GPUs too
         torch.set_default_dtype(torch.float32)
         try:

@@ -228,6 +228,13 @@ PARAMETERS = [
     ({"modality": ["tabular"]}, "modality", "['tabular']"),
     ({"passthrough": "yes"}, "passthrough", "'yes'"),
     ({"passthrough": None}, "passthrough", "None"),
+    ({"checkpoint": 3}, "checkpoint", "3"),
+    ({"checkpoint": True}, "checkpoint", "True"),
+    ({"checkpoint": __file__}, "checkpoint", "directory"),
+    ({"checkpoint_minutes": -1}, "checkpoint_minutes", "-1"),
+    ({"checkpoint_minutes": "1"}, "checkpoint_minutes", "'1'"),
+    ({"checkpoint_minutes": None}, "checkpoint_minutes", "None"),
+    ({"checkpoint_minutes": nan}, "checkpoint_minutes", "nan"),
     ({"storage": "disk"}, "storage", "'disk'"),
     ({"storage": None}, "storage", "None"),
     ({"compile": "yes"}, "compile", "'yes'"),
@@ -418,7 +425,7 @@ def test_a_copy_of_what_is_refused_is_refused(make, X, refuses):
 
 def test_diverging_loss(make, X):
     embedder = make(objective=lambda z_a, z_b: (z_a - z_b).sum() * nan)
-    with pytest.raises(ValueError, match=r"nan.*learning_rate"):
+    with pytest.raises(ValueError, match=r"nan in epoch 1, batch 1, before any step: look at objective"):
         embedder.fit(X)
     assert not hasattr(embedder, "encoder_")
 
