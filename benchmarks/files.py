@@ -5,8 +5,8 @@
 A default embedder of a table with 20 numbers and 4 columns of words, and one of images of 32 x 32 x 3, each written by
 `save`, pickle, joblib and skops, read back, and tried on a few rows. Beside them a pickle of skorch's `NeuralNet` that
 trained the same encoder and projector by the same steps (AdamW), as somebody would keep it who wrote the loop with
-skorch. Files are in the system's temporary directory; times are medians, of one thread, of files that the system has in
-memory. Prints Markdown.
+skorch. Files are in the system's temporary directory; what is compared alternates, times are medians, of one thread, of
+files that the system has in memory. Prints Markdown.
 """
 
 import argparse
@@ -107,22 +107,38 @@ def ways():
     return found
 
 
-def median(work, rounds):
-    """Median time in ms."""
-    times = []
+def took(work):
+    """Time in ms, and what came of it."""
+    start = time.perf_counter()
+    result = work()
+    return 1000 * (time.perf_counter() - start), result
+
+
+def measure(candidates, directory, rounds, check):
+    """Write and load each thing, all of them in each round, and print a row for each.
+
+    Parameters
+    ----------
+    candidates : dict of str to (thing, write, load)
+        By the beginning of the row.
+    directory : Path
+        Where to.
+    rounds : int
+        How often.
+    check : callable
+        Given what was loaded of an embedder.
+    """
+    times = {name: ([], []) for name in candidates}
     for _ in range(rounds):
-        start = time.perf_counter()
-        work()
-        times.append(1000 * (time.perf_counter() - start))
-    return statistics.median(times)
-
-
-def line(names, thing, path, write, load, rounds):
-    """One row of the table; what was loaded is returned, too."""
-    written = median(lambda: write(thing, path), rounds)
-    read, size = median(lambda: load(path), rounds), path.stat().st_size / 1000
-    print(f"| {' | '.join(names)} | {size:,.0f} | {written:.1f} | {read:.1f} |", flush=True)
-    return load(path)
+        for name, (thing, write, load) in candidates.items():
+            path = directory / str(abs(hash(name)))
+            times[name][0].append(took(lambda w=write, t=thing, p=path: w(t, p))[0])
+            ms, loaded = took(lambda r=load, p=path: r(p))
+            times[name][1].append(ms)
+            check(loaded)
+    for name, (written, read) in times.items():
+        size = (directory / str(abs(hash(name)))).stat().st_size / 1000
+        print(f"| {name} | {size:,.0f} | {statistics.median(written):.1f} | {statistics.median(read):.1f} |")
 
 
 def main():
@@ -141,14 +157,16 @@ def main():
     for what, X, modality in (("table", table(options.rows), "tabular"), ("images", images(options.rows), "image")):
         embedder = BarlowTwinsEmbedder(modality=modality, max_epochs=options.epochs, random_state=0).fit(X)
         embedding, n_weights = embedder.transform(X[:64]), sum(p.numel() for p in embedder.encoder_.parameters())
+        net = net_of(embedder, embedder.preprocessor_.transform(X), options.epochs)
+        candidates = {f"{what} | {way}": (embedder, *functions) for way, functions in ways().items()}
+        candidates[f"{what} | pickle of a skorch `NeuralNet`"] = net, pickled, unpickled
+
+        def check(loaded, X=X, embedding=embedding):
+            assert isinstance(loaded, skorch.NeuralNet) or np.array_equal(loaded.transform(X[:64]), embedding)
+
+        print(f"| {what} | (the encoder's {n_weights:,} weights) | {4 * n_weights / 1000:,.0f} | | |")
         with tempfile.TemporaryDirectory() as directory:
-            path = Path(directory) / "file"
-            print(f"| {what} | (the encoder's {n_weights:,} weights) | {4 * n_weights / 1000:,.0f} | | |")
-            for way, (write, load) in ways().items():
-                loaded = line((what, way), embedder, path, write, load, options.rounds)
-                assert np.array_equal(loaded.transform(X[:64]), embedding)
-            net = net_of(embedder, embedder.preprocessor_.transform(X), options.epochs)
-            line((what, "pickle of a skorch `NeuralNet`"), net, path, pickled, unpickled, options.rounds)
+            measure(candidates, Path(directory), options.rounds, check)
 
 
 if __name__ == "__main__":

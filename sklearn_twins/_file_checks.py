@@ -171,10 +171,10 @@ def check_network(recipe, arrays, width):
         Of what the network puts out.
     """
     encoder, spec = recipe.encoder, recipe.spec
-    n_layers = [len(value) for value in vars(encoder).values() if isinstance(value, (list, tuple))]
+    lists = [len(value) for value in vars(encoder).values() if isinstance(value, (list, tuple))]
+    require(max(lists, default=0) <= len(arrays), "there are fewer weights than layers")
     check_component(encoder)
-    n_layers.append(getattr(encoder, "n_blocks", 0))
-    require(max(n_layers) <= len(arrays), "there are fewer weights than layers")
+    require(getattr(encoder, "n_blocks", 0) <= len(arrays), "there are fewer weights than layers")
     require(recipe.n_components in (None, width), "the embedding has two widths")
     if isinstance(encoder, TimmEncoder):
         require(":" not in encoder.name, "its network would be fetched from elsewhere")

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from sklearn.exceptions import InconsistentVersionWarning
 
-from sklearn_twins import BarlowTwinsEmbedder, OtherVersionWarning
+from sklearn_twins import BarlowTwinsEmbedder
 from sklearn_twins._saving import FORMAT_VERSION
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -31,15 +32,15 @@ def rows():
 def test_file_gives_the_embedding_that_it_gave(path, rows):
     X = rows[path.stem.partition("-")[0]]()
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", OtherVersionWarning.__base__)  # other versions are what this is about
+        warnings.simplefilter("ignore", InconsistentVersionWarning)  # what this is about
         embedder = BarlowTwinsEmbedder.load(path)
-    assert_allclose(embedder.transform(X), np.load(path.with_suffix(".npy")), rtol=0, atol=1e-6)
+    assert_allclose(embedder.transform(X), np.load(path.with_suffix(".npy")), rtol=1e-6, atol=1e-6)
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_file_is_written_again_as_it_was_read(path, tmp_path):
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", OtherVersionWarning.__base__)
+        warnings.simplefilter("ignore", InconsistentVersionWarning)
         embedder = BarlowTwinsEmbedder.load(path)
     embedder.save(tmp_path / "again")
     twin = BarlowTwinsEmbedder.load(tmp_path / "again")
@@ -53,7 +54,7 @@ def test_no_file_was_removed():
 
 def test_training_goes_on_from_a_file(rows):
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", OtherVersionWarning.__base__)
+        warnings.simplefilter("ignore", InconsistentVersionWarning)
         embedder = BarlowTwinsEmbedder.load(next(path for path in FILES if path.stem == "table-1"))
     X = rows["table"]()
     assert embedder.set_params(max_epochs=4).fit(X).n_iter_ == 4

@@ -106,8 +106,12 @@ IMAGES = {
     "encoder resnet18": {"encoder": "resnet18", "slow": True},
     "encoder resnet50": {"encoder": "resnet50", "slow": True},
 }
+NAMED = {"objective", "encoder"}
 EVERY = [
-    *(pytest.param(False, params, id=name) for name, params in TABLES.items()),
+    *(
+        pytest.param(False, params, id=name, marks=[pytest.mark.slow] if name.partition(" ")[0] in NAMED else [])
+        for name, params in TABLES.items()
+    ),
     *(
         pytest.param(True, params, id=name, marks=[pytest.mark.slow] if "slow" in params else [])
         for name, params in IMAGES.items()
