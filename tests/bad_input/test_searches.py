@@ -1,5 +1,7 @@
 """What a search must not be given: refused before it trains anything, and the search stays unfitted."""
 
+import re
+
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
@@ -90,15 +92,20 @@ def stays_unfitted(make, refuses):
     return stays_unfitted
 
 
+def named(case):
+    """A case in a few words, which are the same in every process."""
+    return re.sub(r" at 0x\w+", "", str(case))[:50]
+
+
 @pytest.mark.parametrize("kind", SEARCHES)
-@pytest.mark.parametrize("case", GRIDS, ids=[str(grid)[:50] for grid, *_ in GRIDS])
+@pytest.mark.parametrize("case", GRIDS, ids=[named(grid) for grid, *_ in GRIDS])
 def test_grid(stays_unfitted, kind, case):
     grid, *words = case
     stays_unfitted(words, kind, param_grid=grid)
 
 
 @pytest.mark.parametrize("kind", SEARCHES)
-@pytest.mark.parametrize("case", PARAMETERS, ids=[str(params)[:50] for params, *_ in PARAMETERS])
+@pytest.mark.parametrize("case", PARAMETERS, ids=[named(params) for params, *_ in PARAMETERS])
 def test_parameter(stays_unfitted, kind, case):
     params, *words = case
     stays_unfitted(words, kind, **params)
