@@ -5,12 +5,16 @@ from importlib import import_module
 from ._components import Component, SampleSpec
 from ._embedder import BarlowTwinsEmbedder
 from ._exceptions import CollapseWarning
+from ._forks import watch as _watch_forks
 
 __version__ = "0.1.0.dev0"
 
 ROOMS = ("augmentations", "metrics", "model_selection", "networks", "objectives", "preprocessing")
 
 __all__ = ["BarlowTwinsEmbedder", "CollapseWarning", "Component", "SampleSpec", *ROOMS]
+
+
+_watch_forks()
 
 
 def __getattr__(name):
