@@ -16,7 +16,7 @@ pytestmark = [
     pytest.mark.usefixtures("one_thread"),
     pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc"),
 ]
-BOUND = 25e6  # bytes; the samples of a hundred fits are more than twice as many
+BOUND = 20e6  # bytes; the samples of a hundred fits are more than twice as many
 N_FITS, N_TRANSFORMS = 100, 1_000
 
 
@@ -64,8 +64,8 @@ def table():
 
 @pytest.fixture(scope="module")
 def images():
-    """0.6 MB of bytes; those of a hundred fits would be 60."""
-    return np.random.default_rng(0).integers(0, 256, size=(50, 64, 64, 3), dtype=np.uint8)
+    """0.4 MB of bytes; those of a hundred fits would be 40."""
+    return np.random.default_rng(0).integers(0, 256, size=(50, 52, 52, 3), dtype=np.uint8)
 
 
 @pytest.fixture(scope="module")
@@ -100,10 +100,9 @@ def test_fits_that_go_on(make, table):
     assert growth(go_on, N_FITS) < BOUND
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt, ZeroDivisionError])
-def test_fits_that_fail(make, table, error):
+def test_fits_that_fail(make, table):
     def fit():
-        fails(make(batch_size=1_000, callbacks=[Trip(error)]).fit, error, table)
+        fails(make(batch_size=1_000, callbacks=[Trip(KeyboardInterrupt)]).fit, KeyboardInterrupt, table)
 
     assert growth(fit, N_FITS) < BOUND
 
@@ -114,14 +113,14 @@ def test_fits_that_are_refused(make, table):
     assert growth(lambda: fails(make().fit, ValueError, infinite), N_FITS) < BOUND
 
 
-@pytest.mark.parametrize(("decoded", "storage"), [(0, "host"), (0, "device"), (2**30, "host")])
+@pytest.mark.parametrize(("decoded", "storage"), [(0, "host"), (2**30, "device")])
 def test_fits_of_files(of_images, paths, storage, decoded):
-    embedder = of_images(preprocessor=ImagePreprocessor(max_decoded_bytes=decoded, n_jobs=2), storage=storage)
+    embedder = of_images(preprocessor=ImagePreprocessor(max_decoded_bytes=decoded, n_jobs=1), storage=storage)
     assert growth(lambda: embedder.fit(paths), N_FITS, first=5) < BOUND
 
 
 def test_fits_of_files_that_fail(of_images, paths):
-    preprocessor = ImagePreprocessor(max_decoded_bytes=0, n_jobs=2)
+    preprocessor = ImagePreprocessor(max_decoded_bytes=0, n_jobs=1)
 
     def fit():
         fails(of_images(preprocessor=preprocessor, callbacks=[Trip(KeyboardInterrupt)]).fit, KeyboardInterrupt, paths)
@@ -145,7 +144,7 @@ def test_transforms_of_images(of_images, images):
 
 
 def test_transforms_of_files(of_images, paths):
-    embedder = of_images(preprocessor=ImagePreprocessor(max_decoded_bytes=0, n_jobs=2)).fit(paths)
+    embedder = of_images(preprocessor=ImagePreprocessor(max_decoded_bytes=0, n_jobs=1)).fit(paths)
     assert growth(lambda: embedder.transform(paths[:2]), N_TRANSFORMS) < BOUND
 
 
