@@ -5,6 +5,7 @@ from importlib import import_module
 from ._components import Component, SampleSpec
 from ._embedder import BarlowTwinsEmbedder
 from ._exceptions import CollapseWarning, OtherVersionWarning, UnreadableFileError
+from ._forks import watch as _watch_forks
 
 __version__ = "0.1.0.dev0"
 
@@ -19,6 +20,9 @@ __all__ = [
     "UnreadableFileError",
     *ROOMS,
 ]
+
+
+_watch_forks()
 
 
 def __getattr__(name):

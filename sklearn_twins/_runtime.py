@@ -10,6 +10,8 @@ import numpy as np
 import torch
 from sklearn.utils import check_random_state
 
+from ._forks import process
+
 MOST_THREADS = 1_024  # more than any machine has cores for, and less than torch would fail with
 
 _threads_lock = threading.Lock()
@@ -18,16 +20,14 @@ _pinned = {"users": 0, "outer": None, "inner": None}
 _cudnn_lock = threading.Lock()
 _cudnn = {"users": 0, "outer": None}
 _nested = threading.local()
-_process = {"forked": False}
 
 
 def start_anew():
-    """In a forked process there are no other threads, whatever they held, and no threads of OpenMP's to share work."""
+    """In a forked process there are no other threads, whatever they held."""
     global _threads_lock, _generators_lock, _cudnn_lock
     _threads_lock, _generators_lock, _cudnn_lock = threading.Lock(), threading.RLock(), threading.Lock()
     _pinned["users"] = getattr(_nested, "depth", 0)
     _cudnn["users"] = min(_cudnn["users"], _pinned["users"])
-    _process["forked"] = True
 
 
 if hasattr(os, "register_at_fork"):
@@ -106,13 +106,14 @@ def threads_pinned(n_threads):
     """Pin the intra-op threads of this Python thread, and put them back.
 
     torch keeps the number for each thread, but hands a new thread the number set last by any: one started
-    during a fit finds the fit's, and is given back what the first fit found.
+    during a fit finds the fit's, and is given back what the first fit found. A thread that has been here before has a
+    number of its own.
     """
     with _threads_lock:
         before = torch.get_num_threads()
         if _pinned["users"] == 0:
             _pinned["outer"] = before
-        elif before == _pinned["inner"] and not getattr(_nested, "depth", 0):
+        elif before == _pinned["inner"] and not hasattr(_nested, "depth"):
             before = _pinned["outer"]
         _nested.depth = getattr(_nested, "depth", 0) + 1
         _pinned["users"] += 1
@@ -169,7 +170,7 @@ def count_threads(n_jobs):
         raise ValueError("n_jobs=0 has no meaning. Use None for one thread, -1 for all cores, or a positive number.")
     if n_jobs > MOST_THREADS:
         raise ValueError(f"n_jobs={n_jobs} must be {MOST_THREADS:,} at most. Use -1 for all cores.")
-    if _process["forked"]:
+    if process["forked"]:
         return 1
     n_threads = joblib.effective_n_jobs(n_jobs)
     in_worker = multiprocessing.parent_process() is not None

@@ -12,7 +12,8 @@ from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
 from sklearn_twins import BarlowTwinsEmbedder, CollapseWarning
-from sklearn_twins.networks import MLPEncoder, MLPProjector
+from sklearn_twins.networks import ConvNetEncoder, MLPEncoder, MLPProjector
+from sklearn_twins.preprocessing import ImagePreprocessor
 
 # More examples, and other ones each time, for whoever looks for faults: SKLEARN_TWINS_FUZZ=20000.
 MORE = int(os.environ.get("SKLEARN_TWINS_FUZZ", 0))
@@ -178,10 +179,58 @@ def arrays(draw):
     return array
 
 
-def small():
-    """An embedder that fits a few rows in milliseconds."""
+@st.composite
+def image_arrays(draw):
+    """Images, or what is nearly so, of any type, shape and order in memory."""
+    n, height, width = draw(st.integers(1, 7)), draw(st.integers(1, 6)), draw(st.integers(1, 6))
+    channels = draw(st.sampled_from([1, 3, 3, 4, 2]))
+    shape = draw(
+        st.sampled_from([(n, height, width, channels)] * 4 + [(n, channels, height, width), (n, height, width)])
+    )
+    shape = draw(st.sampled_from([shape] * 9 + [(n, height * width * channels), (n,), (n, 0, 3, 3), (0, 4, 4, 3)]))
+    dtype = np.dtype(draw(st.sampled_from(["u1"] * 6 + DTYPES + ODD_DTYPES)))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    top = draw(st.sampled_from([1.0, 255, 255, 1000, 1e30, 1e308]))
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        array = rng.random(size=shape) * (min(top, 120) if dtype.kind in "iumM" else top)
+        array = np.asarray(array.astype(dtype))
+        if array.size and dtype.kind in "fO" and draw(st.integers(0, 3)) == 0:
+            array[tuple(rng.integers(0, side) for side in shape)] = draw(SPECIAL)
+    layout = draw(st.sampled_from(["as is", "as is", "F", "reversed", "read-only", "masked", "list", "flat", "big"]))
+    if layout == "F":
+        array = np.asfortranarray(array)
+    elif layout == "reversed":
+        array = array[tuple([slice(None, None, -1)] * array.ndim)]
+    elif layout == "read-only":
+        array.flags.writeable = False
+    elif layout == "masked":
+        array = np.ma.MaskedArray(array, mask=rng.random(array.shape) < draw(st.sampled_from([0.0, 0.1])))
+    elif layout == "list":
+        return list(array)
+    elif layout == "flat" and array.ndim == 4:
+        array = array.reshape(len(array), -1)
+    elif layout == "big" and array.dtype.kind in "fiu":
+        array = array.astype(array.dtype.newbyteorder())
+    return array
+
+
+@st.composite
+def readers(draw):
+    """A preprocessor of images, most of them with its defaults."""
+    return ImagePreprocessor(
+        draw(st.sampled_from([None] * 6 + [(4, 4, 3), (-1, 3), (2, -1, 3), (3, 2)])),
+        channels=draw(st.sampled_from(["auto"] * 4 + ["last", "first"])),
+        value_range=draw(st.sampled_from(["auto"] * 4 + [(0, 255), (0, 1), (-1e300, 1e300), (5, 5.0001)])),
+    )
+
+
+def small(preprocessor=None):
+    """An embedder that fits a few rows, or images, in milliseconds."""
+    part = {"modality": "image", "preprocessor": preprocessor} if preprocessor else {}
     return BarlowTwinsEmbedder(
-        encoder=MLPEncoder(hidden_dims=(4,)),
+        **part,
+        encoder=ConvNetEncoder(widths=(4,)) if preprocessor else MLPEncoder(hidden_dims=(4,)),
         projector=MLPProjector(hidden_dims=(), projection_dim=4),
         max_epochs=1,
         batch_size=6,
@@ -191,9 +240,9 @@ def small():
 
 def rows_of(X, order):
     """Some rows of a frame or an array, in this order."""
-    if isinstance(X, pd.DataFrame):
-        return X.iloc[order]
-    return X[order]
+    if isinstance(X, list):
+        return [X[i] for i in order]
+    return X.iloc[order] if isinstance(X, pd.DataFrame) else X[order]
 
 
 def refused(call, *args):
@@ -216,9 +265,9 @@ def check_words(error):
     assert any(words in str(error) for words in said) and len(str(error)) > 20, repr(error)
 
 
-def check_fit(X, fingerprint):
+def check_fit(X, fingerprint, preprocessor=None):
     """What holds for any X whatever."""
-    embedder = small()
+    embedder = small(preprocessor)
     error = refused(embedder.fit, X)
     event("embedded" if error is None else "refused")
     if error is not None:
@@ -237,9 +286,9 @@ def check_fit(X, fingerprint):
     assert fingerprint(embedder) == before
 
 
-def check_other(X, other, fingerprint):
-    """What holds for the transform of another X than that of fit."""
-    embedder = small()
+def check_other(X, other, fingerprint, preprocessor=None):
+    """What holds for the transform of another X than that of fit, and where training is to go on with it."""
+    embedder = small(preprocessor)
     if refused(embedder.fit, X) is not None:
         return
     before, outputs = fingerprint(embedder), []
@@ -250,6 +299,12 @@ def check_other(X, other, fingerprint):
     else:
         assert outputs[0].shape == (len(other), embedder._n_features_out) and np.isfinite(outputs[0]).all()
     assert fingerprint(embedder) == before
+    error = refused(embedder.partial_fit, other)
+    if error is not None:
+        check_words(error)
+        assert fingerprint(embedder) == before
+    else:
+        assert embedder.n_iter_ == 2 and refused(embedder.transform, X) is None
 
 
 def as_polars(frame):
@@ -293,12 +348,26 @@ def test_other_arrays(fingerprint, pair):
     check_other(*pair, fingerprint)
 
 
+@FEW
+@given(X=image_arrays(), preprocessor=readers())
+def test_images(fingerprint, X, preprocessor):
+    check_fit(X, fingerprint, preprocessor)
+
+
+@FEW
+@given(X=image_arrays(), other=image_arrays(), preprocessor=readers())
+def test_other_images(fingerprint, X, other, preprocessor):
+    check_other(X, other, fingerprint, preprocessor)
+
+
 TESTS = {
     test_frames: {"X": frames()},
     test_frames_of_polars: {"X": frames()},
     test_arrays: {"X": arrays()},
     test_other_frames: {"pair": pairs_of_frames()},
     test_other_arrays: {"pair": pairs_of_arrays()},
+    test_images: {"X": image_arrays(), "preprocessor": readers()},
+    test_other_images: {"X": image_arrays(), "other": image_arrays(), "preprocessor": readers()},
 }
 
 

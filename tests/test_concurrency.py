@@ -1,0 +1,255 @@
+"""Several threads and processes at once: nobody waits forever, and everybody gets what he would get alone."""
+
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+import torch
+from numpy.testing import assert_array_equal
+from sklearn.base import clone
+from torch import nn
+
+from sklearn_twins import BarlowTwinsEmbedder
+from sklearn_twins.networks import ConvNetEncoder, MLPEncoder, MLPProjector
+from sklearn_twins.preprocessing import ImagePreprocessor
+
+FORKS = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")  # from Python 3.12 on
+PATIENCE = 30  # seconds, of what takes less than one
+images = np.random.default_rng(0).integers(0, 256, size=(24, 8, 8, 3), dtype=np.uint8)
+of_images = {"modality": "image", "encoder": ConvNetEncoder(widths=(8,)), "batch_size": 6}
+
+
+def in_child(work):
+    """Do something in a forked process, and say how that ended: 0 if well, the signal if it had to be stopped."""
+    pid = os.fork()
+    if pid == 0:
+        code = 1
+        try:
+            signal.alarm(PATIENCE)
+            work()
+            code = 0
+        finally:
+            os._exit(code)
+    return os.waitpid(pid, 0)[1]
+
+
+def fitted_in_worker(X):
+    """What a worker process makes of the rows."""
+    return small().fit_transform(X)
+
+
+def small(**params):
+    few = {"encoder": MLPEncoder(hidden_dims=(8,)), "projector": MLPProjector(hidden_dims=(12,), projection_dim=8)}
+    return BarlowTwinsEmbedder(**{**few, "max_epochs": 2, "batch_size": 16, "random_state": 0, **params})
+
+
+@FORKS
+@pytest.mark.parametrize("before", ["nothing", "fit", "transform", "fit on the host"])
+def test_fork(make, X, before):
+    """A child fits and transforms to the same bits, whatever its parent has done."""
+    expected, fitted = make().fit_transform(X), make().fit(X)
+    if before == "transform":
+        fitted.transform(X)
+    elif before == "fit on the host":
+        make(storage="host", **of_images).fit(images)
+
+    def work():
+        if before != "nothing":
+            assert_array_equal(fitted.transform(X), expected)
+        assert_array_equal(make().fit_transform(X), expected)
+        make(storage="host", **of_images).fit(images).transform(images)
+
+    assert in_child(work) == 0
+
+
+@FORKS
+def test_fork_with_threads_asked_for(X):
+    """OpenMP would wait for the threads that the parent had."""
+
+    def work():
+        small(n_jobs=2).fit(X).transform(X)
+        assert torch.get_num_threads() == before
+
+    before = torch.get_num_threads()
+    small(n_jobs=2).fit(X)
+    assert in_child(work) == 0
+
+
+@FORKS
+def test_fork_while_another_thread_fits(X):
+    """What that thread held at the time is nobody's in the child."""
+    stop, n_threads = threading.Event(), torch.get_num_threads()
+
+    def fit_on():
+        while not stop.is_set():
+            small(encoder=nn.Sequential(nn.Linear(5, 8), nn.Dropout())).fit(X)
+
+    def work():
+        small().fit(X).transform(X)
+        small(encoder=nn.Sequential(nn.Linear(5, 8), nn.Dropout())).fit(X)
+        assert torch.get_num_threads() == n_threads
+
+    other = threading.Thread(target=fit_on)
+    other.start()
+    try:
+        assert [in_child(work) for _ in range(5)] == [0] * 5
+    finally:
+        stop.set()
+        other.join()
+
+
+@pytest.mark.slow
+@FORKS
+def test_worker_processes_that_are_forked(X):
+    expected = small().fit_transform(X)
+    with multiprocessing.get_context("fork").Pool(2) as pool:
+        for found in pool.map_async(fitted_in_worker, [X] * 4).get(PATIENCE):
+            assert_array_equal(found, expected)
+
+
+@pytest.mark.slow
+@FORKS
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_fork_after_import(n_threads):
+    """Of a process that has imported the package, and let torch use its threads, and done nothing else."""
+    code = f"""
+import os, signal, numpy as np, torch
+import sklearn_twins.augmentations, sklearn_twins.networks, sklearn_twins.objectives, sklearn_twins.training
+from sklearn_twins import BarlowTwinsEmbedder
+torch.set_num_threads({n_threads})
+torch.ones(500, 500) @ torch.ones(500, 500)
+for n_jobs in (None, 2, -1):
+    pid = os.fork()
+    if pid == 0:
+        signal.alarm({PATIENCE})
+        X = np.random.default_rng(0).normal(size=(600, 20))
+        BarlowTwinsEmbedder(max_epochs=1, n_jobs=n_jobs, random_state=0).fit(X).transform(X)
+        os._exit(0)
+    assert os.waitpid(pid, 0)[1] == 0, n_jobs
+"""
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.slow
+def test_fits_of_different_seeds_and_threads(make, X):
+    """Seeds, and the numbers of threads of those who fit, are each one's own."""
+    settings = [{"random_state": seed, "n_jobs": 1 + seed % 2} for seed in range(4)]
+    foreign = [{**own, "encoder": nn.Sequential(nn.Linear(5, 8), nn.Dropout())} for own in settings]
+    embedders = [make(**own) for own in (*settings, *foreign)]
+    expected = [clone(embedder).fit_transform(X) for embedder in embedders]
+    start, before = threading.Barrier(len(embedders)), torch.get_num_threads()
+    one_at_a_time = threading.Lock()
+
+    def fit(embedder, n_threads):
+        with one_at_a_time:  # a thread that comes first during another's fit cannot be told to have a number of its own
+            torch.set_num_threads(n_threads)
+            make(max_epochs=1).fit(X)
+        start.wait(PATIENCE)
+        found = embedder.fit_transform(X)
+        assert torch.get_num_threads() == n_threads
+        return found
+
+    state = torch.get_rng_state()
+    with ThreadPoolExecutor(len(embedders)) as pool:
+        for found, wanted in zip(pool.map(fit, embedders, [1, 2] * 4), expected, strict=True):
+            assert_array_equal(found, wanted)
+    assert torch.equal(torch.get_rng_state(), state)
+    assert torch.get_num_threads() == before
+
+
+SHARED = {
+    "table": lambda d: (np.random.default_rng(1).normal(size=(600, 5)), {}),
+    "images": lambda d: (images, of_images),
+    "files": lambda d: (saved(d), {**of_images, "preprocessor": ImagePreprocessor(max_decoded_bytes=0, n_jobs=2)}),
+    "user's module": lambda d: (np.ones((9, 5)), {"encoder": nn.Sequential(nn.Linear(5, 4), nn.BatchNorm1d(4))}),
+}
+
+
+def saved(directory):
+    """Files of the images."""
+    from PIL import Image
+
+    paths = [directory / f"{i}.png" for i in range(len(images))]
+    for path, image in zip(paths, images, strict=True):
+        Image.fromarray(image).save(path)
+    return paths
+
+
+@pytest.mark.parametrize("name", SHARED)
+def test_transforms_at_once(make, fingerprint, tmp_path, name):
+    """Of one embedder, from many threads, the first ones while nobody has used it."""
+    X, params = SHARED[name](tmp_path)
+    embedder = make(**params).fit(X)
+    expected, before = clone(embedder).fit(X).transform(X), fingerprint(embedder)
+    stable = before == fingerprint(embedder)  # torch's own pickles of a module differ from one to the next
+    start = threading.Barrier(8)
+
+    def transform(_):
+        start.wait(PATIENCE)
+        return [embedder.transform(X) for _ in range(3)]
+
+    with ThreadPoolExecutor(8) as pool:
+        for found in pool.map(transform, range(8)):
+            for embedding in found:
+                assert_array_equal(embedding, expected)
+    assert stable == (name != "user's module") and (not stable or fingerprint(embedder) == before)
+
+
+def test_an_error_in_one_thread_is_nobody_else_s(make, X):
+    embedder, expected = make().fit(X), make().fit_transform(X)
+    broken = np.full_like(X, np.inf)
+
+    def use(number):
+        if number % 2:
+            with pytest.raises(ValueError, match="infinity"):
+                embedder.transform(broken)
+            with pytest.raises(ValueError, match="infinity"):
+                make().fit(broken)
+        else:
+            assert_array_equal(embedder.transform(X), expected)
+            assert_array_equal(make().fit_transform(X), expected)
+
+    before = torch.get_num_threads()
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(use, range(16)))
+    assert torch.get_num_threads() == before
+
+
+def test_a_slow_disk_is_not_waited_for_forever(make):
+    """A fit that is interrupted while samples are being read ends when that reading does."""
+
+    class Slow:
+        def __init__(self):
+            self.shape, self.dtype, self.n_read = images.transpose(0, 3, 1, 2).shape, images.dtype, 0
+
+        def __len__(self):
+            return len(images)
+
+        def __getitem__(self, index):
+            self.n_read += 1
+            if self.n_read > 3:
+                time.sleep(0.05)
+            if self.n_read == 6:
+                raise OSError("the disk has gone")
+            return images.transpose(0, 3, 1, 2)[index]
+
+    class Lazy(ImagePreprocessor):
+        def fit_transform(self, X, y=None, *, owner=None):
+            super().fit_transform(X, owner=owner)
+            return Slow()
+
+    embedder = make(**{**of_images, "preprocessor": Lazy()}, max_epochs=50)
+    n_threads, start = threading.active_count(), time.monotonic()
+    with pytest.raises(OSError, match="the disk has gone"):
+        embedder.fit(images)
+    assert time.monotonic() - start < PATIENCE
+    assert threading.active_count() == n_threads and not hasattr(embedder, "encoder_")
