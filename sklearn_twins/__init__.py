@@ -9,7 +9,7 @@ from ._forks import watch as _watch_forks
 
 __version__ = "0.1.0.dev0"
 
-ROOMS = ("augmentations", "metrics", "model_selection", "networks", "objectives", "preprocessing")
+ROOMS = ("augmentations", "displays", "metrics", "model_selection", "networks", "objectives", "preprocessing")
 
 __all__ = [
     "BarlowTwinsEmbedder",

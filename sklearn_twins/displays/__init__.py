@@ -1,0 +1,15 @@
+"""Pictures of a fit and of an embedding, after scikit-learn's displays: `from_estimator`, `plot`, `ax_`, `figure_`."""
+
+from ._correlation import CrossCorrelationDisplay
+from ._embedding import EmbeddingDisplay
+from ._spectrum import SpectrumDisplay
+from ._training_curve import TrainingCurveDisplay
+from ._views import ViewsDisplay
+
+__all__ = [
+    "CrossCorrelationDisplay",
+    "EmbeddingDisplay",
+    "SpectrumDisplay",
+    "TrainingCurveDisplay",
+    "ViewsDisplay",
+]

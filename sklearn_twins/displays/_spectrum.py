@@ -1,0 +1,129 @@
+"""How many directions an embedding uses: the eigenvalues of its covariance, beside those of a random encoder."""
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from ..metrics import effective_rank
+from ..metrics._spectrum import covariance_spectrum
+from ._style import COLORS, GREY, axes_for
+
+N_ROWS = 2_048  # that a random encoder is tried on at most, and its batch statistics taken from
+STYLES = ("-", "--", "-.", ":")
+
+
+class SpectrumDisplay:
+    """Draw the eigenvalues of the covariance of embeddings, as shares of their sum, largest first.
+
+    A line that falls off a cliff is an embedding that has collapsed to few directions.
+
+    Parameters
+    ----------
+    embeddings : dict of str to array-like of shape (n, d)
+        Embeddings, and what to call them.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+    figure_ : matplotlib Figure
+    lines_ : dict of str to matplotlib Line2D
+        By the names of the embeddings.
+    effective_rank_ : dict of str to float
+        How many directions each one uses, see :func:`sklearn_twins.metrics.effective_rank`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_twins.displays import SpectrumDisplay
+    >>> z = np.random.default_rng(0).normal(size=(1000, 4))
+    >>> display = SpectrumDisplay({"all": z, "one": z[:, :1] * np.ones(4)}).plot()
+    >>> {name: round(float(rank), 1) for name, rank in display.effective_rank_.items()}
+    {'all': 4.0, 'one': 1.0}
+    """
+
+    def __init__(self, embeddings):
+        self.embeddings = embeddings
+
+    @classmethod
+    def from_estimator(cls, embedder, X, *, random_encoder=True, ax=None):
+        """Draw the spectrum of an embedder's encoder.
+
+        Parameters
+        ----------
+        embedder : BarlowTwinsEmbedder
+            Fitted. What is drawn is its encoder's output, without the columns that `passthrough` puts beside it.
+        X : data frame, array-like or sparse array of shape (n, n_features_in_); images
+            Rows, better ones that `fit` did not see; more of them than the embedding is wide.
+        random_encoder : bool, default=True
+            Whether to draw the same encoder with random weights beside it, to see what training has changed. Not
+            where the encoder is a module of the user's own.
+        ax : matplotlib Axes or None, default=None
+            Where to draw; None for a figure of its own.
+
+        Returns
+        -------
+        display : SpectrumDisplay
+
+        Raises
+        ------
+        NotFittedError
+            If the embedder is not fitted.
+        """
+        check_is_fitted(embedder)
+        from .._inference import embed
+        from ..networks import ReadyEncoder
+
+        samples = embedder.preprocessor_.transform(X, owner=embedder)
+        found = {"embedding": embed(embedder.encoder_, samples, embedder.precision, embedder.n_jobs)}
+        if random_encoder and not isinstance(embedder._recipe.encoder, ReadyEncoder):
+            found["random encoder"] = embed(untrained(embedder, samples), samples, "float32", embedder.n_jobs)
+        return cls(found).plot(ax=ax)
+
+    def plot(self, *, ax=None):
+        """Draw.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes or None, default=None
+            Where to draw; None for a figure of its own.
+
+        Returns
+        -------
+        display : SpectrumDisplay
+        """
+        self.ax_ = ax = axes_for(ax)
+        self.figure_, self.lines_, self.effective_rank_ = ax.figure, {}, {}
+        colors = (COLORS[0], GREY, *COLORS[1:])
+        for i, (name, Z) in enumerate(self.embeddings.items()):
+            Z = np.asarray(Z, dtype=np.float64)
+            values = covariance_spectrum(Z)
+            shares, rank = values / max(values.sum(), np.finfo(float).tiny), effective_rank(Z)
+            label = f"{name}: effective rank {rank:.1f} of {Z.shape[1]}"
+            style = {"color": colors[i % len(colors)], "linestyle": STYLES[i % len(STYLES)], "label": label}
+            kept = shares > 1e-12  # the others are rounding
+            (self.lines_[name],) = ax.plot(np.arange(1, len(shares) + 1)[kept], shares[kept], **style)
+            self.effective_rank_[name] = rank
+        ax.set(xlabel="eigenvalue", ylabel="share of the variance", yscale="log")
+        ax.grid(alpha=0.3)
+        ax.legend()
+        return self
+
+
+def untrained(embedder, samples):
+    """The embedder's encoder with the weights that it might have begun with, its batch statistics those of samples."""
+    import torch
+
+    from .._persistence import finish
+    from .._runtime import make_generator, settled
+
+    recipe = embedder._recipe
+    step = max(1, len(samples) // N_ROWS)
+    rows = torch.from_numpy(np.array(samples[np.arange(0, len(samples), step)[:N_ROWS]]))
+    with settled(torch.device("cpu"), 1), torch.no_grad():
+        encoder = recipe.encoder.build(recipe.spec, recipe.n_components, make_generator(0, 0)).train()
+        for layer in encoder.modules():
+            if isinstance(layer, torch.nn.modules.batchnorm._BatchNorm):
+                layer.momentum = None  # the mean over all batches
+        for batch in rows.split(256):
+            if len(batch) > 1:
+                encoder(batch)
+    return finish(encoder)
