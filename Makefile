@@ -13,7 +13,7 @@ WORKERS ?= auto
 
 ENV := .venv
 FLOOR := .venv-floor
-CONTRACTS := $(addprefix tests/test_,checks.py searches.py persistence.py files.py file_formats.py warm_start.py determinism.py callbacks.py mixed_tables.py images.py)
+CONTRACTS := $(addprefix tests/test_,checks.py searches.py persistence.py warm_start.py determinism.py callbacks.py mixed_tables.py images.py) tests/files
 
 PYTEST := -m pytest -n $(WORKERS) --maxprocesses 8
 

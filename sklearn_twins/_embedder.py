@@ -8,11 +8,11 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from ._blocks import is_collection, transform_blocks
-from ._files import FilesMixin
 from ._label_free import LabelFreeMixin
 from ._modalities import MODALITIES, ROLES, input_tags
 from ._nesting import NestedParametersMixin
 from ._progress import CallbackSupportMixin
+from .files._mixin import FilesMixin
 
 
 class BarlowTwinsEmbedder(

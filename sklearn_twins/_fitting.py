@@ -8,7 +8,6 @@ import joblib
 import numpy as np
 import torch
 
-from ._checkpoints import open_checkpoint
 from ._compiling import check_compiler, compiled
 from ._components import bind, compiled_by
 from ._devices import device_claimed, is_out_of_memory, out_of_memory
@@ -32,6 +31,7 @@ from ._runtime import (
 )
 from ._stacking import stacked
 from .augmentations import make_views
+from .files._checkpoints import open_checkpoint
 from .networks import output_width
 from .training import Diverged, Training, check_callbacks, cut, join
 

@@ -9,13 +9,13 @@ import numpy as np
 import torch
 from torch import nn
 
-from . import __version__
+from .. import __version__
+from .._components import embedding_width
+from .._output import WIDEST
+from .._runtime import settled
+from ..preprocessing import ImagePreprocessor, TablePreprocessor
+from ..preprocessing._intensities import BYTE_RANGE
 from ._atomic import write_atomically
-from ._components import embedding_width
-from ._output import WIDEST
-from ._runtime import settled
-from .preprocessing import ImagePreprocessor, TablePreprocessor
-from .preprocessing._intensities import BYTE_RANGE
 
 NEEDED = ("onnx", "onnxscript")
 ALONE = "Export the encoder alone (preprocessing=False), which takes the samples that `preprocessor_.transform` makes"

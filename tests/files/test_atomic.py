@@ -9,8 +9,8 @@ import threading
 
 import pytest
 
-from sklearn_twins import _atomic
-from sklearn_twins._atomic import write_atomically
+from sklearn_twins.files import _atomic
+from sklearn_twins.files._atomic import write_atomically
 
 posix = pytest.mark.skipif(os.name != "posix", reason="permissions, links and locks of POSIX")
 
@@ -113,7 +113,7 @@ def test_killed_writer_is_swept_by_the_next(tmp_path):
     path = tmp_path / "file"
     path.write_bytes(b"old")
     code = (
-        "import sys, time; from sklearn_twins._atomic import write_atomically\n"
+        "import sys, time; from sklearn_twins.files._atomic import write_atomically\n"
         "def chunks():\n    yield b'half' * 10000\n    print('ready', flush=True)\n    time.sleep(60)\n"
         "write_atomically(sys.argv[1], chunks())"
     )

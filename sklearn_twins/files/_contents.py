@@ -8,18 +8,18 @@ from numbers import Real
 import numpy as np
 from sklearn.preprocessing import QuantileTransformer
 
-from ._components import Component, SampleSpec
-from ._diagnosis import Circumstances
-from ._exceptions import UnreadableFileError
-from ._output import Output
-from ._persistence import Recipe
-from .networks import ReadyEncoder
-from .preprocessing._categories import CategoryColumns
-from .preprocessing._files import Target
-from .preprocessing._images import ImagePreprocessor
-from .preprocessing._keys import KINDS as CATEGORY_KINDS
-from .preprocessing._numbers import DECODERS, NumberColumns
-from .preprocessing._tables import TablePreprocessor
+from .._components import Component, SampleSpec
+from .._diagnosis import Circumstances
+from .._exceptions import UnreadableFileError
+from .._output import Output
+from .._persistence import Recipe
+from ..networks import ReadyEncoder
+from ..preprocessing._categories import CategoryColumns
+from ..preprocessing._files import Target
+from ..preprocessing._images import ImagePreprocessor
+from ..preprocessing._keys import KINDS as CATEGORY_KINDS
+from ..preprocessing._numbers import DECODERS, NumberColumns
+from ..preprocessing._tables import TablePreprocessor
 
 ROOMS = ("preprocessing", "augmentations", "networks", "objectives")
 
@@ -33,7 +33,7 @@ def storable_classes():
     """
     classes = {cls.__name__: cls for cls in PARTS}
     for room in ROOMS:
-        module = import_module(f"{__package__}.{room}")
+        module = import_module(f"..{room}", __package__)
         for name in module.__all__:
             thing = getattr(module, name)
             if isinstance(thing, type) and issubclass(thing, Component) and thing is not ReadyEncoder:

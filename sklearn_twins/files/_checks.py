@@ -7,15 +7,15 @@ import numpy as np
 import torch
 from sklearn.utils._param_validation import InvalidParameterError
 
-from ._diagnosis import Circumstances
-from ._exceptions import UnreadableFileError
-from ._file_contents import FITTED, NAMED, is_array, is_int, is_one, require
-from ._output import Output
-from ._persistence import PRIVATE_STATE, Recipe
-from ._runtime import make_generator, settled
-from .networks import TimmEncoder
-from .networks._init import skeletons
-from .preprocessing import ImagePreprocessor, TablePreprocessor
+from .._diagnosis import Circumstances
+from .._exceptions import UnreadableFileError
+from .._output import Output
+from .._persistence import PRIVATE_STATE, Recipe
+from .._runtime import make_generator, settled
+from ..networks import TimmEncoder
+from ..networks._init import skeletons
+from ..preprocessing import ImagePreprocessor, TablePreprocessor
+from ._contents import FITTED, NAMED, is_array, is_int, is_one, require
 
 MAX_PIXELS = 2**26  # values of an image whose network cannot be looked at before it is made
 

@@ -13,13 +13,13 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from sklearn_twins import BarlowTwinsEmbedder, UnreadableFileError
-from sklearn_twins._codec import Decoder, Encoder
-from sklearn_twins._tensor_file import check_depth, read_tensors, write_tensors
+from sklearn_twins.files._codec import Decoder, Encoder
+from sklearn_twins.files._tensors import check_depth, read_tensors, write_tensors
 from sklearn_twins.networks import ConvNetEncoder, MLPEncoder, ResNetEncoder
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
-BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
 
 def script(name):
@@ -44,7 +44,7 @@ def made():
 def content_of(embedder):
     chunks = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("sklearn_twins._tensor_file.write_atomically", lambda path, parts: chunks.extend(parts))
+        patch.setattr("sklearn_twins.files._tensors.write_atomically", lambda path, parts: chunks.extend(parts))
         embedder.save("nowhere")
     return b"".join(map(bytes, chunks))
 
@@ -267,7 +267,13 @@ def test_header_longer_than_the_file(path):
         BarlowTwinsEmbedder.load(path)
 
 
-FOREIGN = ["os.system", "builtins.eval", "sklearn_twins._files.FilesMixin", "ReadyEncoder", "networks.ReadyEncoder"]
+FOREIGN = [
+    "os.system",
+    "builtins.eval",
+    "sklearn_twins.files._mixin.FilesMixin",
+    "ReadyEncoder",
+    "networks.ReadyEncoder",
+]
 
 
 @pytest.mark.parametrize("name", [*FOREIGN, "networks._init.initialize", "networks.initialize", "__class__", ""])

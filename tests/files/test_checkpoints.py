@@ -20,8 +20,9 @@ from sklearn.pipeline import make_pipeline
 from skorch.callbacks import Callback
 from torch import nn
 
-from sklearn_twins import BarlowTwinsEmbedder, UnreadableFileError, _checkpoints
-from sklearn_twins._signals import HeldSignals
+from sklearn_twins import BarlowTwinsEmbedder, UnreadableFileError
+from sklearn_twins.files import _checkpoints
+from sklearn_twins.files._signals import HeldSignals
 
 SCRIPT = Path(__file__).with_name("killed.py")
 

@@ -7,8 +7,8 @@ from dataclasses import is_dataclass
 
 import numpy as np
 
-from ._exceptions import UnreadableFileError
-from ._tensor_file import MAX_AXES, MAX_DEPTH, NAMES, is_sizes, parse_json
+from .._exceptions import UnreadableFileError
+from ._tensors import MAX_AXES, MAX_DEPTH, NAMES, is_sizes, parse_json
 
 SPECIAL_FLOATS = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 TIMES = re.compile(r"(datetime64|timedelta64)\[(Y|M|W|D|h|m|s|ms|us|ns|ps|fs|as)\]")

@@ -469,7 +469,7 @@ def test_other_version_is_told(fitted, tmp_path, monkeypatch, way):
     ways = {**WAYS, "pickle": lambda embedder, _: pickle.loads(content)}
     with monkeypatch.context() as patch:
         patch.setattr(sklearn_twins, "__version__", "0.0.9")
-        patch.setattr("sklearn_twins._saving.__version__", "0.0.9", raising=False)
+        patch.setattr("sklearn_twins.files._embedders.__version__", "0.0.9", raising=False)
         content = pickle.dumps(embedder)
         if way == "save":
             embedder.save(tmp_path / "file")

@@ -9,8 +9,8 @@ import stat
 
 import numpy as np
 
+from .._exceptions import UnreadableFileError
 from ._atomic import write_atomically
-from ._exceptions import UnreadableFileError
 
 # safetensors' names for the types of numbers.
 DTYPES = {

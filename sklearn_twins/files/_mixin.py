@@ -2,7 +2,7 @@
 
 from sklearn.utils.validation import check_is_fitted
 
-from ._persistence import StateMixin
+from .._persistence import StateMixin
 
 
 class FilesMixin(StateMixin):
@@ -46,7 +46,7 @@ class FilesMixin(StateMixin):
         True
         """
         check_is_fitted(self)
-        from ._saving import save_embedder
+        from ._embedders import save_embedder
 
         save_embedder(self, path)
 
@@ -78,7 +78,7 @@ class FilesMixin(StateMixin):
         OtherVersionWarning
             If another version of the package wrote it.
         """
-        from ._saving import load_embedder
+        from ._embedders import load_embedder
 
         return load_embedder(cls, path)
 

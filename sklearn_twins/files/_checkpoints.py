@@ -10,11 +10,11 @@ import joblib
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from . import __version__
+from .. import __version__
+from .._exceptions import UnreadableFileError
 from ._codec import Decoder, Encoder
-from ._exceptions import UnreadableFileError
 from ._signals import HeldSignals
-from ._tensor_file import read_tensors, write_tensors
+from ._tensors import read_tensors, write_tensors
 
 FORMAT = "sklearn_twins.checkpoint"
 # What a fit's result does not follow from, or what may differ when it goes on.

@@ -2,14 +2,14 @@
 
 import os
 
-from . import __version__
+from .. import __version__
+from .._exceptions import UnreadableFileError
+from .._persistence import METHODS, REQUESTS, STAMP, fitted_state
+from ..networks import ReadyEncoder, TimmEncoder
+from ._checks import check_fitted, try_out
 from ._codec import REMEDY, Decoder, Encoder, shortened
-from ._exceptions import UnreadableFileError
-from ._file_checks import check_fitted, try_out
-from ._file_contents import complete, defaults_of, is_settings, require, storable_classes
-from ._persistence import METHODS, REQUESTS, STAMP, fitted_state
-from ._tensor_file import read_tensors, write_tensors
-from .networks import ReadyEncoder, TimmEncoder
+from ._contents import complete, defaults_of, is_settings, require, storable_classes
+from ._tensors import read_tensors, write_tensors
 
 FORMAT, FORMAT_VERSION = "sklearn_twins.embedder", "1"
 SECTIONS = ("parameters", "fitted", "settings")
@@ -76,7 +76,8 @@ def is_fetched(encoder):
 
 def name_of(cls):
     """The name under which an embedder's class is stored: where users find it."""
-    module = __package__ if cls.__module__ == f"{__package__}._embedder" else cls.__module__
+    package = __name__.partition(".")[0]
+    module = package if cls.__module__ == f"{package}._embedder" else cls.__module__
     return f"{module}.{cls.__qualname__}"
 
 

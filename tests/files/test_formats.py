@@ -10,11 +10,11 @@ from numpy.testing import assert_allclose
 from sklearn.exceptions import InconsistentVersionWarning
 
 from sklearn_twins import BarlowTwinsEmbedder
-from sklearn_twins._saving import FORMAT_VERSION
+from sklearn_twins.files._embedders import FORMAT_VERSION
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
-FILES = sorted((Path(__file__).parent / "files").glob("*.safetensors"))
+FILES = sorted(Path(__file__).parent.glob("*.safetensors"))
 # Every file that was ever put here; a new format, or a new kind of state, adds its own (tests/files/make.py).
 NAMES = {"image-1", "ranks-1", "table-1"}
 
@@ -22,7 +22,7 @@ NAMES = {"image-1", "ranks-1", "table-1"}
 @pytest.fixture(scope="module")
 def rows():
     """Function that makes the rows, by the kind of embedder."""
-    spec = importlib.util.spec_from_file_location("make_files", Path(__file__).parent / "files" / "make.py")
+    spec = importlib.util.spec_from_file_location("make_files", Path(__file__).with_name("make.py"))
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module.ROWS
