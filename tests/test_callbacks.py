@@ -13,7 +13,7 @@ from sklearn.callback import FitCallback, ProgressBar
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline
-from skorch.callbacks import Callback
+from skorch.callbacks import Callback, Checkpoint, EarlyStopping
 from torch import nn
 
 from sklearn_twins import BarlowTwinsEmbedder
@@ -296,3 +296,15 @@ def test_copy_of_a_watched_embedder(make, X):
     embedder = make().set_callbacks(Record()).fit(X)
     assert_array_equal(copy.deepcopy(embedder).transform(X), embedder.transform(X))
     assert isinstance(embedder, BarlowTwinsEmbedder)
+
+
+@pytest.mark.parametrize("held_out", [False, True])
+def test_callbacks_that_watch_a_figure(make, X, tmp_path, held_out):
+    """What the messages about others propose."""
+    figure = "valid_loss" if held_out else "train_loss"
+    best = Checkpoint(
+        monitor=lambda net: net.history[-1, figure] <= min(net.history[:, figure]), dirname=tmp_path, f_optimizer=None
+    )
+    callbacks = [best, EarlyStopping(monitor=figure), Checkpoint(monitor=None, dirname=tmp_path / "all")]
+    make(early_stopping=held_out, callbacks=callbacks).fit(X)
+    assert (tmp_path / "params.pt").exists() and (tmp_path / "all" / "params.pt").exists()

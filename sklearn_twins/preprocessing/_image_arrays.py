@@ -118,6 +118,8 @@ def as_numbers(X):
     dtype = getattr(X, "dtype", None)
     if not isinstance(dtype, np.dtype) or dtype.kind in "biuf":
         return X
+    if dtype.kind == "c":
+        raise ValueError(f"Complex data not supported: X holds {dtype}. Give real and imaginary parts as channels.")
     if dtype.kind in "mM":
         raise ValueError(f"X holds {dtype}, and images hold numbers. Give {WANTED}.")
     try:

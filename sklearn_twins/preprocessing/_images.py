@@ -336,7 +336,7 @@ def is_range(values):
     if len(values) != 2 or not all(isinstance(value, Real) for value in values):
         return False
     black, white = values
-    return bool(-np.inf < black < white < np.inf) and white - black >= np.finfo(np.float32).tiny
+    return bool(-np.inf < black < white < np.inf) and white - black >= float(np.finfo(np.float32).tiny)
 
 
 def refused(parameter, must, value):

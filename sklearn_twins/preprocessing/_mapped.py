@@ -39,12 +39,20 @@ def check_mapping(array):
         If its file has become too short for it: to read what is gone would end the process.
     """
     mapping = mapping_of(array)
-    if mapping is not None and mapping.size() < len(mapping):
+    if mapping is not None and bytes_of(mapping) < len(mapping):
         raise ValueError(
-            f"X is mapped from {file_of(array)}, of which only {mapping.size():,} of {len(mapping):,} bytes are left. "
-            "Open it again."
+            f"X is mapped from {file_of(array)}, of which only {bytes_of(mapping):,} of {len(mapping):,} bytes are "
+            "left. Open it again."
         )
     return mapping
+
+
+def bytes_of(mapping):
+    """Bytes of the file that is mapped, as it is now; those of the map itself if it is of no file."""
+    try:
+        return mapping.size()
+    except (OSError, ValueError):  # memory that processes share
+        return len(mapping)
 
 
 def file_of(array):
@@ -138,7 +146,7 @@ class MappedImages:
             written = None if path is None else os.stat(path).st_mtime_ns
         except OSError:  # a file that has lost its name can still be read
             written = None
-        return self.mapping.size(), written
+        return bytes_of(self.mapping), written
 
     def _check(self, row):
         """Refuse to read on where the file is no longer what it was."""

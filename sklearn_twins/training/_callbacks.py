@@ -3,22 +3,12 @@
 import inspect
 import time
 
-from skorch.callbacks import (
-    BatchScoring,
-    Callback,
-    EpochScoring,
-    InputShapeSetter,
-    LRScheduler,
-    ParamMapper,
-    PassthroughScoring,
-)
+from skorch.callbacks import Callback, EpochScoring, InputShapeSetter, LRScheduler, ParamMapper
 
 from .._arrays import copy_tensors
 from .._components import progress_bar
 from ._net import StopTraining
 from ._optimizers import set_rate
-
-RECORDING = (BatchScoring, EpochScoring, PassthroughScoring)  # which say of a figure whether it is the best so far
 
 
 class LearningRate(Callback):
@@ -234,7 +224,7 @@ def check_callbacks(callbacks, validated=True):
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise ValueError(f"callbacks must have names of their own. Got {', '.join(map(repr, twice))} more than once.")
-    recorded = any(issubclass(kind, RECORDING) or not kind.__module__.startswith("skorch.") for _, kind in kinds)
+    recorded = any(issubclass(kind, EpochScoring) or not kind.__module__.startswith("skorch.") for _, kind in kinds)
     for callback, kind in kinds:
         check_monitor(callback, kind, validated, recorded)
 
@@ -263,5 +253,5 @@ def check_monitor(callback, kind, validated, recorded):
     if monitor.endswith("_best") and not recorded:
         raise ValueError(
             f"callbacks has {callback!r}, whose monitor={monitor!r} nothing records. Give monitor=None, or a function "
-            "of the net; or put skorch's PassthroughScoring of that figure before it."
+            "of the net, such as lambda net: net.history[-1, 'train_loss'] <= min(net.history[:, 'train_loss'])."
         )

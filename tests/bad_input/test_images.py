@@ -54,6 +54,7 @@ ARRAYS = {
     "far from black": (with_value(-1e9, np.float32), {"value_range": (0, 255)}, "3.92e+06", "X[3]"),
     "gap in a frame": (pd.DataFrame({"a": pd.array([1, None, 3]), "b": 1.0}), {"sample_shape": (2, 1)}, "NaN", "X[1]"),
     "complex": (images * 1j, {}, "Complex data not supported", "complex128"),
+    "complex images": ([image * 1j for image in images], {}, "Complex data not supported", "as channels"),
     "text": (np.full((9, 4, 4, 3), "a"), {}, "<U1", "images hold numbers"),
     "objects": (np.full((9, 4, 4, 3), "a", dtype=object), {}, "object", "'a'", "images hold numbers"),
     "a frame of text": (pd.DataFrame({"a": ["x"] * 9, "b": 1}), {"sample_shape": (2, 1)}, "'x'", "images hold numbers"),

@@ -305,7 +305,7 @@ PARAMETERS = [
     ({"callbacks": [("a", Callback()), ("a", Callback())]}, "callbacks", "'a' more than once"),
     ({"callbacks": [EarlyStopping()]}, "callbacks", "monitor='valid_loss'", "early_stopping=True"),
     ({"callbacks": [Checkpoint]}, "callbacks", "monitor='valid_loss_best'", "early_stopping=True"),
-    ({"callbacks": [Checkpoint(monitor="train_loss_best")]}, "callbacks", "'train_loss_best'", "PassthroughScoring"),
+    ({"callbacks": [Checkpoint(monitor="train_loss_best")]}, "callbacks", "'train_loss_best'", "monitor=None"),
     ({"callbacks": [InputShapeSetter()]}, "callbacks", "InputShapeSetter"),
 ]
 

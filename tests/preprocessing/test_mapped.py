@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sklearn_twins.preprocessing._mapped import MappedImages, mapping_of
+from sklearn_twins.preprocessing._mapped import MappedImages, check_mapping, mapping_of
 
 
 @pytest.fixture
@@ -87,3 +87,22 @@ def test_pages_are_given_back(tmp_path):
     assert resident() < 1_000
     images[slice(0, 8)]
     assert resident() < 1_000
+
+
+def test_memory_of_no_file():
+    """As processes share it."""
+    array = np.frombuffer(mmap.mmap(-1, 480), dtype=np.uint8).reshape(10, 4, 4, 3)
+    assert check_mapping(array) is not None
+    images = MappedImages(array.transpose(0, 3, 1, 2))
+    np.testing.assert_array_equal(images[np.array([3, 1])], array.transpose(0, 3, 1, 2)[[3, 1]])
+
+
+def test_a_file_that_has_become_shorter(path):
+    mapped = np.load(path, mmap_mode="r")
+    images = MappedImages(mapped.transpose(0, 3, 1, 2))
+    assert check_mapping(mapped[3:]) is images.mapping
+    os.truncate(path, 500)
+    with pytest.raises(ValueError, match=r"images.npy', of which only 500 of [\d,]+ bytes are left"):
+        check_mapping(mapped[3:])
+    with pytest.raises(ValueError, match=r"images.npy', which has changed.* X\[7\]"):
+        images[np.array([9, 7])]
