@@ -230,7 +230,6 @@ PARAMETERS = [
     ({"passthrough": None}, "passthrough", "None"),
     ({"checkpoint": 3}, "checkpoint", "3"),
     ({"checkpoint": True}, "checkpoint", "True"),
-    ({"checkpoint": __file__}, "checkpoint", "directory"),
     ({"checkpoint_minutes": -1}, "checkpoint_minutes", "-1"),
     ({"checkpoint_minutes": "1"}, "checkpoint_minutes", "'1'"),
     ({"checkpoint_minutes": None}, "checkpoint_minutes", "None"),
