@@ -12,7 +12,7 @@ from skorch.callbacks import Callback
 from sklearn_twins.networks import ConvNetEncoder
 from sklearn_twins.preprocessing import ImagePreprocessor, _decoding, _images
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 rng = np.random.default_rng(0)
 images = rng.integers(0, 256, size=(24, 8, 8, 3), dtype=np.uint8)
 

@@ -21,7 +21,10 @@ from sklearn_twins.networks import ConvNetEncoder, MLPEncoder, MLPProjector
 from sklearn_twins.preprocessing import ImagePreprocessor
 
 FORKS = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
-pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")  # from Python 3.12 on
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning"),  # from Python 3.12 on
+]
 PATIENCE = 30  # seconds, of what takes less than one
 images = np.random.default_rng(0).integers(0, 256, size=(24, 8, 8, 3), dtype=np.uint8)
 of_images = {"modality": "image", "encoder": ConvNetEncoder(widths=(8,)), "batch_size": 6}

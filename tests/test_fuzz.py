@@ -20,7 +20,7 @@ MORE = int(os.environ.get("SKLEARN_TWINS_FUZZ", 0))
 BASE = {"deadline": None, "derandomize": not MORE, "database": None, "suppress_health_check": list(HealthCheck)}
 FEW = settings(**BASE, max_examples=MORE or 40)
 MANY = settings(**BASE, max_examples=MORE or 400)
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 
 # What we, or scikit-learn in our name, say of odd tables that can be used.
 OURS = r"different strings that are all numbers|feature names"

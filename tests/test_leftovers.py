@@ -16,6 +16,7 @@ from sklearn_twins.networks import ConvNetEncoder
 from sklearn_twins.preprocessing import ImagePreprocessor, _images
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc"),
     pytest.mark.usefixtures("one_thread"),
 ]

@@ -43,7 +43,7 @@ from sklearn_twins.networks import (
 from sklearn_twins.objectives import HSIC
 from sklearn_twins.preprocessing import ImagePreprocessor, TablePreprocessor
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 
 SMALL_NETWORK, SMALL_PROJECTOR = MLPEncoder(hidden_dims=(8,)), MLPProjector(hidden_dims=(12,), projection_dim=8)
 N = 60
