@@ -16,6 +16,7 @@ PAGES = {
     "README.md": 4,
     "docs/files.md": 4,
     "docs/images.md": 6,
+    "docs/tables.md": 3,
     "docs/search.md": 11,
     "docs/long_runs.md": 3,
     "docs/benchmarks/label_free_selection.md": 1,
