@@ -112,8 +112,8 @@ def as_numbers(X):
 
     Raises
     ------
-    ValueError
-        If it holds dates, or text that is no number.
+    ValueError, TypeError
+        If it holds dates, text that is no number, or other objects.
     """
     dtype = getattr(X, "dtype", None)
     if not isinstance(dtype, np.dtype) or dtype.kind in "biuf":
@@ -126,7 +126,8 @@ def as_numbers(X):
         with np.errstate(over="ignore"):  # what is too large is refused as infinity is
             return np.asarray(X).astype(np.float64)
     except (TypeError, ValueError, OverflowError) as error:
-        raise ValueError(f"X holds {dtype}, and images hold numbers ({error}). Give {WANTED}.") from error
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(f"X holds {dtype}, and images hold numbers ({error}). Give {WANTED}.") from error
 
 
 def open_rows(X, owner, *, reset, shape, sample_shape, channels):
