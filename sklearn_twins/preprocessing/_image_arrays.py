@@ -113,7 +113,7 @@ def as_numbers(X):
     Raises
     ------
     ValueError, TypeError
-        If it holds dates, text that is no number, or other objects, as NumPy has it.
+        If it holds dates, text that is no number, or other objects.
     """
     dtype = getattr(X, "dtype", None)
     if not isinstance(dtype, np.dtype) or dtype.kind in "biuf":
