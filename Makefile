@@ -42,7 +42,7 @@ lint: $(ENV)/installed
 	$(ENV)/bin/ruff format --check .
 
 clean:
-	rm -rf $(ENV) $(FLOOR) build dist *.egg-info .pytest_cache .ruff_cache few_labels.png mixed_tables.png
+	rm -rf $(ENV) $(FLOOR) build dist *.egg-info .pytest_cache .ruff_cache few_labels.png mixed_tables.png pictures.png
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(ENV)/installed: pyproject.toml constraints.txt

@@ -11,6 +11,7 @@ import pytest
 EXAMPLES = Path(__file__).parents[1] / "docs" / "examples"
 ROWS = {
     "image_views.py": {},  # a picture alone
+    "pictures.py": {},
     # what begins a row -> how many means it has
     "few_labels.py": dict.fromkeys(["raw pixels", "PCA", "random encoder", "embedding"], 2),  # 1 and 5 labels a class
     "mixed_tables.py": dict.fromkeys(

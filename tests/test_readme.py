@@ -16,6 +16,7 @@ PAGES = {
     "README.md": 4,
     "docs/files.md": 4,
     "docs/images.md": 6,
+    "docs/pictures.md": 5,
     "docs/tables.md": 3,
     "docs/search.md": 11,
     "docs/long_runs.md": 3,
@@ -33,7 +34,8 @@ def in_words(printed):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES)
-def test_python_blocks_run_in_order(page):
+def test_python_blocks_run_in_order(page, monkeypatch):
+    monkeypatch.setenv("MPLBACKEND", "agg")
     pytest.importorskip("sklearn.callback", reason="the README shows scikit-learn's callbacks, of 1.9 and later")
     text, namespace = (ROOT / page).read_text(encoding="utf-8"), {}
     plain = [found for found in BLOCK.findall(text) if ">>>" not in found[0]]  # pytest collects the others as doctests
