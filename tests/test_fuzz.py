@@ -260,7 +260,7 @@ def refused(call, *args):
 def check_words(error):
     """An error says something in our words or scikit-learn's, and is no other library's class."""
     assert type(error).__module__.partition(".")[0] in ("builtins", "sklearn", "sklearn_twins"), repr(error)
-    said = ("Input X", "X ", "array", "sample(s)", "feature(s)", "Feature names", "feature names", "Complex data")
+    said = ("Input X", "X ", "X[", "array", "sample(s)", "feature(s)", "Feature names", "feature names", "Complex data")
     assert any(words in str(error) for words in said) and len(str(error)) > 20, repr(error)
 
 
