@@ -15,7 +15,7 @@ ENV := .venv
 FLOOR := .venv-floor
 CONTRACTS := $(addprefix tests/test_,checks.py searches.py persistence.py warm_start.py determinism.py callbacks.py mixed_tables.py images.py) tests/files
 
-PYTEST := -m pytest -n $(WORKERS) --maxprocesses 8
+PYTEST := -m pytest -n $(WORKERS) --maxprocesses 8 --dist worksteal
 
 .PHONY: help demo test test-fast test-matrix test-floor lint clean
 
