@@ -25,6 +25,8 @@ from sklearn_twins import BarlowTwinsEmbedder
 from sklearn_twins.augmentations import Chain, GaussianNoise, Identity, MarginalCorruption, Masking, Pair
 from sklearn_twins.networks import MLPEncoder
 
+pytestmark = pytest.mark.slow
+
 CONFIGURATIONS = {
     "default": {},
     "hsic": {"objective": "hsic", "optimizer": "lars", "augmentation": "masking"},

@@ -21,7 +21,7 @@ from sklearn_twins.augmentations import Chain, GaussianNoise, HorizontalFlip, Im
 from sklearn_twins.networks import ConvNetEncoder, ImageResNetEncoder, MLPProjector
 from sklearn_twins.preprocessing import ImagePreprocessor, _images
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 
 
 def pixels(n=40, height=9, width=7, channels=3):

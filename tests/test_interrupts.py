@@ -9,6 +9,8 @@ import pytest
 from numpy.testing import assert_array_equal
 from skorch.callbacks import Callback, EarlyStopping
 
+pytestmark = pytest.mark.slow
+
 N_BATCHES = 4  # of an epoch of `make()` on `X`
 
 FIRST_FIT = [

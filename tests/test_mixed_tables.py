@@ -21,6 +21,8 @@ from sklearn_twins.augmentations import Chain, GaussianNoise, Masking
 from sklearn_twins.networks import MLPEncoder, ResNetEncoder
 from sklearn_twins.preprocessing import TablePreprocessor
 
+pytestmark = pytest.mark.slow
+
 
 def customers(n=60, seed=0):
     """A frame with columns of every kind, and gaps in all but one of them."""

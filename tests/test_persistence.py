@@ -19,6 +19,8 @@ from sklearn_twins import BarlowTwinsEmbedder
 from sklearn_twins._persistence import on_cpu
 from sklearn_twins.augmentations import Chain, GaussianNoise, Masking
 
+pytestmark = pytest.mark.slow
+
 TIMINGS = ("seconds", "rows_per_second")
 
 CONFIGURATIONS = {

@@ -10,6 +10,8 @@ import torch
 from sklearn_twins import metrics
 from sklearn_twins.networks import ConvNetEncoder
 
+pytestmark = pytest.mark.slow
+
 table = np.random.default_rng(0).normal(size=(60, 5))
 frame = pd.DataFrame(table, columns=list("abcde"))
 images = np.random.default_rng(1).integers(0, 256, size=(12, 8, 8, 3), dtype=np.uint8)

@@ -11,6 +11,8 @@ import scipy.sparse
 import torch
 from sklearn.exceptions import NotFittedError
 
+pytestmark = pytest.mark.slow
+
 SLOW = pytest.mark.slow
 METHODS = ["fit", pytest.param("partial_fit", marks=SLOW), pytest.param("fit_transform", marks=SLOW)]
 nan, inf = float("nan"), float("inf")

@@ -23,6 +23,8 @@ from sklearn_twins.displays import (
 )
 from sklearn_twins.metrics import effective_rank, invariance
 
+pytestmark = pytest.mark.slow
+
 plt = pytest.importorskip("matplotlib.pyplot")
 plt.switch_backend("Agg")
 

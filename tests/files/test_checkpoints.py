@@ -24,6 +24,8 @@ from sklearn_twins import BarlowTwinsEmbedder, UnreadableFileError
 from sklearn_twins.files import _checkpoints
 from sklearn_twins.files._signals import HeldSignals
 
+pytestmark = pytest.mark.slow
+
 SCRIPT = Path(__file__).with_name("killed.py")
 
 

@@ -17,7 +17,7 @@ from sklearn_twins.files._codec import Decoder, Encoder
 from sklearn_twins.files._tensors import check_depth, read_tensors, write_tensors
 from sklearn_twins.networks import ConvNetEncoder, MLPEncoder, ResNetEncoder
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 

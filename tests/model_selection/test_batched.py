@@ -14,6 +14,8 @@ from sklearn.preprocessing import StandardScaler
 from sklearn_twins import BarlowTwinsEmbedder
 from sklearn_twins.model_selection import BatchedGridSearchCV
 
+pytestmark = pytest.mark.slow
+
 GRID = {
     "embedder__learning_rate": [0.001, 0.004],
     "embedder__augmentation__corruption_rate": [0.1, 0.4],

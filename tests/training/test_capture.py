@@ -29,7 +29,7 @@ from sklearn_twins.training._capture import (
     origin,
 )
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 
 
 class Calls:
