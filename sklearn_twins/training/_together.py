@@ -111,12 +111,10 @@ def train_together(trainings, streams, terms, n_epochs):
             values.append(torch.stack([loss.detach(), *(term.detach() for term in named.values())]))
         means = torch.stack(values).mean(0).T.tolist()  # the epoch's one wait for the device
         seconds = time.perf_counter() - start
-        for k, (net, row) in enumerate(zip(nets, means, strict=True)):
+        for net, rate, row in zip(nets, each, means, strict=True):
             record(net, dict(zip(["loss", *named], row, strict=True)), z_a.shape[2], iterators[0])
-            net.history.record("lr", each[k]((epoch + 1) * n_batches - 1))
+            net.history.record("lr", rate((epoch + 1) * n_batches - 1))
             net.history.record("seconds", seconds)
-            if not math.isfinite(row[0]):
-                raise net.diverged(f"The loss became {row[0]}")
     write_back(nets, {**optimizer.parameters, **buffers})
 
 
@@ -150,3 +148,5 @@ def record(net, means, projection_dim, iterator):
             net.history.record("train_excess_redundancy", mean - floor)
     net.history.record("train_batch_count", len(iterator))
     net.history.record("train_rows", len(iterator) * iterator.size)
+    if not math.isfinite(means["loss"]):
+        raise net.diverged(f"The loss became {means['loss']}")
