@@ -111,26 +111,18 @@ class EpochHalvingSearchCV(GridSearchCV):
         scorer = check_search(self, X, y)
         folds = list(check_cv(self.cv, y, classifier=is_classifier(self.estimator)).split(X, y))
         whole = n_epochs_of(embedder_of(self.estimator, name), len(folds[0][0]))
-        rounds_, n_candidates, rows = rounds(self.min_epochs, whole, self.factor), [], []
+        rounds_ = rounds(self.min_epochs, whole, self.factor)
         begun = [clone(self.estimator).set_params(**copied(c), **{f"{prefix}warm_start": True}) for c in candidates]
         check_candidates(begun, name)
-        # One candidate on one fold, as it is after each round.
-        running = {(c, f): clone(estimator) for c, estimator in enumerate(begun) for f in range(len(folds))}
-        left, n_trained_epochs, before = list(range(len(candidates))), 0, 0
-        for number, n_epochs in enumerate(rounds_):
-            jobs = [(c, f) for c in left for f in range(len(folds))]
-            done = Parallel(n_jobs=self.n_jobs)(
-                delayed(go_on)(running[c, f], f"{prefix}max_epochs", n_epochs, X, y, folds[f], fit_params, scorer)
-                for c, f in jobs
+
+        def train(jobs, n_epochs):
+            return Parallel(n_jobs=self.n_jobs)(
+                delayed(go_on)(estimator, f"{prefix}max_epochs", n_epochs, X, y, fold, fit_params, scorer)
+                for estimator, fold in jobs
             )
-            running = {job: estimator for job, (estimator, _) in zip(jobs, done, strict=True)}
-            scores = np.array([score for _, score in done]).reshape(len(left), len(folds))
-            rows += [(candidates[c], number, n_epochs, own) for c, own in zip(left, scores, strict=True)]
-            n_candidates.append(len(left))
-            n_trained_epochs += len(jobs) * (n_epochs - before)
-            before = n_epochs
-            order = np.argsort(-scores.mean(1), kind="stable")
-            left = [left[i] for i in sorted(order[: max(1, int(np.ceil(len(left) / self.factor)))])]
+
+        rows, n_candidates = halved(begun, candidates, folds, rounds_, self.factor, train)
+        steps = np.diff([0, *rounds_])  # epochs that each round adds
         attributes = summary(rows)
         if self.refit:
             best = clone(self.estimator).set_params(**copied(attributes["best_params_"]))
@@ -138,7 +130,8 @@ class EpochHalvingSearchCV(GridSearchCV):
         for attribute in [attribute for attribute in vars(self) if attribute.endswith("_")]:
             delattr(self, attribute)  # of an earlier fit
         self.scorer_, self.multimetric_, self.n_splits_ = scorer, False, len(folds)
-        self.n_epochs_, self.n_candidates_, self.n_trained_epochs_ = rounds_, n_candidates, n_trained_epochs
+        self.n_epochs_, self.n_candidates_ = rounds_, n_candidates
+        self.n_trained_epochs_ = int(np.dot(steps, n_candidates)) * len(folds)
         vars(self).update(attributes)
         return self
 
@@ -163,6 +156,46 @@ class EpochHalvingSearchCV(GridSearchCV):
                 "could go on. Use memory=None."
             )
         return name, candidates
+
+
+def halved(begun, candidates, folds, rounds_, factor, train):
+    """Train all candidates on all folds for the epochs of the first round, the best of them for the next, and so on.
+
+    Parameters
+    ----------
+    begun : list of estimator
+        Each candidate, not fitted yet.
+    candidates : list of dict
+        Their parameters.
+    folds : list of (ndarray, ndarray) tuples
+        Rows to train on, and to test on.
+    rounds_ : list of int
+        Epochs of each round.
+    factor : float
+        ``1 / factor`` of them go on.
+    train : callable
+        ``train([(estimator, fold), ...], n_epochs) -> [(estimator, score), ...]``
+
+    Returns
+    -------
+    rows : list of (dict, int, int, ndarray) tuples
+        As `summary` takes them.
+    n_candidates : list of int
+        Of each round.
+    """
+    running = [[clone(estimator) for _ in folds] for estimator in begun]  # one on each fold, as it is after each round
+    left, rows, n_candidates = list(range(len(candidates))), [], []
+    for number, n_epochs in enumerate(rounds_):
+        jobs = [(running[c][f], fold) for c in left for f, fold in enumerate(folds)]
+        done = train(jobs, n_epochs)
+        scores = np.array([score for _, score in done]).reshape(len(left), len(folds))
+        for i, (c, own) in enumerate(zip(left, scores, strict=True)):
+            running[c] = [estimator for estimator, _ in done[i * len(folds) : (i + 1) * len(folds)]]
+            rows.append((candidates[c], number, n_epochs, own))
+        n_candidates.append(len(left))
+        order = np.argsort(-scores.mean(1), kind="stable")
+        left = [left[i] for i in sorted(order[: max(1, int(np.ceil(len(left) / factor)))])]
+    return rows, n_candidates
 
 
 def summary(rows):
