@@ -272,6 +272,10 @@ class BarlowTwinsEmbedder(
         ------
         ValueError, TypeError
             If a parameter, X or `unlabeled` is out of range, before training; or if the loss becomes infinite or NaN.
+        MemoryError
+            If there is too little memory for a step: the message has a batch size to try.
+        UnreadableFileError
+            If there are checkpoints of this fit, and none can be used; a `ValueError`.
         """
         return self._fit(X, unlabeled, resume=self.warm_start and hasattr(self, "encoder_"), stream=False)
 

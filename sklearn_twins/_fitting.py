@@ -90,8 +90,15 @@ class Fit:
         Returns
         -------
         attributes : dict
-            The fitted attributes, to be set on the embedder. After an interruption that a warm start
-            can be carried on from, they are on the exception, as ``error.attributes``.
+            The fitted attributes, to be set on the embedder. After an interruption, or a loss that is not finite, from
+            which a warm start can go on, they are on the exception, as ``error.attributes``.
+
+        Raises
+        ------
+        Diverged
+            If the loss or a weight is not finite; a `ValueError`.
+        MemoryError
+            If there is too little memory for a step.
         """
         embedder = self.embedder
         n_saved = len(self.saved["rows"]) if self.saved else 0
@@ -303,7 +310,7 @@ class Fit:
 
 
 def fit_embedder(embedder, X, unlabeled, *, resume, stream):
-    """Fit an embedder, and store what comes of it, or what an interrupt leaves.
+    """Fit an embedder, and store what comes of it, or the last good epoch that an interrupt or a bad loss leaves.
 
     Parameters
     ----------
