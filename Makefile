@@ -5,6 +5,8 @@
 #   make test-fast   without the tests marked slow, in less than a minute
 #   make test-matrix scikit-learn's checks over every combination of the parts, in about twenty minutes
 #   make test-floor  the contract tests with the lowest supported versions
+#   make docs        the site, examples included, in docs/_build/html: about five minutes
+#   make linkcheck   links to other sites; needs the network
 #   make lint        style
 #   make clean       remove the environments and everything that was built
 
@@ -15,9 +17,10 @@ ENV := .venv
 FLOOR := .venv-floor
 CONTRACTS := $(addprefix tests/test_,checks.py searches.py persistence.py warm_start.py determinism.py callbacks.py mixed_tables.py images.py) tests/files
 
+SPHINX := $(ENV)/bin/python -m sphinx --fail-on-warning --keep-going --quiet
 PYTEST := -m pytest -n $(WORKERS) --maxprocesses 8 --dist worksteal
 
-.PHONY: help demo test test-fast test-matrix test-floor lint clean
+.PHONY: help demo test test-fast test-matrix test-floor docs linkcheck lint clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -37,16 +40,28 @@ test-matrix: $(ENV)/installed
 test-floor: $(FLOOR)/installed
 	$(FLOOR)/bin/python $(PYTEST) $(CONTRACTS)
 
+docs: $(ENV)/docs
+	$(SPHINX) -b html docs docs/_build/html
+	$(ENV)/bin/python docs/check_links.py docs/_build/html
+
+linkcheck: $(ENV)/docs
+	$(SPHINX) -b linkcheck -D plot_gallery=0 docs docs/_build/linkcheck
+
 lint: $(ENV)/installed
 	$(ENV)/bin/ruff check .
 	$(ENV)/bin/ruff format --check .
 
 clean:
 	rm -rf $(ENV) $(FLOOR) build dist *.egg-info .pytest_cache .ruff_cache few_labels.png mixed_tables.png pictures.png
+	rm -rf docs/_build docs/api docs/gallery
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(ENV)/installed: pyproject.toml constraints.txt
 	$(call install,$(ENV),constraints.txt)
+
+$(ENV)/docs: $(ENV)/installed
+	$(ENV)/bin/python -m pip install --quiet -c constraints.txt -e ".[docs]"
+	@touch $@
 
 $(FLOOR)/installed: pyproject.toml constraints-floor.txt
 	$(call install,$(FLOOR),constraints-floor.txt)

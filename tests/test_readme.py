@@ -18,7 +18,7 @@ PAGES = {
     "docs/images.md": 6,
     "docs/pictures.md": 5,
     "docs/tables.md": 3,
-    "docs/search.md": 11,
+    "docs/searching.md": 11,
     "docs/long_runs.md": 3,
     "docs/benchmarks/label_free_selection.md": 1,
 }
@@ -51,7 +51,7 @@ def test_python_blocks_run_in_order(page, monkeypatch):
 @pytest.mark.slow
 def test_a_block_runs_in_two_processes(tmp_path):
     """The last one of the guide to searches, as a script of its own."""
-    text = (ROOT / "docs" / "search.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs" / "searching.md").read_text(encoding="utf-8")
     block, said = (
         BLOCK.findall(text)[-1][0],
         re.findall(r"^```text\n(.*?)^```", text, flags=re.DOTALL | re.MULTILINE)[-1],
