@@ -77,7 +77,7 @@ html_theme_options = {
     "pygments_light_style": "a11y-high-contrast-light",
     "pygments_dark_style": "a11y-high-contrast-dark",
 }
-html_sidebars = dict.fromkeys(["index", "quickstart", "changelog", "gallery/*"], [])
+html_sidebars = {page: [] for page in ("index", "quickstart", "changelog", "gallery/*")}
 
 linkcheck_anchors = False
 linkcheck_timeout = 20

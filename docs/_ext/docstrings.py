@@ -1,4 +1,4 @@
-"""Docstrings as numpydoc takes them: shapes in words of their own, types without markup, no chapters of other guides."""
+"""Docstrings as numpydoc takes them: shapes as a paragraph, types without markup, no chapters of other guides."""
 
 import re
 
