@@ -114,7 +114,7 @@ class CrossCorrelationDisplay:
         self.im_ = ax.imshow(shown, cmap="RdBu_r", vmin=-1, vmax=1, interpolation="nearest")
         off = np.abs(C[~np.eye(len(C), dtype=bool)])
         text = f"mean of the diagonal {C.diagonal().mean():.2f}"
-        ax.set_title(text + (f", mean size off it {off.mean():.2f}" if len(off) else ""), fontsize="medium")
+        ax.set_title(text + (f"\nmean size off it {off.mean():.2f}" if len(off) else ""), fontsize="medium")
         some = f" (first {len(shown)} of {len(C)})" if len(shown) < len(C) else ""
         ax.set(xlabel=f"coordinate of view b{some}", ylabel="coordinate of view a")
         ax.figure.colorbar(self.im_, ax=ax, label="correlation")

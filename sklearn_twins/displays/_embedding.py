@@ -55,7 +55,7 @@ class EmbeddingDisplay:
             Labels, or numbers, that colour the points.
         reducer : transformer or None, default=None
             What makes two columns of the embedding, by a `fit_transform` of a copy of it: TSNE, UMAP, ... None is
-            :class:`~sklearn.decomposition.PCA`, whose axes say how much of the variance they show.
+            :class:`~sklearn.decomposition.PCA`, whose axes say which share of the variance they show.
         ax : matplotlib Axes or None, default=None
             Where to draw; None for a figure of its own.
 
@@ -83,7 +83,7 @@ class EmbeddingDisplay:
         display = cls(points, y).plot(ax=ax)
         if reducer is None:
             shares = chosen.explained_variance_ratio_
-            names = [f"component {i + 1} ({share:.0%} of the variance)" for i, share in enumerate(shares)]
+            names = [f"component {i + 1} ({share:.0%})" for i, share in enumerate(shares)]
             display.ax_.set(xlabel=names[0], ylabel=names[1])
         return display
 
@@ -118,7 +118,8 @@ class EmbeddingDisplay:
                 name = "no label" if is_no_label(label) else label
                 points = ax.scatter(x[rows], y[rows], color=color, marker=marker, label=name, **style)
                 self.scatters_.append(points)
-            ax.legend(markerscale=max(1, np.sqrt(25 / style["s"])), fontsize="small", ncols=2)
+            beside = {"loc": "upper left", "bbox_to_anchor": (1, 1.02), "ncols": -(-len(self.scatters_) // 12)}
+            ax.legend(markerscale=max(1, np.sqrt(25 / style["s"])), fontsize="small", handletextpad=0.2, **beside)
         ax.set(xlabel="first coordinate", ylabel="second coordinate", xticks=[], yticks=[])
         return self
 

@@ -97,14 +97,14 @@ class SpectrumDisplay:
             Z = np.asarray(Z, dtype=np.float64)
             values = covariance_spectrum(Z)
             shares, rank = values / max(values.sum(), np.finfo(float).tiny), effective_rank(Z)
-            label = f"{name}: effective rank {rank:.1f} of {Z.shape[1]}"
+            label = f"{name}: {rank:.1f} of {Z.shape[1]}"
             style = {"color": colors[i % len(colors)], "linestyle": STYLES[i % len(STYLES)], "label": label}
             kept = shares > 1e-12  # the others are rounding
             (self.lines_[name],) = ax.plot(np.arange(1, len(shares) + 1)[kept], shares[kept], **style)
             self.effective_rank_[name] = rank
         ax.set(xlabel="eigenvalue", ylabel="share of the variance", yscale="log")
         ax.grid(alpha=0.3)
-        ax.legend()
+        ax.legend(title="effective rank", fontsize="small", title_fontsize="small")
         return self
 
 
