@@ -14,6 +14,9 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 # And how many blocks of Python each has at least.
 PAGES = {
     "README.md": 4,
+    "docs/quickstart.md": 8,
+    "docs/how_it_works.md": 11,
+    "docs/coming_from.md": 7,
     "docs/files.md": 4,
     "docs/images.md": 6,
     "docs/pictures.md": 5,
