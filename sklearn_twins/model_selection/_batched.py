@@ -12,11 +12,12 @@ from sklearn.model_selection import GridSearchCV, check_cv
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import check_scalar
 
+from .._notebook import DocumentationLinkMixin
 from .._stacking import stacked
 from ._steps import candidates_of, check_candidates, check_search, copied, embedder_of, step_of
 
 
-class BatchedGridSearchCV(GridSearchCV):
+class BatchedGridSearchCV(DocumentationLinkMixin, GridSearchCV):
     """Grid search over an embedder, or a pipeline with one, that trains the embedders of many candidates together.
 
     What `GridSearchCV` does, with its parameters, its attributes and, but for rounding, its results. The difference is
@@ -55,8 +56,30 @@ class BatchedGridSearchCV(GridSearchCV):
 
     Attributes
     ----------
-    cv_results_, best_estimator_, best_score_, best_params_, best_index_, scorer_, n_splits_, refit_time_ : as there
-        Of `GridSearchCV`. The fit times are those of what comes behind the embedders.
+    cv_results_ : dict of str to ndarray or list
+        As of `GridSearchCV`. The fit times are those of what comes behind the embedders.
+    best_estimator_ : estimator
+        The best candidate, fitted on all rows, if `refit`.
+    best_params_ : dict
+        Its parameters.
+    best_score_ : float
+        Its mean score over the folds.
+    best_index_ : int
+        Its row in `cv_results_`.
+    scorer_ : callable or dict of str to callable
+        Of `scoring`.
+    multimetric_ : bool
+        Whether there are several scorers.
+    n_splits_ : int
+        Number of folds.
+    refit_time_ : float
+        Seconds of the last fit, on all rows.
+    classes_ : ndarray of shape (n_classes,)
+        Labels, of a classifier.
+    n_features_in_ : int
+        Number of columns of X.
+    feature_names_in_ : ndarray of shape (n_features_in_,), object
+        Names of the columns of X, if they are all strings.
     stack_sizes_ : list of int
         How many embedders each stack had; 1 for those fitted by themselves. Folds of different sizes are different
         stacks, if they are cut into batches of different sizes.

@@ -10,10 +10,11 @@ from sklearn.model_selection import GridSearchCV, check_cv
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import check_scalar
 
+from .._notebook import DocumentationLinkMixin
 from ._steps import candidates_of, check_candidates, check_search, copied, embedder_of, step_of
 
 
-class EpochHalvingSearchCV(GridSearchCV):
+class EpochHalvingSearchCV(DocumentationLinkMixin, GridSearchCV):
     """Grid search that gives all candidates a few epochs, and more to those that do best.
 
     After `min_epochs` the best third of the candidates (``1 / factor``) goes on to three times as many epochs, and so
@@ -46,10 +47,26 @@ class EpochHalvingSearchCV(GridSearchCV):
     cv_results_ : dict of str to ndarray or list
         A row for every candidate in every round: "params", "iter" (the round), "n_epochs", "split0_test_score" and so
         on, "mean_test_score", "std_test_score", "rank_test_score" (of later rounds first).
-    best_params_, best_score_, best_index_ : dict, float, int
-        Of the best candidate of the last round.
     best_estimator_ : estimator
-        Fitted on all rows, if `refit`.
+        The best candidate of the last round, fitted on all rows, if `refit`.
+    best_params_ : dict
+        Its parameters.
+    best_score_ : float
+        Its mean score over the folds.
+    best_index_ : int
+        Its row in `cv_results_`.
+    scorer_ : callable
+        Of `scoring`.
+    multimetric_ : bool
+        False: there is one score.
+    n_splits_ : int
+        Number of folds.
+    classes_ : ndarray of shape (n_classes,)
+        Labels, of a classifier.
+    n_features_in_ : int
+        Number of columns of X.
+    feature_names_in_ : ndarray of shape (n_features_in_,), object
+        Names of the columns of X, if they are all strings.
     n_epochs_ : list of int
         Epochs of each round.
     n_candidates_ : list of int
