@@ -11,23 +11,6 @@ from ._checks import check_call, check_instance, check_part, is_component, is_mo
 from ._notebook import DocumentationLinkMixin
 
 
-def progress_bar(**options):
-    """A bar of tqdm's, without the thread that tqdm would start beside it and leave behind.
-
-    Parameters
-    ----------
-    **options
-        Of tqdm: total, unit, desc, ...
-
-    Returns
-    -------
-    bar : tqdm
-    """
-    from tqdm.auto import tqdm
-
-    return type("Bar", (tqdm,), {"monitor_interval": 0})(**options)
-
-
 def embedding_width(n_codes):
     """Width of a categorical column's embedding: as many as it has categories, but between 1 and 32.
 

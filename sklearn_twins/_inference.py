@@ -3,11 +3,12 @@
 import math
 import time
 from collections import deque
+from contextlib import ExitStack, closing
 
 import numpy as np
 import torch
 
-from ._components import progress_bar
+from ._bars import Bar
 from ._devices import choose_precision
 from ._feeding import as_tensor, copied_ahead, prefetched
 from ._runtime import count_threads, settled
@@ -84,15 +85,17 @@ def embed(encoder, samples, precision="float32", n_jobs=None, verbose=0, out=Non
     on_gpu = device.type == "cuda"
     n, size, embedding = len(samples), block_rows(samples.shape[1:], count_weights(encoder), on_gpu), out
     with (
+        ExitStack() as stack,
         settled(device, count_threads(n_jobs)),
         torch.inference_mode(),
         torch.autocast(device.type, dtype=autocast, enabled=autocast is not None),
     ):
         network = folded(encoder)
+        source = copied_ahead(pinned_blocks(samples, size), device) if on_gpu else blocks(samples, size)
+        source = stack.enter_context(closing(shown(source, n, size, verbose)))
         if on_gpu:
-            ready = copied_ahead(pinned_blocks(samples, size), device)
-            return gathered((network(block) for block in shown(ready, n, size, verbose)), n, size, device, out)
-        for start, block in zip(range(0, n, size), shown(blocks(samples, size), n, size, verbose), strict=True):
+            return gathered((network(block) for block in source), n, size, device, out)
+        for start, block in zip(range(0, n, size), source, strict=True):
             rows = network(block.to(device))  # (size, n_components)
             if embedding is None:
                 embedding = np.empty((n, rows.shape[1]), dtype=np.float32)
@@ -183,9 +186,9 @@ def shown(blocks, n, size, verbose):
     if verbose < 2:
         yield from blocks
     else:
-        with progress_bar(total=n, unit="row", desc="embedding") as bar:
+        with Bar("embedding", n, "rows") as bar:
             for done, block in enumerate(blocks, 1):
                 yield block
-                bar.update(min(done * size, n) - bar.n)
+                bar.update(min(done * size, n))
     if verbose == 1:
         print(f"{n:,} rows embedded in {time.perf_counter() - start:.1f} s", flush=True)

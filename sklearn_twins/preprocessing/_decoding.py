@@ -4,10 +4,11 @@ import os
 import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 import numpy as np
 
-from .._components import progress_bar
+from .._bars import Bar
 from ._files import BrokenFile, decode
 from ._intensities import Statistics
 
@@ -134,10 +135,10 @@ def blocks(files, owner):
     if verbose < 2:
         yield from parts
     else:
-        with progress_bar(total=n, unit="image", desc="decoding") as bar:
+        with Bar("decoding", n, "images") as bar:
             for rows in parts:
                 yield rows
-                bar.update(rows.stop - rows.start)
+                bar.update(rows.stop)
     if verbose == 1:
         print(f"{n:,} images decoded in {time.perf_counter() - start:.1f} s", flush=True)
 
@@ -157,8 +158,9 @@ def decode_all(files, owner):
     images : ndarray of shape (n, channels, height, width), uint8
     """
     images = np.empty((len(files), *files.target.sample_shape), dtype=np.uint8).transpose(0, 3, 1, 2)
-    for rows in blocks(files, owner):
-        images[rows] = files[rows]
+    with closing(blocks(files, owner)) as parts:
+        for rows in parts:
+            images[rows] = files[rows]
     return images
 
 
@@ -191,16 +193,17 @@ def scan(files, owner, *, keep, skip):
         If a file is broken, unless `skip`; or if all are.
     """
     statistics, good, broken, kept = Statistics(), [], {}, []
-    for rows in blocks(files, owner):
-        images, found = files.read(rows) if skip else (files[rows], {})
-        broken |= found
-        fine = [i for i in range(rows.start, rows.stop) if i not in found]
-        images = images[np.array(fine, dtype=int) - rows.start] if found else images
-        good += fine
-        if len(images):
-            statistics.add(images)
-        if keep:
-            kept.append(images)
+    with closing(blocks(files, owner)) as parts:
+        for rows in parts:
+            images, found = files.read(rows) if skip else (files[rows], {})
+            broken |= found
+            fine = [i for i in range(rows.start, rows.stop) if i not in found]
+            images = images[np.array(fine, dtype=int) - rows.start] if found else images
+            good += fine
+            if len(images):
+                statistics.add(images)
+            if keep:
+                kept.append(images)
     if broken:
         first, error = next(iter(broken.items()))
         what = (
