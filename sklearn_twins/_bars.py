@@ -97,13 +97,15 @@ class Bar:
         What is done already.
     at_most : bool, default=False
         Whether the end may come earlier.
+    on : Lines, Notebook or Terminal, default=None
+        Where it is drawn; None is where standard error goes.
     """
 
-    def __init__(self, what, total, unit, done=0, at_most=False):
+    def __init__(self, what, total, unit, done=0, at_most=False, on=None):
         self.what, self.total, self.unit, self.done, self.at_most = what, total, unit, done, at_most
         self.pace, self.note, self.closed = Pace(total, done), "", False
         self.drawn = time.perf_counter()
-        self.screen = screen()
+        self.screen = screen() if on is None else on
         self.screen.open(self)
 
     def update(self, done, note=None):
@@ -160,18 +162,30 @@ class Bar:
 
 
 class Lines:
-    """A line now and then, and one at the end: in a file, in a worker process, below somebody else's bar."""
+    """A line now and then, and one at the end: in a file, in a worker process, below somebody else's bar.
+
+    Parameters
+    ----------
+    on_stdout : bool, default=False
+        Whether to print to standard output, whose last line is the caller's.
+    """
 
     seconds_between = SECONDS_BETWEEN_LINES
+
+    def __init__(self, on_stdout=False):
+        self.on_stdout = on_stdout
 
     def open(self, bar):
         """Nothing is printed before there is something to say."""
 
     def draw(self, bar):
         """Print the bar as it is."""
-        print(bar, file=sys.stderr, flush=True)
+        print(bar, file=sys.stdout if self.on_stdout else sys.stderr, flush=True)
 
-    close = draw
+    def close(self, bar):
+        """Print how it ended."""
+        if not self.on_stdout:
+            self.draw(bar)
 
 
 class Notebook:
@@ -258,3 +272,31 @@ def screen():
         return Notebook()
     is_terminal = sys.stderr is not None and sys.stderr.isatty() and os.environ.get("TERM") not in ("dumb", "unknown")
     return TERMINAL if is_terminal else Lines()
+
+
+def shown(blocks, size, n, verbose, words):
+    """Blocks of things as they are worked on.
+
+    Parameters
+    ----------
+    blocks : iterable
+        One after another.
+    size : int
+        Things in a block, but for the last.
+    n : int
+        Things in all.
+    verbose : int
+        1 prints a line at the end, and before, if it takes long; 2 shows a bar.
+    words : tuple of str
+        What is done, to what, and what is said at the end: ("embedding", "rows", "embedded").
+    """
+    if not verbose:
+        yield from blocks
+        return
+    doing, things, done = words
+    with Bar(doing, n, things, on=Lines(on_stdout=True) if verbose == 1 else None) as bar:
+        for i, block in enumerate(blocks, 1):
+            yield block
+            bar.update(min(i * size, n))
+    if verbose == 1:
+        print(f"{n:,} {things} {done} in {bar.pace.spent:.1f} s", flush=True)

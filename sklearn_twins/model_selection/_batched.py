@@ -12,9 +12,12 @@ from sklearn.model_selection import GridSearchCV, check_cv
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import check_scalar
 
+from .._bars import Pace, time_left
 from .._notebook import DocumentationLinkMixin
 from .._stacking import stacked
 from ._steps import candidates_of, check_candidates, check_search, copied, embedder_of, step_of
+
+SECONDS_BETWEEN_LINES = 10
 
 
 class BatchedGridSearchCV(DocumentationLinkMixin, GridSearchCV):
@@ -44,7 +47,8 @@ class BatchedGridSearchCV(DocumentationLinkMixin, GridSearchCV):
     cv : int, cross-validation generator or iterable, default=None
         As of `GridSearchCV`.
     verbose : int, default=0
-        As of `GridSearchCV`; from 1 on, a line says how large the stacks were and how long they took.
+        As of `GridSearchCV`; from 1 on, lines say how long the training of the embedders still takes, and at the end
+        how large the stacks were and how long they took.
     error_score : "raise" or float, default="raise"
         As of `GridSearchCV`, for what comes behind the embedders; what goes wrong with these is raised always.
     return_train_score : bool, default=False
@@ -165,7 +169,7 @@ class BatchedGridSearchCV(DocumentationLinkMixin, GridSearchCV):
 
             most = 32 if choose_device(embedder_of(self.estimator, name).device).type == "cuda" else 1
         start = time.perf_counter()
-        made, sizes = trained(self.estimator, name, self.param_grid, X, y, folds, unlabeled, most)
+        made, sizes = trained(self.estimator, name, self.param_grid, X, y, folds, unlabeled, most, self.verbose)
         seconds = time.perf_counter() - start
         if self.verbose:
             print(f"Trained {sum(sizes)} embedders in {len(sizes)} stack(s) of {sizes}, {seconds:.1f} s", flush=True)
@@ -193,7 +197,21 @@ def key_of(embedder, X, unlabeled):
         ) from error
 
 
-def trained(estimator, name, grid, X, y, folds, unlabeled, most):
+def teller(n):
+    """What prints how many of n embedders are trained, and how long the others take, now and then."""
+    pace, due = Pace(n), time.perf_counter() + SECONDS_BETWEEN_LINES
+
+    def tell(n_done):
+        nonlocal due
+        pace.note(n_done)
+        if time.perf_counter() >= due and n_done < n:
+            due = time.perf_counter() + SECONDS_BETWEEN_LINES
+            print(f"Trained {n_done} of {n} embedders, {time_left(pace.left())}", flush=True)
+
+    return tell
+
+
+def trained(estimator, name, grid, X, y, folds, unlabeled, most, verbose):
     """Train the embedders of all candidates and folds.
 
     Returns
@@ -221,7 +239,8 @@ def trained(estimator, name, grid, X, y, folds, unlabeled, most):
             embedder = embedder_of(whole, name)
             key = key_of(embedder, rows, unlabeled)
             embedders[key], tables[key] = embedder, stacked(rows, unlabeled)
-    sizes = fit_together(list(embedders.values()), list(tables.values()), most)
+    tell = teller(len(embedders)) if verbose else None
+    sizes = fit_together(list(embedders.values()), list(tables.values()), most, tell)
     return embedders, sizes
 
 

@@ -1,18 +1,18 @@
 """Images that stay in their files and are decoded in parallel threads: when they are needed, or all at once."""
 
 import os
-import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import numpy as np
 
-from .._bars import Bar
+from .._bars import shown
 from ._files import BrokenFile, decode
 from ._intensities import Statistics
 
 FILES_AT_A_TIME = 256
+WORDS = "decoding", "images", "decoded"
 
 
 class ImageFiles:
@@ -129,18 +129,10 @@ def stamp_of(path):
 
 
 def blocks(files, owner):
-    """Slices that cover all files, with a bar or a closing line as `owner.verbose` asks."""
-    verbose, start, n = int(getattr(owner, "verbose", 0)), time.perf_counter(), len(files)
+    """Slices that cover all files, with a bar or lines as `owner.verbose` asks; to be closed."""
+    n = len(files)
     parts = [slice(first, min(first + FILES_AT_A_TIME, n)) for first in range(0, n, FILES_AT_A_TIME)]
-    if verbose < 2:
-        yield from parts
-    else:
-        with Bar("decoding", n, "images") as bar:
-            for rows in parts:
-                yield rows
-                bar.update(rows.stop)
-    if verbose == 1:
-        print(f"{n:,} images decoded in {time.perf_counter() - start:.1f} s", flush=True)
+    return closing(shown(parts, FILES_AT_A_TIME, n, int(getattr(owner, "verbose", 0)), WORDS))
 
 
 def decode_all(files, owner):
@@ -158,7 +150,7 @@ def decode_all(files, owner):
     images : ndarray of shape (n, channels, height, width), uint8
     """
     images = np.empty((len(files), *files.target.sample_shape), dtype=np.uint8).transpose(0, 3, 1, 2)
-    with closing(blocks(files, owner)) as parts:
+    with blocks(files, owner) as parts:
         for rows in parts:
             images[rows] = files[rows]
     return images
@@ -193,7 +185,7 @@ def scan(files, owner, *, keep, skip):
         If a file is broken, unless `skip`; or if all are.
     """
     statistics, good, broken, kept = Statistics(), [], {}, []
-    with closing(blocks(files, owner)) as parts:
+    with blocks(files, owner) as parts:
         for rows in parts:
             images, found = files.read(rows) if skip else (files[rows], {})
             broken |= found
