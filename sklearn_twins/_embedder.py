@@ -116,7 +116,7 @@ class BarlowTwinsEmbedder(
         Seed of everything random: initial weights, batches, views. An int gives the same embedding each time, to
         the bit on the CPU; None draws a seed from NumPy's global generator, as everywhere in scikit-learn.
     verbose : int, default=0
-        1 prints a line an epoch, 2 shows a bar; `transform` has its own.
+        1 prints a line an epoch, with the time left; 2 shows a bar. So does `transform`, of rows.
 
     Attributes
     ----------

@@ -18,6 +18,8 @@ from skorch.callbacks import Callback
 import sklearn_twins
 from sklearn_twins import _bars
 from sklearn_twins._bars import TERMINAL, Bar, Lines, Notebook, Pace, duration, time_left
+from sklearn_twins.model_selection import BatchedGridSearchCV, EpochHalvingSearchCV
+from sklearn_twins.model_selection._halving import RoundLines
 
 PACKAGE = Path(sklearn_twins.__file__).parent
 CODE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
@@ -404,3 +406,49 @@ def test_lines_of_blocks(clock, capsys):
         "embedding  100/100 rows  1 min 20 s, 0 s left",
         "100 rows embedded in 80.0 s",
     ]
+
+
+def test_lines_within_an_epoch(make, X, capsys, monkeypatch):
+    """The first one before the first epoch has ended, and with an estimate from the second batch on."""
+    monkeypatch.setattr("sklearn_twins.training._callbacks.SECONDS_TO_FIRST_LINE", 0)
+    make(verbose=1).fit(X)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split("  ")[0] for line in lines] == ["epoch 1/2", "epoch 1/2", "epoch 2/2"]
+    assert lines[0] == "epoch 1/2  batch 1/4"
+    monkeypatch.setattr("sklearn_twins.training._callbacks.SECONDS_BETWEEN_LINES", 0)
+    make(verbose=1, early_stopping=True).fit(X)
+    lines = capsys.readouterr().out.splitlines()
+    batches = [line.split("  ")[1] for line in lines if "batch" in line]
+    assert batches == ["batch 1/4", "batch 2/4", "batch 3/4"] * 2
+    assert all(re.search(r"  at most \d+ s left$", line) for line in lines[1:])
+
+
+def test_searches_say_how_long_they_take(make, X, capsys, monkeypatch):
+    monkeypatch.setattr("sklearn_twins.model_selection._batched.SECONDS_BETWEEN_LINES", 0)
+    embedder, grid = make(max_epochs=4), {"learning_rate": [0.001, 0.002, 0.005, 0.01]}
+    EpochHalvingSearchCV(embedder, grid, cv=2, factor=2, min_epochs=1, verbose=1).fit(X)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split("  ")[:2] for line in lines] == [
+        ["round 1/3", "4 candidates on 2 folds, up to 1 epochs"],
+        ["round 2/3", "2 candidates on 2 folds, up to 2 epochs"],
+        ["round 3/3", "1 candidates on 2 folds, up to 4 epochs"],
+        ["refit", "the best candidate on all rows"],
+    ]
+    assert "left" not in lines[0] and all(line.endswith(" s left") for line in lines[1:])
+    BatchedGridSearchCV(embedder, grid, cv=2, verbose=1).fit(X)
+    lines = capsys.readouterr().out.splitlines()
+    told = [f"Trained {n} of 8 embedders, " for n in range(1, 8)]
+    assert [line[: len(start)] for line, start in zip(lines, told, strict=False)] == told
+    EpochHalvingSearchCV(embedder, grid, cv=2, min_epochs=1).fit(X)
+    assert capsys.readouterr().out == ""
+    with pytest.raises(ValueError, match="verbose == -1"):
+        EpochHalvingSearchCV(embedder, grid, verbose=-1).fit(X)
+
+
+def test_estimate_of_a_search(clock):
+    """Two candidates on two folds for 2 epochs, one for 4 more, the last fit for 6: 8, 8 and 6 epochs of 2 seconds."""
+    lines = RoundLines(2, 2, [2, 6], 2, None, True)
+    assert lines.n_candidates == [2, 1] and lines.done.tolist() == [0, 8, 16]
+    clock.now += 16
+    lines.pace.note(8)
+    assert lines.pace.left() == 28
