@@ -121,7 +121,7 @@ class Diagnosis:
     @property
     def headline(self):
         """What comes out, in a line."""
-        found = "healthy" if self.healthy else f"{len(self.findings)} finding(s)"
+        found = "healthy" if self.healthy else f"{len(self.findings)} finding{'s' * (len(self.findings) > 1)}"
         return f"Diagnosis of {self.n_rows:,} rows: {found}"
 
     def figures(self):
