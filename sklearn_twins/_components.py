@@ -8,7 +8,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.metaestimators import _BaseComposition
 
 from ._checks import check_call, check_instance, check_part, is_component, is_module, refuse_booleans
-from ._notebook import DocumentationLinkMixin
+from ._notebook import PartMixin
 
 
 def embedding_width(n_codes):
@@ -87,7 +87,7 @@ class SampleSpec:
         return self.n_numbers + len(self.missing) + sum(map(embedding_width, self.categories))
 
 
-class Component(DocumentationLinkMixin, BaseEstimator):
+class Component(PartMixin, BaseEstimator):
     """A part of an embedder: hyper-parameters only, no weights and no fitted state.
 
     Being a scikit-learn `BaseEstimator`, a component is cloned, pickled, printed and searched

@@ -1,9 +1,11 @@
 """What is shown in a notebook: links to the site, fitted attributes in a few words, a diagnosis as a table."""
 
+import re
 import sys
 from html import escape
 
 SITE = "https://sklearn-twins.readthedocs.io/en/{version}/"
+STATUS = re.compile(r'<span class="[\w -]*">i<span>Not fitted</span></span>')
 
 
 def public_name(cls):
@@ -32,6 +34,14 @@ class DocumentationLinkMixin:
     def _doc_link_url_param_generator(self):
         is_dev = ".dev" in sys.modules["sklearn_twins"].__version__
         return {"version": "latest" if is_dev else "stable", "page": public_name(type(self))}
+
+
+class PartMixin(DocumentationLinkMixin):
+    """A part, of which scikit-learn would say that it is not fitted, as if it had to be; 1.6 still says so."""
+
+    def _html_repr(self):
+        html = super()._html_repr()
+        return html if hasattr(self, "fit") else STATUS.sub("", html, count=1)
 
 
 class Words:
