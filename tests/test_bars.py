@@ -223,22 +223,23 @@ def test_no_thread(terminal):
         assert threading.active_count() == before
 
 
-def test_several_threads(make, X, terminal):
+def test_several_threads(make, X, terminal, monkeypatch):
     """Each has a line of its own, and none an error."""
-    errors = []
+    errors, n_threads = [], 3
+    monkeypatch.setattr(TERMINAL, "seconds_between", 0, raising=False)
 
     def fit(seed):
         try:
-            make(verbose=2, max_epochs=20, random_state=seed).fit(X).transform(X)
+            make(verbose=2, max_epochs=6, random_state=seed).fit(X).transform(X)
         except BaseException as error:
             errors.append(error)
 
-    threads = [threading.Thread(target=fit, args=(seed,)) for seed in range(4)]
+    threads = [threading.Thread(target=fit, args=(seed,)) for seed in range(n_threads)]
     [thread.start() for thread in threads]
     [thread.join() for thread in threads]
     assert not errors
-    assert sum("20/20 epochs" in line for line in terminal.lines) == 4
-    assert sum("60/60 rows" in line for line in terminal.lines) == 4
+    assert sum("6/6 epochs" in line for line in terminal.lines) == n_threads
+    assert sum("60/60 rows" in line for line in terminal.lines) == n_threads
 
 
 def test_below_somebody_elses_bar(terminal, monkeypatch):
@@ -423,6 +424,7 @@ def test_lines_within_an_epoch(make, X, capsys, monkeypatch):
     assert all(re.search(r"  at most \d+ s left$", line) for line in lines[1:])
 
 
+@pytest.mark.slow
 def test_searches_say_how_long_they_take(make, X, capsys, monkeypatch):
     monkeypatch.setattr("sklearn_twins.model_selection._batched.SECONDS_BETWEEN_LINES", 0)
     embedder, grid = make(max_epochs=4), {"learning_rate": [0.001, 0.002, 0.005, 0.01]}
