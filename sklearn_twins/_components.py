@@ -8,23 +8,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.metaestimators import _BaseComposition
 
 from ._checks import check_call, check_instance, check_part, is_component, is_module, refuse_booleans
-
-
-def progress_bar(**options):
-    """A bar of tqdm's, without the thread that tqdm would start beside it and leave behind.
-
-    Parameters
-    ----------
-    **options
-        Of tqdm: total, unit, desc, ...
-
-    Returns
-    -------
-    bar : tqdm
-    """
-    from tqdm.auto import tqdm
-
-    return type("Bar", (tqdm,), {"monitor_interval": 0})(**options)
+from ._notebook import PartMixin
 
 
 def embedding_width(n_codes):
@@ -103,7 +87,7 @@ class SampleSpec:
         return self.n_numbers + len(self.missing) + sum(map(embedding_width, self.categories))
 
 
-class Component(BaseEstimator):
+class Component(PartMixin, BaseEstimator):
     """A part of an embedder: hyper-parameters only, no weights and no fitted state.
 
     Being a scikit-learn `BaseEstimator`, a component is cloned, pickled, printed and searched

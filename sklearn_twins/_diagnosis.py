@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ._exceptions import CollapseWarning
+from ._notebook import diagnosis_html
 from .metrics import effective_rank, invariance, redundancy
 
 N_ROWS = 512  # looked at after a fit
@@ -92,9 +93,9 @@ class Diagnosis:
     constant_columns : list
         Columns of X that are constant, by name if they have names.
     invariance : float
-        How much two views of a row differ, see :func:`sklearn_twins.metrics.invariance`.
+        How much two views of a row differ, see `sklearn_twins.metrics.invariance`.
     redundancy : float
-        How much coordinates correlate beyond chance, see :func:`sklearn_twins.metrics.redundancy`; a mean over pairs.
+        How much coordinates correlate beyond chance, see `sklearn_twins.metrics.redundancy`; a mean over pairs.
     noise_share : float
         Share of the last epoch's redundancy term that sampling alone would give; NaN where the objective has none.
     findings : list of Finding
@@ -117,20 +118,40 @@ class Diagnosis:
         """Whether nothing was found."""
         return not self.findings
 
-    def __repr__(self):
-        lines = [
-            f"Diagnosis of {self.n_rows:,} rows: {'healthy' if self.healthy else f'{len(self.findings)} finding(s)'}",
-            f"  effective rank      {self.effective_rank:.1f} of {self.n_components} coordinates",
-            f"  dead, repeated      {len(self.dead)}, {len(self.repeated)} coordinates",
-            f"  constant columns    {listed(self.constant_columns)}",
-            f"  invariance          {self.invariance:.3f}  (0: views agree, 1: they are unrelated)",
-            f"  redundancy          {self.redundancy:.3f}  (0: coordinates are uncorrelated, 1: all alike)",
+    @property
+    def headline(self):
+        """What comes out, in a line."""
+        found = "healthy" if self.healthy else f"{len(self.findings)} finding{'s' * (len(self.findings) > 1)}"
+        return f"Diagnosis of {self.n_rows:,} rows: {found}"
+
+    def figures(self):
+        """What was measured.
+
+        Returns
+        -------
+        figures : list of (str, str, str) tuples
+            Name, value, and what the value means.
+        """
+        rows = [
+            ("effective rank", f"{self.effective_rank:.1f} of {self.n_components} coordinates", ""),
+            ("dead, repeated", f"{len(self.dead)}, {len(self.repeated)} coordinates", ""),
+            ("constant columns", listed(self.constant_columns), ""),
+            ("invariance", f"{self.invariance:.3f}", "0: views agree, 1: they are unrelated"),
+            ("redundancy", f"{self.redundancy:.3f}", "0: coordinates are uncorrelated, 1: all alike"),
         ]
         if np.isfinite(self.noise_share):
-            lines.append(f"  sampling noise      {self.noise_share:.0%} of the redundancy term in training")
+            rows.append(("sampling noise", f"{self.noise_share:.0%} of the redundancy term in training", ""))
+        return rows
+
+    def __repr__(self):
+        lines = [self.headline]
+        lines += [f"  {name:<20}{value}{note and f'  ({note})'}" for name, value, note in self.figures()]
         for finding in self.findings:
             lines += [f"  * {finding.problem}", f"    cause:  {finding.cause}", f"    remedy: {finding.remedy}"]
         return "\n".join(lines)
+
+    def _repr_html_(self):
+        return diagnosis_html(self)
 
 
 def listed(values, most=5):

@@ -11,6 +11,7 @@ from ._blocks import is_collection, transform_blocks
 from ._label_free import LabelFreeMixin
 from ._modalities import MODALITIES, ROLES, input_tags
 from ._nesting import NestedParametersMixin
+from ._notebook import DocumentationLinkMixin, FittedInWordsMixin
 from ._progress import CallbackSupportMixin
 from .files._mixin import FilesMixin
 
@@ -20,6 +21,8 @@ class BarlowTwinsEmbedder(
     LabelFreeMixin,
     FilesMixin,
     NestedParametersMixin,
+    FittedInWordsMixin,
+    DocumentationLinkMixin,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
     BaseEstimator,
@@ -40,19 +43,18 @@ class BarlowTwinsEmbedder(
     modality : {"tabular", "image"}, default="tabular"
         What a row of X is; it decides what "auto" means for the parts.
     preprocessor : "auto", "table", "image" or component, default="auto"
-        What turns X into samples: a table as it is, with numbers, categories, dates and gaps
-        (:class:`~sklearn_twins.preprocessing.TablePreprocessor`); or images, as arrays, flat rows or files
-        (:class:`~sklearn_twins.preprocessing.ImagePreprocessor`).
+        What turns X into samples: a table as it is, with numbers, categories, dates and gaps (`TablePreprocessor`); or
+        images, as arrays, flat rows or files (`ImagePreprocessor`).
     augmentation : "auto", str, component, torch.nn.Module or callable, default="auto"
         What makes a view. Of table rows: "marginal_corruption" (the default), "masking", "gaussian_noise", "mixup",
         "identity". Of images: "image_views" (the default), "barlow_twins_pair". Or a component of
-        :mod:`sklearn_twins.augmentations` (with `Chain` and `Pair` to combine them), a module ``images -> views``,
+        `sklearn_twins.augmentations` (with `Chain` and `Pair` to combine them), a module ``images -> views``,
         or any callable ``(x, data, generator) -> view``.
     encoder : "auto", str, component, torch.nn.Module or callable, default="auto"
         What embeds a sample ("backbone" in papers). Of table rows: "mlp" (the default), "resnet". Of images:
         "convnet" (the default), "resnet18", "resnet50", "timm:NAME" for any network of timm. Or a component of
-        :mod:`sklearn_twins.networks`; a module, which is copied and trained; or a callable, which is given the
-        :class:`~sklearn_twins.SampleSpec` and returns a module.
+        `sklearn_twins.networks`; a module, which is copied and trained; or a callable, which is given the `SampleSpec`
+        and returns a module.
     projector : "auto", "mlp", "identity" or component, default="auto"
         What leads from the embedding to the projection; used in `fit` only.
     objective : "auto", str, component or callable, default="auto"
@@ -114,7 +116,7 @@ class BarlowTwinsEmbedder(
         Seed of everything random: initial weights, batches, views. An int gives the same embedding each time, to
         the bit on the CPU; None draws a seed from NumPy's global generator, as everywhere in scikit-learn.
     verbose : int, default=0
-        1 prints a line an epoch, 2 shows a bar; `transform` has its own.
+        1 prints a line an epoch, with the time left; 2 shows a bar. So does `transform`, of rows.
 
     Attributes
     ----------
@@ -130,8 +132,10 @@ class BarlowTwinsEmbedder(
         ``history_["loss"]``.
     n_iter_ : int
         Epochs trained, of all fits if `warm_start` or `partial_fit`.
-    n_features_in_, feature_names_in_ : int, ndarray of shape (n_features_in_,)
-        Number of columns of X (of images, values in one); their names, if they are all strings.
+    n_features_in_ : int
+        Number of columns of X; of images, values in one.
+    feature_names_in_ : ndarray of shape (n_features_in_,), object
+        Names of the columns of X, if they are all strings.
 
     Notes
     -----

@@ -47,7 +47,7 @@ def shape_of(fit):
     )
 
 
-def fit_together(embedders, tables, most=32):
+def fit_together(embedders, tables, most=32, tell=None):
     """Fit embedders, each on its own rows, as `fit` would but for rounding.
 
     Parameters
@@ -58,6 +58,8 @@ def fit_together(embedders, tables, most=32):
         The rows of each.
     most : int, default=32
         Networks in a stack at most.
+    tell : callable, default=None
+        Called with the number of embedders that are fitted, after each stack.
 
     Returns
     -------
@@ -73,10 +75,13 @@ def fit_together(embedders, tables, most=32):
         embedder._validate_params()
         resolve_parts(embedder)
     alone = [most == 1 or not can_be_stacked(embedder) for embedder in embedders]
+    sizes, tell = [], tell or (lambda n_done: None)
     for embedder, X, by_itself in zip(embedders, tables, alone, strict=True):
         if by_itself:
             embedder.fit(X)
-    sizes, stacks, samples = [1] * sum(alone), {}, {}
+            sizes.append(1)
+            tell(len(sizes))
+    stacks, samples = {}, {}
     with device_claimed("auto") as auto:
         for embedder, X, by_itself in zip(embedders, tables, alone, strict=True):
             if by_itself:
@@ -91,6 +96,7 @@ def fit_together(embedders, tables, most=32):
             for start in range(0, len(fits), most):
                 train_stack(fits[start : start + most])
                 sizes.append(len(fits[start : start + most]))
+                tell(sum(sizes))
             fits.clear()
     return sizes
 

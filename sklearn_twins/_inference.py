@@ -1,13 +1,13 @@
 """Samples through a trained encoder, in blocks of one size, so that a row's embedding is its own."""
 
 import math
-import time
 from collections import deque
+from contextlib import ExitStack, closing
 
 import numpy as np
 import torch
 
-from ._components import progress_bar
+from ._bars import shown
 from ._devices import choose_precision
 from ._feeding import as_tensor, copied_ahead, prefetched
 from ._runtime import count_threads, settled
@@ -25,6 +25,7 @@ SMALL_NETWORK = 2**20  # weights
 # A GPU has thousands of cores to fill. Not measured: of images, what leaves room for a ResNet's layers in 8 GB.
 GPU_BLOCK_ROWS = 8192
 GPU_IMAGE_BLOCK_VALUES = 2**23  # 2,048 of 32 x 32 x 3
+WORDS = "embedding", "rows", "embedded"
 IN_FLIGHT = 2  # blocks whose embedding is on its way from the GPU
 
 
@@ -71,7 +72,7 @@ def embed(encoder, samples, precision="float32", n_jobs=None, verbose=0, out=Non
     n_jobs : int or None, default=None
         CPU threads that share one operation.
     verbose : int, default=0
-        1 prints a line at the end, 2 shows a bar.
+        1 prints lines, 2 shows a bar.
     out : ndarray of shape (n, n_components), float32, or None, default=None
         Where to write the embedding; None for an array of its own.
 
@@ -84,15 +85,17 @@ def embed(encoder, samples, precision="float32", n_jobs=None, verbose=0, out=Non
     on_gpu = device.type == "cuda"
     n, size, embedding = len(samples), block_rows(samples.shape[1:], count_weights(encoder), on_gpu), out
     with (
+        ExitStack() as stack,
         settled(device, count_threads(n_jobs)),
         torch.inference_mode(),
         torch.autocast(device.type, dtype=autocast, enabled=autocast is not None),
     ):
         network = folded(encoder)
+        source = copied_ahead(pinned_blocks(samples, size), device) if on_gpu else blocks(samples, size)
+        source = stack.enter_context(closing(shown(source, size, n, int(verbose), WORDS)))
         if on_gpu:
-            ready = copied_ahead(pinned_blocks(samples, size), device)
-            return gathered((network(block) for block in shown(ready, n, size, verbose)), n, size, device, out)
-        for start, block in zip(range(0, n, size), shown(blocks(samples, size), n, size, verbose), strict=True):
+            return gathered((network(block) for block in source), n, size, device, out)
+        for start, block in zip(range(0, n, size), source, strict=True):
             rows = network(block.to(device))  # (size, n_components)
             if embedding is None:
                 embedding = np.empty((n, rows.shape[1]), dtype=np.float32)
@@ -175,17 +178,3 @@ def padded(rows, size):
     block = np.zeros_like(rows, shape=(size, *rows.shape[1:]), subok=False)  # axes stay in their order in memory
     block[: len(rows)] = rows
     return torch.from_numpy(block)
-
-
-def shown(blocks, n, size, verbose):
-    """Blocks as they are worked on, with a line at the end or a bar."""
-    start = time.perf_counter()
-    if verbose < 2:
-        yield from blocks
-    else:
-        with progress_bar(total=n, unit="row", desc="embedding") as bar:
-            for done, block in enumerate(blocks, 1):
-                yield block
-                bar.update(min(done * size, n) - bar.n)
-    if verbose == 1:
-        print(f"{n:,} rows embedded in {time.perf_counter() - start:.1f} s", flush=True)

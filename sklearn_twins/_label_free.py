@@ -12,7 +12,7 @@ class LabelFreeMixin:
         """How good the embedding is, measured without labels: how well its clusters outlast a change of the rows.
 
         What searches use that are given no `scoring`. It is ``get_scorer("cluster_agreement")`` of
-        :mod:`sklearn_twins.metrics`, which holds others: of all that were compared on 20 tables, its ranking of
+        `sklearn_twins.metrics`, which holds others: of all that were compared on 20 tables, its ranking of
         configurations agrees best with that by few labels (rank correlation 0.4 in the mean; what it picks is better
         than a random configuration and no better than the default), see docs/benchmarks/label_free_selection.md. The
         views compared are made by the modality's default augmentation, whatever the embedder's own is.

@@ -16,7 +16,8 @@ import sklearn_twins
 PACKAGE = Path(sklearn_twins.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
 ROOMS = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
-ALONE = {"preprocessing", "augmentations", "networks", "objectives"}  # import `_components` and nothing else
+ALONE = {"preprocessing", "augmentations", "networks", "objectives"}  # import the foundations and nothing else
+FOUNDATIONS = {"_components", "_bars"}
 CLOSED = {"training", "metrics"}  # import no other room
 PUBLIC = sorted(ROOMS & (ALONE | {"displays", "metrics", "model_selection"}))
 MAX_LINES = 350
@@ -64,8 +65,8 @@ def test_reading_imports():
 
 
 @pytest.mark.parametrize("path", [p for p in FILES if room_of(p) in ALONE], ids=name_of)
-def test_parts_import_only_components(path):
-    assert imported_from_package(path) <= {"_components", room_of(path)}
+def test_parts_import_only_foundations(path):
+    assert imported_from_package(path) <= {*FOUNDATIONS, room_of(path)}
 
 
 @pytest.mark.parametrize("path", [p for p in FILES if room_of(p) in CLOSED], ids=name_of)
@@ -73,7 +74,7 @@ def test_training_and_metrics_import_no_other_room(path):
     assert not imported_from_package(path) & (ROOMS - {room_of(path)})
 
 
-@pytest.mark.parametrize("path", [PACKAGE / "_components.py", PACKAGE / "_runtime.py"], ids=name_of)
+@pytest.mark.parametrize("path", [PACKAGE / f"{name}.py" for name in (*FOUNDATIONS, "_runtime")], ids=name_of)
 def test_foundations_import_no_room(path):
     assert not imported_from_package(path) & ROOMS
 

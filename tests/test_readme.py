@@ -22,7 +22,7 @@ PAGES = {
     "docs/pictures.md": 5,
     "docs/tables.md": 3,
     "docs/searching.md": 11,
-    "docs/long_runs.md": 3,
+    "docs/long_runs.md": 4,
     "docs/benchmarks/label_free_selection.md": 1,
 }
 

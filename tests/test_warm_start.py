@@ -401,8 +401,6 @@ def test_a_bar(make, X, capsys):
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, ZeroDivisionError])
 def test_a_bar_is_closed_by_an_error(make, X, capsys, error):
-    from tqdm.auto import tqdm
-
     class Trip(Callback):
         def on_epoch_end(self, net, **kwargs):
             if len(net.history) == 2:
@@ -411,4 +409,3 @@ def test_a_bar_is_closed_by_an_error(make, X, capsys, error):
     with pytest.raises(error):
         make(verbose=2, max_epochs=3, callbacks=[Trip()]).fit(X)
     assert capsys.readouterr().err.endswith("\n")
-    assert not list(getattr(tqdm, "_instances", []))

@@ -24,9 +24,10 @@ class Pair(Augmentation):
 
     Parameters
     ----------
-    view_a, view_b : augmentation
-        What makes the first and the second view. SCARF's recipe, one clean view, is
-        ``Pair(Identity(), MarginalCorruption())``.
+    view_a : augmentation
+        What makes the first view. SCARF's recipe, one clean view, is ``Pair(Identity(), MarginalCorruption())``.
+    view_b : augmentation
+        What makes the second view.
 
     Examples
     --------

@@ -55,7 +55,7 @@ class EmbeddingDisplay:
             Labels, or numbers, that colour the points.
         reducer : transformer or None, default=None
             What makes two columns of the embedding, by a `fit_transform` of a copy of it: TSNE, UMAP, ... None is
-            :class:`~sklearn.decomposition.PCA`, whose axes say which share of the variance they show.
+            `PCA`, whose axes say which share of the variance they show.
         ax : matplotlib Axes or None, default=None
             Where to draw; None for a figure of its own.
 

@@ -28,7 +28,7 @@ class SpectrumDisplay:
     lines_ : dict of str to matplotlib Line2D
         By the names of the embeddings.
     effective_rank_ : dict of str to float
-        How many directions each one uses, see :func:`sklearn_twins.metrics.effective_rank`.
+        How many directions each one uses, see `sklearn_twins.metrics.effective_rank`.
 
     Examples
     --------

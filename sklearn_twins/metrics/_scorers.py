@@ -71,7 +71,7 @@ class LabelFreeScorer:
         Parameters
         ----------
         estimator : estimator
-            A fitted transformer, or a pipeline that ends in one. For views, a :class:`BarlowTwinsEmbedder`.
+            A fitted transformer, or a pipeline that ends in one. For views, a `BarlowTwinsEmbedder`.
         X : array-like
             Rows, held out as a rule.
         y : Ignored

@@ -12,11 +12,15 @@ from sklearn.model_selection import GridSearchCV, check_cv
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import check_scalar
 
+from .._bars import Pace, time_left
+from .._notebook import DocumentationLinkMixin
 from .._stacking import stacked
 from ._steps import candidates_of, check_candidates, check_search, copied, embedder_of, step_of
 
+SECONDS_BETWEEN_LINES = 10
 
-class BatchedGridSearchCV(GridSearchCV):
+
+class BatchedGridSearchCV(DocumentationLinkMixin, GridSearchCV):
     """Grid search over an embedder, or a pipeline with one, that trains the embedders of many candidates together.
 
     What `GridSearchCV` does, with its parameters, its attributes and, but for rounding, its results. The difference is
@@ -43,7 +47,8 @@ class BatchedGridSearchCV(GridSearchCV):
     cv : int, cross-validation generator or iterable, default=None
         As of `GridSearchCV`.
     verbose : int, default=0
-        As of `GridSearchCV`; from 1 on, a line says how large the stacks were and how long they took.
+        As of `GridSearchCV`; from 1 on, lines say how long the training of the embedders still takes, and at the end
+        how large the stacks were and how long they took.
     error_score : "raise" or float, default="raise"
         As of `GridSearchCV`, for what comes behind the embedders; what goes wrong with these is raised always.
     return_train_score : bool, default=False
@@ -55,8 +60,30 @@ class BatchedGridSearchCV(GridSearchCV):
 
     Attributes
     ----------
-    cv_results_, best_estimator_, best_score_, best_params_, best_index_, scorer_, n_splits_, refit_time_ : as there
-        Of `GridSearchCV`. The fit times are those of what comes behind the embedders.
+    cv_results_ : dict of str to ndarray or list
+        As of `GridSearchCV`. The fit times are those of what comes behind the embedders.
+    best_estimator_ : estimator
+        The best candidate, fitted on all rows, if `refit`.
+    best_params_ : dict
+        Its parameters.
+    best_score_ : float
+        Its mean score over the folds.
+    best_index_ : int
+        Its row in `cv_results_`.
+    scorer_ : callable or dict of str to callable
+        Of `scoring`.
+    multimetric_ : bool
+        Whether there are several scorers.
+    n_splits_ : int
+        Number of folds.
+    refit_time_ : float
+        Seconds of the last fit, on all rows.
+    classes_ : ndarray of shape (n_classes,)
+        Labels, of a classifier.
+    n_features_in_ : int
+        Number of columns of X.
+    feature_names_in_ : ndarray of shape (n_features_in_,), object
+        Names of the columns of X, if they are all strings.
     stack_sizes_ : list of int
         How many embedders each stack had; 1 for those fitted by themselves. Folds of different sizes are different
         stacks, if they are cut into batches of different sizes.
@@ -142,7 +169,7 @@ class BatchedGridSearchCV(GridSearchCV):
 
             most = 32 if choose_device(embedder_of(self.estimator, name).device).type == "cuda" else 1
         start = time.perf_counter()
-        made, sizes = trained(self.estimator, name, self.param_grid, X, y, folds, unlabeled, most)
+        made, sizes = trained(self.estimator, name, self.param_grid, X, y, folds, unlabeled, most, self.verbose)
         seconds = time.perf_counter() - start
         if self.verbose:
             print(f"Trained {sum(sizes)} embedders in {len(sizes)} stack(s) of {sizes}, {seconds:.1f} s", flush=True)
@@ -170,7 +197,21 @@ def key_of(embedder, X, unlabeled):
         ) from error
 
 
-def trained(estimator, name, grid, X, y, folds, unlabeled, most):
+def teller(n):
+    """What prints how many of n embedders are trained, and how long the others take, now and then."""
+    pace, due = Pace(n), time.perf_counter() + SECONDS_BETWEEN_LINES
+
+    def tell(n_done):
+        nonlocal due
+        pace.note(n_done)
+        if time.perf_counter() >= due and n_done < n:
+            due = time.perf_counter() + SECONDS_BETWEEN_LINES
+            print(f"Trained {n_done} of {n} embedders, {time_left(pace.left())}", flush=True)
+
+    return tell
+
+
+def trained(estimator, name, grid, X, y, folds, unlabeled, most, verbose):
     """Train the embedders of all candidates and folds.
 
     Returns
@@ -198,7 +239,8 @@ def trained(estimator, name, grid, X, y, folds, unlabeled, most):
             embedder = embedder_of(whole, name)
             key = key_of(embedder, rows, unlabeled)
             embedders[key], tables[key] = embedder, stacked(rows, unlabeled)
-    sizes = fit_together(list(embedders.values()), list(tables.values()), most)
+    tell = teller(len(embedders)) if verbose else None
+    sizes = fit_together(list(embedders.values()), list(tables.values()), most, tell)
     return embedders, sizes
 
 

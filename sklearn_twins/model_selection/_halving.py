@@ -3,17 +3,19 @@
 from numbers import Integral, Real
 
 import numpy as np
-from joblib import Parallel, delayed
+from joblib import Parallel, delayed, effective_n_jobs
 from scipy.stats import rankdata
 from sklearn.base import clone, is_classifier
 from sklearn.model_selection import GridSearchCV, check_cv
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import check_scalar
 
+from .._bars import Pace, time_left
+from .._notebook import DocumentationLinkMixin
 from ._steps import candidates_of, check_candidates, check_search, copied, embedder_of, step_of
 
 
-class EpochHalvingSearchCV(GridSearchCV):
+class EpochHalvingSearchCV(DocumentationLinkMixin, GridSearchCV):
     """Grid search that gives all candidates a few epochs, and more to those that do best.
 
     After `min_epochs` the best third of the candidates (``1 / factor``) goes on to three times as many epochs, and so
@@ -40,16 +42,34 @@ class EpochHalvingSearchCV(GridSearchCV):
         Candidates and folds at a time.
     refit : bool, default=True
         Whether to fit the best candidate on all rows, with all epochs, at the end.
+    verbose : int, default=0
+        1 or more prints a line before each round, with the time left; the embedder has its own.
 
     Attributes
     ----------
     cv_results_ : dict of str to ndarray or list
         A row for every candidate in every round: "params", "iter" (the round), "n_epochs", "split0_test_score" and so
         on, "mean_test_score", "std_test_score", "rank_test_score" (of later rounds first).
-    best_params_, best_score_, best_index_ : dict, float, int
-        Of the best candidate of the last round.
     best_estimator_ : estimator
-        Fitted on all rows, if `refit`.
+        The best candidate of the last round, fitted on all rows, if `refit`.
+    best_params_ : dict
+        Its parameters.
+    best_score_ : float
+        Its mean score over the folds.
+    best_index_ : int
+        Its row in `cv_results_`.
+    scorer_ : callable
+        Of `scoring`.
+    multimetric_ : bool
+        False: there is one score.
+    n_splits_ : int
+        Number of folds.
+    classes_ : ndarray of shape (n_classes,)
+        Labels, of a classifier.
+    n_features_in_ : int
+        Number of columns of X.
+    feature_names_in_ : ndarray of shape (n_features_in_,), object
+        Names of the columns of X, if they are all strings.
     n_epochs_ : list of int
         Epochs of each round.
     n_candidates_ : list of int
@@ -76,9 +96,19 @@ class EpochHalvingSearchCV(GridSearchCV):
     """
 
     def __init__(
-        self, estimator, param_grid, *, factor=3, min_epochs=5, scoring=None, cv=None, n_jobs=None, refit=True
+        self,
+        estimator,
+        param_grid,
+        *,
+        factor=3,
+        min_epochs=5,
+        scoring=None,
+        cv=None,
+        n_jobs=None,
+        refit=True,
+        verbose=0,
     ):
-        super().__init__(estimator, param_grid, scoring=scoring, cv=cv, n_jobs=n_jobs, refit=refit)
+        super().__init__(estimator, param_grid, scoring=scoring, cv=cv, n_jobs=n_jobs, refit=refit, verbose=verbose)
         self.factor = factor
         self.min_epochs = min_epochs
 
@@ -115,7 +145,11 @@ class EpochHalvingSearchCV(GridSearchCV):
         begun = [clone(self.estimator).set_params(**copied(c), **{f"{prefix}warm_start": True}) for c in candidates]
         check_candidates(begun, name)
 
+        lines = RoundLines(len(candidates), len(folds), rounds_, self.factor, self.n_jobs, self.refit)
+
         def train(jobs, n_epochs):
+            if self.verbose:
+                lines.begin(n_epochs)
             return Parallel(n_jobs=self.n_jobs)(
                 delayed(go_on)(estimator, f"{prefix}max_epochs", n_epochs, X, y, fold, fit_params, scorer)
                 for estimator, fold in jobs
@@ -125,6 +159,8 @@ class EpochHalvingSearchCV(GridSearchCV):
         steps = np.diff([0, *rounds_])  # epochs that each round adds
         attributes = summary(rows)
         if self.refit:
+            if self.verbose:
+                lines.begin_refit()
             best = clone(self.estimator).set_params(**copied(attributes["best_params_"]))
             attributes["best_estimator_"] = best.fit(X, y, **fit_params)
         for attribute in [attribute for attribute in vars(self) if attribute.endswith("_")]:
@@ -138,6 +174,7 @@ class EpochHalvingSearchCV(GridSearchCV):
     def _checked(self):
         check_scalar(self.factor, "factor", Real, min_val=1, include_boundaries="neither")
         check_scalar(self.min_epochs, "min_epochs", Integral, min_val=1)
+        check_scalar(self.verbose, "verbose", Integral, min_val=0)
         if self.n_jobs is not None:
             check_scalar(self.n_jobs, "n_jobs", Integral)
         if not self.factor > 1:  # NaN is not below 1 either
@@ -156,6 +193,53 @@ class EpochHalvingSearchCV(GridSearchCV):
                 "could go on. Use memory=None."
             )
         return name, candidates
+
+
+def n_left(n, factor):
+    """How many of n candidates go on."""
+    return max(1, int(np.ceil(n / factor)))
+
+
+class RoundLines:
+    """A line before each round: what it is, and how long all that follows takes by the epochs trained so far.
+
+    Parameters
+    ----------
+    n, n_folds : int
+        Candidates of the first round, and folds.
+    rounds_ : list of int
+        Epochs of each round.
+    factor : float
+        ``1 / factor`` of the candidates go on.
+    n_jobs : int or None
+        Fits at a time; the last one, of all rows, is by itself.
+    refit : bool
+        Whether there is such a one.
+    """
+
+    def __init__(self, n, n_folds, rounds_, factor, n_jobs, refit):
+        self.n_folds, self.rounds = n_folds, rounds_
+        self.n_candidates = [n]
+        for _ in rounds_[1:]:
+            self.n_candidates.append(n_left(self.n_candidates[-1], factor))
+        steps = np.diff([0, *rounds_]) * self.n_candidates * n_folds
+        self.done = np.cumsum([0, *steps])  # epochs before each round, and before the last fit
+        n_jobs = min(effective_n_jobs(n_jobs), n * n_folds)
+        self.pace = Pace(self.done[-1] + (rounds_[-1] * n_jobs if refit else 0))
+
+    def begin(self, n_epochs):
+        """Print the line of a round."""
+        number = self.rounds.index(n_epochs)
+        many = f"{self.n_candidates[number]} candidates on {self.n_folds} folds, up to {n_epochs} epochs"
+        self._print(f"round {number + 1}/{len(self.rounds)}  {many}", number)
+
+    def begin_refit(self):
+        """Print the line of the last fit."""
+        self._print("refit  the best candidate on all rows", len(self.rounds))
+
+    def _print(self, line, number):
+        self.pace.note(self.done[number])
+        print("  ".join(filter(None, [line, time_left(self.pace.left())])), flush=True)
 
 
 def halved(begun, candidates, folds, rounds_, factor, train):
@@ -194,7 +278,7 @@ def halved(begun, candidates, folds, rounds_, factor, train):
             rows.append((candidates[c], number, n_epochs, own))
         n_candidates.append(len(left))
         order = np.argsort(-scores.mean(1), kind="stable")
-        left = [left[i] for i in sorted(order[: max(1, int(np.ceil(len(left) / factor)))])]
+        left = [left[i] for i in sorted(order[: n_left(len(left), factor)])]
     return rows, n_candidates
 
 

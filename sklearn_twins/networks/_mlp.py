@@ -41,7 +41,7 @@ class MLPEncoder(TableEncoder):
         Widths of the hidden layers. The last one is the embedding's own width, unless
         `n_components` asks for another: then one linear layer more leads to it.
     expansion : {"piecewise_linear", "periodic"}, component or None, default=None
-        What each number is expanded by first (:class:`PiecewiseLinear`, :class:`Periodic`).
+        What each number is expanded by first (`PiecewiseLinear`, `Periodic`).
 
     Examples
     --------

@@ -39,7 +39,7 @@ class ResNetEncoder(TableEncoder):
     n_blocks : int, default=2
         Residual blocks.
     expansion : {"piecewise_linear", "periodic"}, component or None, default=None
-        What each number is expanded by first (:class:`PiecewiseLinear`, :class:`Periodic`).
+        What each number is expanded by first (`PiecewiseLinear`, `Periodic`).
 
     References
     ----------

@@ -42,14 +42,14 @@ class MixedBarlowTwins(CorrelationObjective):
 
     In each batch a share t is drawn, uniform in [0, 1], and every row's first view is mixed with another row's second
     view. Where inputs are mixed, so should projections be: the correlations of mixed projections with those of the
-    views are drawn to the mixture of the correlations. To the objective of :class:`BarlowTwins` is added
+    views are drawn to the mixture of the correlations. To the objective of `BarlowTwins` is added
     ``mixing_weight * w * (||C^MA - (t C^AA + (1 - t) C^SA)||^2 + ||C^MB - (t C^AB + (1 - t) C^SB)||^2)``,
     where M is mixed, and S the second views in the order in which they were mixed in.
 
     Parameters
     ----------
     off_diagonal_weight : "auto" or float, default="auto"
-        w, as in :class:`BarlowTwins`. "auto" is 1 over the projection's width.
+        w, as in `BarlowTwins`. "auto" is 1 over the projection's width.
     mixing_weight : float, default=4.0
         Weight of the mixed rows' term, in units of w. The authors use 4 on CIFAR-10.
 

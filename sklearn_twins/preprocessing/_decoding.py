@@ -1,17 +1,18 @@
 """Images that stay in their files and are decoded in parallel threads: when they are needed, or all at once."""
 
 import os
-import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 import numpy as np
 
-from .._components import progress_bar
+from .._bars import shown
 from ._files import BrokenFile, decode
 from ._intensities import Statistics
 
 FILES_AT_A_TIME = 256
+WORDS = "decoding", "images", "decoded"
 
 
 class ImageFiles:
@@ -128,18 +129,10 @@ def stamp_of(path):
 
 
 def blocks(files, owner):
-    """Slices that cover all files, with a bar or a closing line as `owner.verbose` asks."""
-    verbose, start, n = int(getattr(owner, "verbose", 0)), time.perf_counter(), len(files)
+    """Slices that cover all files, with a bar or lines as `owner.verbose` asks; to be closed."""
+    n = len(files)
     parts = [slice(first, min(first + FILES_AT_A_TIME, n)) for first in range(0, n, FILES_AT_A_TIME)]
-    if verbose < 2:
-        yield from parts
-    else:
-        with progress_bar(total=n, unit="image", desc="decoding") as bar:
-            for rows in parts:
-                yield rows
-                bar.update(rows.stop - rows.start)
-    if verbose == 1:
-        print(f"{n:,} images decoded in {time.perf_counter() - start:.1f} s", flush=True)
+    return closing(shown(parts, FILES_AT_A_TIME, n, int(getattr(owner, "verbose", 0)), WORDS))
 
 
 def decode_all(files, owner):
@@ -157,8 +150,9 @@ def decode_all(files, owner):
     images : ndarray of shape (n, channels, height, width), uint8
     """
     images = np.empty((len(files), *files.target.sample_shape), dtype=np.uint8).transpose(0, 3, 1, 2)
-    for rows in blocks(files, owner):
-        images[rows] = files[rows]
+    with blocks(files, owner) as parts:
+        for rows in parts:
+            images[rows] = files[rows]
     return images
 
 
@@ -191,16 +185,17 @@ def scan(files, owner, *, keep, skip):
         If a file is broken, unless `skip`; or if all are.
     """
     statistics, good, broken, kept = Statistics(), [], {}, []
-    for rows in blocks(files, owner):
-        images, found = files.read(rows) if skip else (files[rows], {})
-        broken |= found
-        fine = [i for i in range(rows.start, rows.stop) if i not in found]
-        images = images[np.array(fine, dtype=int) - rows.start] if found else images
-        good += fine
-        if len(images):
-            statistics.add(images)
-        if keep:
-            kept.append(images)
+    with blocks(files, owner) as parts:
+        for rows in parts:
+            images, found = files.read(rows) if skip else (files[rows], {})
+            broken |= found
+            fine = [i for i in range(rows.start, rows.stop) if i not in found]
+            images = images[np.array(fine, dtype=int) - rows.start] if found else images
+            good += fine
+            if len(images):
+                statistics.add(images)
+            if keep:
+                kept.append(images)
     if broken:
         first, error = next(iter(broken.items()))
         what = (

@@ -6,9 +6,11 @@ import time
 from skorch.callbacks import Callback, EpochScoring, InputShapeSetter, LRScheduler, ParamMapper
 
 from .._arrays import copy_tensors
-from .._components import progress_bar
+from .._bars import Bar, Pace, time_left
 from ._net import StopTraining
 from ._optimizers import set_rate
+
+SECONDS_TO_FIRST_LINE, SECONDS_BETWEEN_LINES = 10, 60  # of epochs that take longer
 
 
 class LearningRate(Callback):
@@ -127,67 +129,110 @@ def describe(row):
     text = f"loss {row['train_loss']:.4g}"
     if terms:
         text += f" ({' + '.join(terms)})"
-    if "train_excess_redundancy" in row:
-        text += f"  above noise {row['train_excess_redundancy']:.4g}"
     if "valid_loss" in row:
         text += f"  validation {row['valid_loss']:.4g}"
+    if "train_excess_redundancy" in row:
+        text += f"  above noise {row['train_excess_redundancy']:.4g}"
     return text
 
 
 class Progress(Callback):
-    """Show how far training is.
+    """Show how far training is, and how long the rest takes.
+
+    Batches are counted, not waited for.
 
     Parameters
     ----------
     first, last : int
         Epochs done before this run, and epochs in all.
+    n_batches : int
+        Of an epoch.
+    at_most : bool
+        Whether training may end before the last epoch.
     """
 
-    def __init__(self, first, last):
-        self.first = first
-        self.last = last
+    def __init__(self, first, last, n_batches, at_most):
+        self.first, self.last, self.n_batches, self.at_most = first, last, n_batches, at_most
+
+    def on_epoch_begin(self, net, **kwargs):
+        self.batch = 0
+
+    def on_batch_end(self, net, training=None, **kwargs):
+        if training:
+            self.batch += 1
+            self.told(net, self.first + len(net.history) - 1 + self.batch / self.n_batches)
+
+    def done(self, net):
+        """Epochs done."""
+        return self.first + len(net.history)
+
+    def close(self):
+        """End, whether training ended well or not."""
 
 
 class Lines(Progress):
-    """Print a line an epoch."""
-
-    def on_epoch_end(self, net, **kwargs):
-        row = net.history[-1]
-        done = self.first + len(net.history)
-        mean = sum(net.history[:, "seconds"]) / len(net.history)
-        print(
-            f"epoch {done}/{self.last}  {describe(row)}  lr {row['lr']:.2g}  "
-            f"{row['train_rows'] / row['seconds']:,.0f} rows/s  {mean * (self.last - done):.0f} s left",
-            flush=True,
-        )
-
-
-class Bar(Progress):
-    """Show a bar over the epochs, with the time left."""
+    """Print a line an epoch; and in long ones a line now and then."""
 
     def on_train_begin(self, net, **kwargs):
-        self.bar = progress_bar(initial=self.first, total=self.last, unit="epoch")
+        self.pace = Pace(self.last, self.done(net))
+        self.due = time.perf_counter() + SECONDS_TO_FIRST_LINE
+
+    def told(self, net, done):
+        """Print a line if there has been none for long."""
+        self.pace.note(done)
+        if time.perf_counter() >= self.due and self.batch < self.n_batches:
+            self.print(f"epoch {self.done(net)}/{self.last}  batch {self.batch}/{self.n_batches}")
 
     def on_epoch_end(self, net, **kwargs):
-        self.bar.set_postfix_str(describe(net.history[-1]), refresh=False)
-        self.bar.update()
+        row, done = net.history[-1], self.done(net)
+        self.pace.note(done)
+        rate = f"lr {row['lr']:.2g}  {row['train_rows'] / row['seconds']:,.0f} rows/s"
+        self.print(f"epoch {done}/{self.last}  {describe(row)}  {rate}")
+
+    def print(self, line):
+        """Print a line, with the time left."""
+        self.due = time.perf_counter() + SECONDS_BETWEEN_LINES
+        print("  ".join(filter(None, [line, time_left(self.pace.left(), self.at_most)])), flush=True)
+
+
+class EpochBar(Progress):
+    """Show a bar over the epochs, which moves within them."""
+
+    bar = None
+
+    def on_train_begin(self, net, **kwargs):
+        self.note = None
+        self.bar = Bar("training", self.last, "epochs", self.done(net), self.at_most)
+
+    def told(self, net, done):
+        """Move the bar; as long as there is no loss, the number of the batch stands below it."""
+        self.bar.update(done, self.note or f"batch {self.batch}/{self.n_batches}")
+
+    def on_epoch_end(self, net, **kwargs):
+        self.note = describe(net.history[-1])
+        self.bar.update(self.done(net), self.note)
 
     def close(self):
-        """Leave the bar as it is, whether training ended well or not."""
-        if hasattr(self, "bar"):
+        """Leave the bar as it is."""
+        if self.bar is not None:
             self.bar.close()
+            self.bar = None
+
+
+def unpacked(callbacks):
+    """Each callback and its class, of (name, callback) pairs, classes and callbacks.  # list of pairs"""
+    found = [item[1] if isinstance(item, (tuple, list)) and len(item) == 2 else item for item in callbacks or []]
+    return [(callback, callback if isinstance(callback, type) else type(callback)) for callback in found]
 
 
 def reaches_into_steps(callbacks):
     """Whether a callback wants each step's gradients, or changes which weights are trained while training goes on."""
-    for item in callbacks or []:
-        callback = item[1] if isinstance(item, (tuple, list)) else item
-        kind = callback if isinstance(callback, type) else type(callback)
-        if issubclass(kind, ParamMapper) or kind.on_grad_computed is not Callback.on_grad_computed:
-            return True
-        if "on_grad_computed" in getattr(callback, "__dict__", ()):
-            return True
-    return False
+    return any(
+        issubclass(kind, ParamMapper)
+        or kind.on_grad_computed is not Callback.on_grad_computed
+        or "on_grad_computed" in getattr(callback, "__dict__", ())
+        for callback, kind in unpacked(callbacks)
+    )
 
 
 def check_callbacks(callbacks, validated=True):
@@ -207,10 +252,8 @@ def check_callbacks(callbacks, validated=True):
     ValueError
         If two have one name, or one waits for a figure that is not there.
     """
-    kinds = []
-    for item in callbacks or []:
-        callback = item[1] if isinstance(item, (tuple, list)) and len(item) == 2 else item
-        kind = callback if isinstance(callback, type) else type(callback)
+    kinds = unpacked(callbacks)
+    for item, (callback, kind) in zip(callbacks or [], kinds, strict=True):
         if issubclass(kind, LRScheduler):
             raise TypeError(f"callbacks must not set the learning rate; use lr_schedule. Got {item!r}.")
         if not issubclass(kind, Callback):
@@ -219,7 +262,6 @@ def check_callbacks(callbacks, validated=True):
             raise TypeError(f"callbacks must hold pairs whose first is a name. Got {item!r}.")
         if issubclass(kind, InputShapeSetter):
             raise TypeError(f"callbacks must not set the network's shapes, which fit finds. Got {item!r}.")
-        kinds.append((callback, kind))
     names = [item[0] for item in callbacks or [] if isinstance(item, (tuple, list))]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:

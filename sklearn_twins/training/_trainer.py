@@ -7,7 +7,7 @@ from skorch.callbacks import EarlyStopping
 
 from .._arrays import to_arrays, to_tensors
 from ._batches import cut
-from ._callbacks import Bar, EpochHooks, LastEpoch, LearningRate, Lines, Saver, Timer
+from ._callbacks import EpochBar, EpochHooks, LastEpoch, LearningRate, Lines, Saver, Timer, unpacked
 from ._net import StopTraining, Twins, TwinsNet
 from ._optimizers import portable
 from ._ranks import ALONE, Ranks
@@ -113,7 +113,7 @@ class Training:
         self.stopping = self._stopping()
         self.last = LastEpoch(self.stopping)
         self.learning_rate = LearningRate(self._rate(), self.n_steps)
-        self.bar = Bar(plan.first_epoch, plan.last_epoch)
+        self.progress = self._progress()
         self.hooks = EpochHooks(lambda: None, lambda: False)
         self.resumed = None
         if state:
@@ -156,7 +156,8 @@ class Training:
             net.check_weights()
             net.notify("on_train_end", X=None, y=None)
         finally:
-            self.bar.close()
+            if self.progress:
+                self.progress.close()
 
     def release(self):
         """Let go of the rows, a recorded step, and the caller's hooks, which may refer back to the run."""
@@ -189,7 +190,6 @@ class Training:
         self._restore({**saved, "drawn_by": (saved["device"], self.plan.ranks.rank)})
         net.history.extend({**row, "batches": []} for row in saved["rows"])
         self.learning_rate.step += sum(net.history[:, "train_batch_count"])
-        self.bar.first = self.plan.first_epoch + len(net.history)
         self.resumed = to_tensors(saved["stopping"])
 
     def wind_back(self):
@@ -250,10 +250,8 @@ class Training:
             callbacks.append(self.last)
         if plan.checkpoint:
             callbacks.append(Saver(plan.checkpoint))
-        if plan.verbose == 1:
-            callbacks.append(Lines(plan.first_epoch, plan.last_epoch))
-        if plan.verbose >= 2:
-            callbacks.append(self.bar)
+        if self.progress:
+            callbacks.append(self.progress)
         return [*callbacks, self.hooks]
 
     def _stopping(self):
@@ -261,6 +259,14 @@ class Training:
         if plan.n_iter_no_change is None:
             return None
         return EarlyStopping(patience=plan.n_iter_no_change, threshold=plan.tol, threshold_mode="abs", load_best=True)
+
+    def _progress(self):
+        plan = self.plan
+        if not plan.verbose:
+            return None
+        kind, n_batches = Lines if plan.verbose == 1 else EpochBar, cut(len(self.train), plan.batch_size)[0]
+        at_most = self.stopping is not None or any(issubclass(k, EarlyStopping) for _, k in unpacked(plan.callbacks))
+        return kind(plan.first_epoch, plan.last_epoch, n_batches, at_most)
 
     def _rate(self):
         plan, peak = self.plan, self.plan.learning_rate
