@@ -267,6 +267,7 @@ class BarlowTwinsEmbedder(
         Returns
         -------
         self : BarlowTwinsEmbedder
+            The fitted embedder.
 
         Raises
         ------
@@ -298,6 +299,7 @@ class BarlowTwinsEmbedder(
         Returns
         -------
         self : BarlowTwinsEmbedder
+            The fitted embedder, an epoch further.
 
         Raises
         ------

@@ -59,6 +59,7 @@ class LabelFreeMixin:
         Returns
         -------
         embedding : ndarray of shape (n, n_views, n_components), float32
+            Of each row, its views.
 
         Raises
         ------

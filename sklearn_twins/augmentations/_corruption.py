@@ -144,6 +144,15 @@ class Masking(Augmentation):
     ----------
     mask_rate : float, default=0.3
         Probability that a value is hidden, in [0, 1].
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_twins.augmentations import Masking
+    >>> x = torch.ones(1000, 4)
+    >>> view = Masking(mask_rate=0.3)(x, x, torch.Generator().manual_seed(0))
+    >>> round((view == 0).float().mean().item(), 1)
+    0.3
     """
 
     _parameter_constraints: dict = {"mask_rate": [Interval(Real, 0, 1, closed="both")]}

@@ -98,6 +98,7 @@ def barlow_twins_pair():
     Returns
     -------
     pair : Pair
+        Of two `ImageViews`.
 
     References
     ----------

@@ -62,6 +62,7 @@ class EmbeddingDisplay:
         Returns
         -------
         display : EmbeddingDisplay
+            What has been drawn.
 
         Raises
         ------
@@ -100,6 +101,7 @@ class EmbeddingDisplay:
         Returns
         -------
         display : EmbeddingDisplay
+            The display itself.
         """
         self.ax_ = ax = axes_for(ax)
         self.figure_, self.scatters_ = ax.figure, []

@@ -62,6 +62,7 @@ class SpectrumDisplay:
         Returns
         -------
         display : SpectrumDisplay
+            What has been drawn.
 
         Raises
         ------
@@ -89,6 +90,7 @@ class SpectrumDisplay:
         Returns
         -------
         display : SpectrumDisplay
+            The display itself.
         """
         self.ax_ = ax = axes_for(ax)
         self.figure_, self.lines_, self.effective_rank_ = ax.figure, {}, {}

@@ -44,13 +44,14 @@ class TrainingCurveDisplay:
         Parameters
         ----------
         embedder : BarlowTwinsEmbedder
-            Fitted.
+            The fitted embedder.
         ax : matplotlib Axes or None, default=None
             Where to draw; None for a figure of its own.
 
         Returns
         -------
         display : TrainingCurveDisplay
+            What has been drawn.
 
         Raises
         ------
@@ -71,6 +72,7 @@ class TrainingCurveDisplay:
         Returns
         -------
         display : TrainingCurveDisplay
+            The display itself.
         """
         self.ax_ = ax = axes_for(ax)
         self.figure_, self.lines_ = ax.figure, {}

@@ -75,6 +75,7 @@ class ViewsDisplay:
         Returns
         -------
         display : ViewsDisplay
+            What has been drawn.
 
         Raises
         ------
@@ -107,6 +108,7 @@ class ViewsDisplay:
         Returns
         -------
         display : ViewsDisplay
+            The display itself.
         """
         pictures = [self.samples, *self.views]
         titles = ["row", *(f"view {'ab'[i % 2]}" for i in range(len(self.views)))]

@@ -96,6 +96,12 @@ def uniformity(Z, t=2):
     ----------
     Wang and Isola, "Understanding Contrastive Representation Learning through Alignment and Uniformity on the
     Hypersphere", ICML 2020, arXiv 2005.10242, section 4.1.2.
+
+    Examples
+    --------
+    >>> from sklearn_twins.metrics import uniformity
+    >>> uniformity([[1, 0], [5, 0], [2, 0]]), uniformity([[1, 0], [-1, 0]])
+    (0.0, -8.0)
     """
     U = unit_rows(check_embedding(Z))
     n = len(U)

@@ -79,6 +79,13 @@ def lidar(views, delta=1e-4, normalize=False):
     ----------
     Thilak, Huang, Saremi, Dinh, Goh, Nakkiran, Susskind and Littwin, "LiDAR: Sensing Linear Probing Performance
     in Joint Embedding SSL Architectures", ICLR 2024, arXiv 2312.04000v1, eq. 1 to 4.
+
+    Examples
+    --------
+    >>> from sklearn_twins.metrics import lidar
+    >>> rows = [[3, 0], [-3, 0], [0, 3], [0, -3]]
+    >>> round(lidar([[row, row] for row in rows]), 3)  # views of a row are the same
+    2.0
     """
     views = check_embedding(views, "views", ndim=3)
     n, q, d = views.shape

@@ -120,6 +120,7 @@ class BatchedGridSearchCV(GridSearchCV):
         Returns
         -------
         self : BatchedGridSearchCV
+            The fitted search.
 
         Raises
         ------

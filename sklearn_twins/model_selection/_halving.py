@@ -97,6 +97,7 @@ class EpochHalvingSearchCV(GridSearchCV):
         Returns
         -------
         self : EpochHalvingSearchCV
+            The fitted search.
 
         Raises
         ------

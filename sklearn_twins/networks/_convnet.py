@@ -64,6 +64,7 @@ class ConvNetEncoder(ImageEncoder):
         Returns
         -------
         self : ConvNetEncoder
+            The object itself.
 
         Raises
         ------

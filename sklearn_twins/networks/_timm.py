@@ -56,6 +56,7 @@ class TimmEncoder(Component):
         Returns
         -------
         encoder : TimmEncoder
+            Another one, which begins with drawn weights.
         """
         return TimmEncoder(self.name)
 
@@ -75,7 +76,7 @@ class TimmEncoder(Component):
         Returns
         -------
         encoder : nn.Module
-            (batch, channels, height, width), uint8 or intensities -> (batch, n_components)
+            (batch, channels, height, width), uint8 or intensities -> (batch, n_components).
 
         Raises
         ------
