@@ -84,6 +84,10 @@ class Mixup(Augmentation):
     max_weight : float, default=0.3
         Largest weight of the other row, in [0, 1].
 
+    See Also
+    --------
+    sklearn_twins.objectives.MixedBarlowTwins : An objective that is told how rows were mixed.
+
     References
     ----------
     Verma, Luong, Kawaguchi, Pham and Le, "Towards Domain-Agnostic Contrastive Learning", ICML 2021,

@@ -36,6 +36,10 @@ class Pair(Augmentation):
     view_b : augmentation
         What makes the second view.
 
+    See Also
+    --------
+    Chain : Augmentations one after another, in one view.
+
     Examples
     --------
     >>> from sklearn_twins.augmentations import Identity, MarginalCorruption, Pair

@@ -21,9 +21,16 @@ class CrossCorrelationDisplay:
     Attributes
     ----------
     ax_ : matplotlib Axes
+        What it is drawn on.
     figure_ : matplotlib Figure
+        The figure that these belong to.
     im_ : matplotlib AxesImage
         The picture.
+
+    See Also
+    --------
+    sklearn_twins.metrics.invariance : How well coordinates agree between views, as a number.
+    sklearn_twins.metrics.redundancy : How much different coordinates correlate, as a number.
 
     References
     ----------

@@ -22,9 +22,15 @@ class EmbeddingDisplay:
     Attributes
     ----------
     ax_ : matplotlib Axes
+        What it is drawn on.
     figure_ : matplotlib Figure
+        The figure that these belong to.
     scatters_ : list of matplotlib PathCollection
         One for each class; one for all if `y` is None or holds numbers.
+
+    See Also
+    --------
+    SpectrumDisplay : How many directions there are of which the map shows two.
 
     Examples
     --------

@@ -24,11 +24,18 @@ class SpectrumDisplay:
     Attributes
     ----------
     ax_ : matplotlib Axes
+        What it is drawn on.
     figure_ : matplotlib Figure
+        The figure that these belong to.
     lines_ : dict of str to matplotlib Line2D
         By the names of the embeddings.
     effective_rank_ : dict of str to float
         How many directions each one uses, see :func:`sklearn_twins.metrics.effective_rank`.
+
+    See Also
+    --------
+    sklearn_twins.metrics.effective_rank : How many directions an embedding uses, as a number.
+    sklearn_twins.BarlowTwinsEmbedder.diagnose : What is wrong with an embedding, in words.
 
     Examples
     --------

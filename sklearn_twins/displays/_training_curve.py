@@ -20,9 +20,15 @@ class TrainingCurveDisplay:
     Attributes
     ----------
     ax_ : matplotlib Axes
+        What it is drawn on.
     figure_ : matplotlib Figure
+        The figure that these belong to.
     lines_ : dict of str to matplotlib Line2D
         By the name of what they show.
+
+    See Also
+    --------
+    sklearn_twins.BarlowTwinsEmbedder.diagnose : What is wrong with an embedding, in words.
 
     Examples
     --------

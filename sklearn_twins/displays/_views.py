@@ -31,11 +31,18 @@ class ViewsDisplay:
     Attributes
     ----------
     ax_ : matplotlib Axes
+        What it is drawn on.
     figure_ : matplotlib Figure
+        The figure that these belong to.
     im_ : matplotlib AxesImage
         The picture.
     marks_ : matplotlib PathCollection or None
         Marks of a table's changed cells.
+
+    See Also
+    --------
+    sklearn_twins.BarlowTwinsEmbedder.transform_views : Embed views of rows.
+    sklearn_twins.augmentations : What makes views.
 
     Examples
     --------

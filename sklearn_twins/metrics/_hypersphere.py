@@ -35,6 +35,10 @@ def alignment(Z_a, Z_b, alpha=2):
     ValueError
         Shapes differ, an array is not 2-D, is empty or has values that are not finite; `alpha` is not above 0.
 
+    See Also
+    --------
+    uniformity : How evenly rows cover the sphere; alignment alone is best for a constant.
+
     Notes
     -----
     A row of zeros has no direction and stays: it is at distance 1 of a unit vector and 0 of another one.
@@ -85,6 +89,10 @@ def uniformity(Z, t=2):
     ------
     ValueError
         Z is not 2-D, is empty or has values that are not finite; `t` is not above 0.
+
+    See Also
+    --------
+    alignment : How near the views of a row are to each other.
 
     Notes
     -----

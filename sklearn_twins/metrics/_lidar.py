@@ -63,6 +63,10 @@ def lidar(views, delta=1e-4, normalize=False):
         `views` is not 3-D, is empty, has a single view of each row or values that are not finite; a parameter is
         out of range.
 
+    See Also
+    --------
+    rankme : The smooth rank of a single view.
+
     Notes
     -----
     Means of q views of pure noise still vary, by 1 / q of the noise, so that directions without signal keep

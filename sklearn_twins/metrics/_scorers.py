@@ -39,6 +39,10 @@ class LabelFreeScorer:
     **params : dict
         Further parameters of the metric.
 
+    See Also
+    --------
+    get_scorer : Scorers of the metrics here, by their names.
+
     Examples
     --------
     >>> from sklearn.datasets import load_wine
@@ -202,6 +206,12 @@ def get_scorer(name):
     ------
     ValueError
         If the name is unknown.
+
+    See Also
+    --------
+    get_scorer_names : The names that it knows.
+    LabelFreeScorer : A scorer of a metric of your own.
+    sklearn_twins.BarlowTwinsEmbedder.score : One of these scorers, as searches use it by default.
 
     Examples
     --------

@@ -69,6 +69,12 @@ def rankme(Z, normalize=False, eps=0.0):
     ValueError
         Z is not 2-D, is empty or has values that are not finite; a parameter is out of range.
 
+    See Also
+    --------
+    effective_rank : The same of variances, centred.
+    stable_rank : The total variance in units of the largest.
+    lidar : The smooth rank of what tells rows from each other, and not views of a row.
+
     Notes
     -----
     Z is not centered: an embedding with a large mean has a low RankMe. Scale and rotation do not matter.
@@ -117,6 +123,11 @@ def effective_rank(Z, normalize=False):
     ------
     ValueError
         Z is not 2-D, is empty or has values that are not finite.
+
+    See Also
+    --------
+    rankme : The same of singular values, not centred.
+    stable_rank : The total variance in units of the largest.
 
     Notes
     -----

@@ -55,13 +55,32 @@ class BatchedGridSearchCV(GridSearchCV):
 
     Attributes
     ----------
-    cv_results_, best_estimator_, best_score_, best_params_, best_index_, scorer_, n_splits_, refit_time_ : as there
-        Of `GridSearchCV`. The fit times are those of what comes behind the embedders.
+    cv_results_ : dict of str to ndarray or list
+        As of `GridSearchCV`; the fit times are those of what comes behind the embedders.
+    best_estimator_ : estimator
+        The best candidate, fitted on all rows, if `refit`.
+    best_score_ : float
+        Its mean score on the rows held out.
+    best_params_ : dict
+        Its parameters.
+    best_index_ : int
+        Its row in `cv_results_`.
+    scorer_ : callable or dict of str to callable
+        What scored the candidates.
+    n_splits_ : int
+        Folds.
+    refit_time_ : float
+        Seconds of the fit on all rows, if `refit`.
     stack_sizes_ : list of int
         How many embedders each stack had; 1 for those fitted by themselves. Folds of different sizes are different
         stacks, if they are cut into batches of different sizes.
     training_time_ : float
         Seconds in which all embedders of the search were trained.
+
+    See Also
+    --------
+    EpochHalvingSearchCV : A search that gives most candidates few epochs.
+    sklearn.model_selection.GridSearchCV : The same search, one fit at a time.
 
     Examples
     --------

@@ -46,8 +46,12 @@ class EpochHalvingSearchCV(GridSearchCV):
     cv_results_ : dict of str to ndarray or list
         A row for every candidate in every round: "params", "iter" (the round), "n_epochs", "split0_test_score" and so
         on, "mean_test_score", "std_test_score", "rank_test_score" (of later rounds first).
-    best_params_, best_score_, best_index_ : dict, float, int
-        Of the best candidate of the last round.
+    best_params_ : dict
+        Parameters of the best candidate of the last round.
+    best_score_ : float
+        Its mean score on the rows held out.
+    best_index_ : int
+        Its row in `cv_results_`.
     best_estimator_ : estimator
         Fitted on all rows, if `refit`.
     n_epochs_ : list of int
@@ -56,6 +60,11 @@ class EpochHalvingSearchCV(GridSearchCV):
         Candidates of each round.
     n_trained_epochs_ : int
         Epochs that all embedders together were trained for, over all folds, without the refit.
+
+    See Also
+    --------
+    BatchedGridSearchCV : A grid search that trains embedders together.
+    sklearn.model_selection.HalvingGridSearchCV : Halving over any resource, each round from the beginning.
 
     References
     ----------

@@ -25,6 +25,10 @@ class PiecewiseLinear(Component):
     n_bins : {2, 4, 8, 16, 32}, default=8
         Bins, and numbers that each number becomes.
 
+    See Also
+    --------
+    Periodic : Sines and cosines instead of bins.
+
     References
     ----------
     Gorishniy, Rubachev and Babenko, "On Embeddings for Numerical Features in Tabular Deep Learning", NeurIPS 2022,
@@ -93,6 +97,10 @@ class Periodic(Component):
         Standard deviation of the initial frequencies; the numbers are in units of their interquartile range.
     width : int, default=8
         Numbers that each number becomes.
+
+    See Also
+    --------
+    PiecewiseLinear : Bins instead of sines and cosines.
 
     References
     ----------

@@ -43,6 +43,11 @@ class MLPEncoder(TableEncoder):
     expansion : {"piecewise_linear", "periodic"}, component or None, default=None
         What each number is expanded by first (:class:`PiecewiseLinear`, :class:`Periodic`).
 
+    See Also
+    --------
+    ResNetEncoder : A residual network over the columns.
+    ReadyEncoder : A torch module of your own.
+
     Examples
     --------
     >>> import torch
@@ -93,6 +98,10 @@ class MLPProjector(Component):
         Widths of the hidden layers; empty for a linear projector.
     projection_dim : int, default=256
         Width of the projection, on which the objective works.
+
+    See Also
+    --------
+    IdentityProjector : No projection head.
 
     References
     ----------

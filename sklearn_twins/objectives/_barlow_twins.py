@@ -44,6 +44,12 @@ class BarlowTwins(CorrelationObjective):
         The w of the formula, the paper's lambda. "auto" is 1 over the projection's width: the sum has about width^2
         terms, the invariance only width, so a constant product means the same at every width.
 
+    See Also
+    --------
+    HSIC : The same with correlations of -1 off the diagonal.
+    MixedBarlowTwins : This with mixed rows, against overfitting.
+    sklearn_twins.metrics.redundancy : The redundancy of an embedding, less what sampling gives.
+
     Notes
     -----
     Even a perfect encoder shows an off-diagonal sum of about ``dim * (dim - 1) / batch``, the sampling

@@ -44,6 +44,11 @@ class HSIC(CorrelationObjective):
     off_diagonal_weight : "auto" or float, default="auto"
         The w of the formula, the paper's lambda. "auto" is 1 over the projection's width.
 
+    See Also
+    --------
+    BarlowTwins : The same with correlations of 0 off the diagonal.
+    SSLHSIC : An objective of kernels, of which the linear one leads here.
+
     Notes
     -----
     Not all correlations can be -1 at once, so between views made alike the loss has a floor: about ``dim - 3``

@@ -64,6 +64,11 @@ class MixedBarlowTwins(CorrelationObjective):
     mixing_weight : float, default=4.0
         Weight of the mixed rows' term, in units of w. The authors use 4 on CIFAR-10.
 
+    See Also
+    --------
+    BarlowTwins : The objective without mixed rows.
+    sklearn_twins.augmentations.Mixup : Views that are mixed rows, for any objective.
+
     Notes
     -----
     Called with two projections alone it is Barlow Twins. The third comes from training, which asks `mix` for the rows
