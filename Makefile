@@ -63,7 +63,8 @@ dist: $(BUILD)/installed
 # makes sure of it. The wheel is another one each time, so it is installed by itself.
 test-dist: dist $(DIST)/installed
 	$(DIST)/bin/python -m pip install --quiet --force-reinstall --no-deps dist/*.whl
-	mkdir build/tests && tar -xf dist/*.tar.gz -C build/tests --strip-components 1 --exclude '*/sklearn_twins'
+	mkdir build/tests
+	tar -xf dist/*.tar.gz -C build/tests --strip-components 1 --exclude '*/sklearn_twins' --exclude '*.egg-info'
 	cd build/tests && SKLEARN_TWINS_WHEEL=1 $(abspath $(DIST))/bin/python $(PYTEST) $(CONTRACTS) tests/test_distribution.py
 
 lint: $(ENV)/installed
