@@ -54,6 +54,7 @@ linkcheck: $(ENV)/docs
 # From what is committed: whatever else lies around, an old build/ or pages of the site, cannot get in. The wheel is
 # made from the source distribution.
 dist: $(BUILD)/installed
+	@test -z "$$(git status --porcelain)" || echo "What is not committed is left out"
 	rm -rf dist build && mkdir -p build/source
 	git archive HEAD | tar -x -C build/source
 	$(BUILD)/bin/python -m build --outdir dist build/source
