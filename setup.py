@@ -15,9 +15,10 @@ def readme():
     commit = "main" if "dev" in version else f"v{version}"
 
     def absolute(link):
-        return f"{link['text']}({REPOSITORY}/{'raw' if link['picture'] else 'blob'}/{commit}/{link['target']})"
+        of_picture = link["picture"] or ""
+        return f"{of_picture}]({REPOSITORY}/{'raw' if of_picture else 'blob'}/{commit}/{link['target']})"
 
-    relative = r"(?P<text>(?P<picture>!?)\[[^\]]*\])\((?!https?://|#|mailto:)(?P<target>[^)]+)\)"
+    relative = r"(?P<picture>!\[[^\]]*)?\]\((?!https?://|#|mailto:)(?P<target>[^)]+)\)"
     return re.sub(relative, absolute, (HERE / "README.md").read_text("utf-8"))
 
 

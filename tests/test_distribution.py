@@ -41,9 +41,9 @@ def test_it_says_what_it_is():
 def test_links_of_the_readme_lead_somewhere_outside_of_the_repository():
     here = (ROOT / "README.md").read_text("utf-8")
     there = metadata.metadata("sklearn-twins").get_payload() or metadata.metadata("sklearn-twins")["Description"]
-    pattern = r"(!?\[[^\]]*\])\(([^)]+)\)"
-    assert [text for text, _ in re.findall(pattern, there)] == [text for text, _ in re.findall(pattern, here)]
-    assert [target for _, target in re.findall(pattern, there) if not target.startswith("https://")] == []
+    assert re.findall(r"\]\((?!https://|#)", there) == []
+    assert len(re.findall(r"\]\(", there)) == len(re.findall(r"\]\(", here)) > 10
+    assert re.findall(r"!\[[^\]]*\]\([^)]*/blob/", there) == []  # which is a page, not a picture
     assert re.findall(r'(?:src|href)="(?!https://)', there) == []
     assert [line for line in there.splitlines() if "](" not in line] == [s for s in here.splitlines() if "](" not in s]
 
