@@ -56,21 +56,29 @@ class BatchedGridSearchCV(GridSearchCV):
     Attributes
     ----------
     cv_results_ : dict of str to ndarray or list
-        As of `GridSearchCV`; the fit times are those of what comes behind the embedders.
+        As of `GridSearchCV`. The fit times are those of what comes behind the embedders.
     best_estimator_ : estimator
         The best candidate, fitted on all rows, if `refit`.
-    best_score_ : float
-        Its mean score on the rows held out.
     best_params_ : dict
         Its parameters.
+    best_score_ : float
+        Its mean score over the folds.
     best_index_ : int
         Its row in `cv_results_`.
     scorer_ : callable or dict of str to callable
-        What scored the candidates.
+        Of `scoring`.
+    multimetric_ : bool
+        Whether there are several scorers.
     n_splits_ : int
-        Folds.
+        Number of folds.
     refit_time_ : float
-        Seconds of the fit on all rows, if `refit`.
+        Seconds of the last fit, on all rows.
+    classes_ : ndarray of shape (n_classes,)
+        Labels, of a classifier.
+    n_features_in_ : int
+        Number of columns of X.
+    feature_names_in_ : ndarray of shape (n_features_in_,), object
+        Names of the columns of X, if they are all strings.
     stack_sizes_ : list of int
         How many embedders each stack had; 1 for those fitted by themselves. Folds of different sizes are different
         stacks, if they are cut into batches of different sizes.

@@ -46,14 +46,26 @@ class EpochHalvingSearchCV(GridSearchCV):
     cv_results_ : dict of str to ndarray or list
         A row for every candidate in every round: "params", "iter" (the round), "n_epochs", "split0_test_score" and so
         on, "mean_test_score", "std_test_score", "rank_test_score" (of later rounds first).
+    best_estimator_ : estimator
+        The best candidate of the last round, fitted on all rows, if `refit`.
     best_params_ : dict
-        Parameters of the best candidate of the last round.
+        Its parameters.
     best_score_ : float
-        Its mean score on the rows held out.
+        Its mean score over the folds.
     best_index_ : int
         Its row in `cv_results_`.
-    best_estimator_ : estimator
-        Fitted on all rows, if `refit`.
+    scorer_ : callable
+        Of `scoring`.
+    multimetric_ : bool
+        False: there is one score.
+    n_splits_ : int
+        Number of folds.
+    classes_ : ndarray of shape (n_classes,)
+        Labels, of a classifier.
+    n_features_in_ : int
+        Number of columns of X.
+    feature_names_in_ : ndarray of shape (n_features_in_,), object
+        Names of the columns of X, if they are all strings.
     n_epochs_ : list of int
         Epochs of each round.
     n_candidates_ : list of int
