@@ -76,7 +76,6 @@ class EpochHalvingSearchCV(GridSearchCV):
     See Also
     --------
     BatchedGridSearchCV : A grid search that trains embedders together.
-    sklearn.model_selection.HalvingGridSearchCV : Halving over any resource, each round from the beginning.
 
     References
     ----------
