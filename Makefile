@@ -7,6 +7,8 @@
 #   make test-floor  the contract tests with the lowest supported versions
 #   make docs        the site, examples included, in docs/_build/html: about five minutes
 #   make linkcheck   links to other sites; needs the network
+#   make dist        of the last commit, a source distribution and a wheel in dist/, checked for upload
+#   make test-dist   make dist; the contract tests of that source distribution with that wheel installed
 #   make lint        style
 #   make clean       remove the environments and everything that was built
 
@@ -15,12 +17,14 @@ WORKERS ?= auto
 
 ENV := .venv
 FLOOR := .venv-floor
+BUILD := .venv-build
+DIST := .venv-dist
 CONTRACTS := $(addprefix tests/test_,checks.py searches.py persistence.py warm_start.py determinism.py callbacks.py mixed_tables.py images.py) tests/files
 
 SPHINX := $(ENV)/bin/python -m sphinx --fail-on-warning --keep-going --quiet
 PYTEST := -m pytest -n $(WORKERS) --maxprocesses 8 --dist worksteal
 
-.PHONY: help demo test test-fast test-matrix test-floor docs linkcheck lint clean
+.PHONY: help demo test test-fast test-matrix test-floor docs linkcheck dist test-dist lint clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -47,30 +51,53 @@ docs: $(ENV)/docs
 linkcheck: $(ENV)/docs
 	$(SPHINX) -b linkcheck -D plot_gallery=0 docs docs/_build/linkcheck
 
+# From what is committed: whatever else lies around, an old build/ or pages of the site, cannot get in. The wheel is
+# made from the source distribution.
+dist: $(BUILD)/installed
+	@test -z "$$(git status --porcelain)" || echo "What is not committed is left out"
+	rm -rf dist build && mkdir -p build/source
+	git archive HEAD | tar -x -C build/source
+	$(BUILD)/bin/python -m build --outdir dist build/source
+	$(BUILD)/bin/twine check --strict dist/*
+
+# The tests run where no other sklearn_twins can be imported than the one from the wheel; tests/test_distribution.py
+# makes sure of it. The wheel is another one each time, so it is installed by itself.
+test-dist: dist $(DIST)/installed
+	$(DIST)/bin/python -m pip install --quiet --force-reinstall --no-deps dist/*.whl
+	mkdir build/tests
+	tar -xf dist/*.tar.gz -C build/tests --strip-components 1 --exclude '*/sklearn_twins' --exclude '*.egg-info'
+	cd build/tests && SKLEARN_TWINS_WHEEL=1 $(abspath $(DIST))/bin/python $(PYTEST) $(CONTRACTS) tests/test_distribution.py
+
 lint: $(ENV)/installed
 	$(ENV)/bin/ruff check .
 	$(ENV)/bin/ruff format --check .
 
 clean:
-	rm -rf $(ENV) $(FLOOR) build dist *.egg-info .pytest_cache .ruff_cache few_labels.png mixed_tables.png pictures.png
-	rm -rf docs/_build docs/api docs/gallery
+	rm -rf $(ENV) $(FLOOR) $(BUILD) $(DIST) build dist *.egg-info .pytest_cache .ruff_cache
+	rm -rf docs/_build docs/api docs/gallery few_labels.png mixed_tables.png pictures.png
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(ENV)/installed: pyproject.toml constraints.txt
-	$(call install,$(ENV),constraints.txt)
+	$(call install,$(ENV),constraints.txt,-e ".[dev]")
 
 $(ENV)/docs: $(ENV)/installed
 	$(ENV)/bin/python -m pip install --quiet -c constraints.txt -e ".[docs]"
 	@touch $@
 
 $(FLOOR)/installed: pyproject.toml constraints-floor.txt
-	$(call install,$(FLOOR),constraints-floor.txt)
+	$(call install,$(FLOOR),constraints-floor.txt,-e ".[dev]")
+
+$(BUILD)/installed: constraints.txt
+	$(call install,$(BUILD),constraints.txt,build twine)
+
+$(DIST)/installed: pyproject.toml constraints.txt | dist
+	$(call install,$(DIST),constraints.txt,"$$(echo dist/*.whl)[dev]")
 
 # The stamp comes last, so that an interrupted installation is taken up again by the next call.
 define install
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python >= 3.11 is needed; set PYTHON=...")'
 	@echo "Installing into $(1) (a few minutes the first time)"
 	test -x $(1)/bin/python || $(PYTHON) -m venv $(1)
-	$(1)/bin/python -m pip install --quiet -c $(2) -e ".[dev]"
+	$(1)/bin/python -m pip install --quiet -c $(2) $(3)
 	@touch $@
 endef

@@ -12,17 +12,7 @@ from ._notebook import PartMixin
 
 
 def embedding_width(n_codes):
-    """Width of a categorical column's embedding: as many as it has categories, but between 1 and 32.
-
-    Parameters
-    ----------
-    n_codes : int
-        Its codes, the first two of which are no categories.
-
-    Returns
-    -------
-    width : int
-    """
+    """Width of the embedding of a column of so many codes: one for each category, which two are not, but 1 to 32."""
     return max(1, min(32, n_codes - 2))
 
 
@@ -51,6 +41,13 @@ class SampleSpec:
     mean, std : tuple of float, default=()
         For each channel of an image, mean and standard deviation of its intensity in the training images, where 0 is
         black and 1 is white.
+
+    Examples
+    --------
+    >>> from sklearn_twins.preprocessing import TablePreprocessor
+    >>> spec = TablePreprocessor().fit([[0.5, "a"], [1.5, "b"], [None, "a"]]).spec_
+    >>> spec.shape, spec.missing, spec.categories
+    ((2,), (0,), (4,))
     """
 
     shape: tuple
@@ -102,6 +99,7 @@ class Component(PartMixin, BaseEstimator):
         Returns
         -------
         self : Component
+            The object itself.
 
         Raises
         ------
@@ -231,7 +229,7 @@ class Chain(_BaseComposition, Augmentation):
         self.steps = steps
 
     def get_params(self, deep=True):
-        """Parameters of the chain and, if `deep`, of its steps.
+        """Get parameters of the chain and, if `deep`, of its steps.
 
         Parameters
         ----------
@@ -241,6 +239,7 @@ class Chain(_BaseComposition, Augmentation):
         Returns
         -------
         params : dict
+            By their names.
         """
         steps = [step for step in self.steps if isinstance(step, tuple)] if isinstance(self.steps, list) else []
         a_class = any(isinstance(part, type) for step in steps for part in step)  # refused by `check`, with a name
@@ -257,6 +256,7 @@ class Chain(_BaseComposition, Augmentation):
         Returns
         -------
         self : Chain
+            The object itself.
         """
         return self._set_params("steps", **params)
 
@@ -266,6 +266,7 @@ class Chain(_BaseComposition, Augmentation):
         Returns
         -------
         self : Chain
+            The object itself.
 
         Raises
         ------
@@ -302,6 +303,7 @@ class Chain(_BaseComposition, Augmentation):
         Returns
         -------
         chain : Chain
+            Another one; this one is left as it is.
         """
         return Chain([(name, compiled_by(step, compiled)) for name, step in self.steps])
 

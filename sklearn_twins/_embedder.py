@@ -100,8 +100,7 @@ class BarlowTwinsEmbedder(
         device if they take up to half of its free memory; for the CPU, memory maps stay on disk. Results are alike.
     device : str, default="auto"
         Where to train: "cpu", "cuda", "cuda:1", ... "auto" is the GPU where CUDA has one; in worker processes of a
-        search, the GPU with the fewest fits of others, of which each has two at a time. The encoder stays there; a
-        pickle holds no device, and loads to the CPU.
+        search, the one with the fewest fits, of two at a time. The encoder stays there; a pickle loads to the CPU.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
         Type of the networks' products: "auto" is bfloat16 on GPUs that have it, else float32, as objectives always are.
     compile : bool, default=False
@@ -139,9 +138,8 @@ class BarlowTwinsEmbedder(
 
     Notes
     -----
-    Interrupted (Ctrl-C), `fit` and `partial_fit` raise `KeyboardInterrupt` and leave the embedder as it was before;
-    `fit` with `warm_start=True` leaves it at the last finished epoch, from which the next `fit` goes on. A row's
-    output is the same to the bit in any order and in any batch.
+    Interrupted (Ctrl-C), `fit` and `partial_fit` leave the embedder as it was; `fit` with `warm_start=True` leaves it
+    at the last finished epoch, from which the next one goes on. A row's output is the same to the bit in any batch.
 
     References
     ----------
@@ -271,6 +269,7 @@ class BarlowTwinsEmbedder(
         Returns
         -------
         self : BarlowTwinsEmbedder
+            The fitted embedder.
 
         Raises
         ------
@@ -302,6 +301,7 @@ class BarlowTwinsEmbedder(
         Returns
         -------
         self : BarlowTwinsEmbedder
+            The fitted embedder, an epoch further.
 
         Raises
         ------

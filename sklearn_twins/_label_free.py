@@ -35,6 +35,10 @@ class LabelFreeMixin:
             If the embedder is not fitted.
         ValueError
             As in `transform`.
+
+        See Also
+        --------
+        sklearn_twins.metrics.get_scorer : Other scorers that need no labels.
         """
         check_is_fitted(self)
         from .metrics import get_scorer
@@ -59,6 +63,7 @@ class LabelFreeMixin:
         Returns
         -------
         embedding : ndarray of shape (n, n_views, n_components), float32
+            Of each row, its views.
 
         Raises
         ------
@@ -94,6 +99,11 @@ class LabelFreeMixin:
             If the embedder is not fitted.
         ValueError
             As in `transform`; or if X has fewer than 8 rows.
+
+        See Also
+        --------
+        sklearn_twins.CollapseWarning : What a fit warns of, in the same words.
+        sklearn_twins.displays : Pictures of what it measures.
 
         Examples
         --------

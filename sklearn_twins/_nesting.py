@@ -19,6 +19,7 @@ class NestedParametersMixin:
         Returns
         -------
         self : BarlowTwinsEmbedder
+            The object itself.
 
         Raises
         ------

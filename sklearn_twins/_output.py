@@ -120,7 +120,7 @@ class Output:
         Parameters
         ----------
         embedder : BarlowTwinsEmbedder
-            Fitted.
+            The fitted embedder.
         samples : ndarray or lazy samples of shape (n, *sample_shape)
             From its preprocessor.
 

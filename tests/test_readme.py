@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
 # And how many blocks of Python each has at least.
 PAGES = {
     "README.md": 4,
@@ -67,14 +66,19 @@ def test_a_block_runs_in_two_processes(tmp_path):
     assert in_words(done.stdout) == in_words(said) and "rank 0 of 2" in done.stdout
 
 
-def test_every_make_target_exists():
-    named = set(re.findall(r"\bmake ([a-z][a-z-]*)", README))
+@pytest.mark.parametrize(
+    ("page", "some"), [("README.md", "demo"), ("CONTRIBUTING.md", "test-floor"), ("RELEASING.md", "test-dist")]
+)
+def test_every_make_target_exists(page, some):
+    named = set(re.findall(r"(?:`|&& |^ +)make ([a-z][a-z-]*)", (ROOT / page).read_text("utf-8"), flags=re.MULTILINE))
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    assert {"demo", "test"} <= named
+    assert {some, "test"} <= named
     assert named <= set(re.findall(r"^([a-z][a-z-]*):", makefile, flags=re.MULTILINE))
 
 
-@pytest.mark.parametrize("page", ["README.md", *(str(p.relative_to(ROOT)) for p in (ROOT / "docs").rglob("*.md"))])
+@pytest.mark.parametrize(
+    "page", [str(p.relative_to(ROOT)) for p in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]]
+)
 def test_every_relative_link_leads_somewhere(page):
     text = (ROOT / page).read_text(encoding="utf-8")
     targets = [t for t in re.findall(r"\]\(([^)#]+)\)", text) if not t.startswith("http")]

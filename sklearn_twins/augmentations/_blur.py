@@ -71,6 +71,16 @@ class GaussianBlur(ImageAugmentation):
         Smallest and largest standard deviation, in pixels.
     probability : float, default=0.5
         Share of the images that are blurred, in [0, 1].
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_twins.augmentations import GaussianBlur
+    >>> x = torch.zeros(1, 1, 9, 9)
+    >>> x[..., 4, 4] = 1.0  # a point
+    >>> view = GaussianBlur(sigma=(1.0, 1.0), probability=1.0)(x, x, torch.Generator().manual_seed(0))
+    >>> round(view.max().item(), 2), round(view.sum().item(), 2)
+    (0.16, 1.0)
     """
 
     _parameter_constraints: dict = {
@@ -88,6 +98,7 @@ class GaussianBlur(ImageAugmentation):
         Returns
         -------
         self : GaussianBlur
+            The object itself.
 
         Raises
         ------

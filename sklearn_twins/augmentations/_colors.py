@@ -229,6 +229,14 @@ class Grayscale(ImageAugmentation):
     ----------
     probability : float, default=0.2
         Share of the images that become gray, in [0, 1].
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_twins.augmentations import Grayscale
+    >>> red = torch.tensor([1.0, 0.0, 0.0]).reshape(1, 3, 1, 1)
+    >>> Grayscale(probability=1.0)(red, red, torch.Generator().manual_seed(0)).flatten()
+    tensor([0.2989, 0.2989, 0.2989])
     """
 
     _parameter_constraints: dict = {"probability": [Interval(Real, 0, 1, closed="both")]}
@@ -252,6 +260,14 @@ class Solarize(ImageAugmentation):
         Intensities from here on are inverted: 1 - x for x.
     probability : float, default=0.1
         Share of the images that are changed, in [0, 1].
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_twins.augmentations import Solarize
+    >>> x = torch.tensor([[[[0.25, 0.75]]]])
+    >>> Solarize(probability=1.0)(x, x, torch.Generator().manual_seed(0))
+    tensor([[[[0.2500, 0.2500]]]])
     """
 
     _parameter_constraints: dict = {

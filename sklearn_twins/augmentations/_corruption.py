@@ -100,6 +100,13 @@ class MarginalCorruption(Augmentation):
         Probability that a value is replaced, in [0, 1]. "auto" is 0.2 for tables of up to 20 columns, 0.3 from 40
         columns on, and in proportion between.
 
+    See Also
+    --------
+    Masking : Hide values instead of replacing them.
+    Mixup : Move whole rows towards other rows.
+    Pair : Another augmentation for each view.
+    sklearn_twins.displays.ViewsDisplay : Pictures of views.
+
     References
     ----------
     Bahri, Jiang, Tay and Metzler, "SCARF: Self-Supervised Contrastive Learning using Random Feature
@@ -144,6 +151,19 @@ class Masking(Augmentation):
     ----------
     mask_rate : float, default=0.3
         Probability that a value is hidden, in [0, 1].
+
+    See Also
+    --------
+    MarginalCorruption : Replace values by other rows' instead of hiding them.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_twins.augmentations import Masking
+    >>> x = torch.ones(1000, 4)
+    >>> view = Masking(mask_rate=0.3)(x, x, torch.Generator().manual_seed(0))
+    >>> round((view == 0).float().mean().item(), 1)
+    0.3
     """
 
     _parameter_constraints: dict = {"mask_rate": [Interval(Real, 0, 1, closed="both")]}

@@ -160,6 +160,7 @@ class RandomResizedCrop(ImageAugmentation):
         Returns
         -------
         self : RandomResizedCrop
+            The object itself.
 
         Raises
         ------
@@ -184,6 +185,14 @@ class HorizontalFlip(ImageAugmentation):
     ----------
     probability : float, default=0.5
         Share of the images that are mirrored, in [0, 1].
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_twins.augmentations import HorizontalFlip
+    >>> x = torch.tensor([[[[0.0, 0.5, 1.0]]]])
+    >>> HorizontalFlip(probability=1.0)(x, x, torch.Generator().manual_seed(0))
+    tensor([[[[1.0000, 0.5000, 0.0000]]]])
     """
 
     _parameter_constraints: dict = {"probability": [Interval(Real, 0, 1, closed="both")]}
@@ -215,6 +224,16 @@ class Cutout(ImageAugmentation):
     ----------
     DeVries and Taylor, "Improved Regularization of Convolutional Neural Networks with Cutout", arXiv 1708.04552,
     section 3.2.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_twins.augmentations import Cutout
+    >>> x = torch.zeros(1, 1, 4, 4)
+    >>> x[..., 2:] = 1.0  # black beside white
+    >>> view = Cutout(size=1.0)(x, x, torch.Generator().manual_seed(0))
+    >>> bool((view == 0.5).any())  # what is cut out has the mean
+    True
     """
 
     _parameter_constraints: dict = {

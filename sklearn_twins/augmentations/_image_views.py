@@ -43,6 +43,12 @@ class ImageViews(ImageAugmentation):
     solarize : float, default=0.1
         Share of views whose bright parts are inverted. See `Solarize`.
 
+    See Also
+    --------
+    barlow_twins_pair : The paper's two views, which differ.
+    Chain : Operations of your own choice, one after another.
+    sklearn_twins.displays.ViewsDisplay : Pictures of views.
+
     References
     ----------
     Zbontar, Jing, Misra, LeCun and Deny, "Barlow Twins: Self-Supervised Learning via Redundancy Reduction", ICML 2021,
@@ -98,6 +104,11 @@ def barlow_twins_pair():
     Returns
     -------
     pair : Pair
+        Of two `ImageViews`.
+
+    See Also
+    --------
+    ImageViews : Both views by one recipe, the default of images.
 
     References
     ----------

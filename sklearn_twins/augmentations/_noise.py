@@ -44,6 +44,15 @@ class GaussianNoise(Augmentation):
     ----------
     scale : float, default=0.1
         Standard deviation, in the units of the scaled columns (interquartile ranges).
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_twins.augmentations import GaussianNoise
+    >>> x = torch.zeros(1000, 2)
+    >>> view = GaussianNoise(scale=0.1)(x, x, torch.Generator().manual_seed(0))
+    >>> round(view.std().item(), 1)
+    0.1
     """
 
     _parameter_constraints: dict = {"scale": [Interval(Real, 0, None, closed="left")]}
@@ -75,10 +84,23 @@ class Mixup(Augmentation):
     max_weight : float, default=0.3
         Largest weight of the other row, in [0, 1].
 
+    See Also
+    --------
+    sklearn_twins.objectives.MixedBarlowTwins : An objective that is told how rows were mixed.
+
     References
     ----------
     Verma, Luong, Kawaguchi, Pham and Le, "Towards Domain-Agnostic Contrastive Learning", ICML 2021,
     section 3 (mixup noise as the positive pair).
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_twins.augmentations import Mixup
+    >>> x, data = torch.zeros(100, 2), torch.ones(50, 2)
+    >>> view = Mixup(max_weight=0.3)(x, data, torch.Generator().manual_seed(0))
+    >>> bool(((view >= 0) & (view <= 0.3)).all())
+    True
     """
 
     _parameter_constraints: dict = {"max_weight": [Interval(Real, 0, 1, closed="both")]}

@@ -7,7 +7,14 @@ from ._images import ImageSteps, to_intensities
 
 
 class Identity(Augmentation):
-    """The rows as they are: for a clean view in a `Pair`."""
+    """The rows as they are: for a clean view in a `Pair`.
+
+    Examples
+    --------
+    >>> from sklearn_twins.augmentations import Identity, Masking, Pair
+    >>> Pair(Identity(), Masking())
+    Pair(view_a=Identity(), view_b=Masking())
+    """
 
     def __call__(self, x, data, generator):
         """Make one view: a copy.
@@ -28,6 +35,10 @@ class Pair(Augmentation):
         What makes the first view. SCARF's recipe, one clean view, is ``Pair(Identity(), MarginalCorruption())``.
     view_b : augmentation
         What makes the second view.
+
+    See Also
+    --------
+    Chain : Augmentations one after another, in one view.
 
     Examples
     --------
@@ -50,6 +61,7 @@ class Pair(Augmentation):
         Returns
         -------
         self : Pair
+            The object itself.
 
         Raises
         ------
@@ -75,6 +87,7 @@ class Pair(Augmentation):
         Returns
         -------
         pair : Pair
+            Another one; this one is left as it is.
         """
         return Pair(compiled_by(self.view_a, compiled), compiled_by(self.view_b, compiled))
 
@@ -117,6 +130,16 @@ def make_views(augmentation, x, data, generator):
     Returns
     -------
     x_a, x_b : Tensors of shape (batch, *sample_shape)
+        The views.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_twins.augmentations import Identity, Masking, Pair, make_views
+    >>> x = torch.ones(4, 3)
+    >>> x_a, x_b = make_views(Pair(Identity(), Masking(mask_rate=1.0)), x, x, torch.Generator().manual_seed(0))
+    >>> x_a.sum().item(), x_b.sum().item()
+    (12.0, 0.0)
     """
     pair = isinstance(augmentation, Pair)
     views = (augmentation.view_a, augmentation.view_b) if pair else (augmentation, augmentation)

@@ -21,9 +21,16 @@ class CrossCorrelationDisplay:
     Attributes
     ----------
     ax_ : matplotlib Axes
+        What it is drawn on.
     figure_ : matplotlib Figure
+        The figure that these belong to.
     im_ : matplotlib AxesImage
         The picture.
+
+    See Also
+    --------
+    sklearn_twins.metrics.invariance : How well coordinates agree between views, as a number.
+    sklearn_twins.metrics.redundancy : How much different coordinates correlate, as a number.
 
     References
     ----------
@@ -58,6 +65,7 @@ class CrossCorrelationDisplay:
         Returns
         -------
         display : CrossCorrelationDisplay
+            What has been drawn.
         """
         u_a, u_b = (unit_columns(np.asarray(z, dtype=np.float64)) for z in (z_a, z_b))
         return cls(u_a.T @ u_b).plot(ax=ax, n_coordinates=n_coordinates)
@@ -69,7 +77,7 @@ class CrossCorrelationDisplay:
         Parameters
         ----------
         embedder : BarlowTwinsEmbedder
-            Fitted.
+            The fitted embedder.
         X : data frame, array-like or sparse array of shape (n, n_features_in_); images
             Rows, some hundreds or more: correlations over few are noise.
         augmentation : "own", "auto", str, component, torch.nn.Module or callable, default="own"
@@ -84,6 +92,7 @@ class CrossCorrelationDisplay:
         Returns
         -------
         display : CrossCorrelationDisplay
+            What has been drawn.
 
         Raises
         ------
@@ -107,6 +116,7 @@ class CrossCorrelationDisplay:
         Returns
         -------
         display : CrossCorrelationDisplay
+            The display itself.
         """
         self.ax_ = ax = axes_for(ax)
         self.figure_, C = ax.figure, np.asarray(self.correlation)

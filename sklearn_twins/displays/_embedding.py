@@ -22,9 +22,15 @@ class EmbeddingDisplay:
     Attributes
     ----------
     ax_ : matplotlib Axes
+        What it is drawn on.
     figure_ : matplotlib Figure
+        The figure that these belong to.
     scatters_ : list of matplotlib PathCollection
         One for each class; one for all if `y` is None or holds numbers.
+
+    See Also
+    --------
+    SpectrumDisplay : How many directions there are of which the map shows two.
 
     Examples
     --------
@@ -62,6 +68,7 @@ class EmbeddingDisplay:
         Returns
         -------
         display : EmbeddingDisplay
+            What has been drawn.
 
         Raises
         ------
@@ -100,6 +107,7 @@ class EmbeddingDisplay:
         Returns
         -------
         display : EmbeddingDisplay
+            The display itself.
         """
         self.ax_ = ax = axes_for(ax)
         self.figure_, self.scatters_ = ax.figure, []

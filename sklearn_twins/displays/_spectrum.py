@@ -24,11 +24,18 @@ class SpectrumDisplay:
     Attributes
     ----------
     ax_ : matplotlib Axes
+        What it is drawn on.
     figure_ : matplotlib Figure
+        The figure that these belong to.
     lines_ : dict of str to matplotlib Line2D
         By the names of the embeddings.
     effective_rank_ : dict of str to float
         How many directions each one uses, see `sklearn_twins.metrics.effective_rank`.
+
+    See Also
+    --------
+    sklearn_twins.metrics.effective_rank : How many directions an embedding uses, as a number.
+    sklearn_twins.BarlowTwinsEmbedder.diagnose : What is wrong with an embedding, in words.
 
     Examples
     --------
@@ -62,6 +69,7 @@ class SpectrumDisplay:
         Returns
         -------
         display : SpectrumDisplay
+            What has been drawn.
 
         Raises
         ------
@@ -89,6 +97,7 @@ class SpectrumDisplay:
         Returns
         -------
         display : SpectrumDisplay
+            The display itself.
         """
         self.ax_ = ax = axes_for(ax)
         self.figure_, self.lines_, self.effective_rank_ = ax.figure, {}, {}

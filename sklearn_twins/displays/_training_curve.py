@@ -20,9 +20,15 @@ class TrainingCurveDisplay:
     Attributes
     ----------
     ax_ : matplotlib Axes
+        What it is drawn on.
     figure_ : matplotlib Figure
+        The figure that these belong to.
     lines_ : dict of str to matplotlib Line2D
         By the name of what they show.
+
+    See Also
+    --------
+    sklearn_twins.BarlowTwinsEmbedder.diagnose : What is wrong with an embedding, in words.
 
     Examples
     --------
@@ -44,13 +50,14 @@ class TrainingCurveDisplay:
         Parameters
         ----------
         embedder : BarlowTwinsEmbedder
-            Fitted.
+            The fitted embedder.
         ax : matplotlib Axes or None, default=None
             Where to draw; None for a figure of its own.
 
         Returns
         -------
         display : TrainingCurveDisplay
+            What has been drawn.
 
         Raises
         ------
@@ -71,6 +78,7 @@ class TrainingCurveDisplay:
         Returns
         -------
         display : TrainingCurveDisplay
+            The display itself.
         """
         self.ax_ = ax = axes_for(ax)
         self.figure_, self.lines_ = ax.figure, {}

@@ -31,11 +31,18 @@ class ViewsDisplay:
     Attributes
     ----------
     ax_ : matplotlib Axes
+        What it is drawn on.
     figure_ : matplotlib Figure
+        The figure that these belong to.
     im_ : matplotlib AxesImage
         The picture.
     marks_ : matplotlib PathCollection or None
         Marks of a table's changed cells.
+
+    See Also
+    --------
+    sklearn_twins.BarlowTwinsEmbedder.transform_views : Embed views of rows.
+    sklearn_twins.augmentations : What makes views.
 
     Examples
     --------
@@ -75,6 +82,7 @@ class ViewsDisplay:
         Returns
         -------
         display : ViewsDisplay
+            What has been drawn.
 
         Raises
         ------
@@ -107,6 +115,7 @@ class ViewsDisplay:
         Returns
         -------
         display : ViewsDisplay
+            The display itself.
         """
         pictures = [self.samples, *self.views]
         titles = ["row", *(f"view {'ab'[i % 2]}" for i in range(len(self.views)))]

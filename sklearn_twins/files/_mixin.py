@@ -32,6 +32,11 @@ class FilesMixin(StateMixin):
         OSError
             If the file cannot be written.
 
+        See Also
+        --------
+        load : Make the embedder again.
+        to_onnx : A model for programs without Python.
+
         Examples
         --------
         >>> import os, tempfile
@@ -77,6 +82,10 @@ class FilesMixin(StateMixin):
         -----
         OtherVersionWarning
             If another version of the package wrote it.
+
+        See Also
+        --------
+        save : Write such a file.
         """
         from ._embedders import load_embedder
 
@@ -111,6 +120,10 @@ class FilesMixin(StateMixin):
             If the preprocessing cannot be expressed, or torch cannot export an encoder of yours.
         OSError
             If the file cannot be written.
+
+        See Also
+        --------
+        save : A file from which training goes on, too.
         """
         check_is_fitted(self)
         from ._onnx import export

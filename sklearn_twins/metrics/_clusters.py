@@ -48,6 +48,11 @@ def cluster_agreement(Z_a, Z_b, n_clusters=10, n_init=3, random_state=0):
     ValueError
         Shapes differ, an array is not 2-D, has values that are not finite; a parameter is out of range.
 
+    See Also
+    --------
+    sklearn_twins.BarlowTwinsEmbedder.score : This of an embedder, on views that it makes.
+    get_scorer : Scorers of the metrics here, for searches.
+
     Notes
     -----
     Of the metrics here, the one whose ranking of embeddings of tables agrees best with that by few labels: see

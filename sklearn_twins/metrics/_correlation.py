@@ -46,6 +46,10 @@ def invariance(Z_a, Z_b):
     ValueError
         Shapes differ, an array is not 2-D, is empty or has values that are not finite.
 
+    See Also
+    --------
+    redundancy : How much different coordinates correlate.
+
     Notes
     -----
     Correlations are Pearson's: unlike `objectives.cross_correlation`, nothing is added to the variances. There is
@@ -91,6 +95,10 @@ def redundancy(Z_a, Z_b, normalize=False):
     ------
     ValueError
         Shapes differ, an array is not 2-D, is empty or has values that are not finite.
+
+    See Also
+    --------
+    invariance : How well each coordinate agrees between views.
 
     Notes
     -----

@@ -35,6 +35,10 @@ def alignment(Z_a, Z_b, alpha=2):
     ValueError
         Shapes differ, an array is not 2-D, is empty or has values that are not finite; `alpha` is not above 0.
 
+    See Also
+    --------
+    uniformity : How evenly rows cover the sphere; alignment alone is best for a constant.
+
     Notes
     -----
     A row of zeros has no direction and stays: it is at distance 1 of a unit vector and 0 of another one.
@@ -86,6 +90,10 @@ def uniformity(Z, t=2):
     ValueError
         Z is not 2-D, is empty or has values that are not finite; `t` is not above 0.
 
+    See Also
+    --------
+    alignment : How near the views of a row are to each other.
+
     Notes
     -----
     All pairs of distinct rows are used, in O(n^2 d); blocks of 512 rows against all are held at a time. A row of
@@ -96,6 +104,12 @@ def uniformity(Z, t=2):
     ----------
     Wang and Isola, "Understanding Contrastive Representation Learning through Alignment and Uniformity on the
     Hypersphere", ICML 2020, arXiv 2005.10242, section 4.1.2.
+
+    Examples
+    --------
+    >>> from sklearn_twins.metrics import uniformity
+    >>> uniformity([[1, 0], [5, 0], [2, 0]]), uniformity([[1, 0], [-1, 0]])
+    (0.0, -8.0)
     """
     U = unit_rows(check_embedding(Z))
     n = len(U)

@@ -63,6 +63,10 @@ def lidar(views, delta=1e-4, normalize=False):
         `views` is not 3-D, is empty, has a single view of each row or values that are not finite; a parameter is
         out of range.
 
+    See Also
+    --------
+    rankme : The smooth rank of a single view.
+
     Notes
     -----
     Means of q views of pure noise still vary, by 1 / q of the noise, so that directions without signal keep
@@ -79,6 +83,13 @@ def lidar(views, delta=1e-4, normalize=False):
     ----------
     Thilak, Huang, Saremi, Dinh, Goh, Nakkiran, Susskind and Littwin, "LiDAR: Sensing Linear Probing Performance
     in Joint Embedding SSL Architectures", ICLR 2024, arXiv 2312.04000v1, eq. 1 to 4.
+
+    Examples
+    --------
+    >>> from sklearn_twins.metrics import lidar
+    >>> rows = [[3, 0], [-3, 0], [0, 3], [0, -3]]
+    >>> round(lidar([[row, row] for row in rows]), 3)  # views of a row are the same
+    2.0
     """
     views = check_embedding(views, "views", ndim=3)
     n, q, d = views.shape

@@ -77,7 +77,7 @@ def neighbor_agreement(Z_a, Z_b, n_neighbors=10, normalize=False):
     Z_a, Z_b : array-like of shape (n, d_a) and (n, d_b)
         Embeddings of two views of the same rows. Their widths may differ.
     n_neighbors : int, default=10
-        k, fewer than there are rows.
+        The k of the formula, fewer than there are rows.
     normalize : bool, default=False
         Rescale so that chance is 0: ``(share - c) / (1 - c)`` with ``c = k / (n - 1)``, so that numbers of rows can
         be compared.

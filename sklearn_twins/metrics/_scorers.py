@@ -38,6 +38,21 @@ class LabelFreeScorer:
         Seed of the rows drawn and of the views, so that candidates are compared on the same ones.
     **params : dict
         Further parameters of the metric.
+
+    See Also
+    --------
+    get_scorer : Scorers of the metrics here, by their names.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_wine
+    >>> from sklearn_twins import BarlowTwinsEmbedder
+    >>> from sklearn_twins.metrics import LabelFreeScorer, alignment
+    >>> X = load_wine().data
+    >>> embedder = BarlowTwinsEmbedder(max_epochs=1, random_state=0).fit(X)
+    >>> scorer = LabelFreeScorer(alignment, n_views=2, greater_is_better=False, alpha=1)
+    >>> -2 < scorer(embedder, X) < 0
+    True
     """
 
     def __init__(
@@ -154,17 +169,24 @@ SCORERS = {
 
 
 def get_scorer_names():
-    """Names that `get_scorer` knows.
+    """Get the names that `get_scorer` knows.
 
     Returns
     -------
     names : list of str
+        In alphabetical order.
+
+    Examples
+    --------
+    >>> from sklearn_twins.metrics import get_scorer_names
+    >>> get_scorer_names()[:3]
+    ['alpha_req', 'cluster_agreement', 'effective_rank']
     """
     return sorted(SCORERS)
 
 
 def get_scorer(name):
-    """A scorer for searches without labels, by name.
+    """Get a scorer for searches without labels, by its name.
 
     All are the better the higher, and normalised so that widths and numbers of rows can be compared: ranks are shares
     of the highest possible one, redundancy is a mean over pairs, neighbour agreement is what exceeds chance, and of
@@ -178,12 +200,18 @@ def get_scorer(name):
     Returns
     -------
     scorer : callable
-        ``scorer(estimator, X, y=None) -> float``
+        Called as ``scorer(estimator, X)``; returns a float.
 
     Raises
     ------
     ValueError
         If the name is unknown.
+
+    See Also
+    --------
+    get_scorer_names : The names that it knows.
+    LabelFreeScorer : A scorer of a metric of your own.
+    sklearn_twins.BarlowTwinsEmbedder.score : One of these scorers, as searches use it by default.
 
     Examples
     --------

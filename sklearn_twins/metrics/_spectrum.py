@@ -69,6 +69,12 @@ def rankme(Z, normalize=False, eps=0.0):
     ValueError
         Z is not 2-D, is empty or has values that are not finite; a parameter is out of range.
 
+    See Also
+    --------
+    effective_rank : The same of variances, centred.
+    stable_rank : The total variance in units of the largest.
+    lidar : The smooth rank of what tells rows from each other, and not views of a row.
+
     Notes
     -----
     Z is not centered: an embedding with a large mean has a low RankMe. Scale and rotation do not matter.
@@ -117,6 +123,11 @@ def effective_rank(Z, normalize=False):
     ------
     ValueError
         Z is not 2-D, is empty or has values that are not finite.
+
+    See Also
+    --------
+    rankme : The same of singular values, not centred.
+    stable_rank : The total variance in units of the largest.
 
     Notes
     -----
@@ -211,7 +222,7 @@ def check_range(first, last, n_ranks):
     prefer_skip_nested_validation=True,
 )
 def alpha_req(Z, first=1, last=None):
-    """alpha-ReQ: how fast the variances along the principal components decay.
+    """Alpha-ReQ: how fast the variances along the principal components decay.
 
     The exponent alpha of ``l_i ~ i^-alpha``, l the eigenvalues of the covariance of Z, largest first: the
     slope of log l_i over log i, by least squares with weights 1 / i, for i from `first` to `last`. Near 1 is
@@ -252,6 +263,12 @@ def alpha_req(Z, first=1, last=None):
     Agrawal, Mondal, Ghosh and Richards, "alpha-ReQ: Assessing Representation Quality in Self-Supervised Learning by
     Measuring Eigenspectrum Decay", NeurIPS 2022. The weights: Stringer, Pachitariu, Steinmetz, Carandini and Harris,
     "High-dimensional geometry of population responses in visual cortex", Nature 571, 2019.
+
+    Examples
+    --------
+    >>> from sklearn_twins.metrics import alpha_req
+    >>> round(abs(alpha_req([[3, 0], [-3, 0], [0, 3], [0, -3]])), 6)  # as much variance along each direction
+    0.0
     """
     Z = check_embedding(Z)
     n_ranks = min(len(Z) - 1, Z.shape[1])

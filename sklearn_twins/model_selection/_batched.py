@@ -90,6 +90,11 @@ class BatchedGridSearchCV(DocumentationLinkMixin, GridSearchCV):
     training_time_ : float
         Seconds in which all embedders of the search were trained.
 
+    See Also
+    --------
+    EpochHalvingSearchCV : A search that gives most candidates few epochs.
+    sklearn.model_selection.GridSearchCV : The same search, one fit at a time.
+
     Examples
     --------
     >>> from sklearn.datasets import load_wine
@@ -147,6 +152,7 @@ class BatchedGridSearchCV(DocumentationLinkMixin, GridSearchCV):
         Returns
         -------
         self : BatchedGridSearchCV
+            The fitted search.
 
         Raises
         ------

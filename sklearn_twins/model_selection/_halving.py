@@ -25,9 +25,8 @@ class EpochHalvingSearchCV(DocumentationLinkMixin, GridSearchCV):
     Parameters
     ----------
     estimator : BarlowTwinsEmbedder or Pipeline
-        The pipeline has the embedder as one of its steps, and its last steps are fitted anew after every round. An
-        `lr_schedule` of "warmup_constant" or "constant" suits a run whose end is not known; others fall towards the
-        end of each round, and rise again.
+        The pipeline has the embedder as one of its steps; those behind it are fitted anew after every round. Of
+        `lr_schedule`, "warmup_constant" and "constant" suit a run without a known end; others fall within each round.
     param_grid : dict or list of dict
         Candidates, as of `GridSearchCV`; not of the embedder's `max_epochs` and `warm_start`.
     factor : float, default=3
@@ -76,6 +75,10 @@ class EpochHalvingSearchCV(DocumentationLinkMixin, GridSearchCV):
         Candidates of each round.
     n_trained_epochs_ : int
         Epochs that all embedders together were trained for, over all folds, without the refit.
+
+    See Also
+    --------
+    BatchedGridSearchCV : A grid search that trains embedders together.
 
     References
     ----------
@@ -127,6 +130,7 @@ class EpochHalvingSearchCV(DocumentationLinkMixin, GridSearchCV):
         Returns
         -------
         self : EpochHalvingSearchCV
+            The fitted search.
 
         Raises
         ------

@@ -41,6 +41,11 @@ class ConvNetEncoder(ImageEncoder):
         Channels of each convolution. The last one is the embedding's own width, unless `n_components` asks for
         another: then one linear layer more leads to it.
 
+    See Also
+    --------
+    ImageResNetEncoder : A residual network, as papers on images use.
+    TimmEncoder : Networks of timm, also with trained weights.
+
     Examples
     --------
     >>> import torch
@@ -64,6 +69,7 @@ class ConvNetEncoder(ImageEncoder):
         Returns
         -------
         self : ConvNetEncoder
+            The object itself.
 
         Raises
         ------

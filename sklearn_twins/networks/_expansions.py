@@ -25,10 +25,24 @@ class PiecewiseLinear(Component):
     n_bins : {2, 4, 8, 16, 32}, default=8
         Bins, and numbers that each number becomes.
 
+    See Also
+    --------
+    Periodic : Sines and cosines instead of bins.
+
     References
     ----------
     Gorishniy, Rubachev and Babenko, "On Embeddings for Numerical Features in Tabular Deep Learning", NeurIPS 2022,
     section 3.2, eq. 1 ("Q", bins from quantiles).
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_twins.networks import PiecewiseLinear, initialize
+    >>> edges = [[float(edge) for edge in range(33)]]  # of one number, 32 bins
+    >>> with torch.device("meta"):
+    ...     expansion = PiecewiseLinear(n_bins=4).build(edges)
+    >>> initialize(expansion, torch.Generator())(torch.tensor([[20.0]]))  # half of the third bin
+    tensor([[[1.0000, 1.0000, 0.5000, 0.0000]]])
     """
 
     _parameter_constraints: dict = {"n_bins": [Options(Integral, {2, 4, 8, 16, 32})]}
@@ -47,7 +61,7 @@ class PiecewiseLinear(Component):
         Returns
         -------
         expansion : nn.Module
-            (batch, n_numbers) -> (batch, n_numbers, n_bins)
+            (batch, n_numbers) -> (batch, n_numbers, n_bins).
         """
         return _PiecewiseLinear([row[:: (N_EDGES - 1) // self.n_bins] for row in edges])
 
@@ -84,10 +98,23 @@ class Periodic(Component):
     width : int, default=8
         Numbers that each number becomes.
 
+    See Also
+    --------
+    PiecewiseLinear : Bins instead of sines and cosines.
+
     References
     ----------
     Gorishniy, Rubachev and Babenko, "On Embeddings for Numerical Features in Tabular Deep Learning", NeurIPS 2022,
     section 3.3, eq. 2 ("PLR").
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_twins.networks import Periodic, initialize
+    >>> with torch.device("meta"):
+    ...     expansion = Periodic(width=8).build([()] * 3)  # of three numbers
+    >>> initialize(expansion, torch.Generator().manual_seed(0))(torch.zeros(5, 3)).shape
+    torch.Size([5, 3, 8])
     """
 
     _parameter_constraints: dict = {
@@ -112,7 +139,7 @@ class Periodic(Component):
         Returns
         -------
         expansion : nn.Module
-            (batch, n_numbers) -> (batch, n_numbers, width)
+            (batch, n_numbers) -> (batch, n_numbers, width).
         """
         return _Periodic(len(edges), self.n_frequencies, self.frequency_scale, self.width)
 

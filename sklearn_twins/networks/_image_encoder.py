@@ -42,7 +42,7 @@ class ImageEncoder(Component):
         Returns
         -------
         encoder : nn.Module
-            (batch, channels, height, width), uint8 or intensities -> (batch, n_components)
+            (batch, channels, height, width), uint8 or intensities -> (batch, n_components).
 
         Raises
         ------

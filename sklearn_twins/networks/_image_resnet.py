@@ -75,6 +75,11 @@ class ImageResNetEncoder(ImageEncoder):
         3 x 3, with another. "small" is 3 x 3 and keeps the image's size. "auto" is "small" if the longer side has
         64 pixels or fewer.
 
+    See Also
+    --------
+    ConvNetEncoder : A small network, the default.
+    TimmEncoder : Networks of timm, also with trained weights.
+
     References
     ----------
     He, Zhang, Ren and Sun, "Deep Residual Learning for Image Recognition", CVPR 2016, sections 3 and 4.2, table 1.

@@ -25,9 +25,16 @@ class ImageStem(nn.Module):
     ValueError
         If the spec has statistics, but not of each channel.
 
-    Shape
-    -----
-    (batch, channels, height, width), uint8 or floating -> the same, float32
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_twins import SampleSpec
+    >>> from sklearn_twins.networks import ImageStem, initialize
+    >>> with torch.device("meta"):
+    ...     stem = ImageStem(SampleSpec((1, 2, 2), mean=(0.5,), std=(0.25,)))
+    >>> stem = initialize(stem, torch.Generator().manual_seed(0))
+    >>> stem(torch.tensor([[[[0, 255], [0, 255]]]], dtype=torch.uint8)).flatten()
+    tensor([-2.,  2., -2.,  2.])
     """
 
     def __init__(self, spec, channels_last=True):
@@ -59,6 +66,18 @@ class ImageStem(nn.Module):
         self.scale, self.shift = scale.float(), (-mean * scale).float()
 
     def forward(self, x):
+        """Standardise images.
+
+        Parameters
+        ----------
+        x : Tensor of shape (batch, channels, height, width), uint8 or floating
+            Bytes, or intensities.
+
+        Returns
+        -------
+        x : Tensor of shape (batch, channels, height, width), float32
+            Each channel less its mean, over its standard deviation.
+        """
         if x.dtype == torch.uint8:  # moved while they are small, then one pass
             x = x.contiguous(memory_format=self.memory_format)
             return torch.addcmul(self.shift, x, self.scale, value=1 / 255)

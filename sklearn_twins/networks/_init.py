@@ -62,6 +62,16 @@ def initialize(module, generator):
     ------
     TypeError
         If a layer with parameters is of a kind not known here.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_twins.networks import initialize
+    >>> with torch.device("meta"):
+    ...     layer = torch.nn.Linear(4, 2)
+    >>> layer = initialize(layer, torch.Generator().manual_seed(0))
+    >>> bool((layer.weight.abs() <= 0.5).all())  # 1 / sqrt(4)
+    True
     """
     if _skeletons.get():
         return module

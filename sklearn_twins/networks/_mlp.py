@@ -43,6 +43,11 @@ class MLPEncoder(TableEncoder):
     expansion : {"piecewise_linear", "periodic"}, component or None, default=None
         What each number is expanded by first (`PiecewiseLinear`, `Periodic`).
 
+    See Also
+    --------
+    ResNetEncoder : A residual network over the columns.
+    ReadyEncoder : A torch module of your own.
+
     Examples
     --------
     >>> import torch
@@ -66,6 +71,7 @@ class MLPEncoder(TableEncoder):
         Returns
         -------
         self : MLPEncoder
+            The object itself.
 
         Raises
         ------
@@ -93,9 +99,21 @@ class MLPProjector(Component):
     projection_dim : int, default=256
         Width of the projection, on which the objective works.
 
+    See Also
+    --------
+    IdentityProjector : No projection head.
+
     References
     ----------
     Zbontar et al., "Barlow Twins", ICML 2021, section 2.2 (three layers of width 8192 for images).
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_twins.networks import MLPProjector
+    >>> projector = MLPProjector(projection_dim=128).build(32, torch.Generator().manual_seed(0))
+    >>> projector(torch.zeros(5, 32)).shape
+    torch.Size([5, 128])
     """
 
     _parameter_constraints: dict = {
@@ -113,6 +131,7 @@ class MLPProjector(Component):
         Returns
         -------
         self : MLPProjector
+            The object itself.
 
         Raises
         ------
@@ -136,7 +155,7 @@ class MLPProjector(Component):
         Returns
         -------
         projector : nn.Module
-            (batch, n_components) -> (batch, projection_dim)
+            (batch, n_components) -> (batch, projection_dim).
         """
 
         def make():
@@ -148,7 +167,15 @@ class MLPProjector(Component):
 
 
 class IdentityProjector(Component):
-    """No projection head: the objective works on the embedding itself."""
+    """No projection head: the objective works on the embedding itself.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_twins.networks import IdentityProjector
+    >>> IdentityProjector().build(2, torch.Generator())(torch.tensor([[1.0, 2.0]]))
+    tensor([[1., 2.]])
+    """
 
     def build(self, n_components, generator):
         """Build a module that returns its input.
@@ -163,6 +190,6 @@ class IdentityProjector(Component):
         Returns
         -------
         projector : nn.Module
-            (batch, n_components) -> (batch, n_components)
+            (batch, n_components) -> (batch, n_components).
         """
         return nn.Identity()

@@ -25,6 +25,16 @@ class ReadyEncoder(Component):
     source : torch.nn.Module or callable
         A module; or ``source(spec)``, which returns a new one. It may draw initial weights from torch's
         global generator: the embedder seeds that from `random_state` for the duration and puts it back.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_twins.networks import ReadyEncoder
+    >>> from sklearn_twins.preprocessing import TablePreprocessor
+    >>> spec = TablePreprocessor().fit([[0.0, 1.0], [2.0, None], [4.0, 3.0]]).spec_
+    >>> encoder = ReadyEncoder(lambda spec: torch.nn.Linear(spec.n_inputs, 16))
+    >>> encoder.build(spec, None, torch.Generator().manual_seed(0))(torch.zeros(5, 2)).shape
+    torch.Size([5, 16])
     """
 
     def __init__(self, source):
@@ -46,7 +56,7 @@ class ReadyEncoder(Component):
         Returns
         -------
         encoder : nn.Module
-            (batch, *sample_shape) -> (batch, n_components)
+            (batch, *sample_shape) -> (batch, n_components).
 
         Raises
         ------
@@ -96,11 +106,20 @@ def output_width(encoder, spec):
     Returns
     -------
     width : int
+        Numbers that the encoder makes of a sample.
 
     Raises
     ------
     ValueError
         If the encoder cannot take such samples, or returns anything else.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_twins import SampleSpec
+    >>> from sklearn_twins.networks import output_width
+    >>> output_width(torch.nn.Linear(3, 16), SampleSpec((3,)))
+    16
     """
     blank = torch.zeros((2, *spec.shape), dtype=torch.float32, device="cpu")
     try:

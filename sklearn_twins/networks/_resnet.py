@@ -41,6 +41,10 @@ class ResNetEncoder(TableEncoder):
     expansion : {"piecewise_linear", "periodic"}, component or None, default=None
         What each number is expanded by first (`PiecewiseLinear`, `Periodic`).
 
+    See Also
+    --------
+    MLPEncoder : A plain network, the default.
+
     References
     ----------
     Gorishniy, Rubachev, Khrulkov and Babenko, "Revisiting Deep Learning Models for Tabular Data", NeurIPS 2021,

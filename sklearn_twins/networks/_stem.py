@@ -36,9 +36,18 @@ class TableStem(nn.Module):
     ValueError
         If numbers are to be expanded and the spec does not have the edges of each.
 
-    Shape
-    -----
-    (batch, features), NaN where missing -> (batch, width)
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_twins.networks import TableStem, initialize
+    >>> from sklearn_twins.preprocessing import TablePreprocessor
+    >>> X = [[0.0, 1.0], [2.0, None], [4.0, 3.0]]
+    >>> preprocessor = TablePreprocessor().fit(X)
+    >>> with torch.device("meta"):
+    ...     stem = TableStem(preprocessor.spec_)
+    >>> stem = initialize(stem, torch.Generator().manual_seed(0))
+    >>> stem(torch.tensor(preprocessor.transform(X)))[:, 2]  # where the second column is missing
+    tensor([0., 1., 0.])
     """
 
     def __init__(self, spec, expansion=None):
@@ -68,6 +77,18 @@ class TableStem(nn.Module):
         self.marked = torch.tensor(self.missing, dtype=torch.int64)
 
     def forward(self, x):
+        """Make inputs of samples.
+
+        Parameters
+        ----------
+        x : Tensor of shape (batch, features)
+            Samples of a table, NaN where a number is missing.
+
+        Returns
+        -------
+        inputs : Tensor of shape (batch, width)
+            Finite numbers.
+        """
         numbers = x[:, : self.n_numbers] if self.embeddings else x
         parts = [torch.nan_to_num(numbers, nan=0.0)]  # (batch, n_numbers)
         if self.expansion:

@@ -36,6 +36,7 @@ class TableEncoder(Component):
         Returns
         -------
         self : TableEncoder
+            The object itself.
 
         Raises
         ------
@@ -60,6 +61,7 @@ class TableEncoder(Component):
         Returns
         -------
         self : TableEncoder
+            The object itself.
         """
         super().set_params(**{name: value for name, value in params.items() if "__" not in name})
         nested = {name: value for name, value in params.items() if "__" in name}
@@ -82,7 +84,7 @@ class TableEncoder(Component):
         Returns
         -------
         encoder : nn.Module
-            (batch, features) -> (batch, n_components)
+            (batch, features) -> (batch, n_components).
 
         Raises
         ------

@@ -32,6 +32,11 @@ class TimmEncoder(Component):
     draws_globally : bool
         True, of the class: in training, dropout and stochastic depth draw from torch's global generator.
 
+    See Also
+    --------
+    ConvNetEncoder : A small network, the default.
+    ImageResNetEncoder : A residual network that needs no timm.
+
     References
     ----------
     Wightman, "PyTorch Image Models", 2019, doi 10.5281/zenodo.4414861.
@@ -56,6 +61,7 @@ class TimmEncoder(Component):
         Returns
         -------
         encoder : TimmEncoder
+            Another one, which begins with drawn weights.
         """
         return TimmEncoder(self.name)
 
@@ -75,7 +81,7 @@ class TimmEncoder(Component):
         Returns
         -------
         encoder : nn.Module
-            (batch, channels, height, width), uint8 or intensities -> (batch, n_components)
+            (batch, channels, height, width), uint8 or intensities -> (batch, n_components).
 
         Raises
         ------

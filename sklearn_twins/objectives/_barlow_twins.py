@@ -19,6 +19,15 @@ def barlow_twins_terms(z_a, z_b, weight):
     Returns
     -------
     invariance, redundancy : scalar Tensors
+        The two sums, the second one times its weight.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_twins.objectives import barlow_twins_terms
+    >>> z = torch.tensor([[1.0, 1.0], [1.0, -1.0], [-1.0, 1.0], [-1.0, -1.0]])
+    >>> [round(term.item(), 3) for term in barlow_twins_terms(z, z, weight=0.5)]
+    [0.0, 0.0]
     """
     return correlation_terms(z_a, z_b, weight, 0.0)
 
@@ -32,8 +41,14 @@ class BarlowTwins(CorrelationObjective):
     Parameters
     ----------
     off_diagonal_weight : "auto" or float, default="auto"
-        w, the paper's lambda. "auto" is 1 over the projection's width: the sum has about width^2
+        The w of the formula, the paper's lambda. "auto" is 1 over the projection's width: the sum has about width^2
         terms, the invariance only width, so a constant product means the same at every width.
+
+    See Also
+    --------
+    HSIC : The same with correlations of -1 off the diagonal.
+    MixedBarlowTwins : This with mixed rows, against overfitting.
+    sklearn_twins.metrics.redundancy : The redundancy of an embedding, less what sampling gives.
 
     Notes
     -----

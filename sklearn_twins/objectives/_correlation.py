@@ -38,6 +38,15 @@ def standardize(z, eps=EPS):
     Returns
     -------
     z : Tensor of shape (batch, dim), at least float32
+        Standardised, a new tensor.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_twins.objectives import standardize
+    >>> standardize(torch.tensor([[1.0, 7.0], [3.0, 7.0]])).round(decimals=3)
+    tensor([[-1.,  0.],
+            [ 1.,  0.]])
     """
     z = at_least_float32(z)
     centered = z - z.mean(0)
@@ -63,6 +72,15 @@ def cross_correlation(z_a, z_b, eps=EPS):
     ----------
     Zbontar, Jing, Misra, LeCun and Deny, "Barlow Twins: Self-Supervised Learning via Redundancy
     Reduction", ICML 2021, eq. 2.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_twins.objectives import cross_correlation
+    >>> z = torch.tensor([[1.0, 1.0], [1.0, -1.0], [-1.0, 1.0], [-1.0, -1.0]])
+    >>> cross_correlation(z, z.flip(1)).round(decimals=3)  # the second view with its coordinates exchanged
+    tensor([[0., 1.],
+            [1., 0.]])
     """
     with torch.autocast(z_a.device.type, enabled=False):
         return standardize(z_a, eps).T @ standardize(z_b, eps) / z_a.shape[0]
@@ -152,6 +170,15 @@ def stacked_terms(z_a, z_b, weights, target):
     -------
     terms : dict of str to Tensor of shape (pairs,)
         "invariance" and "redundancy".
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_twins.objectives import stacked_terms
+    >>> z = torch.tensor([[1.0, 1.0], [1.0, -1.0], [-1.0, 1.0], [-1.0, -1.0]])
+    >>> terms = stacked_terms(torch.stack([z, -z]), torch.stack([z, z]), torch.tensor([0.5, 0.5]), target=0.0)
+    >>> terms["invariance"].round(decimals=3)
+    tensor([0., 8.])
     """
     with torch.autocast(z_a.device.type, enabled=False):
         s_a, s_b = (vmap(standardize)(z) for z in (z_a, z_b))
@@ -179,6 +206,7 @@ class Objective(Component):
         Returns
         -------
         loss : scalar Tensor
+            The sum of the terms.
         """
         return sum(self.terms(z_a, z_b).values())
 
@@ -234,9 +262,21 @@ class CorrelationObjective(Objective):
         Returns
         -------
         redundancy : float
+            With the weight, as the term has it.
         """
         return self.weight_of(dim) * dim * (dim - 1) / max(batch - 1, 1)
 
     def weight_of(self, dim):
-        """The weight of the off-diagonal sum, for projections of width `dim`."""
+        """The weight of the off-diagonal sum, as a number.
+
+        Parameters
+        ----------
+        dim : int
+            Width of the projection.
+
+        Returns
+        -------
+        weight : float
+            `off_diagonal_weight`, or what "auto" is for this width.
+        """
         return 1 / dim if self.off_diagonal_weight == "auto" else self.off_diagonal_weight

@@ -208,5 +208,6 @@ def correlation_terms(z_a, z_b, weight, target):
     Returns
     -------
     invariance, redundancy : scalar Tensors, at least float32
+        The two sums, the second one times its weight.
     """
     return CorrelationTerms.apply(z_a, z_b, weight, target)

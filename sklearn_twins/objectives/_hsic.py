@@ -19,6 +19,15 @@ def hsic_terms(z_a, z_b, weight):
     Returns
     -------
     invariance, redundancy : scalar Tensors
+        The two sums, the second one times its weight.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_twins.objectives import hsic_terms
+    >>> z = torch.tensor([[1.0, 1.0], [1.0, -1.0], [-1.0, 1.0], [-1.0, -1.0]])
+    >>> [round(term.item(), 3) for term in hsic_terms(z, z, weight=0.5)]
+    [0.0, 1.0]
     """
     return correlation_terms(z_a, z_b, weight, -1.0)
 
@@ -33,7 +42,12 @@ class HSIC(CorrelationObjective):
     Parameters
     ----------
     off_diagonal_weight : "auto" or float, default="auto"
-        w, lambda in the paper. "auto" is 1 over the projection's width.
+        The w of the formula, the paper's lambda. "auto" is 1 over the projection's width.
+
+    See Also
+    --------
+    BarlowTwins : The same with correlations of 0 off the diagonal.
+    SSLHSIC : An objective of kernels, of which the linear one leads here.
 
     Notes
     -----
@@ -50,6 +64,14 @@ class HSIC(CorrelationObjective):
     ----------
     Tsai, Bai, Morency and Salakhutdinov, "A Note on Connecting Barlow Twins with Negative-Sample-Free
     Contrastive Learning", arXiv 2104.13712, 2021, eq. 5.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_twins.objectives import HSIC
+    >>> z = torch.tensor([[1.0, 1.0], [1.0, -1.0], [-1.0, 1.0], [-1.0, -1.0]])
+    >>> round(HSIC()(z, z).item(), 3)  # correlations of 0 off the diagonal, instead of -1
+    1.0
     """
 
     correlation_terms = staticmethod(hsic_terms)

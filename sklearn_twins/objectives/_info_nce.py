@@ -23,6 +23,7 @@ def unit_norm(z, eps=EPS):
     Returns
     -------
     z : Tensor of shape (batch, dim), at least float32
+        Rows of norm 1.
     """
     z = at_least_float32(z)
     return z * torch.rsqrt(z.square().sum(1, keepdim=True) + eps)
@@ -56,6 +57,15 @@ def info_nce_terms(z_a, z_b, temperature=1.0, negatives="both"):
     Returns
     -------
     alignment, uniformity : scalar Tensors
+        The two means; their sum is the loss.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_twins.objectives import info_nce_terms
+    >>> z = torch.tensor([[1.0, 0.0], [-1.0, 0.0]])
+    >>> [round(term.item(), 4) for term in info_nce_terms(z, z, negatives="other")]
+    [-1.0, 1.1269]
     """
     with torch.autocast(z_a.device.type, enabled=False):
         u_a, u_b = unit_norm(z_a), unit_norm(z_b)

@@ -24,13 +24,24 @@ def mixing_term(z_a, z_b, z_m, share, partners):
     z_m : Tensor of shape (batch, dim)
         Projections of mixed rows: the share t of a row's first view, the rest of its partner's second view.
     share : Tensor of shape (batch, 1) or float
-        t, in [0, 1].
+        The t of the formula, in [0, 1].
     partners : Tensor of shape (batch,), int64
         For each row, which row it is mixed with.
 
     Returns
     -------
     term : scalar Tensor
+        The sum of both squared norms, without a weight.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_twins.objectives import mixing_term
+    >>> z = torch.tensor([[1.0, 1.0], [1.0, -1.0], [-1.0, 1.0], [-1.0, -1.0]])
+    >>> partners = torch.tensor([1, 0, 3, 2])
+    >>> z_m = 0.5 * z + 0.5 * z[partners]  # mixed as their rows were
+    >>> round(mixing_term(z, z, z_m, 0.5, partners).item(), 3)
+    0.0
     """
     s_a, s_b, s_m = standardize(z_a), standardize(z_b), standardize(z_m)
     rest = s_m - share * s_a - (1 - share) * s_b.index_select(0, partners)  # (batch, dim)
@@ -42,16 +53,21 @@ class MixedBarlowTwins(CorrelationObjective):
 
     In each batch a share t is drawn, uniform in [0, 1], and every row's first view is mixed with another row's second
     view. Where inputs are mixed, so should projections be: the correlations of mixed projections with those of the
-    views are drawn to the mixture of the correlations. To the objective of `BarlowTwins` is added
+    views are drawn to the mixture of the correlations. To the objective of :class:`BarlowTwins` is added
     ``mixing_weight * w * (||C^MA - (t C^AA + (1 - t) C^SA)||^2 + ||C^MB - (t C^AB + (1 - t) C^SB)||^2)``,
     where M is mixed, and S the second views in the order in which they were mixed in.
 
     Parameters
     ----------
     off_diagonal_weight : "auto" or float, default="auto"
-        w, as in `BarlowTwins`. "auto" is 1 over the projection's width.
+        The w of the formula, as in `BarlowTwins`. "auto" is 1 over the projection's width.
     mixing_weight : float, default=4.0
         Weight of the mixed rows' term, in units of w. The authors use 4 on CIFAR-10.
+
+    See Also
+    --------
+    BarlowTwins : The objective without mixed rows.
+    sklearn_twins.augmentations.Mixup : Views that are mixed rows, for any objective.
 
     Notes
     -----
@@ -67,6 +83,15 @@ class MixedBarlowTwins(CorrelationObjective):
     ----------
     Bandara, De Melo and Patel, "Guarding Barlow Twins Against Overfitting with Mixed Samples", arXiv 2312.02151, 2023,
     section 3, and the code that goes with it.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_wine
+    >>> from sklearn_twins import BarlowTwinsEmbedder
+    >>> from sklearn_twins.objectives import MixedBarlowTwins
+    >>> embedder = BarlowTwinsEmbedder(objective=MixedBarlowTwins(mixing_weight=2.0), max_epochs=1, random_state=0)
+    >>> "mixing" in embedder.fit(load_wine().data).history_
+    True
     """
 
     _parameter_constraints: dict = {
@@ -80,7 +105,7 @@ class MixedBarlowTwins(CorrelationObjective):
         self.mixing_weight = mixing_weight
 
     def mix(self, x_a, x_b, spec, generator):
-        """Rows between two rows.
+        """Mix each row's first view with another row's second view.
 
         Parameters
         ----------

@@ -169,8 +169,8 @@ class SSLHSIC(Objective):
     gamma : float, default=3.0
         Weight of the second term.
     bandwidth : "median" or float, default="median"
-        b. "median" is the median distance between rows of the batch, both views pooled, through which no gradient goes.
-        The linear kernel has none.
+        The b of the kernels. "median" is the median distance between rows of the batch, both views pooled, through
+        which no gradient goes. The linear kernel has none.
     scaling : {"unit_norm", "standardize", "none"}, default="unit_norm"
         What is done to projections first: rows to norm 1, as in the paper; coordinates of each view to mean 0 and
         variance 1 over the batch, as for Barlow Twins; or nothing.
@@ -258,6 +258,7 @@ class SSLHSIC(Objective):
         Returns
         -------
         self : SSLHSIC
+            The object itself.
 
         Raises
         ------
@@ -292,7 +293,7 @@ class SSLHSIC(Objective):
         return {"invariance": -dependence, "redundancy": self.gamma * (torch.relu(spread) + EPS).sqrt()}
 
     def measure(self, z_a, z_b):
-        """Estimates of HSIC(Z, Y) and HSIC(Z, Z), of projections that are scaled.
+        """Estimate HSIC(Z, Y) and HSIC(Z, Z), of projections that are scaled.
 
         Parameters
         ----------
@@ -302,6 +303,7 @@ class SSLHSIC(Objective):
         Returns
         -------
         dependence, spread : scalar Tensors
+            HSIC(Z, Y) and HSIC(Z, Z).
         """
         z = torch.cat([z_a, z_b])  # (2 * batch, dim)
         is_biased = self.estimator == "biased" or len(z_a) < 4

@@ -28,6 +28,7 @@ def spread(z, gamma, eps):
     Returns
     -------
     v, c : scalar Tensors
+        The two sums.
     """
     n, dim = z.shape
     freedom = max(n - 1, 1)  # one row varies by 0, not by 0 / 0
@@ -55,6 +56,15 @@ def vicreg_terms(z_a, z_b, gamma=1.0, eps=EPS):
     Returns
     -------
     invariance, variance, covariance : scalar Tensors
+        The first two are means, the third is a sum over both views.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_twins.objectives import vicreg_terms
+    >>> z = torch.ones(4, 2)
+    >>> [round(term.item(), 4) for term in vicreg_terms(z, z)]
+    [0.0, 0.99, 0.0]
     """
     with torch.autocast(z_a.device.type, enabled=False):
         z_a, z_b = at_least_float32(z_a), at_least_float32(z_b)
@@ -72,11 +82,11 @@ class VICReg(Objective):
     Parameters
     ----------
     invariance_weight : float, default=25.0
-        w_i, lambda in the paper.
+        The w_i of the formula, lambda in the paper.
     variance_weight : float, default=25.0
-        w_v, mu in the paper.
+        The w_v of the formula, mu in the paper.
     covariance_weight : float, default=1.0
-        w_c, nu in the paper.
+        The w_c of the formula, nu in the paper.
     gamma : float, default=1.0
         Deviation up to which a coordinate is made to vary more.
     eps : float, default=1e-4

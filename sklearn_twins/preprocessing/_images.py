@@ -132,6 +132,7 @@ class ImagePreprocessor(Component):
         Returns
         -------
         self : ImagePreprocessor
+            The object itself.
 
         Raises
         ------
@@ -167,6 +168,7 @@ class ImagePreprocessor(Component):
         Returns
         -------
         self : ImagePreprocessor
+            The fitted preprocessor.
 
         Raises
         ------

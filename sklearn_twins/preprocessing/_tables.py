@@ -130,6 +130,7 @@ class TablePreprocessor(TransformerMixin, Component):
         Returns
         -------
         self : TablePreprocessor
+            The fitted preprocessor.
 
         Raises
         ------
@@ -194,7 +195,7 @@ class TablePreprocessor(TransformerMixin, Component):
         return self._encode(self._read(X, owner, reset=False))
 
     def get_feature_names_out(self, input_features=None):
-        """Names of a sample's columns: those of X, with the parts of a date behind an underscore.
+        """Get names of a sample's columns: those of X, with the parts of a date behind an underscore.
 
         Parameters
         ----------
@@ -204,6 +205,7 @@ class TablePreprocessor(TransformerMixin, Component):
         Returns
         -------
         names : ndarray of str objects
+            Numbers first, then codes, as in a sample.
         """
         check_is_fitted(self)
         names = _check_feature_names_in(self, input_features)
