@@ -20,6 +20,9 @@ PAGES = {
     "docs/tables.md": 3,
     "docs/search.md": 11,
     "docs/long_runs.md": 3,
+    "docs/tuning.md": 4,
+    "docs/troubleshooting.md": 20,
+    "docs/extending.md": 15,
     "docs/benchmarks/label_free_selection.md": 1,
 }
 
