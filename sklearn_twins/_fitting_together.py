@@ -6,7 +6,7 @@ import joblib
 
 from ._devices import choose_device, device_claimed, is_launched
 from ._fitting import Fit
-from ._parts import is_ours, resolve_parts
+from ._parts import is_foreign, resolve_parts
 from ._runtime import settled
 from .objectives import HSIC, BarlowTwins, stacked_terms
 from .training import cut, train_together
@@ -27,7 +27,7 @@ def can_be_stacked(embedder):
     if embedder.callbacks or getattr(embedder, "_skl_callbacks", None):
         return False
     parts = resolve_parts(embedder)
-    return type(parts["objective"]) in (BarlowTwins, HSIC) and all(map(is_ours, parts.values()))
+    return type(parts["objective"]) in (BarlowTwins, HSIC) and not any(map(is_foreign, parts.values()))
 
 
 def shape_of(fit):

@@ -85,18 +85,16 @@ def check_module(parameter, module):
 
 
 def is_foreign(part):
-    """Whether a part is, or holds, code of others, which may draw from torch's global generators."""
-    if not isinstance(part, Component) or getattr(part, "draws_globally", False):
-        return True
-    return any(callable(value) and not isinstance(value, Component) for value in part.get_params().values())
+    """Whether a part is, or holds, code of others, which may do anything: draw from torch's global generators."""
+    held = (part, *part.get_params().values()) if isinstance(part, Component) else ()
+    return not held or any(map(is_code_of_others, held))
 
 
-def is_ours(part):
-    """Whether a part, and each component in it, is one of the package's own, so that what it does is known here."""
-    if is_foreign(part):
-        return False
-    components = [value for value in (part, *part.get_params().values()) if isinstance(value, Component)]
-    return all(type(component).__module__.startswith(f"{__package__}.") for component in components)
+def is_code_of_others(value):
+    """Whether a component is not the package's own, or draws globally; or whether anything else can be called."""
+    if not isinstance(value, Component):
+        return callable(value)
+    return getattr(value, "draws_globally", False) or not type(value).__module__.startswith(f"{__package__}.")
 
 
 def same(was, now):

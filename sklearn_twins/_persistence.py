@@ -1,5 +1,6 @@
 """A fitted encoder as NumPy arrays and the recipe that rebuilds it: free of devices and of torch's pickles."""
 
+import contextlib
 import copy
 import operator
 import warnings
@@ -48,13 +49,25 @@ class Recipe:
     n_components: int
     frozen: tuple = ()
 
+    def built(self):
+        """The encoder with weights that it might have begun with; torch's global generator is left alone."""
+        import torch
+
+        from ._parts import is_foreign
+        from ._runtime import global_generators_seeded, make_generator
+
+        encoder, generator = self.encoder, make_generator(0, 0)
+        if hasattr(encoder, "untrained"):
+            encoder = encoder.untrained()
+        foreign = global_generators_seeded(generator.initial_seed(), torch.device("cpu"))
+        with foreign if is_foreign(encoder) else contextlib.nullcontext():
+            return encoder.build(self.spec, self.n_components, generator)
+
     def rebuild(self, arrays):
         """The encoder with the weights in `arrays`, on the CPU, in eval mode."""
         from ._arrays import to_tensors
-        from ._runtime import make_generator
 
-        recipe = self.encoder.untrained() if hasattr(self.encoder, "untrained") else self.encoder
-        encoder = recipe.build(self.spec, self.n_components, make_generator(0, 0))
+        encoder = self.built()
         encoder.load_state_dict(to_tensors(arrays))
         return finish(encoder)
 

@@ -8,7 +8,7 @@ import torch
 
 from ._compiling import compiled_module
 from ._devices import choose_precision
-from ._parts import is_ours
+from ._parts import is_foreign
 from .training import RECORDERS, Plan, cut, default_learning_rate, reaches_into_steps
 
 LEAST_STEPS = 50  # of a run that are worth a recording, which takes as long as some of them (a guess: not measured)
@@ -95,7 +95,7 @@ def recorder_for(fit, train):
         and n_steps >= LEAST_STEPS
         and isinstance(train, torch.Tensor)
         and isinstance(embedder.optimizer, str)
-        and all(is_ours(part) for role, part in fit.parts.items() if role != "preprocessor")
+        and not any(is_foreign(part) for role, part in fit.parts.items() if role != "preprocessor")
         and not reaches_into_steps(embedder.callbacks)
     )
     return RECORDERS.get(fit.device.type) if possible else None

@@ -48,6 +48,10 @@ SMALL = {
         "--rounds",
         "1",
     ],
+    "tuning.py": [
+        *["--data", "iris", "--seeds", "2", "--jobs", "1", "--epochs", "1", "--draws", "2"],
+        *["--settings", "default", "passthrough=False"],
+    ],
     "transform.py": ["--rows", "300", "--columns", "5", "--images", "5", "--rounds", "2"],
     "views.py": ["--images", "8", "--side", "8", "--batch", "4", "--rounds", "2"],
 }

@@ -21,7 +21,7 @@ from sklearn.pipeline import make_pipeline
 from skorch.callbacks import Callback
 from torch import nn
 
-from sklearn_twins import BarlowTwinsEmbedder
+from sklearn_twins import BarlowTwinsEmbedder, Component
 from sklearn_twins.augmentations import Chain, GaussianNoise, Identity, MarginalCorruption, Masking, Pair
 from sklearn_twins.networks import MLPEncoder
 
@@ -325,6 +325,43 @@ def test_augmentation_of_the_user_s_is_deterministic(make, X, within):
     one, two = (make(augmentation=augmentation).fit_transform(X) for _ in range(2))
     assert torch.equal(torch.get_rng_state(), before)
     assert_array_equal(one, two)
+
+
+class Encoder(Component):
+    def build(self, spec, n_components, generator):
+        return nn.Sequential(nn.Linear(spec.n_inputs, 8), nn.Dropout())
+
+
+class Projector(Component):
+    def build(self, n_components, generator):
+        return nn.Sequential(nn.Linear(n_components, 8), nn.Dropout())
+
+
+class Noise(Component):
+    def __init__(self, scale=0.1):
+        self.scale = scale
+
+    def __call__(self, x, data, generator):
+        return x + self.scale * torch.randn_like(x)
+
+
+COMPONENTS = {
+    "encoder": {"encoder": Encoder()},
+    "projector": {"projector": Projector()},
+    "augmentation": {"augmentation": Noise()},
+    "within a chain": {"augmentation": Chain([("noise", Noise())])},
+}
+
+
+@pytest.mark.parametrize("params", COMPONENTS.values(), ids=COMPONENTS)
+def test_components_of_the_user_s_are_deterministic(make, X, params):
+    """Whatever they draw from: torch's global generator is seeded for them, and put back."""
+    before = torch.get_rng_state()
+    one, two = (make(**params).fit(X) for _ in range(2))
+    assert_array_equal(one.transform(X), two.transform(X))
+    assert_array_equal(pickle.loads(pickle.dumps(one)).transform(X), two.transform(X))
+    assert torch.equal(torch.get_rng_state(), before)
+    assert not np.array_equal(make(**params, random_state=1).fit_transform(X), one.transform(X))
 
 
 def test_rows_are_let_go_after_a_fit(make, X):

@@ -13,6 +13,7 @@ ROOT = Path(__file__).parents[1]
 # And how many blocks of Python each has at least.
 PAGES = {
     "README.md": 4,
+    "docs/index.md": 1,
     "docs/quickstart.md": 8,
     "docs/how_it_works.md": 11,
     "docs/coming_from.md": 7,
@@ -22,6 +23,9 @@ PAGES = {
     "docs/tables.md": 3,
     "docs/searching.md": 11,
     "docs/long_runs.md": 4,
+    "docs/tuning.md": 4,
+    "docs/troubleshooting.md": 20,
+    "docs/extending.md": 15,
     "docs/benchmarks/label_free_selection.md": 1,
 }
 

@@ -122,13 +122,12 @@ def untrained(embedder, samples):
     import torch
 
     from .._persistence import finish
-    from .._runtime import make_generator, settled
+    from .._runtime import settled
 
-    recipe = embedder._recipe
     step = max(1, len(samples) // N_ROWS)
     rows = torch.from_numpy(np.array(samples[np.arange(0, len(samples), step)[:N_ROWS]]))
     with settled(torch.device("cpu"), 1), torch.no_grad():
-        encoder = recipe.encoder.build(recipe.spec, recipe.n_components, make_generator(0, 0)).train()
+        encoder = embedder._recipe.built().train()
         for layer in encoder.modules():
             if isinstance(layer, torch.nn.modules.batchnorm._BatchNorm):
                 layer.momentum = None  # the mean over all batches

@@ -101,7 +101,8 @@ class ViewsDisplay:
         else:
             samples = preprocessor.transform(X, owner=embedder)
         rows, views = views_of(parts["augmentation"], preprocessor.spec_, samples, n_rows, n_pairs, random_state)
-        names = None if preprocessor.spec_.is_image else list(preprocessor.get_feature_names_out())
+        named = np.ndim(rows) == 2 and hasattr(preprocessor, "get_feature_names_out")
+        names = list(preprocessor.get_feature_names_out()) if named else None
         return cls(rows, views, names, preprocessor.spec_.categories).plot(ax=ax)
 
     def plot(self, *, ax=None):
@@ -122,8 +123,13 @@ class ViewsDisplay:
         self.marks_ = None
         if np.ndim(self.samples) == 4:
             self._plot_images(pictures, titles, ax)
-        else:
+        elif np.ndim(self.samples) == 2:
             self._plot_table(pictures, titles, ax)
+        else:
+            raise ValueError(
+                f"ViewsDisplay draws rows of a table and images. Got samples of shape {np.shape(self.samples)[1:]}; "
+                "give it arrays of shape (n, columns) or (n, channels, height, width) that are made of them."
+            )
         return self
 
     def _plot_images(self, pictures, titles, ax):

@@ -6,6 +6,7 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.decomposition import PCA
@@ -13,7 +14,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.manifold import TSNE
 from torch import nn
 
-from sklearn_twins import displays
+from sklearn_twins import Component, SampleSpec, displays
 from sklearn_twins.augmentations import Identity, MarginalCorruption, Pair
 from sklearn_twins.displays import (
     CrossCorrelationDisplay,
@@ -199,6 +200,37 @@ def test_views_are_the_seeds(make, X):
     one, again, other = (ViewsDisplay.from_estimator(make(), X, random_state=seed).views for seed in (1, 1, 2))
     assert_array_equal(one, again)
     assert (np.array(one) != np.array(other)).any()
+
+
+class Plain(Component):
+    """A preprocessor that knows no names."""
+
+    def __init__(self, shape=(5,)):
+        self.shape = shape
+
+    def fit_transform(self, X, *, owner):
+        self.spec_, owner.n_features_in_ = SampleSpec(self.shape), X.shape[1]
+        return self.transform(X, owner=owner)
+
+    def transform(self, X, *, owner):
+        return X.astype(np.float32).reshape(-1, *self.shape)
+
+
+def test_views_of_samples_without_names_and_of_another_shape(make, X):
+    assert ViewsDisplay.from_estimator(make(preprocessor=Plain()), X).names is None
+    flat = make(preprocessor=Plain((5, 1)), augmentation=Identity(), encoder=nn.Flatten())
+    with pytest.raises(ValueError, match=r"samples of shape \(5, 1\); give"):
+        ViewsDisplay.from_estimator(flat, X)
+
+
+def test_a_random_encoder_leaves_torchs_generator_alone(make, X):
+    class Drawn(Component):
+        def build(self, spec, n_components, generator):
+            return nn.Linear(spec.n_inputs, 4)
+
+    embedder, before = make(encoder=Drawn()).fit(X), torch.get_rng_state()
+    assert set(SpectrumDisplay.from_estimator(embedder, X).lines_) == {"embedding", "random encoder"}
+    assert torch.equal(torch.get_rng_state(), before)
 
 
 @pytest.mark.parametrize("channels", [1, 3, 5])
