@@ -28,6 +28,7 @@ extensions = [
 exclude_patterns = ["_build", "examples"]
 templates_path = ["_templates"]
 root_doc = "index"
+smartquotes = False  # links of the HTML repr find a parameter by its type as it is written
 
 # Markdown: the pages read well in the repository, too, so that they use little that is Sphinx's own.
 myst_enable_extensions = ["colon_fence", "dollarmath", "deflist", "fieldlist", "html_image"]
