@@ -41,6 +41,12 @@ def prepare(app, what, name, obj, options, lines):
     lines[:] = text.split("\n")
 
 
+def finish(app, what, name, obj, options, lines):
+    """What numpydoc has taken from scikit-learn's properties on its own."""
+    lines[:] = [re.sub(r":term:`([^`<]+)`", r"``\1``", line) for line in lines]
+
+
 def setup(app):
     app.connect("autodoc-process-docstring", prepare, priority=100)  # numpydoc's own is 500
+    app.connect("autodoc-process-docstring", finish, priority=900)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

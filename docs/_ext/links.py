@@ -39,9 +39,11 @@ class RepositoryLinks(SphinxTransform):
         folder = Path(self.document["source"]).parent
         for link in list(self.document.findall(addnodes.download_reference)):
             path = (folder / link["reftarget"]).resolve().relative_to(ROOT)
-            link.replace_self(
-                self.to_example(link, path) if path.parts[:2] == ("docs", "examples") else to_file(link, path)
-            )
+            of_example = path.parts[:2] == ("docs", "examples")
+            link.replace_self(self.to_example(link, path) if of_example else to_file(link, path))
+        for link in list(self.document.findall(addnodes.pending_xref)):
+            if link.get("reftype") == "myst" and link["reftarget"].startswith(str(ROOT)):  # a page that is not in docs/
+                link.replace_self(to_file(link, Path(f"{link['reftarget']}.md").relative_to(ROOT)))
 
     def to_example(self, link, path):
         """A reference to the page that the gallery makes of an example."""
