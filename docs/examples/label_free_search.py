@@ -1,0 +1,87 @@
+"""
+A search without labels
+=======================
+
+A search that is given no ``scoring`` and no ``y`` uses the embedder's own :meth:`~sklearn_twins.BarlowTwinsEmbedder.score`:
+how well clusters of the embedding outlast a random change of the rows. Does it find what labels would have found?
+"""
+
+# %%
+# One search, two judges
+# ----------------------
+#
+# The score is a scorer, ``get_scorer("cluster_agreement")``, so that it can stand beside others in a search. Here
+# the second one has labels: the accuracy of logistic regression on 5 labelled rows a class. The search chooses by the first
+# (``refit``); what the second says is only looked at afterwards. Left to itself it would be
+# ``RandomizedSearchCV(embedder, settings).fit(X)``.
+
+import warnings
+
+import matplotlib.pyplot as plt
+import numpy as np
+from scipy.stats import spearmanr
+from sklearn.datasets import load_breast_cancer, load_digits
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import RandomizedSearchCV, ShuffleSplit, StratifiedShuffleSplit
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from sklearn_twins import BarlowTwinsEmbedder, CollapseWarning
+from sklearn_twins.metrics import get_scorer
+
+warnings.simplefilter("ignore", CollapseWarning)  # some of the settings are bad on purpose
+CANDIDATES = 16
+EPOCHS = [2, 6, 20]
+
+settings = {
+    "objective": ["barlow_twins", "hsic"],
+    "objective__off_diagonal_weight": [1e-3, 1e-2, 1e-1],
+    "augmentation__corruption_rate": [0.02, 0.1, 0.3, 0.6, 0.9],
+    "n_components": [8, 32, 128],
+    "learning_rate": [5e-4, 2e-3, 5e-3, 2e-2],
+    "max_epochs": EPOCHS,
+}
+
+
+def few_label_accuracy(embedder, X, y):
+    """A scorer that needs labels: the mean over ten draws of 5 labelled rows a class."""
+    Z, scores = embedder.transform(X), []
+    for rows, rest in StratifiedShuffleSplit(10, train_size=5 * len(np.unique(y)), random_state=0).split(Z, y):
+        classifier = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
+        scores.append(classifier.fit(Z[rows], y[rows]).score(Z[rest], y[rest]))
+    return np.mean(scores)
+
+
+def search(X, y):
+    """Every candidate's score without labels and with them, and which one has been chosen without."""
+    found = RandomizedSearchCV(
+        BarlowTwinsEmbedder(random_state=0),
+        settings,
+        n_iter=CANDIDATES,
+        scoring={"without": get_scorer("cluster_agreement"), "with": few_label_accuracy},
+        refit="without",
+        cv=ShuffleSplit(1, test_size=0.5, random_state=0),
+        random_state=0,
+    ).fit(X, y)
+    results = found.cv_results_
+    return results["mean_test_without"], results["mean_test_with"], found.best_index_, found.best_params_
+
+
+# %%
+# Two tables
+# ----------
+
+figure, axes = plt.subplots(1, 2, figsize=(7, 3.4), layout="constrained")
+for ax, load in zip(axes, [load_digits, load_breast_cancer], strict=True):
+    without, with_labels, chosen, parameters = search(*load(return_X_y=True))
+    name, correlation = load.__name__.removeprefix("load_").replace("_", " "), spearmanr(without, with_labels).statistic
+    ax.plot(without, with_labels, "o", color="#0072B2", label="candidates")
+    ax.plot(without[chosen], with_labels[chosen], "*", color="#D55E00", markersize=15, label="chosen without labels")
+    ax.set(title=f"{name}\nrank correlation {correlation:+.2f}", xlabel="score, without labels")
+    ax.grid(alpha=0.3)
+    print(
+        f"{name}: chosen {with_labels[chosen]:.3f}, best {with_labels.max():.3f}, median {np.median(with_labels):.3f}, "
+        f"worst {with_labels.min():.3f}\n  {parameters}"
+    )
+axes[0].set_ylabel("accuracy, 5 labels a class")
+axes[0].legend()

@@ -1,0 +1,90 @@
+"""
+A step among others
+===================
+
+:class:`~sklearn_twins.BarlowTwinsEmbedder` is a transformer like scikit-learn's own: a frame goes in and, if you like, a
+frame comes out; it stands in a ``ColumnTransformer`` or a ``FeatureUnion``; and it is kept in a file.
+"""
+
+# %%
+# A frame in, a frame out
+# -----------------------
+#
+# scikit-learn's table of wines, with one of its columns as words and a few gaps. Nothing has to be encoded, scaled or filled in
+# before.
+
+import tempfile
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from sklearn.compose import make_column_transformer
+from sklearn.datasets import load_wine
+from sklearn.decomposition import PCA
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import cross_val_score
+from sklearn.pipeline import make_pipeline, make_union
+from sklearn.preprocessing import StandardScaler
+
+from sklearn_twins import BarlowTwinsEmbedder
+
+EPOCHS = 100
+
+numbers, y = load_wine(return_X_y=True, as_frame=True)
+X = numbers.assign(color_intensity=pd.cut(numbers["color_intensity"], [0, 4, 6, 99], labels=["pale", "medium", "deep"]))
+X.loc[::10, "magnesium"] = np.nan
+embedder = BarlowTwinsEmbedder(n_components=6, max_epochs=EPOCHS, random_state=0).set_output(transform="pandas")
+embedding = embedder.fit_transform(X)
+embedding.head(3).round(2)
+
+# %%
+# What is in it?
+# --------------
+#
+# A coordinate has no name but a number. How far it goes along with the columns can be seen, by rank correlations:
+
+correlations = pd.concat([numbers, embedding], axis=1).corr("spearman").loc[numbers.columns, embedding.columns]
+figure, ax = plt.subplots(figsize=(7, 4.5), layout="constrained")
+image = ax.imshow(correlations, cmap="RdBu_r", vmin=-1, vmax=1, aspect="auto")
+ax.set_yticks(range(len(correlations)), correlations.index)
+ax.set_xticks(range(len(correlations.columns)), range(len(correlations.columns)))
+ax.set(xlabel="coordinate of the embedding")
+figure.colorbar(image, ax=ax, label="rank correlation")
+
+# %%
+# Beside other steps
+# ------------------
+#
+# In a ``ColumnTransformer`` it is given some of the columns, in a ``FeatureUnion`` it stands beside another transformer
+# of the same.
+
+chemistry, rest = list(X.columns[:9]), list(X.columns[10:])
+pipelines = {
+    "embedding": make_pipeline(embedder, LogisticRegression(max_iter=1000)),
+    "of some columns, beside others": make_pipeline(
+        make_column_transformer((embedder, chemistry), (StandardScaler(), rest)), LogisticRegression(max_iter=1000)
+    ),
+    "beside PCA": make_pipeline(
+        StandardScaler(), make_union(embedder, PCA(3)), LogisticRegression(max_iter=1000)
+    ),
+}
+for name, pipeline in pipelines.items():
+    table = numbers if name == "beside PCA" else X
+    print(f"{name:32} {cross_val_score(pipeline, table, y, cv=3).mean():.3f}")
+
+# %%
+# A picture of the last one, as scikit-learn draws it:
+
+pipelines["of some columns, beside others"]
+
+# %%
+# Keep it
+# -------
+#
+# ``save`` and ``load`` need nothing else, and loading runs no code from the file. The output is the same to the bit.
+
+path = Path(tempfile.mkdtemp()) / "wines.safetensors"
+embedder.save(path)
+loaded = BarlowTwinsEmbedder.load(path)
+print(f"{path.name}: {path.stat().st_size / 1e6:.1f} MB, the same: {embedding.equals(loaded.transform(X))}")
