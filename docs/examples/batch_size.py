@@ -2,19 +2,20 @@
 How large a batch?
 ==================
 
-InfoNCE tells a row's other view from the other rows of its batch, its negatives, and so wants many of them. Barlow Twins
-and HSIC compare coordinates, of which there are as many in a batch of any size; what a small batch costs them is that
-correlations over few rows are noisy. On ImageNet the former's paper (Zbontar et al. 2021, figure 2) finds it as good with
-256 images a batch as with 2048, where SimCLR, trained by InfoNCE, loses a few points. What about a small table?
+InfoNCE tells a row's other view from the other rows of its batch, its negatives, and so wants many of them. Barlow
+Twins and HSIC compare coordinates, of which there are as many in a batch of any size; what a small batch costs them
+is that correlations over few rows are noisy. On ImageNet, Zbontar et al. (`Barlow Twins
+<https://arxiv.org/abs/2103.03230>`_, ICML 2021, figure 2) find theirs robust down to batches of 256, where SimCLR,
+which is trained by InfoNCE, loses. What about a small table?
 """
 
 # %%
 # Equal steps
 # -----------
 #
-# Every fit makes the same number of updates. With equal epochs the smallest batches would make 64 times as many
-# updates as the largest, and that alone would decide. So larger batches see each row more often: the comparison
-# that matters is between the lines, not along them.
+# Every fit makes the same number of updates. With equal epochs the smallest batches would make 64 times as many as the
+# largest, and that alone would decide. The price is that with larger batches a row is seen more often (2 times with 16
+# rows, 128 times with 1024): what to compare is how steeply the lines rise, not that they do.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -77,3 +78,10 @@ print(f"{'rows in a batch':16}" + "".join(f"{size:>16}" for size in BATCHES))
 for objective, values in accuracies.items():
     cells = zip(values.mean(0), values.std(0), strict=True)
     print(f"{objective:16}" + "".join(f"{mean:>8.3f} ± {spread:.3f}" for mean, spread in cells))
+
+# %%
+# Two seeds are few, and the marks show how far apart they are. With ``SEEDS = 8``, from batches of 16 to those of 1024,
+# Barlow Twins went from 0.835 to 0.856, HSIC from 0.833 to 0.856 and InfoNCE from 0.839 to 0.867, each ± 0.01 over the
+# seeds. So InfoNCE gains a little more from large batches, as it should; but all three bear small ones, and with its
+# negatives it is no worse than the others at any size. That is a table of 1,024 rows, a small network and a short fit,
+# and says nothing about images. It is enough to leave ``batch_size`` at its default of 256 on a table.

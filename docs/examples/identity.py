@@ -4,9 +4,9 @@ The matrix that becomes the identity
 
 What does :class:`~sklearn_twins.BarlowTwinsEmbedder` minimise? Every row of a batch is changed at random twice; both
 views go through the encoder and the projector. Of the two projections the *cross-correlation matrix* C is formed: its
-entry (i, j) is the correlation, over the rows, of coordinate i in one view with coordinate j in the other. The loss is how
-far C is from the identity matrix (Zbontar et al., `Barlow Twins <https://arxiv.org/abs/2103.03230>`_, ICML 2021, equations
-1 and 2):
+entry (i, j) is the correlation, over the rows, of coordinate i in one view with coordinate j in the other. The loss
+is how far C is from the identity matrix (Zbontar et al., `Barlow Twins <https://arxiv.org/abs/2103.03230>`_, ICML
+2021, equations 1 and 2):
 
 .. math:: \\sum_i (1 - C_{ii})^2 + w \\sum_{i \\ne j} C_{ij}^2
 
@@ -17,15 +17,15 @@ Here it is watched on its way there, on handwritten digits; and then each of the
 # A callback that looks at the matrix
 # -----------------------------------
 #
-# The projector is dropped when a fit ends, so the matrix has to be looked at during the fit. ``callbacks`` takes those of
-# skorch, whose training loop is inside: `dataset_train` are the training rows as a tensor, `net.module_` is encoder and
-# projector in one.
+# The projector is dropped when a fit ends, so the matrix has to be looked at during the fit. ``callbacks`` takes
+# those of skorch, whose training loop is inside: `dataset_train` are the training rows as a tensor, `net.module_` is
+# encoder and projector in one.
 
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
-from skorch.callbacks import Callback
 from sklearn.datasets import load_digits
+from skorch.callbacks import Callback
 
 from sklearn_twins import BarlowTwinsEmbedder
 from sklearn_twins.augmentations import MarginalCorruption, make_views
@@ -62,9 +62,10 @@ embedder = BarlowTwinsEmbedder(projector=projector, max_epochs=EPOCHS, callbacks
 # From the first epoch to the last
 # --------------------------------
 #
-# Before training, views agree only by what the corruption has left alone. In the first epochs everything grows: coordinates
-# learn what outlasts the corruption, and as that is much the same for all of them, they repeat each other. Then the
-# diagonal is nearly where it will stay, and the rest of the time goes into the pattern off it, which fades.
+# Before training, views agree only by what the corruption has left alone. In the first epochs everything grows:
+# coordinates learn what outlasts the corruption, and as that is much the same for all of them, they repeat each
+# other. Then the diagonal is nearly where it will stay, and the rest of the time goes into the pattern off it, which
+# fades.
 
 
 def draw(axes, matrices, titles):
@@ -87,12 +88,12 @@ draw(axes, [watch.matrices[epoch] for epoch in epochs], ["before", *(f"after epo
 # ----------------------
 #
 # The **invariance** term draws the diagonal to 1: a coordinate that is the same in both views says something that the
-# corruption has not touched. The **redundancy** term draws everything else to 0: coordinates that say different things say
-# more together. The first alone would be satisfied by saying one thing everywhere, the second by saying noise; the
-# embedding is where they have to meet.
+# corruption has not touched. The **redundancy** term draws everything else to 0: coordinates that say different
+# things say more together. The first alone would be satisfied by saying one thing everywhere, the second by saying
+# noise; the embedding is where they have to meet.
 #
-# :class:`~sklearn_twins.displays.TrainingCurveDisplay` draws both, weighted as in the loss, and how much of the redundancy
-# is there only because a correlation over the rows of one batch is never exactly zero.
+# :class:`~sklearn_twins.displays.TrainingCurveDisplay` draws both, weighted as in the loss, and how much of the
+# redundancy is there only because a correlation over the rows of one batch is never exactly zero.
 
 figure, (left, right) = plt.subplots(1, 2, figsize=(7, 3.2), layout="constrained")
 TrainingCurveDisplay.from_estimator(embedder, ax=left)
@@ -110,9 +111,10 @@ right.legend()
 # Each term left out
 # ------------------
 #
-# ``off_diagonal_weight`` is w, the paper's lambda; "auto" is 1 over the number of coordinates, here 1/64. Without it nothing
-# keeps coordinates apart, and they all say the same, or its opposite. The more of it, the paler the rest of the matrix, and
-# the diagonal with it: at 10, coordinates are so busy not repeating each other that they do not agree with themselves.
+# ``off_diagonal_weight`` is w, the paper's lambda; "auto" is 1 over the number of coordinates, here 1/64. Without it
+# nothing keeps coordinates apart, and they all say the same, or its opposite. The more of it, the paler the rest of
+# the matrix, and the diagonal with it: at 10, coordinates are so busy not repeating each other that they do not agree
+# with themselves.
 
 weights = {"w = 0": 0, 'w = "auto"': "auto", "w = 0.2": 0.2, "w = 10": 10}
 matrices = []
@@ -131,5 +133,5 @@ figure, axes = plt.subplots(1, 4, figsize=(7, 2.6), layout="constrained")
 draw(axes, matrices, list(weights))
 
 # %%
-# The matrix on the left is what a collapse looks like, and the fit says so: a warning names the cause and what helps, as
-# ``diagnose`` does (:doc:`collapse`).
+# The matrix on the left is what a collapse looks like, and the fit says so: a warning names the cause and what helps,
+# as ``diagnose`` does (:doc:`collapse`).

@@ -2,16 +2,17 @@
 Finding a picture again
 =======================
 
-Somebody has mirrored a picture, moved it a little and changed its colours. Which of many is it? On pixels it is far from its
-original. An embedding that is trained to give changed copies of an image the same place has learnt not to mind.
+Somebody has mirrored a picture, moved it a little and changed its colours. Which of many is it? On pixels it is far
+from its original. An embedding that is trained to give changed copies of an image the same place has learnt not to
+mind.
 """
 
 # %%
 # Pieces of photographs
 # ---------------------
 #
-# scikit-learn ships two photographs. Pieces of them, 32 by 32 pixels, are the collection; no labels, none needed. What
-# the network is shown of them, :class:`~sklearn_twins.displays.ViewsDisplay` draws before any training:
+# scikit-learn ships two photographs. Pieces of them, 32 by 32 pixels, are the collection; no labels, none needed.
+# What the network is shown of them, :class:`~sklearn_twins.displays.ViewsDisplay` draws before any training:
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -46,7 +47,9 @@ display = ViewsDisplay.from_estimator(embedder, pieces[::45], n_rows=4, n_pairs=
 # Changed copies
 # --------------
 #
-# Each piece again, from 6 pixels further down and to the right, mirrored, darker and warmer.
+# Each piece again, cut 6 pixels further down and to the right, mirrored, darker and warmer. On pixels, where dark is
+# near to dark, the original is hardly ever among the five nearest of the 190 pieces; in the embedding far more often,
+# though this is a small network and a short fit, and more than half are still missed.
 
 moved = np.stack([photo[i + 6 : i + 6 + SIDE, j + 6 : j + 6 + SIDE] for photo, i, j in (corners[k] for k in seen)])
 changed = (moved[:, :, ::-1] * np.array([0.8, 0.7, 0.6])).astype(np.uint8)
@@ -64,7 +67,8 @@ for name, space in spaces.items():
 # Neighbours
 # ----------
 #
-# A few changed pieces, and what is nearest to them on pixels and in the embedding. The original is framed where it is found.
+# A few changed pieces, and what is nearest to them on pixels and in the embedding. The original is framed where it is
+# found.
 
 queries = np.random.default_rng(1).choice(len(pieces), 7, replace=False)
 figure, axes = plt.subplots(len(queries), 13, figsize=(7, 4), width_ratios=[1, 0.3, *[1] * 5, 0.3, *[1] * 5])
@@ -74,7 +78,7 @@ for row, query in zip(axes, queries, strict=True):
     for ax, i in zip([*row[2:7], *row[8:]], [*nearest["pixels"][query], *nearest["embedding"][query]], strict=True):
         ax.imshow(pieces[i])
         if i == query:
-            frame = plt.Rectangle((-1, -1), SIDE + 1, SIDE + 1, fill=False, edgecolor="#D55E00", linewidth=4)
+            frame = plt.Rectangle((-1, -1), SIDE + 1, SIDE + 1, fill=False, edgecolor="#0072B2", linewidth=4)
             ax.add_patch(frame).set_clip_on(False)
 for ax in axes.flat:
     ax.set_axis_off()

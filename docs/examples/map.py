@@ -2,16 +2,18 @@
 Maps: coming from PCA, t-SNE or UMAP
 ====================================
 
-PCA, t-SNE and UMAP make pictures of a table. :class:`~sklearn_twins.BarlowTwinsEmbedder` makes columns for the next step;
-for a picture of them any of the three will do. :class:`~sklearn_twins.displays.EmbeddingDisplay` draws it: here of raw
-pixels and of the embedding, by PCA and by t-SNE.
+PCA, t-SNE and UMAP make two columns of a table, for a picture. :class:`~sklearn_twins.BarlowTwinsEmbedder` makes
+many, for the next step of a pipeline; to look at them, any of the three will do. Here are raw pixels of handwritten
+digits and their embedding, each by PCA and by t-SNE.
 """
 
 # %%
 # Four maps
 # ---------
 #
-# ``reducer`` takes any transformer to two columns; UMAP's too.
+# :class:`~sklearn_twins.displays.EmbeddingDisplay` draws what a transformer makes of rows, coloured by their labels;
+# ``reducer`` is anything that makes two columns, UMAP's included, and PCA if not given. The embedder has seen the
+# training rows only. The percentages say how often a digit's five neighbours on the map, by vote, are right about it.
 
 import matplotlib.pyplot as plt
 from sklearn.datasets import load_digits
@@ -43,3 +45,10 @@ for row, (name, transformer) in zip(axes, transformers.items(), strict=True):
         handles = ax.get_legend_handles_labels()
         ax.get_legend().remove()
 figure.legend(*handles, loc="outside lower center", ncols=10, markerscale=1.5, columnspacing=1, handletextpad=0.1)
+
+# %%
+# What PCA shows of the embedding is clearer than what it shows of pixels: the main directions of the pixels are those
+# of ink, the main directions of the embedding are what outlasts a change of some pixels. t-SNE goes by neighbours,
+# and neighbours on the pixels of these digits are excellent already; the embedding gains nothing there. It helps
+# where something simple and linear follows, and labels are few (:doc:`unlabeled`). A map is to look at: classifiers
+# do better on the embedding itself than on two columns of it.

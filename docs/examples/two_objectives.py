@@ -2,14 +2,14 @@
 Barlow Twins and HSIC
 =====================
 
-Two objectives, one matrix. With C the cross-correlation of the projections of two views and d their width, Barlow Twins
-wants the identity,
+Two objectives, one matrix. With C the cross-correlation of the projections of two views and d their width, Barlow
+Twins wants the identity,
 
 .. math:: \\sum_i (1 - C_{ii})^2 + w \\sum_{i \\ne j} C_{ij}^2 ,
 
 and the form that Tsai et al. (`A Note on Connecting Barlow Twins with Negative-Sample-Free Contrastive Learning
-<https://arxiv.org/abs/2104.13712>`_, 2021) derive from the Hilbert-Schmidt independence criterion draws what is off the
-diagonal to -1 instead of 0:
+<https://arxiv.org/abs/2104.13712>`_, 2021) derive from the Hilbert-Schmidt independence criterion draws what is off
+the diagonal to -1 instead of 0:
 
 .. math:: \\sum_i (1 - C_{ii})^2 + w \\sum_{i \\ne j} (1 + C_{ij})^2 .
 
@@ -20,18 +20,19 @@ How different are they?
 # Why no negatives are needed
 # ---------------------------
 #
-# Contrastive objectives push each row away from the other rows of its batch, its negatives. HSIC measures the dependence of
-# two kernels over the rows, K and L: ``tr(K H L H) / n²``, H being the matrix that centres. Take each view's own products,
-# ``z @ z.T``, as kernels, and that number is the sum of the squares of C: what looks like comparing rows is comparing
-# coordinates. So the rows of a batch have their say in C, all at once, and none of them has to be told from any other.
+# Contrastive objectives push each row away from the other rows of its batch, its negatives. HSIC measures the
+# dependence of two kernels over the rows, K and L: ``tr(K H L H) / n²``, H being the matrix that centres. Take each
+# view's own products, ``z @ z.T``, as kernels, and that number is the sum of the squares of C: what looks like
+# comparing rows is comparing coordinates. So the rows of a batch have their say in C, all at once, and none of them
+# has to be told from any other.
 
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
-from skorch.callbacks import Callback
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedShuffleSplit, train_test_split
+from skorch.callbacks import Callback
 
 from sklearn_twins import BarlowTwinsEmbedder
 from sklearn_twins.augmentations import MarginalCorruption, make_views
@@ -82,9 +83,9 @@ embedders = {
 # A loss that is stuck near d
 # ---------------------------
 #
-# Not all coordinates can be each other's opposite. The entries of a correlation matrix add up to zero at least, so that
-# those off the diagonal are -1/(d - 1) in the mean at best, and the HSIC loss, with w = 1/d as here, has a floor of
-# (d - 2)²/(d - 1), about d - 3. A curve that stays just above it is a healthy one. What remains above the floor is
+# Not all coordinates can be each other's opposite. The entries of a correlation matrix add up to zero at least, so
+# that those off the diagonal are -1/(d - 1) in the mean at best, and the HSIC loss, with w = 1/d as here, has a floor
+# of (d - 2)²/(d - 1), about d - 3. A curve that stays just above it is a healthy one. What remains above the floor is
 # drawn in the middle: it is nearly the loss of Barlow Twins.
 
 colors = {"barlow_twins": "#0072B2", "hsic": "#D55E00"}
@@ -108,8 +109,8 @@ for ax in (left, right):
 # The same matrices
 # -----------------
 #
-# Written out, HSIC is Barlow Twins plus 2w times the sum of what is off the diagonal, plus a constant. That sum
-# is one number among d² entries, and it cannot fall far below zero. So the entries are not at -1, they are around 0, as
+# Written out, HSIC is Barlow Twins plus 2w times the sum of what is off the diagonal, plus a constant. That sum is
+# one number among d² entries, and it cannot fall far below zero. So the entries are not at -1, they are around 0, as
 # in Barlow Twins; only their mean is a little lower.
 
 figure, ax = plt.subplots(figsize=(7, 3.2), layout="constrained")
@@ -117,7 +118,9 @@ for (objective, fits), style in zip(embedders.items(), ["-", "--"], strict=True)
     C = fits[0].callbacks[0].C
     off = C[~np.eye(d, dtype=bool)]
     label = f"{names[objective]}: mean {off.mean():+.4f}, standard deviation {off.std():.3f}"
-    ax.hist(off, np.linspace(-1, 1, 101), histtype="step", linestyle=style, color=colors[objective], lw=1.5, label=label)
+    ax.hist(
+        off, np.linspace(-1, 1, 101), histtype="step", linestyle=style, color=colors[objective], lw=1.5, label=label
+    )
 ax.axvline(-1 / (d - 1), color="#808080", linestyle=":", label=f"lowest mean, -1/(d - 1) = {-1 / (d - 1):.4f}")
 ax.set(title="What is off the diagonal", xlabel="correlation", ylabel="entries", xlim=(-1, 1))
 ax.set_ylim(0, 1.6 * ax.get_ylim()[1])
@@ -127,7 +130,8 @@ ax.legend()
 # The same features
 # -----------------
 #
-# Accuracy of logistic regression with 5 labelled rows a class, over seeds and draws of the labelled rows:
+# Accuracy of logistic regression with 5 labelled rows a class, over seeds and draws of the labelled rows. Whichever
+# objective a search prefers, here it prefers it by chance.
 
 draws = list(StratifiedShuffleSplit(10, train_size=50, random_state=0).split(X_train, y_train))
 for objective, fits in embedders.items():
