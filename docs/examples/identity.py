@@ -18,8 +18,8 @@ Here it is watched on its way there, on handwritten digits; and then each of the
 # -----------------------------------
 #
 # The projector is dropped when a fit ends, so the matrix has to be looked at during the fit. ``callbacks`` takes
-# those of skorch, whose training loop is inside: `dataset_train` are the training rows as a tensor, `net.module_` is
-# encoder and projector in one.
+# those of skorch, whose training loop is inside: ``dataset_train`` are the training rows as a tensor, ``net.module_``
+# is encoder and projector in one.
 
 import matplotlib.pyplot as plt
 import numpy as np
