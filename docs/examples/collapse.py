@@ -31,7 +31,8 @@ from sklearn_twins.objectives import BarlowTwins
 
 EPOCHS = 40
 
-X_train, X_test, y_train, y_test = train_test_split(*load_digits(return_X_y=True), test_size=0.5, random_state=0)
+X, y = load_digits(return_X_y=True)
+X_train, X_test, y_train, y_test = train_test_split(X, y, test_size=0.5, random_state=0)
 
 fits = {
     "healthy": {},
@@ -41,10 +42,10 @@ fits = {
 }
 embedders = {}
 for name, parameters in fits.items():
-    embedder = BarlowTwinsEmbedder(passthrough=False, max_epochs=EPOCHS, random_state=0, **parameters)
+    embedder = BarlowTwinsEmbedder(passthrough=False, max_epochs=EPOCHS, random_state=0)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", CollapseWarning)
-        embedders[name] = embedder.fit(X_train)
+        embedders[name] = embedder.set_params(**parameters).fit(X_train)
 
 # %%
 # Curves
@@ -90,5 +91,6 @@ for name, embedder in embedders.items():
 # Accuracy of logistic regression with a hundred labelled rows:
 
 for name, embedder in embedders.items():
-    classifier = LogisticRegression(max_iter=1000).fit(embedder.transform(X_train[:100]), y_train[:100])
-    print(f"{name:20} {classifier.score(embedder.transform(X_test), y_test):.3f}")
+    Z_labelled, Z_test = embedder.transform(X_train[:100]), embedder.transform(X_test)
+    classifier = LogisticRegression(max_iter=1000).fit(Z_labelled, y_train[:100])
+    print(f"{name:20} {classifier.score(Z_test, y_test):.3f}")

@@ -28,10 +28,17 @@ EPOCHS = 100
 SIDE = 32
 
 photographs = load_sample_images().images
-corners = [(photo, i, j) for photo in photographs for i in range(0, 384, SIDE) for j in range(0, 600, SIDE)]
-cut = [photo[i : i + SIDE, j : j + SIDE] for photo, i, j in corners]
-seen = [k for k, piece in enumerate(cut) if piece.std(axis=(0, 1)).mean() > 20]  # the others are sky, or dark
-pieces = np.stack([cut[k] for k in seen])  # (190, 32, 32, 3), bytes
+
+
+def cut(photo, top, left):
+    """A piece of a photograph."""
+    return photo[top : top + SIDE, left : left + SIDE]
+
+
+tops, lefts = range(0, 384, SIDE), range(0, 600, SIDE)
+places = [(photo, top, left) for photo in photographs for top in tops for left in lefts]
+places = [place for place in places if cut(*place).std(axis=(0, 1)).mean() > 20]  # no sky
+pieces = np.stack([cut(*place) for place in places])  # (190, 32, 32, 3), bytes
 
 embedder = BarlowTwinsEmbedder(
     modality="image",
@@ -51,17 +58,24 @@ display = ViewsDisplay.from_estimator(embedder, pieces[::45], n_rows=4, n_pairs=
 # near to dark, the original is hardly ever among the five nearest of the 190 pieces; in the embedding far more often,
 # though this is a small network and a short fit, and more than half are still missed.
 
-moved = np.stack([photo[i + 6 : i + 6 + SIDE, j + 6 : j + 6 + SIDE] for photo, i, j in (corners[k] for k in seen)])
+moved = np.stack([cut(photo, top + 6, left + 6) for photo, top, left in places])
 changed = (moved[:, :, ::-1] * np.array([0.8, 0.7, 0.6])).astype(np.uint8)
 
 embedder.fit(pieces)
-spaces = {"pixels": lambda images: images.reshape(len(images), -1) / 255, "embedding": embedder.transform}
+
+
+def pixels(images):
+    """Every image as a row of numbers."""
+    return images.reshape(len(images), -1) / 255
+
+
 nearest = {}
-for name, space in spaces.items():
+for name, space in {"pixels": pixels, "embedding": embedder.transform}.items():
     neighbors = NearestNeighbors(n_neighbors=5).fit(space(pieces))
     nearest[name] = neighbors.kneighbors(space(changed), return_distance=False)  # (n, 5)
     hits = nearest[name] == np.arange(len(pieces))[:, None]
-    print(f"{name:10} the original comes first: {hits[:, 0].mean():.0%}, among five: {hits.any(axis=1).mean():.0%}")
+    first, among_five = hits[:, 0].mean(), hits.any(axis=1).mean()
+    print(f"{name:10} the original comes first: {first:.0%}, among five: {among_five:.0%}")
 
 # %%
 # Neighbours
@@ -71,15 +85,17 @@ for name, space in spaces.items():
 # found.
 
 queries = np.random.default_rng(1).choice(len(pieces), 7, replace=False)
-figure, axes = plt.subplots(len(queries), 13, figsize=(7, 4), width_ratios=[1, 0.3, *[1] * 5, 0.3, *[1] * 5])
+widths = [1, 0.3, *[1] * 5, 0.3, *[1] * 5]
+figure, axes = plt.subplots(len(queries), len(widths), figsize=(7, 4), width_ratios=widths)
 figure.subplots_adjust(left=0.01, right=0.99, top=0.92, bottom=0.01, wspace=0.12, hspace=0.12)
 for row, query in zip(axes, queries, strict=True):
     row[0].imshow(changed[query])
-    for ax, i in zip([*row[2:7], *row[8:]], [*nearest["pixels"][query], *nearest["embedding"][query]], strict=True):
+    found = [*nearest["pixels"][query], *nearest["embedding"][query]]
+    for ax, i in zip([*row[2:7], *row[8:]], found, strict=True):
         ax.imshow(pieces[i])
         if i == query:
-            frame = plt.Rectangle((-1, -1), SIDE + 1, SIDE + 1, fill=False, edgecolor="#0072B2", linewidth=4)
-            ax.add_patch(frame).set_clip_on(False)
+            frame = plt.Rectangle((-1, -1), SIDE + 1, SIDE + 1, fill=False)
+            ax.add_patch(frame).set(edgecolor="#0072B2", linewidth=4, clip_on=False)
 for ax in axes.flat:
     ax.set_axis_off()
 for j, title in [(0, "changed"), (4, "nearest on pixels"), (10, "nearest in the embedding")]:

@@ -28,10 +28,12 @@ from sklearn_twins.displays import EmbeddingDisplay
 EPOCHS = "auto"
 ITERATIONS = 500
 
-X_train, X_test, _, y = train_test_split(*load_digits(return_X_y=True), test_size=0.5, random_state=0)
+digits = load_digits()
+X_train, X_test, _, y = train_test_split(digits.data, digits.target, test_size=0.5, random_state=0)
+embedder = BarlowTwinsEmbedder(passthrough=False, max_epochs=EPOCHS, random_state=0)
 transformers = {
     "raw pixels": FunctionTransformer().fit(X_train),
-    "embedding": BarlowTwinsEmbedder(passthrough=False, max_epochs=EPOCHS, random_state=0).fit(X_train),
+    "embedding": embedder.fit(X_train),
 }
 reducers = {"PCA": None, "t-SNE": TSNE(max_iter=ITERATIONS, random_state=0)}
 
@@ -44,7 +46,8 @@ for row, (name, transformer) in zip(axes, transformers.items(), strict=True):
         ax.set_title(f"{name}, {method}: {agreement:.0%}")
         handles = ax.get_legend_handles_labels()
         ax.get_legend().remove()
-figure.legend(*handles, loc="outside lower center", ncols=10, markerscale=1.5, columnspacing=1, handletextpad=0.1)
+style = {"markerscale": 1.5, "columnspacing": 1, "handletextpad": 0.1}
+figure.legend(*handles, loc="outside lower center", ncols=10, **style)
 
 # %%
 # What PCA shows of the embedding is clearer than what it shows of pixels: the main directions of the pixels are those

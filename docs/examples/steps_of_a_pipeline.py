@@ -32,9 +32,12 @@ from sklearn_twins import BarlowTwinsEmbedder
 EPOCHS = 100
 
 numbers, y = load_wine(return_X_y=True, as_frame=True)
-X = numbers.assign(color_intensity=pd.cut(numbers["color_intensity"], [0, 4, 6, 99], labels=["pale", "medium", "deep"]))
+color = pd.cut(numbers["color_intensity"], [0, 4, 6, 99], labels=["pale", "medium", "deep"])
+X = numbers.assign(color_intensity=color)
 X.loc[::10, "magnesium"] = np.nan
-embedder = BarlowTwinsEmbedder(n_components=6, max_epochs=EPOCHS, random_state=0).set_output(transform="pandas")
+
+embedder = BarlowTwinsEmbedder(n_components=6, max_epochs=EPOCHS, random_state=0)
+embedder.set_output(transform="pandas")
 embedding = embedder.fit_transform(X)
 embedding.head(3).round(2).T
 
@@ -44,7 +47,8 @@ embedding.head(3).round(2).T
 #
 # A coordinate has no name but a number. How far it goes along with the columns can be seen, by rank correlations:
 
-correlations = pd.concat([numbers, embedding], axis=1).corr("spearman").loc[numbers.columns, embedding.columns]
+both = pd.concat([numbers, embedding], axis=1).corr("spearman")
+correlations = both.loc[numbers.columns, embedding.columns]
 figure, ax = plt.subplots(figsize=(7, 4.5), layout="constrained")
 image = ax.imshow(correlations, cmap="RdBu_r", vmin=-1, vmax=1, aspect="auto")
 ax.set_yticks(range(len(correlations)), correlations.index)
@@ -58,18 +62,24 @@ figure.colorbar(image, ax=ax, label="rank correlation")
 #
 # In a ``ColumnTransformer`` it is given some of the columns, the others go another way:
 
-chemistry, looks = list(X.columns[:9]), ["color_intensity", "hue"]
-columns = make_column_transformer((embedder, chemistry), (OneHotEncoder(), looks[:1]), (StandardScaler(), looks[1:]))
+chemistry = list(X.columns[:9])
+columns = make_column_transformer(
+    (embedder, chemistry),
+    (OneHotEncoder(), ["color_intensity"]),
+    (StandardScaler(), ["hue"]),
+)
 by_column = make_pipeline(columns, LogisticRegression(max_iter=1000))
 by_column
 
 # %%
 # In a ``FeatureUnion`` it stands beside another transformer of the same columns:
 
-union = make_pipeline(StandardScaler(), make_union(embedder, PCA(3)), LogisticRegression(max_iter=1000))
-plain = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
-for name, pipeline, table in [("by column", by_column, X), ("union", union, numbers), ("without", plain, numbers)]:
-    print(f"{name:10} {cross_val_score(pipeline, table, y, cv=3).mean():.3f}")
+classifier = LogisticRegression(max_iter=1000)
+union = make_pipeline(StandardScaler(), make_union(embedder, PCA(3)), classifier)
+plain = make_pipeline(StandardScaler(), classifier)
+print(f"by column  {cross_val_score(by_column, X, y, cv=3).mean():.3f}")
+print(f"union      {cross_val_score(union, numbers, y, cv=3).mean():.3f}")
+print(f"without    {cross_val_score(plain, numbers, y, cv=3).mean():.3f}")
 
 # %%
 # On a table of 178 rows, all of them labelled, nothing is gained by it; this page is about how the parts fit
@@ -84,4 +94,5 @@ for name, pipeline, table in [("by column", by_column, X), ("union", union, numb
 path = Path(tempfile.mkdtemp()) / "wines.safetensors"
 embedder.save(path)
 loaded = BarlowTwinsEmbedder.load(path)
-print(f"{path.name}: {path.stat().st_size / 1e6:.1f} MB, the same: {embedding.equals(loaded.transform(X))}")
+print(f"{path.name}: {path.stat().st_size / 1e6:.1f} MB")
+print(f"the same output: {embedding.equals(loaded.transform(X))}")

@@ -38,14 +38,16 @@ from sklearn_twins import BarlowTwinsEmbedder
 from sklearn_twins.augmentations import MarginalCorruption, make_views
 from sklearn_twins.objectives import cross_correlation, standardize
 
-EPOCHS = 60
+EPOCHS = 40
 SEEDS = 2
 
-z_a, z_b = (standardize(torch.randn(50, 8)).double().numpy() for _ in range(2))
+draws = np.random.default_rng(0).normal(size=(2, 50, 8))  # two projections of 50 rows
+z_a, z_b = (standardize(torch.from_numpy(z)).numpy() for z in draws)
 K, L = z_a @ z_a.T, z_b @ z_b.T
 H = np.eye(50) - 1 / 50
 C = z_a.T @ z_b / 50
-print(f"tr(KHLH) / n² = {np.trace(K @ H @ L @ H) / 50**2:.6f}, sum of squares of C = {(C**2).sum():.6f}")
+print(f"tr(K H L H) / n²:     {np.trace(K @ H @ L @ H) / 50**2:.6f}")
+print(f"sum of squares of C:  {(C**2).sum():.6f}")
 
 # %%
 # Two fits
@@ -55,13 +57,14 @@ print(f"tr(KHLH) / n² = {np.trace(K @ H @ L @ H) / 50**2:.6f}, sum of squares o
 
 
 class FinalCorrelation(Callback):
-    """Keep the cross-correlation of the projections of two views of all rows, as training leaves it."""
+    """Keep the cross-correlation of two views of all rows, as training leaves it."""
 
     def on_epoch_begin(self, net, dataset_train=None, **kwargs):
         self.rows = dataset_train
 
     def on_train_end(self, net, **kwargs):
-        x_a, x_b = make_views(MarginalCorruption(), self.rows, self.rows, torch.Generator().manual_seed(0))
+        generator = torch.Generator().manual_seed(0)
+        x_a, x_b = make_views(MarginalCorruption(), self.rows, self.rows, generator)
         with torch.no_grad():
             self.C = cross_correlation(net.module_.eval()(x_a), net.module_(x_b)).numpy()
 
@@ -69,15 +72,16 @@ class FinalCorrelation(Callback):
 X, y = load_digits(return_X_y=True)
 X_train, X_test, y_train, y_test = train_test_split(X, y, stratify=y, random_state=0)
 names = {"barlow_twins": "Barlow Twins", "hsic": "HSIC"}
-embedders = {
-    objective: [
-        BarlowTwinsEmbedder(
-            objective=objective, max_epochs=EPOCHS, callbacks=[FinalCorrelation()], random_state=seed
-        ).fit(X_train)
-        for seed in range(SEEDS)
-    ]
-    for objective in names
-}
+embedders = {objective: [] for objective in names}
+for objective, fits in embedders.items():
+    for seed in range(SEEDS):
+        embedder = BarlowTwinsEmbedder(
+            objective=objective,
+            max_epochs=EPOCHS,
+            callbacks=[FinalCorrelation()],
+            random_state=seed,
+        )
+        fits.append(embedder.fit(X_train))
 
 # %%
 # A loss that is stuck near d
@@ -118,10 +122,10 @@ for (objective, fits), style in zip(embedders.items(), ["-", "--"], strict=True)
     C = fits[0].callbacks[0].C
     off = C[~np.eye(d, dtype=bool)]
     label = f"{names[objective]}: mean {off.mean():+.4f}, standard deviation {off.std():.3f}"
-    ax.hist(
-        off, np.linspace(-1, 1, 101), histtype="step", linestyle=style, color=colors[objective], lw=1.5, label=label
-    )
-ax.axvline(-1 / (d - 1), color="#808080", linestyle=":", label=f"lowest mean, -1/(d - 1) = {-1 / (d - 1):.4f}")
+    look = {"histtype": "step", "linestyle": style, "color": colors[objective], "linewidth": 1.5}
+    ax.hist(off, np.linspace(-1, 1, 101), label=label, **look)
+lowest = -1 / (d - 1)
+ax.axvline(lowest, color="#808080", linestyle=":", label=f"lowest mean, -1/(d - 1) = {lowest:.4f}")
 ax.set(title="What is off the diagonal", xlabel="correlation", ylabel="entries", xlim=(-1, 1))
 ax.set_ylim(0, 1.6 * ax.get_ylim()[1])
 ax.legend()
