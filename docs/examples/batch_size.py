@@ -39,7 +39,7 @@ def few_label_accuracy(objective, batch_size, seed):
     X_train, X_test, y_train, y_test = train_test_split(X, y, train_size=1024, stratify=y, random_state=seed)
     embedder = BarlowTwinsEmbedder(
         objective=objective,
-        encoder=MLPEncoder(hidden_dims=(128,)),  # small, to be quick
+        encoder=MLPEncoder(hidden_dims=(64,)),  # small, to be quick
         projector=MLPProjector(hidden_dims=(64,), projection_dim=64),
         passthrough=False,
         batch_size=batch_size,

@@ -104,6 +104,7 @@ draw(axes.ravel(), [watch.matrices[n] for n in epochs], [f"{n} epochs" for n in 
 figure, (left, right) = plt.subplots(1, 2, figsize=(7, 3.2), layout="constrained")
 TrainingCurveDisplay.from_estimator(embedder, ax=left)
 left.set(title="The loss", yscale="log", ylim=(0.1, None))
+left.legend(loc="upper right")
 on = [C.diagonal().mean() for C in watch.matrices]
 off = [np.abs(C[~np.eye(len(C), dtype=bool)]).mean() for C in watch.matrices]
 right.plot(on, color="#0072B2", label="mean of the diagonal")

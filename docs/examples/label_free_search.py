@@ -84,8 +84,7 @@ for ax, (name, load) in zip(axes, tables.items(), strict=True):
     ax.set_title(f"{name}\nrank correlation {spearmanr(score, accuracy).statistic:+.2f}")
     ax.set_xlabel("score, without labels")
     ax.grid(alpha=0.3)
-    print(f"{name}: accuracy of the one picked {accuracy[picked]:.3f}; of all, from the worst to")
-    print(f"the best: {np.sort(accuracy).round(2)}")
+    print(f"{name}: picked {accuracy[picked]:.2f} of", *(f"{a:.2f}" for a in np.sort(accuracy)))
 axes[0].set_ylabel("accuracy, 5 labels a class")
 axes[0].legend()
 
