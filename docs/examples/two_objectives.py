@@ -87,10 +87,10 @@ for objective, fits in embedders.items():
 # A loss that is stuck near d
 # ---------------------------
 #
-# Not all coordinates can be each other's opposite. The entries of a correlation matrix add up to zero at least, so
-# that those off the diagonal are -1/(d - 1) in the mean at best, and the HSIC loss, with w = 1/d as here, has a floor
-# of (d - 2)²/(d - 1), about d - 3. A curve that stays just above it is a healthy one. What remains above the floor is
-# drawn in the middle: it is nearly the loss of Barlow Twins.
+# Not all coordinates can be each other's opposite. For views made alike, C is nearly a correlation matrix, whose
+# entries add up to zero at least: those off the diagonal are -1/(d - 1) in the mean at best, and the HSIC loss, with
+# w = 1/d as here, has a floor of (d - 2)²/(d - 1), about d - 3. A curve that stays just above it is a healthy one.
+# What remains above the floor is drawn on the right: it is nearly the loss of Barlow Twins.
 
 colors = {"barlow_twins": "#0072B2", "hsic": "#D55E00"}
 curves = {objective: np.array(fits[0].loss_curve_) for objective, fits in embedders.items()}
