@@ -6,6 +6,7 @@ ORDER = (
     "few_labels",
     "unlabeled",
     "mixed_tables",
+    "steps_of_a_pipeline",
     "images",
     "image_views",
     "map",

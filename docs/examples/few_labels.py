@@ -2,16 +2,14 @@
 Many rows, few labels
 =====================
 
-Handwritten digits (`sklearn.datasets.load_digits`), of which only 1, 5 or 20 a class have a label. How far does
+Handwritten digits (:func:`sklearn.datasets.load_digits`), of which only 1, 5 or 20 a class have a label. How far does
 one and the same linear classifier get on the raw pixels, on PCA, and on what
 :class:`~sklearn_twins.BarlowTwinsEmbedder` makes of them, as it is before training and after training on the rows
 without any label?
 
-Then a grid search over the parts of the embedder, and a picture.
+Then a grid search over the parts of the embedder, and a picture. A minute or two on two cores::
 
     python few_labels.py [--quick] [--output few_labels.png]
-
-A minute or two on two cores.
 """
 
 import argparse

@@ -3,7 +3,7 @@ What the network is shown
 =========================
 
 Pairs of views of colour photographs, of grey digits and of images with ten channels: each row is one image, and
-beside it two pairs of what :class:`~sklearn_twins.BarlowTwinsEmbedder` trains its encoder to recognise as the same.
+beside it two pairs of what :class:`~sklearn_twins.BarlowTwinsEmbedder` trains its encoder to recognise as the same::
 
     python image_views.py [--quick] [--output image_views.png]
 

@@ -4,15 +4,13 @@ A table as it comes
 
 A bank's table of customers: amounts, categories, dates, durations, yes and no, gaps everywhere. Of a few thousand
 customers, a hundred have a label. How does :class:`~sklearn_twins.BarlowTwinsEmbedder` fit in among the tools that
-people use on such tables: skrub's `TableVectorizer`, scikit-learn's `ColumnTransformer` and `FeatureUnion`, gradient
-boosting?
+people use on such tables: skrub's ``TableVectorizer``, scikit-learn's ``ColumnTransformer`` and ``FeatureUnion``,
+gradient boosting?
 
 The table is generated here, so that the script needs no data: each customer has a way of life that no column shows, and
-that all columns and the label follow loosely. With ``--csv`` it is one of your own.
+that all columns and the label follow loosely. With ``--csv`` it is one of your own. A minute or two on two cores::
 
     python mixed_tables.py [--quick] [--csv FILE --target COLUMN] [--output mixed_tables.png]
-
-A minute or two on two cores.
 """
 
 import argparse

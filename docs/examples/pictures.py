@@ -4,7 +4,7 @@ Looking at a fit
 
 The five displays of :mod:`sklearn_twins.displays` on handwritten digits: what the network is shown, the course of the
 fit, how far the coordinates of two views agree and repeat each other, how many directions the embedding uses, and where
-its rows are.
+its rows are::
 
     python pictures.py [--quick] [--output pictures.png]
 
