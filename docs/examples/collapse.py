@@ -51,9 +51,8 @@ for name, parameters in fits.items():
 # Curves
 # ------
 #
-# Mind the numbers on the left. The losses of the two that were given an easy task are the lowest: a low loss is no
-# praise. The second has no redundancy term, the third no invariance term to speak of. The fourth looks much like the
-# healthy one.
+# Mind the scales. The losses of the two that were given an easy task are the lowest: a low loss is no praise. The
+# second has no redundancy term, the third no invariance term to speak of. The fourth looks much like the healthy one.
 
 plt.rc("legend", fontsize="small")
 figure, axes = plt.subplots(2, 2, figsize=(7, 6), layout="constrained")

@@ -30,10 +30,10 @@ from sklearn.preprocessing import StandardScaler
 from sklearn_twins import BarlowTwinsEmbedder, CollapseWarning
 from sklearn_twins.metrics import get_scorer
 
-warnings.simplefilter("ignore", CollapseWarning)  # some of the settings are bad on purpose
 CANDIDATES = 16
 EPOCHS = [2, 5, 15]
 
+warnings.simplefilter("ignore", CollapseWarning)  # some settings are bad on purpose
 settings = {
     "objective": ["barlow_twins", "hsic"],
     "objective__off_diagonal_weight": [1e-3, 1e-2, 1e-1],

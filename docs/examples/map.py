@@ -51,7 +51,7 @@ figure.legend(*handles, loc="outside lower center", ncols=10, **style)
 
 # %%
 # What PCA shows of the embedding is clearer than what it shows of pixels: the main directions of the pixels are those
-# of ink, the main directions of the embedding are what outlasts a change of some pixels. t-SNE goes by neighbours,
-# and neighbours on the pixels of these digits are excellent already; the embedding gains nothing there. It helps
-# where something simple and linear follows, and labels are few (:doc:`unlabeled`). A map is to look at: classifiers
-# do better on the embedding itself than on two columns of it.
+# in which ink varies most, the main directions of the embedding are what outlasts a change of some pixels. t-SNE goes
+# by neighbours, and neighbours on the pixels of these digits are excellent already; the embedding gains nothing
+# there, it loses a little. It helps where something simple and linear follows, and labels are few (:doc:`unlabeled`),
+# and it has a ``transform`` for rows to come, which scikit-learn's t-SNE has not.
