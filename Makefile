@@ -74,7 +74,7 @@ lint: $(ENV)/installed
 
 clean:
 	rm -rf $(ENV) $(FLOOR) $(BUILD) $(DIST) build dist *.egg-info .pytest_cache .ruff_cache
-	rm -rf docs/_build docs/api docs/gallery few_labels.png mixed_tables.png pictures.png
+	rm -rf docs/_build docs/api docs/gallery docs/examples/*.png few_labels.png mixed_tables.png pictures.png
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(ENV)/installed: pyproject.toml constraints.txt

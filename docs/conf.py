@@ -28,6 +28,7 @@ extensions = [
 exclude_patterns = ["_build", "examples"]
 templates_path = ["_templates"]
 root_doc = "index"
+default_role = "py:obj"
 smartquotes = False  # links of the HTML repr find a parameter by its type as it is written
 
 # Markdown: the pages read well in the repository, too, so that they use little that is Sphinx's own.
@@ -53,7 +54,10 @@ sphinx_gallery_conf = {
     "doc_module": ("sklearn_twins",),
     "remove_config_comments": True,
     "download_all_examples": False,
+    "image_srcset": ["2x"],
+    "ignore_repr_types": r"matplotlib|Display",
     "show_memory": False,
+    "show_signature": False,
     "matplotlib_animations": False,
 }
 
@@ -72,6 +76,7 @@ html_theme_options = {
     "show_prev_next": False,
     "navigation_with_keys": False,
     "header_links_before_dropdown": 7,
+    "navbar_persistent": ["search-button"],
     "footer_start": ["copyright"],
     "footer_end": [],
     "secondary_sidebar_items": ["page-toc"],

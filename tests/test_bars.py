@@ -278,6 +278,7 @@ def notebook(monkeypatch):
     monkeypatch.setitem(sys.modules, "IPython", types.ModuleType("IPython"))
     monkeypatch.setitem(sys.modules, "IPython.display", module)
     monkeypatch.setattr("rich.console._is_jupyter", lambda: True)
+    monkeypatch.setattr("rich._console", None)  # the one that rich keeps for everybody, made anew
     return shown
 
 

@@ -2,6 +2,8 @@
 
 import re
 
+from links import public_names
+
 SHAPE = re.compile(r"^Shape\n-{5}\n(.*?)(?=^\S[^\n]*\n-{3,}$|\Z)\n?", flags=re.DOTALL | re.MULTILINE)
 MARKUP = re.compile(r"(?<=, )\*(?=\w)|(?<=\w)_(?=[,;)])")
 FIRST_SECTION = re.compile(r"^\S[^\n]*\n-{3,}$", flags=re.MULTILINE)
@@ -26,6 +28,16 @@ def plain_types(text):
     return "\n".join([*lines[:-1], lines[-1] + "".join(examples)])
 
 
+def linked(text):
+    """Public names in backticks as links, wherever they are public."""
+    names = public_names()
+
+    def link(name):
+        return f":obj:`{name.group(1)} <{names[name.group(1)]}>`" if name.group(1) in names else name.group(0)
+
+    return re.sub(r"(?<![`:\w])`([\w.]+)`(?![`_])", link, text)
+
+
 def without_foreign_references(text):
     """Of scikit-learn's docstrings, keep the words of a reference to its guide and its glossary."""
     text = re.sub(r":ref:`([^`<]+?)\s*<[^>`]+>`", r"\1", text)
@@ -37,7 +49,7 @@ def prepare(app, what, name, obj, options, lines):
     """Change a docstring before numpydoc reads it."""
     text = "\n".join(lines)
     module = getattr(getattr(obj, "fget", obj), "__module__", None) or ""
-    text = without_foreign_references(text) if module.startswith("sklearn.") else plain_types(shape_first(text))
+    text = without_foreign_references(text) if module.startswith("sklearn.") else linked(plain_types(shape_first(text)))
     lines[:] = text.split("\n")
 
 

@@ -6,6 +6,7 @@
 """
 
 import importlib
+from functools import cache
 from pathlib import Path
 
 from docutils import nodes
@@ -18,6 +19,7 @@ REPOSITORY = "https://github.com/sklearn-twins/sklearn-twins/blob/main/"
 ROOT = Path(__file__).resolve().parents[2]
 
 
+@cache
 def public_names():
     """Every public name, short and full -> the full one, by which its API page is called."""
     found = {}

@@ -85,7 +85,7 @@ ax.set_xscale("log")
 ax.set_xticks(COUNTS, COUNTS)
 ax.minorticks_off()
 ax.set(xlabel="labelled rows", ylabel="accuracy on held-out rows")
-ax.set_title(f"Mean and {DRAWS} draws of the labelled rows")
+ax.set_title(f"Handwritten digits: mean and {DRAWS} draws of labelled rows")
 ax.grid(alpha=0.3)
 ax.legend(loc="lower right")
 for name, values in accuracy.items():
