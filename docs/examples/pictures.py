@@ -47,18 +47,18 @@ def main():
         random_state=0,
     ).fit(train)
 
-    figure, axes = plt.subplots(2, 3, figsize=(15, 9), layout="constrained")
+    figure, axes = plt.subplots(3, 2, figsize=(10, 12), layout="constrained")
     ViewsDisplay.from_estimator(embedder, test, n_rows=6, n_pairs=2, ax=axes[0, 0])
     TrainingCurveDisplay.from_estimator(embedder, ax=axes[0, 1])
-    CrossCorrelationDisplay.from_estimator(embedder, test, ax=axes[0, 2])
-    SpectrumDisplay.from_estimator(embedder, test, ax=axes[1, 0])
-    EmbeddingDisplay.from_estimator(embedder, test, y, ax=axes[1, 1])
+    CrossCorrelationDisplay.from_estimator(embedder, test, ax=axes[1, 0])
+    SpectrumDisplay.from_estimator(embedder, test, ax=axes[1, 1])
+    EmbeddingDisplay.from_estimator(embedder, test, y, ax=axes[2, 0])
     flat = BarlowTwinsEmbedder(random_state=0)  # not fitted: views can be looked at before
-    ViewsDisplay.from_estimator(flat, test.reshape(len(test), -1)[:, 18:30], n_rows=12, ax=axes[1, 2])
+    ViewsDisplay.from_estimator(flat, test.reshape(len(test), -1)[:, 18:30], n_rows=12, ax=axes[2, 1])
     titles = ["Views of images", "Training", "Two views' embeddings", "Spectrum", "Map", "Views of a table's rows"]
     for ax, title in zip(axes.flat, titles, strict=True):
         ax.set_title(title + (f"\n{ax.get_title()}" if ax.get_title() else ""), pad=22)
-    figure.savefig(options.output, dpi=80)
+    figure.savefig(options.output, dpi=90)
     print(f"{embedder.n_iter_} epochs; picture: {options.output}")
 
 
