@@ -1,8 +1,7 @@
 """The examples, the demo among them, cut short: they run, print a row for each way, and leave a picture."""
 
 import ast
-import os
-import subprocess
+import runpy
 import sys
 from pathlib import Path
 
@@ -53,15 +52,22 @@ def shorter(path, values):
     return compile(ast.fix_missing_locations(tree), str(path), "exec")
 
 
-def run(name, folder, *options):
-    """Run an example in a folder; what it printed, and its picture."""
-    picture = folder / "picture.png"
-    command = [sys.executable, "-W", "error", str(EXAMPLES / name), "--quick", "--output", str(picture), *options]
-    environment = {**os.environ, "PYTHONIOENCODING": "utf-8"}
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, encoding="utf-8")
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.rstrip().endswith(str(picture))
-    return done.stdout, picture.read_bytes()
+@pytest.fixture
+def run(tmp_path, monkeypatch, capsys, one_thread):
+    """Runs an example in a folder of its own; what it printed, and its picture."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(name, *options):
+        picture = tmp_path / "picture.png"
+        monkeypatch.setattr(sys, "argv", [name, "--quick", "--output", str(picture), *options])
+        with plt.rc_context():
+            runpy.run_path(str(EXAMPLES / name), run_name="__main__")
+        plt.close("all")
+        printed = capsys.readouterr().out
+        assert printed.rstrip().endswith(str(picture))
+        return printed, picture.read_bytes()
+
+    return run
 
 
 def test_every_example_is_run_here():
@@ -70,8 +76,8 @@ def test_every_example_is_run_here():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ROWS)
-def test_example(name, tmp_path):
-    printed, picture = run(name, tmp_path)
+def test_example(name, run):
+    printed, picture = run(name)
     assert picture.startswith(b"\x89PNG")
     for start, n_means in ROWS[name].items():
         row = next(line for line in printed.splitlines() if line.strip().startswith(start))
@@ -79,11 +85,11 @@ def test_example(name, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_table_of_ones_own(tmp_path):
+def test_a_table_of_ones_own(run, tmp_path):
     """The example on mixed tables reads any CSV with two classes."""
     path = tmp_path / "table.csv"
     pd.DataFrame({"a": range(300), "b": list("xyz") * 100, "c": ["no", "yes", "yes"] * 100}).to_csv(path, index=False)
-    printed, _ = run("mixed_tables.py", tmp_path, "--csv", str(path), "--target", "c")
+    printed, _ = run("mixed_tables.py", "--csv", str(path), "--target", "c")
     assert "300 rows" in printed
 
 
