@@ -182,6 +182,7 @@ def test_array_api():
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 def test_only_an_environment_variable_skips():
     results = check_estimator(small(), on_fail=None, on_skip=None)
     skipped = [str(result["exception"]) for result in results if result["status"] == "skipped"]

@@ -190,6 +190,7 @@ def shifted(by, x):
     return x + by
 
 
+@pytest.mark.slow
 def test_modules_of_the_same_layers_share_a_function():
     one, two, other = torch.nn.Linear(2, 3), torch.nn.Linear(2, 3), torch.nn.Linear(2, 4)
     functions = [compiled_module(module).func for module in (one, two, other)]

@@ -131,6 +131,7 @@ def test_in_processes(make, X):
     np.testing.assert_array_equal(one["mean_test_score"], two["mean_test_score"])
 
 
+@pytest.mark.slow
 def test_searches_without_scoring_use_the_embedders_own_score(make, X):
     own, named = (
         GridSearchCV(make(), GRID, scoring=scoring, cv=3).fit(X).cv_results_["mean_test_score"]

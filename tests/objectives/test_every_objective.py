@@ -231,6 +231,7 @@ def test_terms_sum_to_the_loss(objective):
     assert sum(terms.values()).item() == objective(*z).item()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ROLES["objective"].names)
 def test_embedder_trains_with_it(name, make, X):
     embedder = make(objective=name, max_epochs=2).fit(X)

@@ -137,6 +137,7 @@ def test_one_process_is_alone(monkeypatch):
     assert ALONE.gather(x) is x and ALONE.from_first(x) is x
 
 
+@pytest.mark.slow
 def test_workers_of_a_launched_process_train_alone(monkeypatch):
     """They inherit its environment, and nobody waits for them."""
     for name, value in {"RANK": 0, "WORLD_SIZE": 2, "MASTER_ADDR": "localhost", "MASTER_PORT": 1}.items():
