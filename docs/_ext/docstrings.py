@@ -3,6 +3,7 @@
 import re
 
 from links import public_names
+from numpydoc.docscrape import NumpyDocString
 
 SHAPE = re.compile(r"^Shape\n-{5}\n(.*?)(?=^\S[^\n]*\n-{3,}$|\Z)\n?", flags=re.DOTALL | re.MULTILINE)
 MARKUP = re.compile(r"(?<=, )\*(?=\w)|(?<=\w)_(?=[,;)])")
@@ -59,6 +60,7 @@ def finish(app, what, name, obj, options, lines):
 
 
 def setup(app):
+    NumpyDocString.sections.setdefault("Shape", [])  # where numpydoc reads docstrings on its own, it is no error
     app.connect("autodoc-process-docstring", prepare, priority=100)  # numpydoc's own is 500
     app.connect("autodoc-process-docstring", finish, priority=900)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
