@@ -26,6 +26,9 @@ PYTEST := -m pytest -n $(WORKERS) --maxprocesses 8 --dist worksteal
 
 .PHONY: help demo test test-fast test-matrix test-floor docs linkcheck dist test-dist lint clean
 
+# Each of pytest's workers has a core.
+test test-fast test-matrix test-floor test-dist: export OMP_NUM_THREADS = 1
+
 help:
 	@sed -n 's/^#   //p' Makefile
 
