@@ -79,7 +79,7 @@ class CorrelationOfViews(Callback):
     def measure(self, net):
         x_a, x_b = make_views(MarginalCorruption(), self.rows, self.rows, torch.Generator().manual_seed(0))
         with torch.no_grad():
-            return cross_correlation(net.module_.eval()(x_a), net.module_(x_b)).numpy()
+            return cross_correlation(net.module_.eval()(x_a), net.module_(x_b), eps=1e-12).numpy()
 
 
 def compare(seed, label_counts, **parameters):
@@ -142,7 +142,7 @@ def search(max_epochs):
 
 def draw(path, scores, label_counts, trained):
     """The accuracies, the training curve, and the correlation of two views before and after training."""
-    figure = plt.figure(figsize=(12, 10), dpi=100, layout="constrained")
+    figure = plt.figure(figsize=(9, 8), dpi=100, layout="constrained")
     top, bottom = figure.subfigures(2, 1, hspace=0.04)
     left, right = top.subplots(1, 2, width_ratios=[1.25, 1])
     draw_scores(left, scores, label_counts)
@@ -156,7 +156,7 @@ def draw(path, scores, label_counts, trained):
     for axis, title, C in zip(axes, ["Before training", "After training"], [views.before, views.after], strict=True):
         off = np.abs(C[~np.eye(len(C), dtype=bool)]).mean()
         image = axis.imshow(C[:64, :64], cmap="RdBu_r", vmin=-1, vmax=1, interpolation="nearest")
-        axis.set_title(f"{title}\nmean of the diagonal {C.diagonal().mean():.2f}, mean size off it {off:.2f}")
+        axis.set_title(f"{title}: mean diagonal {C.diagonal().mean():.2f}, size off it {off:.2f}", fontsize="medium")
         axis.set(xlabel="coordinate of view b", ylabel="coordinate of view a")
     bottom.colorbar(image, ax=axes, label="correlation over all rows", shrink=0.9)
     bottom.suptitle(
