@@ -26,6 +26,7 @@ SMALL = {
     "label_free_selection.py": ["--epochs", "1", "--configurations", "4", "--jobs", "1"],
     "memory_map.py": ["--gigabytes", "0.001", "--side", "16"],
     "objectives.py": ["--widths", "8", "40", "--batch", "16", "--rounds", "2"],
+    "planted_faults.py": ["--faults", "the first step has rate 0"],
     "quality.py": [
         *["--tables", "official", "fashion_mnist", "--seeds", "1", "--jobs", "1", "--epochs", "1"],
         *["--labels", "25 %", "5", "--classifiers", "logistic", "--plot", "gains.png"],
