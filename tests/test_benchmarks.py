@@ -32,6 +32,7 @@ SMALL = {
         *["--labels", "25 %", "5", "--classifiers", "logistic", "--plot", "gains.png"],
     ],
     "raw_tables.py": ["--epochs", "1"],
+    "same_bits.py": ["--write", "bits", "--only", "numbers", "images"],
     "search.py": [
         *["--tables", "official", "--draws", "1", "--epochs", "1", "--rows", "90", "--candidates", "2"],
         *["--rounds", "1", "--images", "64"],
@@ -117,3 +118,24 @@ def test_script_prints_a_table(name, data, tmp_path, monkeypatch, capsys, one_th
     assert len("\n".join(tables).splitlines()) >= 4
     for table in tables:
         assert len({line.count("|") for line in table.splitlines() if line}) == 1
+
+
+@pytest.mark.slow
+def test_same_bits_compares(tmp_path):
+    """Two runs agree; a file that was changed, and one that is missing, are noticed."""
+    command = [sys.executable, str((BENCHMARKS / "same_bits.py").resolve()), "--only", "numbers", "masking", "views"]
+
+    def compared():
+        done = subprocess.run([*command, "--compare", tmp_path], capture_output=True, text=True)
+        return done.returncode, dict(re.findall(r"^\| (\w+) \| (.+) \|$", done.stdout, re.MULTILINE))
+
+    subprocess.run([*command, "--write", tmp_path], check=True, capture_output=True)
+    assert compared() == (0, {"configuration": "embedding", "numbers": "same", "masking": "same", "views": "same"})
+    with np.load(tmp_path / "numbers.npz") as arrays:
+        changed = dict(arrays)
+    changed["embedding"][3, 2] += 0.5
+    np.savez(tmp_path / "numbers.npz", **changed)
+    (tmp_path / "views.npz").unlink()
+    status, lines = compared()
+    assert status == 1 and lines["masking"] == "same" and lines["views"] == "not written before"
+    assert lines["numbers"] == "embedding differs by up to 0.5"
