@@ -19,7 +19,7 @@ ENV := .venv
 FLOOR := .venv-floor
 BUILD := .venv-build
 DIST := .venv-dist
-CONTRACTS := $(addprefix tests/test_,checks.py searches.py persistence.py warm_start.py determinism.py callbacks.py mixed_tables.py images.py) tests/files
+CONTRACTS := $(addprefix tests/test_,checks.py searches.py determinism.py mixed_tables.py images.py) tests/fitting tests/persistence
 
 SPHINX := $(ENV)/bin/python -m sphinx --fail-on-warning --keep-going --quiet
 PYTEST := -m pytest -n $(WORKERS) --maxprocesses 8 --dist worksteal

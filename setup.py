@@ -11,7 +11,7 @@ REPOSITORY = "https://github.com/sklearn-twins/sklearn-twins"
 
 def readme():
     """README.md as a package index shows it: relative links and pictures lead to the repository, as of this version."""
-    version = re.search(r'^__version__ = "(.+)"$', (HERE / "sklearn_twins/__init__.py").read_text("utf-8"), re.M)[1]
+    version = re.search(r'^__version__ = "(.+)"$', (HERE / "sklearn_twins/_version.py").read_text("utf-8"), re.M)[1]
     commit = "main" if "dev" in version else f"v{version}"
 
     def absolute(link):

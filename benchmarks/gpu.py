@@ -41,7 +41,7 @@ from views import pil_view
 
 import sklearn_twins
 from sklearn_twins import BarlowTwinsEmbedder, SampleSpec
-from sklearn_twins._devices import choose_device, choose_precision
+from sklearn_twins._runtime._devices import choose_device, choose_precision
 from sklearn_twins.networks import ImageResNetEncoder, MLPProjector
 
 FOR_THE_WEIGHTS = 12  # reads and writes: 4 by the passes, 1 of the gradient, 7 by AdamW

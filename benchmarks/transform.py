@@ -18,7 +18,7 @@ import torch
 
 import sklearn_twins
 from sklearn_twins import BarlowTwinsEmbedder
-from sklearn_twins._inference import block_rows, count_weights, embed
+from sklearn_twins._inference._embed import block_rows, count_weights, embed
 from sklearn_twins.networks import ConvNetEncoder, ImageResNetEncoder, MLPEncoder
 
 TABLES = {

@@ -23,8 +23,8 @@ from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 
 import sklearn_twins
 from sklearn_twins import SampleSpec
-from sklearn_twins._compiling import check_compiler, compiled
-from sklearn_twins._components import bind, compiled_by
+from sklearn_twins._parts._augmentation import bind, compiled_by
+from sklearn_twins._runtime._compile import check_compiler, compiled
 from sklearn_twins.augmentations import ImageViews, make_views
 
 CPU = torch.device("cpu")

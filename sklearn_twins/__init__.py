@@ -2,12 +2,12 @@
 
 from importlib import import_module
 
-from ._components import Component, SampleSpec
 from ._embedder import BarlowTwinsEmbedder
 from ._exceptions import CollapseWarning, OtherVersionWarning, UnreadableFileError
-from ._forks import watch as _watch_forks
-
-__version__ = "0.1.0.dev0"
+from ._parts._component import Component
+from ._parts._spec import SampleSpec
+from ._runtime._forks import watch as _watch_forks
+from ._version import __version__
 
 ROOMS = ("augmentations", "displays", "metrics", "model_selection", "networks", "objectives", "preprocessing")
 
@@ -18,6 +18,7 @@ __all__ = [
     "OtherVersionWarning",
     "SampleSpec",
     "UnreadableFileError",
+    "__version__",
     *ROOMS,
 ]
 
@@ -33,4 +34,4 @@ def __getattr__(name):
 
 
 def __dir__():
-    return [*__all__, "__version__"]
+    return __all__

@@ -7,13 +7,14 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from ._blocks import is_collection, transform_blocks
+from ._files_mixin import FilesMixin
+from ._fitting._sklearn_callbacks import CallbackSupportMixin
+from ._html_repr import DocumentationLinkMixin, FittedInWordsMixin
+from ._inference._dask import is_collection, transform_blocks
 from ._label_free import LabelFreeMixin
-from ._modalities import MODALITIES, ROLES, input_tags
+from ._modalities import MODALITIES
 from ._nesting import NestedParametersMixin
-from ._notebook import DocumentationLinkMixin, FittedInWordsMixin
-from ._progress import CallbackSupportMixin
-from .files._mixin import FilesMixin
+from ._roles import ROLES, input_tags
 
 
 class BarlowTwinsEmbedder(
@@ -338,7 +339,7 @@ class BarlowTwinsEmbedder(
         return self._output.of(self, samples)
 
     def _fit(self, X, unlabeled, *, resume, stream):
-        from ._fitting import fit_embedder
+        from ._fitting._fit import fit_embedder
 
         fit_embedder(self, X, unlabeled, resume=resume, stream=stream)
         return self

@@ -41,7 +41,7 @@ class LabelFreeMixin:
         sklearn_twins.metrics.get_scorer : Other scorers that need no labels.
         """
         check_is_fitted(self)
-        from .metrics import get_scorer
+        from .metrics._scorers import get_scorer
 
         return get_scorer("cluster_agreement")(self, X)
 
@@ -74,7 +74,7 @@ class LabelFreeMixin:
         """
         check_is_fitted(self)
         check_scalar(n_views, "n_views", Integral, min_val=1)
-        from ._views import embed_views
+        from ._inference._embed_views import embed_views
 
         return embed_views(self, self.preprocessor_.transform(X, owner=self), n_views, augmentation, random_state)
 
@@ -114,6 +114,6 @@ class LabelFreeMixin:
         True
         """
         check_is_fitted(self)
-        from ._diagnosis import diagnose
+        from ._inference._collapse import diagnose
 
         return diagnose(self, X)

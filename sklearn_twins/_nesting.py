@@ -1,6 +1,6 @@
 """Parameters of parts that are still names: `set_params` reaches into them, and makes them components first."""
 
-from ._modalities import unfold
+from ._roles import unfold
 
 
 class NestedParametersMixin:

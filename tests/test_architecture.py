@@ -56,8 +56,8 @@ def imported_from_package(path):
 
 def test_reading_imports():
     """The reader itself: relative imports of either depth, and what is imported within functions."""
-    assert "sklearn_twins._components" in imported(PACKAGE / "networks" / "_mlp.py")
-    assert "sklearn_twins.networks._stem" in imported(PACKAGE / "networks" / "_table_encoder.py")
+    assert "sklearn_twins._parts._component" in imported(PACKAGE / "networks" / "_mlp.py")
+    assert "sklearn_twins._tabular._stem" in imported(PACKAGE / "networks" / "_table_encoder.py")
     assert "skorch" in {name.split(".")[0] for name in imported(PACKAGE / "training" / "_net.py")}
     assert "networks" in imported_from_package(PACKAGE / "_persistence.py")
     assert ALONE <= ROOMS and "training" in ROOMS
@@ -127,7 +127,7 @@ def test_rooms_are_attributes_of_the_package():
 
 @pytest.mark.slow
 def test_cuda_is_not_initialised_at_import():
-    done = run_python("import sklearn_twins.training, torch; assert not torch.cuda.is_initialized()")
+    done = run_python("import sklearn_twins._training, torch; assert not torch.cuda.is_initialized()")
     assert done.returncode == 0, done.stderr
 
 
@@ -168,7 +168,7 @@ def names_in(room):
 @pytest.mark.parametrize("room", PUBLIC)
 def test_components_check_each_parameter(room):
     """Every hyper-parameter of a component has a constraint, so that `fit` refuses what is out of range."""
-    from sklearn_twins._components import Component
+    from sklearn_twins._parts._component import Component
     from sklearn_twins.networks import ReadyEncoder
 
     for name in names_in(room):

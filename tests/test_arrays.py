@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import nn
 
-from sklearn_twins._arrays import copy_tensors, map_tensors, to_arrays, to_tensors
-from sklearn_twins.training import Plan, Training
+from sklearn_twins._runtime._tensors_as_arrays import copy_tensors, map_tensors, to_arrays, to_tensors
+from sklearn_twins._training import Plan, Training
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

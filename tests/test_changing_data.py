@@ -9,8 +9,10 @@ import pytest
 from PIL import Image
 from skorch.callbacks import Callback
 
+from sklearn_twins._image import _image_files as _decoding
+from sklearn_twins._image import _preprocessor as _images
 from sklearn_twins.networks import ConvNetEncoder
-from sklearn_twins.preprocessing import ImagePreprocessor, _decoding, _images
+from sklearn_twins.preprocessing import ImagePreprocessor
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 rng = np.random.default_rng(0)

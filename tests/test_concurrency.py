@@ -125,7 +125,7 @@ def test_fork_after_import(n_threads):
     """Of a process that has imported the package, and let torch use its threads, and done nothing else."""
     code = f"""
 import os, signal, numpy as np, torch
-import sklearn_twins.augmentations, sklearn_twins.networks, sklearn_twins.objectives, sklearn_twins.training
+import sklearn_twins.augmentations, sklearn_twins.networks, sklearn_twins.objectives, sklearn_twins._training
 from sklearn_twins import BarlowTwinsEmbedder
 torch.set_num_threads({n_threads})
 torch.ones(500, 500) @ torch.ones(500, 500)

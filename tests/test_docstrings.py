@@ -19,7 +19,7 @@ LEFT_OUT = {
 }
 BASES = {"Augmentation", "Component"}  # examples are those of the classes that are made of them
 # What the public methods return, which has no public name of its own.
-RETURNED = ["sklearn_twins._diagnosis.Diagnosis", "sklearn_twins._diagnosis.Finding"]
+RETURNED = ["sklearn_twins._inference._collapse.Diagnosis", "sklearn_twins._inference._collapse.Finding"]
 
 
 def load(name):

@@ -17,9 +17,10 @@ from sklearn.preprocessing import MinMaxScaler
 from torch import nn
 
 from sklearn_twins import BarlowTwinsEmbedder
+from sklearn_twins._image import _preprocessor as _images
 from sklearn_twins.augmentations import Chain, GaussianNoise, HorizontalFlip, ImageViews, Mixup, Pair, RandomResizedCrop
 from sklearn_twins.networks import ConvNetEncoder, ImageResNetEncoder, MLPProjector
-from sklearn_twins.preprocessing import ImagePreprocessor, _images
+from sklearn_twins.preprocessing import ImagePreprocessor
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 

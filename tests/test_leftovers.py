@@ -12,8 +12,9 @@ import pytest
 from PIL import Image
 from skorch.callbacks import Callback
 
+from sklearn_twins._image import _preprocessor as _images
 from sklearn_twins.networks import ConvNetEncoder
-from sklearn_twins.preprocessing import ImagePreprocessor, _images
+from sklearn_twins.preprocessing import ImagePreprocessor
 
 pytestmark = [
     pytest.mark.slow,

@@ -3,8 +3,7 @@
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from ..metrics import effective_rank
-from ..metrics._spectrum import covariance_spectrum
+from ..metrics._spectrum import covariance_spectrum, effective_rank
 from ._style import COLORS, GREY, axes_for
 
 N_ROWS = 2_048  # that a random encoder is tried on at most, and its batch statistics taken from
@@ -77,8 +76,8 @@ class SpectrumDisplay:
             If the embedder is not fitted.
         """
         check_is_fitted(embedder)
-        from .._inference import embed
-        from ..networks import ReadyEncoder
+        from .._inference._embed import embed
+        from .._parts._user_encoder import ReadyEncoder
 
         samples = embedder.preprocessor_.transform(X, owner=embedder)
         found = {"embedding": embed(embedder.encoder_, samples, embedder.precision, embedder.n_jobs)}
@@ -121,8 +120,8 @@ def untrained(embedder, samples):
     """The embedder's encoder with the weights that it might have begun with, its batch statistics those of samples."""
     import torch
 
-    from .._persistence import finish
-    from .._runtime import settled
+    from .._persistence._state import finish
+    from .._runtime._torch_state import settled
 
     step = max(1, len(samples) // N_ROWS)
     rows = torch.from_numpy(np.array(samples[np.arange(0, len(samples), step)[:N_ROWS]]))

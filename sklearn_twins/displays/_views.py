@@ -92,7 +92,7 @@ class ViewsDisplay:
         check_scalar(n_rows, "n_rows", Integral, min_val=1)
         check_scalar(n_pairs, "n_pairs", Integral, min_val=1)
         embedder._validate_params()
-        from .._parts import resolve_parts
+        from .._roles import resolve_parts
 
         parts, preprocessor = resolve_parts(embedder), getattr(embedder, "preprocessor_", None)
         if preprocessor is None:
@@ -192,10 +192,10 @@ def views_of(augmentation, spec, samples, n_rows, n_pairs, random_state):
     """
     import torch
 
-    from .._components import bind
-    from .._feeding import place
-    from .._runtime import choose_seed, global_generators_seeded, make_generator, settled
-    from ..augmentations import make_views
+    from .._parts._augmentation import bind
+    from .._parts._two_views import make_views
+    from .._runtime._storage import place
+    from .._runtime._torch_state import choose_seed, global_generators_seeded, make_generator, settled
 
     cpu, seed = torch.device("cpu"), choose_seed(random_state)
     generator = make_generator(seed, 0)

@@ -12,10 +12,10 @@ from sklearn.model_selection import GridSearchCV, check_cv
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import check_scalar
 
-from .._bars import Pace, time_left
-from .._notebook import DocumentationLinkMixin
-from .._stacking import stacked
-from ._steps import candidates_of, check_candidates, check_search, copied, embedder_of, step_of
+from .._html_repr import DocumentationLinkMixin
+from .._inputs._unlabeled import stacked
+from .._runtime._progress_bar import Pace, time_left
+from ._pipeline import candidates_of, check_candidates, check_search, copied, embedder_of, step_of
 
 SECONDS_BETWEEN_LINES = 10
 
@@ -171,7 +171,7 @@ class BatchedGridSearchCV(DocumentationLinkMixin, GridSearchCV):
         folds = list(check_cv(self.cv, y, classifier=is_classifier(self.estimator)).split(X, y, params.get("groups")))
         unlabeled = params.get("unlabeled" if name is None else f"{name}__unlabeled", params.get("unlabeled"))
         if most == "auto":
-            from .._devices import choose_device
+            from .._runtime._devices import choose_device
 
             most = 32 if choose_device(embedder_of(self.estimator, name).device).type == "cuda" else 1
         start = time.perf_counter()
@@ -227,7 +227,7 @@ def trained(estimator, name, grid, X, y, folds, unlabeled, most, verbose):
     sizes : list of int
         Embedders in each stack.
     """
-    from .._fitting_together import fit_together
+    from .._fitting._stacked_fits import fit_together
 
     embedders, tables = {}, {}
     candidates = candidates_of(grid)

@@ -10,9 +10,9 @@ from sklearn.model_selection import GridSearchCV, check_cv
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import check_scalar
 
-from .._bars import Pace, time_left
-from .._notebook import DocumentationLinkMixin
-from ._steps import candidates_of, check_candidates, check_search, copied, embedder_of, step_of
+from .._html_repr import DocumentationLinkMixin
+from .._runtime._progress_bar import Pace, time_left
+from ._pipeline import candidates_of, check_candidates, check_search, copied, embedder_of, step_of
 
 
 class EpochHalvingSearchCV(DocumentationLinkMixin, GridSearchCV):
@@ -326,7 +326,7 @@ def n_epochs_of(embedder, n):
     """Epochs that an embedder asks for, on so many rows."""
     if embedder.max_epochs != "auto":
         return embedder.max_epochs
-    from .._fitting import auto_epochs
+    from .._fitting._plan import auto_epochs
     from .._modalities import MODALITIES
 
     return auto_epochs(n, embedder.batch_size, MODALITIES[embedder.modality])

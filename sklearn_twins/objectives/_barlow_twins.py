@@ -1,7 +1,7 @@
 """The Barlow Twins objective: a cross-correlation matrix that is the identity."""
 
 from ._correlation import CorrelationObjective
-from ._fused import correlation_terms
+from ._correlation_gradients import correlation_terms
 
 
 def barlow_twins_terms(z_a, z_b, weight):

@@ -6,7 +6,7 @@ import torch
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch.func import vmap
 
-from .._components import Component
+from .._parts._component import Component
 
 EPS = 1e-5
 

@@ -1,7 +1,7 @@
 """The HSIC form of Barlow Twins: off-diagonal correlations are drawn to -1 instead of 0."""
 
 from ._correlation import CorrelationObjective
-from ._fused import correlation_terms
+from ._correlation_gradients import correlation_terms
 
 
 def hsic_terms(z_a, z_b, weight):

@@ -5,7 +5,7 @@ from numbers import Real
 import torch
 from sklearn.utils._param_validation import Interval
 
-from .._components import moved_towards
+from .._parts._augmentation import moved_towards
 from ._barlow_twins import barlow_twins_terms
 from ._correlation import CorrelationObjective, squared_norm, standardize
 

@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from sklearn_twins.training._net import TwinsNet
+from sklearn_twins._training._net import TwinsNet
 
 # A message that says what to do holds one of these.
 REMEDY = re.compile(

@@ -11,15 +11,7 @@ from skorch.callbacks import Callback, Checkpoint, EarlyStopping, InputShapeSett
 from torch import nn
 
 from sklearn_twins import BarlowTwinsEmbedder
-from sklearn_twins.augmentations import (
-    Chain,
-    GaussianNoise,
-    Identity,
-    MarginalCorruption,
-    Masking,
-    Mixup,
-    Pair,
-)
+from sklearn_twins.augmentations import Chain, GaussianNoise, Identity, MarginalCorruption, Masking, Mixup, Pair
 from sklearn_twins.networks import (
     ConvNetEncoder,
     IdentityProjector,

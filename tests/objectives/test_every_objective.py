@@ -7,7 +7,7 @@ import pytest
 import torch
 from sklearn.base import clone
 
-from sklearn_twins._modalities import ROLES
+from sklearn_twins._roles import ROLES
 from sklearn_twins.objectives import HSIC, SSLHSIC, BarlowTwins, InfoNCE, MixedBarlowTwins, VICReg, _correlation
 
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -11,12 +11,12 @@ from sklearn.datasets import load_digits
 from torch import distributed, nn
 
 from sklearn_twins import BarlowTwinsEmbedder
-from sklearn_twins._draws import VIEWS
-from sklearn_twins._runtime import choose_seed, make_generator
+from sklearn_twins._fitting._seeds import VIEWS
+from sklearn_twins._runtime._torch_state import choose_seed, make_generator
+from sklearn_twins._training._distributed import ALONE, join
 from sklearn_twins.augmentations import MarginalCorruption, Pair
 from sklearn_twins.networks import ConvNetEncoder, MLPEncoder, MLPProjector
 from sklearn_twins.objectives import HSIC, InfoNCE, MixedBarlowTwins
-from sklearn_twins.training._ranks import ALONE, join
 
 N_RANKS = 2
 rng = np.random.default_rng(0)

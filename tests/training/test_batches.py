@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from sklearn_twins.training import cut
-from sklearn_twins.training._batches import Batches
+from sklearn_twins._training import cut
+from sklearn_twins._training._batches import Batches
 
 SIZES = [2, 3, 4, 5, 7, 8, 16, 17, 31, 32, 33, 64, 100, 255, 256, 257, 512, 600, 10_000]
 

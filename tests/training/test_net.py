@@ -9,8 +9,8 @@ import torch
 from skorch.callbacks import Callback, EarlyStopping
 from torch import nn
 
-from sklearn_twins.training import Plan, Training, cut
-from sklearn_twins.training._net import StopTraining
+from sklearn_twins._training import Plan, Training, cut
+from sklearn_twins._training._net import StopTraining
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

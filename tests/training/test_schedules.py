@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sklearn_twins.training._schedules import SCHEDULES, WARMUP_SHARE
+from sklearn_twins._training._schedules import SCHEDULES, WARMUP_SHARE
 
 LENGTHS = [1, 2, 3, 5, 9, 10, 11, 100, 1_000]
 

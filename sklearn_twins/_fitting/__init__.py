@@ -1,0 +1,1 @@
+"""Fit: prepare rows, build networks, train, and keep the result."""

@@ -1,0 +1,1 @@
+"""Images: preprocessor, views, encoders and their record."""

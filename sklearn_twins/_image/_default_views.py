@@ -1,0 +1,125 @@
+"""The usual views of images as one component, scaled to the size of the image; and the paper's two different views."""
+
+from numbers import Real
+
+from sklearn.utils._param_validation import Interval
+
+from .._parts._two_views import Pair
+from ._blur import GaussianBlur
+from ._colors import ColorJitter, Grayscale, Solarize
+from ._crops import HorizontalFlip, RandomResizedCrop
+from ._operations import ImageAugmentation
+
+SIDE = 224  # pixels, the size of image for which the recipe was written
+SIGMA = (0.1, 2.0)  # pixels of such an image
+LEAST_SIGMA = 0.5  # pixels; a narrower blur is none
+JITTER = {"brightness": 0.4, "contrast": 0.4, "saturation": 0.2, "hue": 0.1}
+
+
+class ImageViews(ImageAugmentation):
+    """Views of images by the recipe of Barlow Twins: crop, mirror, colour, gray, blur, solarize.
+
+    What cannot be done to images of a kind is left out: colour where there are other than three or four channels,
+    solarizing where there are others than one, three or four. Blur is scaled with the image and left out below 56
+    pixels, where its standard deviation would be less than half a pixel.
+
+    NOTE[DIFF]: the paper's two views differ in blur and solarizing, see `barlow_twins_pair`; here both are made with
+    probabilities between the two.
+
+    Parameters
+    ----------
+    min_scale : float, default=0.08
+        Smallest share of the image's area that a view shows, in (0, 1]; 1 is for images whose place matters. See
+        `RandomResizedCrop`.
+    flip : float, default=0.5
+        Share of views that are mirrored, left for right; 0 where sides matter, as in digits.
+    jitter : float, default=1.0
+        Strength of the change of colours in 80 % of the views, in [0, 5]: 1 is 0.4 of brightness, 0.4 of contrast, 0.2
+        of saturation, 0.1 of hue. See `ColorJitter`.
+    grayscale : float, default=0.2
+        Share of views without colour.
+    blur : float, default=0.5
+        Share of views that are blurred, by 0.1 to 2 pixels of an image of 224. See `GaussianBlur`.
+    solarize : float, default=0.1
+        Share of views whose bright parts are inverted. See `Solarize`.
+
+    See Also
+    --------
+    barlow_twins_pair : The paper's two views, which differ.
+    Chain : Operations of your own choice, one after another.
+    sklearn_twins.displays.ViewsDisplay : Pictures of views.
+
+    References
+    ----------
+    Zbontar, Jing, Misra, LeCun and Deny, "Barlow Twins: Self-Supervised Learning via Redundancy Reduction", ICML 2021,
+    section 2.2; Grill et al., "Bootstrap Your Own Latent", NeurIPS 2020, appendix B, where the numbers are.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_twins.augmentations import ImageViews, make_views
+    >>> digits = torch.randint(0, 256, (16, 1, 28, 28), dtype=torch.uint8)
+    >>> x_a, x_b = make_views(ImageViews(flip=0.0), digits, digits, torch.Generator().manual_seed(0))
+    >>> x_a.shape, x_a.dtype
+    (torch.Size([16, 1, 28, 28]), torch.float32)
+    """
+
+    _parameter_constraints: dict = {
+        "min_scale": [Interval(Real, 0, 1, closed="right")],
+        "flip": [Interval(Real, 0, 1, closed="both")],
+        "jitter": [Interval(Real, 0, 5, closed="both")],
+        "grayscale": [Interval(Real, 0, 1, closed="both")],
+        "blur": [Interval(Real, 0, 1, closed="both")],
+        "solarize": [Interval(Real, 0, 1, closed="both")],
+    }
+
+    def __init__(self, min_scale=0.08, flip=0.5, jitter=1.0, grayscale=0.2, blur=0.5, solarize=0.1):
+        self.min_scale = min_scale
+        self.flip = flip
+        self.jitter = jitter
+        self.grayscale = grayscale
+        self.blur = blur
+        self.solarize = solarize
+
+    def _operations(self, shape, device):
+        return [operation for step in self._recipe(shape) for operation in step._operations(shape, device)]
+
+    def _recipe(self, shape):
+        """The components, in order; those that can do nothing to images of the shape do nothing."""
+        channels, *sides = shape
+        low, high = (sigma * min(sides) / SIDE for sigma in SIGMA)
+        return [
+            RandomResizedCrop(scale=(self.min_scale, 1.0)),
+            HorizontalFlip(self.flip),
+            ColorJitter(**{name: self.jitter * amount for name, amount in JITTER.items()}),
+            Grayscale(self.grayscale),
+            GaussianBlur((low, high), self.blur if high >= LEAST_SIGMA else 0),
+            Solarize(probability=self.solarize if channels in (1, 3, 4) else 0),
+        ]
+
+
+def barlow_twins_pair():
+    """The paper's two views: the first one always blurred and never solarized, the second one seldom either.
+
+    Returns
+    -------
+    pair : Pair
+        Of two `ImageViews`.
+
+    See Also
+    --------
+    ImageViews : Both views by one recipe, the default of images.
+
+    References
+    ----------
+    Zbontar, Jing, Misra, LeCun and Deny, "Barlow Twins: Self-Supervised Learning via Redundancy Reduction", ICML 2021,
+    section 2.2.
+
+    Examples
+    --------
+    >>> from sklearn_twins.augmentations import barlow_twins_pair
+    >>> barlow_twins_pair()
+    Pair(view_a=ImageViews(blur=1.0, solarize=0.0),
+         view_b=ImageViews(blur=0.1, solarize=0.2))
+    """
+    return Pair(ImageViews(blur=1.0, solarize=0.0), ImageViews(blur=0.1, solarize=0.2))

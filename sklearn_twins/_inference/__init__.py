@@ -1,0 +1,1 @@
+"""Inference: embed rows, lay out the output, look for collapse."""

@@ -1,0 +1,87 @@
+"""Predicates for values that are read from a file."""
+
+import math
+
+import numpy as np
+from sklearn.utils._param_validation import InvalidParameterError
+
+from .._exceptions import UnreadableFileError
+
+
+def is_int(least=0):
+    """A predicate: an integer of at least so much, that torch can count to."""
+    return lambda value: isinstance(value, (int, np.integer)) and not isinstance(value, bool) and least <= value < 2**62
+
+
+def is_float(value):
+    """Whether something is a number."""
+    return isinstance(value, (float, int, np.floating)) and not isinstance(value, bool)
+
+
+def is_finite(value):
+    """Whether something is a finite number."""
+    return is_float(value) and math.isfinite(value)
+
+
+def is_array(kind, *, optional=False):
+    """A predicate: an array with one axis, of a kind of numbers."""
+    return lambda value: (
+        (value is None and optional) or (isinstance(value, np.ndarray) and value.ndim == 1 and value.dtype == kind)
+    )
+
+
+def is_tuple(predicate):
+    """A predicate: a tuple of things."""
+    return lambda value: type(value) is tuple and all(map(predicate, value))
+
+
+def is_one(*classes):
+    """A predicate: an object of one of some classes."""
+    return lambda value: isinstance(value, classes)
+
+
+def is_word(words):
+    """A predicate: one of some words."""
+    return lambda value: isinstance(value, str) and value in words
+
+
+def is_names(value):
+    """Whether something is names of columns."""
+    return isinstance(value, np.ndarray) and value.ndim == 1 and all(isinstance(name, str) for name in value)
+
+
+def is_settings(value):
+    """Whether something says how scikit-learn lays out outputs."""
+    return type(value) is dict and all(isinstance(text, str) for item in value.items() for text in item)
+
+
+def require(condition, what):
+    """Refuse a file whose parts do not fit together."""
+    if not condition:
+        raise UnreadableFileError(f"Its parts do not fit together: {what}.")
+
+
+def is_dict(predicate):
+    """A predicate: a dict of things by their names."""
+    return lambda value: (
+        type(value) is dict and all(isinstance(name, str) and predicate(item) for name, item in value.items())
+    )
+
+
+def is_tensor(value):
+    """Whether something is an array of numbers."""
+    return isinstance(value, np.ndarray) and value.dtype.kind in "biuf"
+
+
+def check_component(component):
+    """Refuse hyper-parameters that no fit would have taken."""
+    try:
+        component.check()
+    except (InvalidParameterError, TypeError, ValueError) as error:
+        raise UnreadableFileError(f"Its {type(component).__name__} is out of range ({shorter(error)}).") from error
+
+
+def shorter(error):
+    """The message of an error in another's."""
+    text = str(error).partition("\n")[0]
+    return text if len(text) <= 300 else f"{text[:297]}..."

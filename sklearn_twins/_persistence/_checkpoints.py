@@ -1,0 +1,231 @@
+"""Checkpoints: what a running fit goes on from, on disk, so that a fit that was killed ends as if it had not been."""
+
+import contextlib
+import os
+import time
+import warnings
+from pathlib import Path
+
+import joblib
+import numpy as np
+from sklearn.base import BaseEstimator
+
+from .._exceptions import UnreadableFileError
+from .._version import __version__
+from ._deferred_signals import HeldSignals
+from ._json_codec import Decoder, Encoder
+from ._safetensors import read_tensors, write_tensors
+
+FORMAT = "sklearn_twins.checkpoint"
+# What a fit's result does not follow from, or what may differ when it goes on.
+INDIFFERENT = ("callbacks", "checkpoint", "checkpoint_minutes", "compile", "device", "storage", "verbose")
+MOST_BYTES = 2**26  # of the samples that a fingerprint is taken of
+
+
+def open_checkpoint(fit):
+    """Where a fit is saved, and what has been saved of it before: its seed is then the fit's.
+
+    Parameters
+    ----------
+    fit : Fit
+        With its samples.
+
+    Returns
+    -------
+    checkpoint : Checkpoint or None
+        None without the parameter `checkpoint`, and in a stream.
+    saved : dict or None
+
+    Raises
+    ------
+    ValueError
+        If there can be no checkpoint, or what is there cannot be read.
+    """
+    embedder = fit.embedder
+    if embedder.checkpoint is None or fit.stream:
+        return None, None
+    if fit.ranks.size > 1:
+        raise ValueError(
+            f"checkpoint={str(embedder.checkpoint)!r} is for a fit by one process, and {fit.ranks.size} train together "
+            "here. Use checkpoint=None."
+        )
+    checkpoint = Checkpoint(check_directory(embedder.checkpoint), fingerprint(fit), embedder.checkpoint_minutes)
+    saved = checkpoint.load()
+    if saved:
+        fit.seed = saved["seed"]
+        if embedder.verbose:
+            print(f"{fit.n_done + len(saved['rows'])} epochs found in {checkpoint.path}; going on", flush=True)
+    checkpoint.seed = fit.seed
+    return checkpoint, saved
+
+
+def check_directory(path):
+    """The directory of a fit's checkpoints, made if it is not there.
+
+    Raises
+    ------
+    ValueError
+        If it is a file, or cannot be written to.
+    """
+    directory = Path(path)
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        writable = os.access(directory, os.W_OK | os.X_OK)
+    except OSError as error:
+        raise ValueError(f"checkpoint={str(path)!r} must be a directory, or can be made one. Got: {error}.") from error
+    if not writable:
+        raise ValueError(f"checkpoint={str(path)!r} is a directory that cannot be written to. Use another one.")
+    return directory
+
+
+def fingerprint(fit):
+    """What a fit follows from: parameters, rows, and what it goes on from. Equal fits have equal ones, in any process.
+
+    Parameters
+    ----------
+    fit : Fit
+        Of the samples, if they are many, some are looked at.
+
+    Returns
+    -------
+    digest : str
+    """
+    embedder, samples = fit.embedder, fit.samples
+    params = {name: token(v) for name, v in embedder.get_params(deep=False).items() if name not in INDIFFERENT}
+    before = None
+    if fit.resume:
+        before = (fit.n_done, fit.n_streamed, embedder.__getstate__()["encoder_"], fit.before and fit.before["seed"])
+    n_bytes = max(1, int(np.prod(samples.shape[1:])) * samples.dtype.itemsize)
+    step = max(1, -(-len(samples) * n_bytes // MOST_BYTES))
+    rows = np.asarray(samples[np.arange(0, len(samples), step)])
+    return joblib.hash((type(embedder).__qualname__, params, token(before), samples.shape, str(samples.dtype), rows))
+
+
+def token(value):
+    """A value by which equal ones are told in any process: of functions their names, of modules their weights."""
+    if isinstance(value, BaseEstimator):
+        return type(value).__qualname__, {name: token(v) for name, v in value.get_params(deep=False).items()}
+    if isinstance(value, dict):
+        return {name: token(v) for name, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [token(v) for v in value]
+    if hasattr(value, "state_dict"):
+        return repr(value), {name: tensor.detach().cpu().numpy() for name, tensor in value.state_dict().items()}
+    if callable(value):
+        return getattr(value, "__module__", ""), getattr(value, "__qualname__", type(value).__qualname__)
+    return value
+
+
+class Checkpoint:
+    """The checkpoint of one fit: a file in a directory, and the one before it.
+
+    As a context it holds signals back, so that training ends between two batches, with what is finished on disk.
+
+    Parameters
+    ----------
+    directory : Path
+        Where the file is; its name is the fingerprint.
+    digest : str
+        The fit's fingerprint.
+    minutes : float
+        How long after one checkpoint the next one is due.
+
+    Attributes
+    ----------
+    seed : int
+        The fit's.
+    state : callable
+        Without arguments -> what is to be saved beside it, a dict of arrays, numbers and strings; None if there is
+        nothing yet.
+    """
+
+    def __init__(self, directory, digest, minutes):
+        self.digest, self.seconds = digest, 60 * minutes
+        self.path, self.previous = (directory / f"{digest}.{kind}" for kind in ("checkpoint", "previous"))
+        self.signals, self.last = HeldSignals(), time.monotonic()
+        self.seed, self.state, self._failed = None, lambda: None, False
+
+    def __enter__(self):
+        self.signals.__enter__()
+        return self
+
+    def __exit__(self, *error):
+        self.stop()
+
+    @property
+    def is_due(self):
+        """Whether it is time for another one."""
+        return time.monotonic() - self.last >= self.seconds
+
+    def load(self):
+        """What was saved last; what was saved before, if that cannot be read; None if there is neither.
+
+        Raises
+        ------
+        UnreadableFileError
+            If there are files, and none can be read.
+        """
+        failures = []
+        for path in (self.path, self.previous):
+            try:
+                saved = self._read(path)
+            except FileNotFoundError:
+                continue
+            except UnreadableFileError as error:
+                failures.append(f"{str(path)!r}: {error}")
+                continue
+            if failures:
+                warnings.warn(
+                    f"A checkpoint cannot be used ({failures[0]}). The fit goes on from the one before it.",
+                    RuntimeWarning,
+                    stacklevel=2,
+                )
+            return saved
+        if failures:
+            raise UnreadableFileError(
+                f"The checkpoint of this fit cannot be used ({'; '.join(failures)}). Remove the file to begin anew."
+            )
+        return None
+
+    def _read(self, path):
+        tensors, metadata = read_tensors(path)
+        if metadata.get("format") != FORMAT or not {"fit", "version", "state"} <= metadata.keys():
+            raise UnreadableFileError("It is no checkpoint of a fit.")
+        if metadata["fit"] != self.digest:
+            raise UnreadableFileError("It belongs to another fit: other parameters, or other rows.")
+        if metadata["version"] != __version__:
+            raise UnreadableFileError(f"sklearn_twins {metadata['version']} wrote it, and this is {__version__}.")
+        return Decoder({}, tensors, None).from_json(metadata["state"])
+
+    def save(self):
+        """Put the state to disk. If that fails, training goes on, and the caller is warned once."""
+        self.last, state = time.monotonic(), self.state()
+        if state is None:
+            return
+        try:
+            encoder = Encoder({})
+            text = encoder.to_json({"seed": self.seed, **state})
+            with contextlib.suppress(FileNotFoundError):
+                os.replace(self.path, self.previous)
+            metadata = {"format": FORMAT, "fit": self.digest, "version": __version__, "state": text}
+            write_tensors(self.path, encoder.tensors, metadata)
+        except (OSError, TypeError, ValueError) as error:
+            if not self._failed:
+                warnings.warn(
+                    f"No checkpoint could be written to {str(self.path)!r} ({error}). Training goes on without.",
+                    RuntimeWarning,
+                    stacklevel=2,
+                )
+            self._failed = True
+
+    def stop(self):
+        """Let a signal that waits, if there is one, do what it does, after what is finished has been saved."""
+        if self.signals.noted is not None:
+            self.save()
+        self.signals.deliver()
+
+    def remove(self):
+        """Remove the files: the fit has ended, and its result is the caller's."""
+        for path in (self.path, self.previous):
+            with contextlib.suppress(OSError):
+                path.unlink()

@@ -1,0 +1,1 @@
+"""Runtime: devices, torch's state, storage, compilation, progress."""

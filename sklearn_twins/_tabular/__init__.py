@@ -1,0 +1,1 @@
+"""Tables: preprocessor, views, encoders and their record."""

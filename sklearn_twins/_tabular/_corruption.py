@@ -1,0 +1,184 @@
+"""Views of table rows in which some values are replaced: by another row's (SCARF) or by nothing (masking)."""
+
+import math
+from functools import partial
+from numbers import Real
+
+import torch
+from sklearn.utils._param_validation import Interval, StrOptions
+
+from .._parts._augmentation import Augmentation, to_intensities
+
+# Of a float32 uniform's 2^24 values, a share of `rate` picks donors. Up to this many rows for each unit of the
+# rate, every donor owns 256 of them or more.
+MAX_ROWS_FLOAT32 = 2**16
+
+
+def auto_rate(n_columns):
+    """Corruption rate of a table with `n_columns` columns: 0.2 up to 20 columns, 0.3 from 40 on, and between between.
+
+    Of few columns little is left by which to know a row when many are changed. Compared on nine tables of 5 to 60
+    columns, see docs/benchmarks/categories.md.
+    """
+    return min(0.3, max(0.2, 0.1 + 0.005 * n_columns))
+
+
+def draws_of(spec, device):
+    """Which random draw each column of a sample follows: its own, or that of the column of X it was made of.
+
+    Parameters
+    ----------
+    spec : SampleSpec
+        What a sample is made of.
+    device : torch.device
+        Where the draws are made.
+
+    Returns
+    -------
+    n_draws : int
+    draws : Tensor of shape (features,), int64
+        Or None instead of both, if each column has a draw of its own.
+    """
+    if not spec.sources:
+        return None
+    order = {j: draw for draw, j in enumerate(sorted(set(spec.sources)))}
+    return len(order), torch.tensor([order[j] for j in spec.sources], device=device)
+
+
+def uniform(x, draws, generator, dtype=torch.float32):
+    """A uniform number for each value, the same one for columns that share a draw.  # (batch, features)"""
+    if draws is None:
+        return torch.rand(x.shape, generator=generator, device=x.device, dtype=dtype)
+    n_draws, index = draws
+    return torch.rand((x.shape[0], n_draws), generator=generator, device=x.device, dtype=dtype).index_select(1, index)
+
+
+def marginal_corruption(x, data, generator, rate, draws=None):
+    """Replace each value, with probability `rate`, by the same column's value in a random row of `data`.
+
+    One uniform number u per value serves both draws: it is replaced if ``u < rate``, and ``u / rate``,
+    uniform given that, picks the row.
+
+    Shape
+    -----
+    x : (batch, *sample_shape); data : (n, *sample_shape), maybe bytes; returns (batch, *sample_shape)
+    """
+    n = data.shape[0]
+    if rate == 0:
+        return x.clone()
+    dtype = torch.float32 if n / rate <= MAX_ROWS_FLOAT32 else torch.float64
+    u = uniform(x, draws, generator, dtype)  # (batch, features)
+    donors = (u * (n / rate)).long().clamp_(max=n - 1)  # (batch, features), rows of data
+    return torch.where(u < rate, to_intensities(data.gather(0, donors)), x)
+
+
+def masking(x, data, generator, rate, draws=None):
+    """Replace each value, with probability `rate`, by 0.
+
+    Shape
+    -----
+    x : (batch, *sample_shape); data is not used; returns (batch, *sample_shape)
+    """
+    return x.masked_fill(uniform(x, draws, generator) < rate, 0.0)
+
+
+class MarginalCorruption(Augmentation):
+    """SCARF's corruption: each value is replaced at random by a value of its own column.
+
+    The replacement is drawn from the column's empirical marginal, the training rows themselves, so
+    that a corrupted value is always one that occurs: a category gives way to another row's category, a date as a whole
+    to another row's date, and a missing value is a value like any other.
+
+    NOTE[DIFF]: SCARF corrupts a fixed number of columns per row; here each value is drawn
+    independently, so the number varies around the same mean. SCARF also leaves one view clean:
+    that is ``Pair(Identity(), MarginalCorruption())``.
+
+    Parameters
+    ----------
+    corruption_rate : "auto" or float, default="auto"
+        Probability that a value is replaced, in [0, 1]. "auto" is 0.2 for tables of up to 20 columns, 0.3 from 40
+        columns on, and in proportion between.
+
+    See Also
+    --------
+    Masking : Hide values instead of replacing them.
+    Mixup : Move whole rows towards other rows.
+    Pair : Another augmentation for each view.
+    sklearn_twins.displays.ViewsDisplay : Pictures of views.
+
+    References
+    ----------
+    Bahri, Jiang, Tay and Metzler, "SCARF: Self-Supervised Contrastive Learning using Random Feature
+    Corruption", ICLR 2022, section 3 and algorithm 1.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_twins.augmentations import MarginalCorruption
+    >>> data = torch.tensor([[0.0, 10.0], [1.0, 11.0], [2.0, 12.0]])
+    >>> view = MarginalCorruption(corruption_rate=0.5)(data, data, torch.Generator().manual_seed(0))
+    >>> bool((view[:, 0] < 3).all() and (view[:, 1] >= 10).all())
+    True
+    """
+
+    _parameter_constraints: dict = {"corruption_rate": [StrOptions({"auto"}), Interval(Real, 0, 1, closed="both")]}
+
+    def __init__(self, corruption_rate="auto"):
+        self.corruption_rate = corruption_rate
+
+    def __call__(self, x, data, generator):
+        """Make one view.
+
+        Shape
+        -----
+        x : (batch, *sample_shape); data : (n, *sample_shape), maybe bytes; returns (batch, *sample_shape)
+        """
+        return marginal_corruption(x, data, generator, self._rate(math.prod(x.shape[1:])))
+
+    def _bound(self, spec, device):
+        draws = draws_of(spec, device)
+        return self if draws is None else partial(marginal_corruption, rate=self._rate(draws[0]), draws=draws)
+
+    def _rate(self, n_columns):
+        return auto_rate(n_columns) if self.corruption_rate == "auto" else self.corruption_rate
+
+
+class Masking(Augmentation):
+    """Each value is hidden at random: replaced by 0, the middle of a scaled number or the code of a missing category.
+
+    Parameters
+    ----------
+    mask_rate : float, default=0.3
+        Probability that a value is hidden, in [0, 1].
+
+    See Also
+    --------
+    MarginalCorruption : Replace values by other rows' instead of hiding them.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_twins.augmentations import Masking
+    >>> x = torch.ones(1000, 4)
+    >>> view = Masking(mask_rate=0.3)(x, x, torch.Generator().manual_seed(0))
+    >>> round((view == 0).float().mean().item(), 1)
+    0.3
+    """
+
+    _parameter_constraints: dict = {"mask_rate": [Interval(Real, 0, 1, closed="both")]}
+
+    def __init__(self, mask_rate=0.3):
+        self.mask_rate = mask_rate
+
+    def __call__(self, x, data, generator):
+        """Make one view.
+
+        Shape
+        -----
+        x : (batch, *sample_shape); data is not used; returns (batch, *sample_shape)
+        """
+        return masking(x, data, generator, self.mask_rate)
+
+    def _bound(self, spec, device):
+        draws = draws_of(spec, device)
+        return self if draws is None else partial(masking, rate=self.mask_rate, draws=draws)

@@ -1,0 +1,82 @@
+"""The part of an ONNX graph that reads a table and puts its columns beside the embedding."""
+
+import math
+
+import numpy as np
+import torch
+from torch import nn
+
+from .._inference._output import WIDEST
+from .._parts._modality import ALONE
+from ._spec import embedding_width
+
+
+def check_numeric(preprocessor):
+    """Refuse columns that an ONNX graph of numbers cannot hold, by their names."""
+    names = getattr(preprocessor, "feature_names_in_", [f"x{j}" for j in range(preprocessor.n_features_in_)])
+    others = [(name, kind) for name, kind in zip(names, preprocessor.kinds_, strict=True) if kind not in KINDS]
+    if others:
+        (name, kind), n = others[0], len(others)
+        more = f" and {n - 1} more columns are" if n > 1 else " is"
+        raise ValueError(f"An ONNX graph takes numbers, but column {name!r} ({kind}){more} of another kind. {ALONE}.")
+    if preprocessor._numeric.ranks:
+        raise ValueError(f"scaling='quantile' cannot be a part of an ONNX graph. {ALONE}.")
+
+
+KINDS = ("number", "empty")
+
+
+class NumberReader(nn.Module):
+    """Numbers of a table -> samples: what `NumberColumns.encode` does, in float64.
+
+    Shape
+    -----
+    (rows, n_features_in_), float64, NaN where missing -> (rows, n_numbers), float32
+    """
+
+    def __init__(self, preprocessor):
+        super().__init__()
+        numeric = preprocessor._numeric
+        self.bound = float(numeric.clip)
+        self.register_buffer("places", torch.tensor(numeric.columns))
+        self.register_buffer("void", torch.tensor([numeric.kinds[j] == "empty" for j in numeric.columns]))
+        self.register_buffer("center", torch.from_numpy(numeric.center.copy()))
+        self.register_buffer("scale", torch.from_numpy(numeric.scale.copy()))
+
+    def forward(self, x):
+        x = x[:, self.places]
+        absent = x.isnan()
+        x = torch.where(absent | self.void, self.center, x)  # no NaN goes through a clamp, which runtimes differ on
+        most = np.finfo(np.float64).max
+        z = ((x - self.center).clamp(-most, most) * self.scale).clamp(-1e9, 1e9)
+        z = (z / torch.sqrt(1 + (z / self.bound).square())).float()
+        return torch.where(absent, torch.nan, z)
+
+
+class Columns(nn.Module):
+    """Samples of a table -> the columns that stand beside the embedding: what `write_columns` does.
+
+    Shape
+    -----
+    (rows, numbers + codes), float32 -> (rows, n_inputs), float32
+    """
+
+    def __init__(self, spec):
+        super().__init__()
+        self.n_numbers, self.clip = spec.n_numbers, spec.clip
+        self.widths = [embedding_width(n_codes) for n_codes in spec.categories]
+        self.register_buffer("missing", torch.tensor(spec.missing, dtype=torch.int64))
+
+    def forward(self, samples):
+        numbers = samples[:, : self.n_numbers].nan_to_num(nan=0.0)
+        if self.clip is not None:
+            most = WIDEST / math.hypot(self.clip, WIDEST)
+            numbers = (numbers / self.clip).clamp(-most, most)
+            numbers = numbers * self.clip / torch.sqrt(1 - numbers.square())
+        parts = [numbers]
+        if len(self.missing):
+            parts.append(samples[:, self.missing].isnan().float())
+        for column, width in enumerate(self.widths, self.n_numbers):
+            places = samples[:, column : column + 1] - 2  # behind the codes of missing and of unseen values
+            parts.append((places == torch.arange(width)).float())  # (rows, width)
+        return torch.cat(parts, dim=1)

@@ -1,0 +1,164 @@
+"""The first layer of every table encoder: numbers, marks of missing ones, and embeddings of categories."""
+
+from itertools import accumulate
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from ._numeric_embeddings import resolve_expansion
+from ._spec import embedding_width
+
+MAX_CODE = 2**24  # float32 counts no further; beyond int64, what a float becomes depends on the machine
+
+
+class TableStem(nn.Module):
+    """Table rows, with NaN and codes -> finite inputs of a network.
+
+    A missing number becomes 0, the middle of its scaled column. Each number that was missing in some
+    training rows adds a mark, 1 where it is missing, so that the network can tell one from the other. Each code
+    becomes a trained vector (`CategoryEmbeddings`).
+
+    Parameters
+    ----------
+    spec : SampleSpec
+        What a sample is made of.
+    expansion : {"piecewise_linear", "periodic"}, component or None, default=None
+        What each number is expanded by (`PiecewiseLinear`, `Periodic`).
+
+    Attributes
+    ----------
+    width : int
+        Number of outputs; ``spec.n_inputs`` without an expansion.
+
+    Raises
+    ------
+    ValueError
+        If numbers are to be expanded and the spec does not have the edges of each.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_twins.networks import TableStem, initialize
+    >>> from sklearn_twins.preprocessing import TablePreprocessor
+    >>> X = [[0.0, 1.0], [2.0, None], [4.0, 3.0]]
+    >>> preprocessor = TablePreprocessor().fit(X)
+    >>> with torch.device("meta"):
+    ...     stem = TableStem(preprocessor.spec_)
+    >>> stem = initialize(stem, torch.Generator().manual_seed(0))
+    >>> stem(torch.tensor(preprocessor.transform(X)))[:, 2]  # where the second column is missing
+    tensor([0., 1., 0.])
+    """
+
+    def __init__(self, spec, expansion=None):
+        super().__init__()
+        self.n_numbers = spec.n_numbers
+        self.missing = list(spec.missing)
+        self.register_buffer("marked", torch.tensor(self.missing, dtype=torch.int64), persistent=False)
+        expansion = resolve_expansion(expansion) if spec.n_numbers else None
+        if expansion is not None and len(spec.edges) != spec.n_numbers:
+            raise ValueError(
+                f"expansion={expansion!r} needs SampleSpec.edges of each of the {spec.n_numbers} numbers, and has them "
+                f"of {len(spec.edges)}. Use a preprocessor that gives them, or expansion=None."
+            )
+        self.expansion = expansion.build(spec.edges) if expansion is not None else None
+        self.embeddings = CategoryEmbeddings(spec.categories) if spec.categories else None
+        added = self.n_numbers * (self.expansion.width - 1) if self.expansion else 0
+        self.width = spec.n_inputs + added
+
+    def draw(self, generator):
+        """Lay out which numbers are marked: beside the weights, or each batch would wait for them on a GPU.
+
+        Parameters
+        ----------
+        generator : torch.Generator
+            Not used: nothing is drawn.
+        """
+        self.marked = torch.tensor(self.missing, dtype=torch.int64)
+
+    def forward(self, x):
+        """Make inputs of samples.
+
+        Parameters
+        ----------
+        x : Tensor of shape (batch, features)
+            Samples of a table, NaN where a number is missing.
+
+        Returns
+        -------
+        inputs : Tensor of shape (batch, width)
+            Finite numbers.
+        """
+        numbers = x[:, : self.n_numbers] if self.embeddings else x
+        parts = [torch.nan_to_num(numbers, nan=0.0)]  # (batch, n_numbers)
+        if self.expansion:
+            absent = numbers.isnan().unsqueeze(2)  # (batch, n_numbers, 1)
+            parts = [self.expansion(parts[0]).masked_fill(absent, 0.0).flatten(1)]  # (batch, n_numbers * width)
+        if self.missing:
+            parts.append(torch.isnan(x[:, self.marked]).to(x.dtype))  # (batch, missing)
+        if self.embeddings:
+            parts.append(self.embeddings(x[:, self.n_numbers :]))
+        return torch.cat(parts, dim=1) if len(parts) > 1 else parts[0]  # (batch, width)
+
+
+class CategoryEmbeddings(nn.Module):
+    """A trained vector for each category of each categorical column.
+
+    The vectors begin as one-hot codes, all equally far apart, where a column has no more categories than they are wide;
+    else they are drawn, normal with an expected length of 1. Those of missing and of unseen values begin as 0: what
+    never occurs in training says nothing. Columns whose vectors have the same width share one table, so that they are
+    looked up at once.
+
+    NOTE[DIFF]: the paper draws all of them. Two drawn vectors of a few numbers may be close to each other, and their
+    categories then stay hard to tell apart: docs/benchmarks/categories.md.
+
+    Parameters
+    ----------
+    n_codes : tuple of int
+        Codes of each column: 0 is a missing value, 1 one not seen in training.
+
+    References
+    ----------
+    Guo and Berkhahn, "Entity Embeddings of Categorical Variables", arXiv 1604.06737, 2016, section 3.
+
+    Shape
+    -----
+    (batch, columns), codes as floats -> (batch, sum of the widths), columns of one width beside each other
+    """
+
+    def __init__(self, n_codes):
+        super().__init__()
+        self.groups = {}  # width -> columns
+        for column, n in enumerate(n_codes):
+            self.groups.setdefault(embedding_width(n), []).append(column)
+        self.n_codes = n_codes
+        self.tables = nn.ParameterDict(
+            {str(width): torch.empty(sum(n_codes[c] for c in group), width) for width, group in self.groups.items()}
+        )
+        for width in self.groups:
+            for name in ("columns", "last", "first"):
+                self.register_buffer(f"{name}_{width}", torch.empty(len(self.groups[width])), persistent=False)
+
+    def draw(self, generator):
+        """Draw the vectors, and lay out which column is where."""
+        for width, group in self.groups.items():
+            sizes = torch.tensor([self.n_codes[c] for c in group])
+            first = torch.tensor([0, *accumulate(sizes.tolist())][:-1])
+            setattr(self, f"columns_{width}", torch.tensor(group))
+            setattr(self, f"last_{width}", sizes - 1)
+            setattr(self, f"first_{width}", first)
+            table = self.tables[str(width)].normal_(std=width**-0.5, generator=generator)
+            table[torch.cat([first, first + 1])] = 0.0
+            for start, n in zip((first + 2).tolist(), (sizes - 2).tolist(), strict=True):
+                if n == width:
+                    table[start : start + n] = torch.eye(n)
+
+    def forward(self, codes):
+        vectors = []
+        for width in self.groups:
+            columns, last, first = (getattr(self, f"{name}_{width}") for name in ("columns", "last", "first"))
+            group = codes if len(self.groups) == 1 else codes[:, columns]
+            bounded = torch.nan_to_num(group, nan=0.0).clamp(0, MAX_CODE)
+            rows = bounded.long().minimum(last) + first  # (batch, group)
+            vectors.append(F.embedding(rows, self.tables[str(width)]).flatten(1))  # (batch, group * width)
+        return torch.cat(vectors, dim=1) if len(vectors) > 1 else vectors[0]

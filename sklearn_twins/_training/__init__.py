@@ -1,0 +1,24 @@
+"""Training: the loop that makes two views agree, ignorant of what the parts are."""
+
+from ._batches import cut
+from ._callbacks import check_callbacks, reaches_into_steps
+from ._cuda_graph import RECORDERS
+from ._distributed import join
+from ._net import Diverged
+from ._optimizers import LARS, default_learning_rate
+from ._stacked import train_together
+from ._trainer import Plan, Training
+
+__all__ = [
+    "LARS",
+    "RECORDERS",
+    "Diverged",
+    "Plan",
+    "Training",
+    "check_callbacks",
+    "cut",
+    "default_learning_rate",
+    "join",
+    "reaches_into_steps",
+    "train_together",
+]

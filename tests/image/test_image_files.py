@@ -1,0 +1,290 @@
+"""Images in files: every kind of colour, upright, resized in their proportions; broken ones named or left out."""
+
+import sys
+import threading
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from PIL import Image
+
+from sklearn_twins import BarlowTwinsEmbedder
+from sklearn_twins._image._pillow import Target, decode, find_target, is_paths, to_paths
+from sklearn_twins.preprocessing import ImagePreprocessor
+
+
+def pixels(*shape, seed=0):
+    return np.random.default_rng(seed).integers(0, 256, size=shape, dtype=np.uint8)
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """Twelve PNG files of 9 x 7 in RGB; their pixels and their paths."""
+    X = pixels(12, 9, 7, 3)
+    paths = [tmp_path / f"{i}.png" for i in range(12)]
+    for path, image in zip(paths, X, strict=True):
+        Image.fromarray(image).save(path)
+    return X, [str(path) for path in paths]
+
+
+def shape_of(samples):
+    return tuple(samples.shape)
+
+
+CONTAINERS = {
+    "list": list,
+    "paths": lambda paths: [Path(path) for path in paths],
+    "tuple": tuple,
+    "array": np.array,
+    "array of objects": lambda paths: np.array(paths, dtype=object),
+    "array of paths": lambda paths: np.array([Path(path) for path in paths], dtype=object),
+    "column": lambda paths: np.array(paths)[:, None],
+    "series": pd.Series,
+    "shuffled index": lambda paths: pd.Series(paths, index=range(len(paths))[::-1]),
+    "frame": lambda paths: pd.DataFrame({"path": paths}),
+    "polars series": lambda paths: pl.Series(paths),
+    "polars frame": lambda paths: pl.DataFrame({"path": paths}),
+}
+
+
+@pytest.mark.parametrize("container", CONTAINERS)
+def test_paths_in_any_sequence(photos, container):
+    X, paths = photos
+    given = CONTAINERS[container](paths)
+    assert is_paths(given) and to_paths(given) == paths
+    preprocessor = ImagePreprocessor()
+    for samples in (preprocessor.fit_transform(given), preprocessor.transform(given)):
+        np.testing.assert_array_equal(samples, X.transpose(0, 3, 1, 2))
+    assert preprocessor.sample_shape_ == (9, 7, 3) and preprocessor.n_features_in_ == 9 * 7 * 3
+
+
+@pytest.mark.parametrize(
+    "X", [[], [[1, 2]], np.zeros((3, 4)), [["a", "b"]], np.array([["a", "b"]]), pd.DataFrame({"a": []})]
+)
+def test_what_holds_no_paths(X):
+    assert not is_paths(X)
+
+
+@pytest.mark.parametrize("X", ["image.png", Path("image.png"), b"image.png"])
+def test_one_path_is_no_sequence(X):
+    with pytest.raises(ValueError, match="is one path"):
+        ImagePreprocessor().fit(X)
+
+
+def test_something_else_among_the_paths(photos):
+    with pytest.raises(TypeError, match=r"X must hold paths only.* Got X\[2\]=3"):
+        ImagePreprocessor().fit([*photos[1][:2], 3])
+
+
+# What a file holds -> as grey, RGB and RGBA: the shade that a uniform image of it becomes.
+MODES = {
+    "1": (1, [255], [255] * 3, [255] * 4),
+    "L": (100, [100], [100] * 3, [100, 100, 100, 255]),
+    "LA": ((100, 50), [100], [100] * 3, [100, 100, 100, 50]),
+    "I;16": (100 * 257, [100], [100] * 3, [100, 100, 100, 255]),
+    "RGB": ((200, 100, 50), [124], [200, 100, 50], [200, 100, 50, 255]),
+    "RGBA": ((200, 100, 50, 0), [124], [200, 100, 50], [200, 100, 50, 0]),
+    "P": (None, [124], [200, 100, 50], [200, 100, 50, 255]),
+    "CMYK": ((0, 0, 0, 0), [255], [255] * 3, [255] * 4),
+}
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("color", ["grey", "rgb", "rgba"])
+def test_kinds_of_colour(tmp_path, mode, color):
+    shade, *expected = MODES[mode]
+    path = tmp_path / ("image.jpg" if mode == "CMYK" else "image.png")
+    if mode == "P":
+        Image.new("RGB", (3, 2), (200, 100, 50)).quantize(2).save(path, transparency=bytes([255]))
+    else:
+        Image.new(mode, (3, 2), shade).save(path)
+    image = decode(str(path), Target((2, 3), color, resize=False))
+    shades = dict(zip(["grey", "rgb", "rgba"], expected, strict=True))[color]
+    assert image.shape == (2, 3, len(shades)) and image.dtype == np.uint8
+    np.testing.assert_allclose(image.reshape(-1, len(shades)), np.tile(shades, (6, 1)), atol=1)
+
+
+@pytest.mark.parametrize("suffix", ["png", "bmp", "tiff", "webp", "gif", "jpg"])
+def test_kinds_of_files(tmp_path, suffix):
+    path = tmp_path / f"image.{suffix}"
+    shade = np.full((6, 8, 3), (200, 100, 50), dtype=np.uint8)
+    Image.fromarray(shade).save(path)
+    np.testing.assert_allclose(decode(str(path), Target((6, 8), "rgb", resize=False)), shade, atol=3)
+
+
+def test_colour_is_that_of_the_files(tmp_path):
+    grey, colored = str(tmp_path / "grey.png"), str(tmp_path / "colored.png")
+    Image.new("L", (3, 3), 9).save(grey)
+    Image.new("RGBA", (3, 3), (1, 2, 3, 4)).save(colored)
+    for paths, color, n_channels in [([grey], "auto", 1), ([grey, colored], "auto", 3), ([grey, colored], "rgba", 4)]:
+        samples = ImagePreprocessor(color=color).fit_transform(paths * 2)
+        assert shape_of(samples) == (2 * len(paths), n_channels, 3, 3)
+
+
+def test_floating_point_files_are_refused(tmp_path):
+    path = tmp_path / "image.tiff"
+    Image.fromarray(np.zeros((3, 3), dtype=np.float32)).save(path)
+    with pytest.raises(ValueError, match="load such files as an array"):
+        ImagePreprocessor().fit([path, path])
+
+
+def test_images_are_turned_upright(tmp_path):
+    path = tmp_path / "photo.jpg"
+    image = np.zeros((8, 16, 3), dtype=np.uint8)
+    image[:, :8] = 255  # the left half is white
+    header = Image.Exif()
+    header[0x0112] = 6  # to be turned to the right: left becomes top
+    Image.fromarray(image).save(path, exif=header, quality=95)
+    preprocessor = ImagePreprocessor()
+    samples = preprocessor.fit_transform([path, path])
+    assert preprocessor.sample_shape_ == (16, 8, 3)
+    assert samples[0, :, :7].min() > 200 and samples[0, :, 9:].max() < 50
+    small = ImagePreprocessor(image_size=(4, 2)).fit_transform([path, path])
+    assert small[0, :, 0].min() > 200 and small[0, :, 3].max() < 50
+
+
+def test_resized_in_their_proportions(tmp_path):
+    """A disc stays a disc; the longer side is cut at both ends alike."""
+    path = tmp_path / "disc.png"
+    y, x = np.mgrid[:100, :300]
+    disc = (((y - 49.5) ** 2 + (x - 149.5) ** 2 < 40**2) * 255).astype(np.uint8)
+    Image.fromarray(disc).save(path)
+    small = ImagePreprocessor(image_size=20).fit_transform([path, path])[0, 0]
+    assert small.shape == (20, 20)
+    np.testing.assert_allclose(small, small.T, atol=8)
+    np.testing.assert_allclose(small, small[::-1, ::-1], atol=8)
+    assert small.mean() == pytest.approx(255 * np.pi * 0.4**2, rel=0.02)
+
+
+def test_size_of_a_large_photograph(tmp_path):
+    """JPEG is decoded to a fraction of its size; the picture is the same as when all of it is decoded."""
+    path = tmp_path / "photo.jpg"
+    y, x = np.mgrid[:600, :800] / 100
+    photo = np.stack([np.sin(x) * 100 + 128, np.cos(y) * 100 + 128, x * 20], axis=2).astype(np.uint8)
+    Image.fromarray(photo).save(path, quality=95)
+    small = decode(str(path), Target((60, 80), "rgb", resize=True))
+    expected = Image.fromarray(photo).resize((80, 60), Image.Resampling.BILINEAR)
+    assert np.abs(small.astype(int) - np.asarray(expected)).mean() < 2
+
+
+def test_sizes_that_differ_are_refused_with_the_remedy(photos, tmp_path):
+    odd = tmp_path / "odd.png"
+    Image.new("RGB", (5, 5)).save(odd)
+    with pytest.raises(ValueError, match=r"X\[12\]=.*odd.png.*5 x 5, the others 9 x 7.*image_size") as error:
+        ImagePreprocessor().fit([*photos[1], odd])
+    assert "preprocessor__image_size=(height, width)" in str(error.value)
+    assert shape_of(ImagePreprocessor(image_size=(6, 4)).fit_transform([*photos[1], odd])) == (13, 3, 6, 4)
+
+
+@pytest.fixture
+def broken(photos, tmp_path):
+    """The photographs with a missing, a cut and a nonsensical file among them, and where these are."""
+    paths = list(photos[1])
+    cut, nonsense = tmp_path / "cut.png", tmp_path / "nonsense.png"
+    Image.fromarray(pixels(9, 7, 3)).save(cut)
+    cut.write_bytes(cut.read_bytes()[:-60])
+    nonsense.write_text("no image")
+    for place, path in [(2, tmp_path / "missing.png"), (5, cut), (9, nonsense)]:
+        paths.insert(place, str(path))
+    return paths, [2, 5, 9]
+
+
+@pytest.mark.parametrize(
+    ("place", "name", "reason"),
+    [
+        (2, "missing.png", "there is no such file"),
+        (5, "cut.png", "cannot be decoded"),
+        (9, "nonsense.png", "cannot be decoded"),
+    ],
+)
+@pytest.mark.parametrize("max_decoded_bytes", [0, 2**31])
+def test_a_broken_file_is_named(photos, broken, place, name, reason, max_decoded_bytes):
+    paths = [broken[0][0], broken[0][place]]
+    preprocessor = ImagePreprocessor(max_decoded_bytes=max_decoded_bytes)
+    with pytest.raises(ValueError, match=rf"X\[1\]=.*{name}.*{reason}.*on_broken='skip'"):
+        preprocessor.fit(paths)
+    preprocessor.fit(photos[1])
+    with pytest.raises(ValueError, match=rf"X\[1\]=.*{name}.*{reason}"):
+        preprocessor.transform(paths)[slice(0, 2)]
+
+
+@pytest.mark.parametrize("max_decoded_bytes", [0, 2**31])
+def test_broken_files_are_left_out_of_fit(photos, broken, max_decoded_bytes):
+    paths, places = broken
+    preprocessor = ImagePreprocessor(on_broken="skip", max_decoded_bytes=max_decoded_bytes)
+    with pytest.warns(UserWarning, match=r"3 of the 15 files of X cannot be used.*X\[2\]=.*missing.png.*left out"):
+        samples = preprocessor.fit_transform(paths)
+    np.testing.assert_array_equal(samples[slice(None)], photos[0].transpose(0, 3, 1, 2))
+    assert preprocessor.spec_ == ImagePreprocessor().fit(photos[1]).spec_
+    with pytest.warns(UserWarning, match="A blank image stands for it") as told:
+        again = preprocessor.transform(paths)[slice(None)]
+    assert len(told) == 3 and len(again) == 15
+    blank = np.rint(255 * preprocessor.mean_)
+    assert (again[places] == blank[:, None, None]).all()
+    np.testing.assert_array_equal(np.delete(again, places, axis=0), photos[0].transpose(0, 3, 1, 2))
+
+
+def test_no_file_at_all_can_be_read(broken):
+    paths = [broken[0][i] for i in broken[1]]
+    for preprocessor in (ImagePreprocessor(), ImagePreprocessor(on_broken="skip", image_size=5, color="rgb")):
+        with pytest.raises(ValueError, match=r"(X\[0\]|first is X\[0\])=.*missing\.png.*there is no such file"):
+            preprocessor.fit(paths)
+
+
+@pytest.mark.parametrize("n_jobs", [None, 1, 4, -1])
+def test_threads_change_nothing(photos, n_jobs):
+    before = threading.active_count()
+    samples = ImagePreprocessor(n_jobs=n_jobs).fit_transform(photos[1])
+    np.testing.assert_array_equal(samples, photos[0].transpose(0, 3, 1, 2))
+    assert threading.active_count() == before
+
+
+def test_files_that_do_not_fit_are_decoded_when_needed(photos):
+    X, paths = photos
+    preprocessor = ImagePreprocessor(max_decoded_bytes=X.nbytes - 1)
+    for samples in (preprocessor.fit_transform(paths), preprocessor.transform(paths)):
+        assert not isinstance(samples, np.ndarray) and shape_of(samples) == (12, 3, 9, 7)
+        np.testing.assert_array_equal(samples[np.array([3, 0, 3])], X[[3, 0, 3]].transpose(0, 3, 1, 2))
+    assert isinstance(ImagePreprocessor(max_decoded_bytes=X.nbytes).fit_transform(paths), np.ndarray)
+    assert preprocessor.spec_ == ImagePreprocessor().fit(paths).spec_
+
+
+def test_statistics_are_those_of_the_pixels(photos):
+    X, paths = photos
+    preprocessor = ImagePreprocessor().fit(paths)
+    np.testing.assert_allclose(preprocessor.mean_, (X / 255).mean(axis=(0, 1, 2)), rtol=1e-12)
+    np.testing.assert_allclose(preprocessor.std_, (X / 255).std(axis=(0, 1, 2)), rtol=1e-12)
+
+
+def test_files_after_arrays_and_arrays_after_files(photos):
+    X, paths = photos
+    for fitted in (ImagePreprocessor().fit(X), ImagePreprocessor().fit(paths)):
+        np.testing.assert_array_equal(fitted.transform(X), fitted.transform(paths))
+    with pytest.raises(ValueError, match="1, 3 or 4 channels, and the images of fit had 10"):
+        ImagePreprocessor().fit(pixels(5, 8, 8, 10)).transform(paths)
+
+
+def test_without_pillow(photos, monkeypatch):
+    monkeypatch.setitem(sys.modules, "PIL.Image", None)
+    with pytest.raises(ImportError, match="sklearn-twins\\[images\\]"):
+        ImagePreprocessor().fit(photos[1])
+
+
+@pytest.mark.parametrize(("verbose", "out", "err"), [(0, "", ""), (1, "12 images decoded in", ""), (2, "", "12/12")])
+def test_progress(photos, capsys, verbose, out, err):
+    ImagePreprocessor().fit_transform(photos[1], owner=BarlowTwinsEmbedder(modality="image", verbose=verbose))
+    captured = capsys.readouterr()
+    assert out in captured.out and err in captured.err
+    assert bool(captured.out) == bool(out) and bool(captured.err) == bool(err)
+
+
+def test_target_from_headers_alone(photos, broken):
+    """Broken files say nothing of the others."""
+    assert find_target(broken[0], None, "auto", 2) == Target((9, 7), "rgb", resize=False)
+    assert find_target(broken[0], 5, "auto", 2) == Target((5, 5), "rgb", resize=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert find_target(["nowhere"], (5, 4), "grey", 2) == Target((5, 4), "grey", resize=True)

@@ -1,0 +1,227 @@
+"""Diagnosis: planted faults are named with cause and remedy, healthy fits are silent, the record reads well."""
+
+import pickle
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from sklearn.datasets import load_breast_cancer, load_digits, load_iris, load_wine
+from sklearn.exceptions import NotFittedError
+
+from sklearn_twins import BarlowTwinsEmbedder, CollapseWarning
+from sklearn_twins._inference._collapse import Circumstances, constant_columns, flaws, noise_share
+from sklearn_twins._roles import ROLES
+from sklearn_twins.networks import MLPProjector
+from sklearn_twins.objectives import HSIC, BarlowTwins
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+DATA = {"breast cancer": load_breast_cancer, "digits": load_digits, "wine": load_wine}
+
+
+@pytest.fixture(params=DATA)
+def table(request):
+    """A table that scikit-learn ships."""
+    return DATA[request.param]().data[:600]
+
+
+def told(X, **params):
+    """An embedder with its own defaults but fewer epochs, and the messages it warned with."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        embedder = BarlowTwinsEmbedder(**{"max_epochs": 20, "random_state": 0, **params}).fit(X)
+    assert all(warning.category is CollapseWarning for warning in caught)
+    return embedder, [str(warning.message) for warning in caught]
+
+
+@pytest.mark.slow
+def test_healthy_fits_are_silent(table):
+    embedder, messages = told(table)
+    assert messages == []
+    assert embedder.diagnose(table).healthy
+    assert "healthy" in repr(embedder.diagnose(table))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("objective", ROLES["objective"].names)
+def test_no_objective_is_suspected(objective):
+    assert told(load_wine().data, objective=objective)[1] == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("n_components", [1, 2, 8])
+def test_narrow_embeddings_are_not_suspected(n_components):
+    assert told(load_iris().data, n_components=n_components)[1] == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", [BarlowTwins, HSIC])
+def test_no_off_diagonal_weight(table, kind):
+    projector = MLPProjector(projection_dim=2)
+    embedder, messages = told(table, objective=kind(off_diagonal_weight=0), projector=projector)
+    assert len(messages) == 1
+    assert "Likely cause: off_diagonal_weight=0 of projection_dim=2" in messages[0]
+    assert "Remedy: off_diagonal_weight='auto'" in messages[0]
+    assert not embedder.diagnose(table).healthy
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+def test_learning_rate(table, optimizer):
+    _, messages = told(table, learning_rate=10, optimizer=optimizer)
+    assert len(messages) == 1
+    assert "Likely cause: learning_rate=10 is" in messages[0] and "Remedy: learning_rate=0.0" in messages[0]
+
+
+@pytest.mark.slow
+def test_constant_columns(table):
+    X = np.ones_like(table)
+    _, messages = told(X)
+    assert len(messages) == 1 and messages[0].startswith("All 256 coordinates of the embedding are constant. ")
+    X[:, 1] = table[:, 2]
+    _, messages = told(X)
+    assert len(messages) == 1
+    assert (
+        f"Likely cause: {X.shape[1] - 1} of {X.shape[1]} columns of X are constant (0, 2, 3, 4, 5, ...)" in messages[0]
+    )
+
+
+@pytest.mark.slow
+def test_batches_far_narrower_than_the_projection(table):
+    params = {"batch_size": 16, "projector": MLPProjector(projection_dim=1024), "max_epochs": 1}
+    embedder, messages = told(table, **params)
+    assert len(messages) == 1
+    share = f"{noise_share(embedder.history_):.0%}"
+    assert "batch_size=16 with projection_dim=1024" in messages[0] and f"{share} of the redundancy term" in messages[0]
+    assert "use a larger batch or a smaller projection (projector__projection_dim)" in messages[0]
+
+
+def test_a_larger_batch_is_not_advised_where_there_are_no_rows():
+    _, messages = told(load_iris().data[:12], max_epochs=2)
+    assert len(messages) == 1 and "Remedy: use a smaller projection" in messages[0]
+
+
+def test_views_that_do_not_differ(make, X):
+    diagnosis = make(augmentation="identity").fit(X).diagnose(X)
+    assert "augmentation='identity' changes next to nothing" in repr(diagnosis)
+    assert diagnosis.invariance == pytest.approx(0, abs=1e-9)
+
+
+def test_nothing_is_lost(make):
+    """The warning comes when everything is stored, so that even as an error it leaves a fitted embedder."""
+    embedder = make()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(CollapseWarning):
+            embedder.fit(np.ones((60, 5)))
+    assert embedder.transform(np.ones((3, 5))).shape == (3, 8 + 5)
+
+
+def test_what_is_not_finite_is_said_and_not_lost(make, X):
+    """Of an encoder that is fine in training and not afterwards."""
+
+    class Spoilt(torch.nn.Linear):
+        def forward(self, x):
+            return super().forward(x) / (1 if self.training else 0)
+
+    embedder = make(encoder=lambda spec: Spoilt(5, 8))
+    with pytest.warns(CollapseWarning, match="The embedding or its projection is not finite"):
+        embedder.fit(X)
+    assert embedder.n_iter_ == 2
+
+
+def test_streams_are_not_judged(make):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        embedder = make().partial_fit(np.ones((60, 5)))
+    assert embedder._circumstances is None
+    assert not embedder.diagnose(np.ones((60, 5))).healthy
+
+
+def test_record(make, X):
+    frame = pd.DataFrame(X, columns=list("vwxyz")).assign(w=7.0)
+    embedder = make().fit(frame)
+    diagnosis = embedder.diagnose(frame)
+    assert diagnosis.constant_columns == ["w"]
+    assert (diagnosis.n_rows, diagnosis.n_components) == (60, 8)
+    assert 1 <= diagnosis.effective_rank <= 8
+    assert 0 <= diagnosis.noise_share <= 1
+    lines = repr(diagnosis).splitlines()
+    assert lines[0].startswith("Diagnosis of 60 rows: ") and any("constant columns    w" in line for line in lines)
+    again = pickle.loads(pickle.dumps(embedder)).diagnose(frame)
+    assert repr(again) == repr(diagnosis)
+
+
+def test_an_objective_without_redundancy_has_no_noise(make, X):
+    diagnosis = make(objective="info_nce").fit(X).diagnose(X)
+    assert np.isnan(diagnosis.noise_share) and "sampling noise" not in repr(diagnosis)
+
+
+def test_images(make):
+    images = np.random.default_rng(0).integers(0, 256, (40, 8, 8, 1), dtype=np.uint8)
+    embedder = make(modality="image", encoder="convnet", n_components=8).fit(images)
+    assert embedder.diagnose(images[:20]).constant_columns == []
+
+
+def test_diagnose_changes_nothing(make, X, fingerprint):
+    embedder = make().fit(X)
+    before = fingerprint(embedder)
+    embedder.diagnose(X)
+    assert fingerprint(embedder) == before
+
+
+def test_too_few_rows(make, X):
+    with pytest.raises(ValueError, match=r"X has 5 row\(s\), too few for a diagnosis"):
+        make().fit(X).diagnose(X[:5])
+    with pytest.raises(NotFittedError):
+        make().diagnose(X)
+
+
+def test_flaws():
+    rng = np.random.default_rng(0)
+    Z = rng.normal(size=(200, 6))
+    Z[:, 1], Z[:, 3], Z[:, 5] = 4.0, -2 * Z[:, 0] + 1, Z[:, 0] + 1e-4 * Z[:, 2]
+    rank, dead, repeated = flaws(Z)
+    assert dead.tolist() == [1] and repeated.tolist() == [0, 3, 5]
+    assert 2 < rank < 4
+    assert flaws(np.ones((5, 3)))[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("samples", "expected"),
+    [
+        ([[1, 2], [1, 3]], [0]),
+        ([[np.nan, 2], [np.nan, 2]], [0, 1]),
+        ([[np.nan, 2], [1, np.nan]], []),
+        ([[0, 1]], [0, 1]),
+    ],
+)
+def test_constant_columns_of_samples(make, samples, expected):
+    embedder = make().fit(np.random.default_rng(0).normal(size=(9, 2)))
+    assert constant_columns(embedder, np.array(samples, dtype=np.float32)) == expected
+
+
+def test_parts_of_a_date_are_one_column(make):
+    frame = pd.DataFrame({"number": np.arange(30.0), "date": pd.date_range("2020-01-01", periods=30)})
+    embedder = make().fit(frame)
+    assert embedder.diagnose(frame).constant_columns == []
+    assert embedder.diagnose(frame.assign(date=frame["date"][0])).constant_columns == ["date"]
+
+
+@pytest.mark.parametrize(
+    ("total", "excess", "share"), [(10.0, 4.0, 0.6), (1.0, -1.0, 1.0), (0.0, -1.0, np.nan), (2.0, 2.0, 0.0)]
+)
+def test_noise_share(total, excess, share):
+    history = {"redundancy": np.array([3.0, total]), "excess_redundancy": np.array([0.0, excess])}
+    assert noise_share(history) == pytest.approx(share, nan_ok=True)
+    assert np.isnan(noise_share({"loss": np.array([1.0])}))
+
+
+def test_circumstances_survive(make, X):
+    """Warm starts and pickles keep them; a stream has none."""
+    embedder = make(warm_start=True).fit(X)
+    assert isinstance(embedder._circumstances, Circumstances)
+    assert embedder.fit(X)._circumstances == embedder._circumstances
+    assert pickle.loads(pickle.dumps(embedder))._circumstances == embedder._circumstances

@@ -1,0 +1,309 @@
+"""Batch norm folded into its neighbours: the same output but for rounding, and the encoder left as it is."""
+
+import copy
+import pickle
+import weakref
+from concurrent.futures import ThreadPoolExecutor
+
+import joblib
+import numpy as np
+import pytest
+import torch
+from numpy.testing import assert_array_equal
+from torch import nn
+
+from sklearn_twins import BarlowTwinsEmbedder, SampleSpec
+from sklearn_twins._inference import _fold_batch_norm as _folding
+from sklearn_twins._inference._embed import embed
+from sklearn_twins._inference._fold_batch_norm import folded
+from sklearn_twins._roles import ROLES
+from sklearn_twins.networks import (
+    ConvNetEncoder,
+    ImageResNetEncoder,
+    ImageStem,
+    MLPEncoder,
+    Periodic,
+    PiecewiseLinear,
+    ResNetEncoder,
+    TableStem,
+    initialize,
+)
+
+pytestmark = pytest.mark.slow  # seconds, being many
+
+TABLE = SampleSpec(shape=(6,), missing=(1,), categories=(4,), edges=(tuple(np.linspace(-1, 1, 33).tolist()),) * 5)
+IMAGES = SampleSpec(shape=(3, 16, 12), mean=(0.5, 0.4, 0.3), std=(0.2, 0.3, 0.1))
+
+# name -> component, samples, width asked for, batch norms that stay
+ENCODERS = {
+    "mlp": (MLPEncoder(), TABLE, None, 0),
+    "mlp, narrow": (MLPEncoder(hidden_dims=(9,)), TABLE, 3, 0),
+    "mlp, piecewise linear": (MLPEncoder(expansion=PiecewiseLinear()), TABLE, 7, 0),
+    "mlp, periodic": (MLPEncoder(hidden_dims=(16, 8), expansion=Periodic()), TABLE, None, 0),
+    "resnet": (ResNetEncoder(), TABLE, None, 1),  # behind the sum of the last block, not behind a layer
+    "resnet, one block": (ResNetEncoder(width=16, n_blocks=1), TABLE, 5, 1),
+    "convnet": (ConvNetEncoder(), IMAGES, None, 0),
+    "convnet, narrow": (ConvNetEncoder(widths=(8, 16)), IMAGES, 5, 0),
+    "resnet18": (ImageResNetEncoder(width=8), IMAGES, None, 0),
+    "resnet18, large stem": (ImageResNetEncoder(width=8, stem="large"), IMAGES, 5, 0),
+    "resnet50": (ImageResNetEncoder(depth=50, width=4), IMAGES, 6, 0),
+}
+
+
+def samples_of(spec, n=50):
+    """Random samples, some values missing, some codes unknown; of images, bytes."""
+    rng = np.random.default_rng(0)
+    if spec.is_image:
+        return rng.integers(0, 256, size=(n, *spec.shape), dtype=np.uint8)
+    x = np.concatenate([rng.normal(size=(n, 5)), rng.integers(0, 6, size=(n, 1))], axis=1).astype(np.float32)
+    x[::3, 1] = np.nan
+    return x
+
+
+def trained(name):
+    """An encoder with weights and statistics as after some training, in eval mode."""
+    component, spec, width, _ = ENCODERS[name]
+    generator = torch.Generator().manual_seed(0)
+    encoder = component.build(spec, width, generator).train()
+    with torch.no_grad():
+        for _ in range(3):
+            encoder(torch.from_numpy(samples_of(spec)))
+        for parameter in encoder.parameters():  # no scale stays 1 or 0, no shift 0
+            parameter.add_(0.1 * torch.randn(parameter.shape, generator=generator).to(parameter))
+    return encoder.eval().requires_grad_(False)
+
+
+def norms(module):
+    return sum(isinstance(layer, nn.modules.batchnorm._BatchNorm) for layer in module.modules())
+
+
+def run(network, samples):
+    with torch.inference_mode():
+        return network(torch.from_numpy(samples).clone()).float().numpy()
+
+
+def state_bits(module):
+    return {name: tensor.numpy().tobytes() for name, tensor in module.state_dict().items()}
+
+
+def assert_close(one, other, tolerance=1e-5):
+    assert np.abs(one - other).max() <= tolerance * np.abs(other).max()
+
+
+@pytest.fixture
+def encoder():
+    return trained("mlp, narrow")
+
+
+@pytest.mark.parametrize("name", ENCODERS)
+def test_the_same_output(name):
+    _, spec, _, n_kept = ENCODERS[name]
+    encoder, samples = trained(name), samples_of(spec)
+    before, expected = state_bits(encoder), run(encoder, samples)
+    twin = folded(encoder)
+    assert norms(encoder) > n_kept == norms(twin)
+    assert_close(run(twin, samples), expected)
+    assert np.abs(expected).max() > 0.01
+    assert state_bits(encoder) == before
+    assert_array_equal(run(encoder, samples), expected)
+    assert not any(layer.training for layer in twin.modules())
+    assert [p for p in twin.parameters() if p.requires_grad] == []
+
+
+@pytest.mark.parametrize("name", ENCODERS)
+def test_samples_are_not_written_to(name):
+    _, spec, _, _ = ENCODERS[name]
+    samples = samples_of(spec)
+    before = samples.copy()
+    embed(trained(name), samples)
+    assert_array_equal(samples, before)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ENCODERS)
+def test_bfloat16_is_no_worse(name):
+    _, spec, _, _ = ENCODERS[name]
+    encoder, samples = trained(name), samples_of(spec)
+    exact = run(encoder, samples)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        plain, twins = (np.abs(run(net, samples) - exact).mean() for net in (encoder, folded(encoder)))
+    assert twins <= 1.5 * plain
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted(ROLES["encoder"].names))
+def test_every_encoder_after_a_fit(name):
+    rng = np.random.default_rng(0)
+    image = isinstance(ROLES["encoder"].resolve(name), (ConvNetEncoder, ImageResNetEncoder))
+    X = rng.integers(0, 256, size=(40, 8, 8, 3), dtype=np.uint8) if image else rng.normal(size=(40, 5))
+    embedder = BarlowTwinsEmbedder(
+        encoder=name, modality="image" if image else "tabular", max_epochs=2, batch_size=20, random_state=0
+    )
+    embedder.set_params(passthrough=False).fit(X)
+    samples = embedder.preprocessor_.transform(X, owner=embedder)
+    assert norms(folded(embedder.encoder_)) < norms(embedder.encoder_)
+    assert_close(embedder.transform(X), run(embedder.encoder_, samples))
+    again = pickle.loads(pickle.dumps(embedder))
+    assert_array_equal(again.transform(X), embedder.transform(X))
+
+
+def test_made_once_and_let_go_with_the_encoder():
+    encoder = trained("mlp, narrow")
+    assert folded(encoder) is folded(encoder)
+    assert encoder in _folding._folded
+    gone = weakref.ref(folded(encoder)), weakref.ref(encoder)
+    del encoder
+    assert gone[0]() is gone[1]() is None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda encoder: nn.init.ones_(encoder[1].weight),
+        lambda encoder: encoder[2].running_mean.add_(1.0),
+        lambda encoder: encoder.load_state_dict({k: v + 1 for k, v in encoder.state_dict().items()}),
+        lambda encoder: encoder.__setitem__(1, nn.Linear(encoder[1].in_features, encoder[1].out_features)),
+        lambda encoder: setattr(encoder[2], "weight", nn.Parameter(torch.full((9,), 3.0))),
+        lambda encoder: setattr(encoder[1].weight, "data", encoder[1].weight.data + 1),
+    ],
+)
+def test_changes_are_followed(encoder, change):
+    samples = samples_of(TABLE)
+    before = embed(encoder, samples)
+    change(encoder)
+    encoder.eval()
+    after = embed(encoder, samples)
+    assert not np.allclose(after, before)
+    assert_close(after, run(encoder, samples))
+
+
+def test_tensors_that_count_no_changes(encoder):
+    with torch.inference_mode():
+        encoder[1].weight = nn.Parameter(encoder[1].weight * 2)
+        embed(encoder, samples_of(TABLE))
+        encoder[1].weight.mul_(2)
+    assert_close(embed(encoder, samples_of(TABLE)), run(encoder, samples_of(TABLE)))
+
+
+@pytest.mark.parametrize(
+    "attach",
+    [
+        lambda layer, seen: layer.register_forward_hook(lambda *args: seen.append(1)),
+        lambda layer, seen: layer.register_forward_pre_hook(lambda *args: seen.append(1)),
+        lambda layer, seen: setattr(layer, "forward", lambda x: seen.append(1) or x),
+    ],
+)
+def test_what_is_attached_goes_on_being_called(encoder, attach):
+    seen = []
+    attach(encoder[2], seen)
+    embed(encoder, samples_of(TABLE))
+    assert folded(encoder) is encoder and seen
+
+
+@pytest.mark.parametrize("name", ["resnet", "convnet"])
+def test_autocast_and_inference_mode_change_nothing(name):
+    encoder = trained(name)
+    expected = state_bits(folded(copy.deepcopy(encoder)))
+    with torch.inference_mode(), torch.autocast("cpu", dtype=torch.bfloat16):
+        twin = folded(encoder)
+    assert state_bits(twin) == expected
+    assert not any(tensor.is_inference() for tensor in twin.state_dict().values())
+
+
+def test_training_mode_is_left_alone(encoder):
+    assert folded(encoder.train()) is encoder
+
+
+def chain(*layers):
+    return nn.Sequential(initialize(TableStem(TABLE), torch.Generator()), *layers).eval()
+
+
+class Other(nn.Linear):
+    """What its forward does, nobody knows."""
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: nn.Linear(5, 4),
+        lambda: nn.Sequential(),
+        lambda: nn.Sequential(nn.Linear(6, 8), nn.BatchNorm1d(8)).eval(),
+        lambda: chain(nn.Sequential(nn.Linear(TABLE.n_inputs, 8), nn.BatchNorm1d(8))),
+        lambda: chain(Other(TABLE.n_inputs, 8), nn.BatchNorm1d(8)),
+        lambda: chain(nn.Unflatten(1, (2, -1)), nn.Linear(4, 2), nn.BatchNorm1d(2)),
+        lambda: chain(nn.Unflatten(1, (2, -1)), nn.Flatten(2), nn.Linear(4, 2), nn.BatchNorm1d(2)),
+        lambda: nn.Sequential(ImageStem(IMAGES), nn.Flatten(2), nn.Linear(192, 3), nn.BatchNorm1d(3)).eval(),
+        lambda: chain(nn.utils.parametrizations.weight_norm(nn.Linear(TABLE.n_inputs, 8)), nn.BatchNorm1d(8)),
+    ],
+)
+def test_modules_of_others_are_left_alone(make):
+    module = make()
+    assert folded(module) is module
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [
+        [nn.Linear(TABLE.n_inputs, 16), nn.BatchNorm1d(16, affine=False)],
+        [nn.Linear(TABLE.n_inputs, 16), nn.BatchNorm1d(16, track_running_stats=False)],
+        [nn.Linear(TABLE.n_inputs, 16), nn.ReLU(), nn.BatchNorm1d(16)],
+    ],
+)
+def test_norms_that_stay(layers):
+    encoder, samples = chain(*layers), samples_of(TABLE)
+    twin = folded(encoder)
+    assert norms(twin) == 1
+    assert_array_equal(run(twin, samples), run(encoder, samples))
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_a_norm_before_a_linear_layer(bias):
+    encoder = chain(nn.BatchNorm1d(TABLE.n_inputs), nn.Linear(TABLE.n_inputs, 4, bias=bias)).requires_grad_(False)
+    encoder[1].running_mean.uniform_(-1, 1)
+    encoder[1].running_var.uniform_(0.5, 2)
+    assert norms(folded(encoder)) == 0
+    assert_close(run(folded(encoder), samples_of(TABLE)), run(encoder, samples_of(TABLE)))
+
+
+def test_a_norm_before_a_convolution_stays():
+    """The zeros around an image are not shifted by the norm."""
+    stem = initialize(ImageStem(IMAGES), torch.Generator())
+    encoder = nn.Sequential(stem, nn.BatchNorm2d(3), nn.Conv2d(3, 4, 3, padding=1)).eval()
+    assert norms(folded(encoder)) == 1
+
+
+def test_threads_share_an_encoder(encoder):
+    samples = samples_of(TABLE, 600)
+    expected = embed(copy.deepcopy(encoder), samples)
+    with ThreadPoolExecutor(8) as pool:
+        for embedding in pool.map(lambda _: embed(encoder, samples), range(32)):
+            assert_array_equal(embedding, expected)
+
+
+def test_an_embedder_keeps_nothing_of_it(make, X, monkeypatch):
+    embedder = make().fit(X)
+    before, state, hashed = vars(embedder).copy(), state_bits(embedder.encoder_), joblib.hash(embedder)
+    size = len(pickle.dumps(embedder))
+    folded_embedding = embedder.transform(X)
+    assert vars(embedder) == before and state_bits(embedder.encoder_) == state
+    assert joblib.hash(embedder) == hashed and len(pickle.dumps(embedder)) == size
+    assert norms(embedder.encoder_) == 1 and type(embedder.encoder_) is nn.Sequential
+    assert_array_equal(pickle.loads(pickle.dumps(embedder)).transform(X), folded_embedding)
+    monkeypatch.setattr("sklearn_twins._inference._embed.folded", lambda encoder: encoder)
+    plain = make().fit(X)
+    assert len(pickle.dumps(plain)) == pytest.approx(size, rel=0.01)
+    assert_close(folded_embedding, plain.transform(X))
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["fit", "partial_fit"])
+def test_training_goes_on_as_if_nothing_were_folded(make, X, stream, monkeypatch):
+    def go_on():
+        embedder = make(warm_start=True).fit(X)
+        embedder.transform(X)
+        embedder = embedder.partial_fit(X) if stream else embedder.set_params(max_epochs=4).fit(X)
+        embedder.transform(X)
+        return embedder
+
+    with_folding = go_on()
+    monkeypatch.setattr("sklearn_twins._inference._embed.folded", lambda encoder: encoder)
+    assert state_bits(with_folding.encoder_) == state_bits(go_on().encoder_)

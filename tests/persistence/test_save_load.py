@@ -1,0 +1,518 @@
+"""Embedders in files, by save and load, and by skops: the same to the bit, refused by name, and nothing in between."""
+
+import contextlib
+import copy
+import datetime
+import json
+import os
+import pickle
+import subprocess
+import sys
+import time
+import warnings
+from decimal import Decimal
+from fractions import Fraction
+
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+import sklearn
+import torch
+from numpy.testing import assert_array_equal
+from sklearn.base import clone
+from sklearn.exceptions import InconsistentVersionWarning, NotFittedError
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from torch import nn
+
+import sklearn_twins
+from sklearn_twins import BarlowTwinsEmbedder, OtherVersionWarning, UnreadableFileError
+from sklearn_twins._roles import ROLES
+from sklearn_twins.augmentations import Chain, GaussianNoise, Identity, Masking, Pair
+from sklearn_twins.networks import (
+    ConvNetEncoder,
+    ImageResNetEncoder,
+    MLPEncoder,
+    MLPProjector,
+    Periodic,
+    PiecewiseLinear,
+    ResNetEncoder,
+    TimmEncoder,
+)
+from sklearn_twins.objectives import HSIC
+from sklearn_twins.preprocessing import ImagePreprocessor, TablePreprocessor
+
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
+
+SMALL_NETWORK, SMALL_PROJECTOR = MLPEncoder(hidden_dims=(8,)), MLPProjector(hidden_dims=(12,), projection_dim=8)
+N = 60
+
+
+def table():
+    """60 rows with columns of every kind and missing values."""
+    rng = np.random.default_rng(0)
+    gaps = rng.random((N, 4)) < 0.1
+    frame = pd.DataFrame(
+        {
+            "number": np.where(gaps[:, 0], np.nan, rng.normal(size=N)),
+            "count": rng.integers(0, 5, N),
+            "word": np.where(gaps[:, 1], None, rng.choice(["red", "blue", "green"], N)),
+            "category": pd.Categorical(rng.choice([3, 4], N)),
+            "date": pd.Series(pd.date_range("2020-01-01", periods=N, freq="37h")).where(~gaps[:, 2]),
+            "duration": pd.to_timedelta(rng.integers(0, 10**6, N), unit="s"),
+            "flag": rng.random(N) < 0.5,
+            "void": np.full(N, np.nan),
+        }
+    )
+    return frame
+
+
+def images():
+    """60 small images of bytes."""
+    return np.random.default_rng(0).integers(0, 256, size=(N, 9, 8, 3), dtype=np.uint8)
+
+
+TABLES = {
+    "default": {},
+    "narrow": {"n_components": 3},
+    "columns beside": {"n_components": 3, "passthrough": True},
+    "embedding alone": {"passthrough": False},
+    "warm start": {"warm_start": True},
+    "sgd, warm start": {"warm_start": True, "optimizer": "sgd"},
+    "lars, warm start": {"warm_start": True, "optimizer": "lars"},
+    "early stopping": {"early_stopping": True, "tol": np.float32(0.25)},
+    "chain": {"augmentation": Chain([("hide", Masking()), ("noise", GaussianNoise())])},
+    "pair": {"augmentation": Pair(Identity(), GaussianNoise(scale=0.5))},
+    "residual": {"encoder": ResNetEncoder(width=8, n_blocks=3)},
+    "pieces": {"encoder": MLPEncoder((8, 4), expansion=PiecewiseLinear(n_bins=4))},
+    "waves": {"encoder": MLPEncoder((8,), expansion=Periodic(n_frequencies=3, width=2))},
+    "named expansion": {"encoder": MLPEncoder([8], expansion="periodic")},
+    "ranks": {"preprocessor": TablePreprocessor(scaling="quantile")},
+    "listed columns": {"preprocessor": TablePreprocessor(categorical_features=["count", "flag"], max_categories=3)},
+    "listed in an array": {"preprocessor": TablePreprocessor(categorical_features=np.array(["count"]))},
+    "objective": {"objective": HSIC(off_diagonal_weight=0.01)},
+    "random state": {"random_state": np.random.RandomState(5)},
+    "strange numbers": {"tol": 1e300, "n_iter_no_change": 10**18, "verbose": np.bool_(False)},
+    **{f"objective {name}": {"objective": name} for name in ROLES["objective"].names},
+    **{f"encoder {name}": {"encoder": name} for name in ("mlp", "resnet")},
+}
+IMAGES = {
+    "convnet": {"encoder": ConvNetEncoder((4, 8))},
+    "images, warm start": {"encoder": ConvNetEncoder((4, 8)), "warm_start": True, "n_components": 3},
+    "residual images": {"encoder": ImageResNetEncoder(width=4)},
+    "range": {"encoder": ConvNetEncoder((4, 8)), "preprocessor": ImagePreprocessor(value_range=(0, 300))},
+    "encoder convnet": {"encoder": "convnet"},
+    "encoder resnet18": {"encoder": "resnet18", "slow": True},
+    "encoder resnet50": {"encoder": "resnet50", "slow": True},
+}
+NAMED = {"objective", "encoder"}
+EVERY = [
+    *(
+        pytest.param(False, params, id=name, marks=[pytest.mark.slow] if name.partition(" ")[0] in NAMED else [])
+        for name, params in TABLES.items()
+    ),
+    *(
+        pytest.param(True, params, id=name, marks=[pytest.mark.slow] if "slow" in params else [])
+        for name, params in IMAGES.items()
+    ),
+]
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    """Fits embedders of table or images, each configuration once; tests get a copy."""
+    known = {}
+
+    def fitted(is_image, params):
+        key = repr((is_image, params))
+        if key not in known:
+            defaults = {"modality": "image", "augmentation": "identity"} if is_image else {"encoder": SMALL_NETWORK}
+            params = {name: value for name, value in params.items() if name != "slow"}
+            made = {"projector": SMALL_PROJECTOR, "max_epochs": 1, "batch_size": 32, "random_state": 0, **defaults}
+            X = images() if is_image else table()
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of collapse
+                known[key] = BarlowTwinsEmbedder(**{**made, **params}).fit(X), X
+        embedder, X = known[key]
+        return copy.deepcopy(embedder), X
+
+    return fitted
+
+
+def through_save(embedder, tmp_path):
+    embedder.save(tmp_path / "embedder.safetensors")
+    return BarlowTwinsEmbedder.load(tmp_path / "embedder.safetensors")
+
+
+def through_skops(embedder, tmp_path):
+    io = pytest.importorskip("skops.io")
+    io.dump(embedder, tmp_path / "embedder.skops")
+    foreign = io.get_untrusted_types(file=tmp_path / "embedder.skops")
+    assert all(name.startswith("sklearn_twins.") for name in foreign), foreign
+    return io.load(tmp_path / "embedder.skops", trusted=foreign)
+
+
+def through_memory_map(embedder, tmp_path):
+    joblib.dump(embedder, tmp_path / "embedder.joblib")
+    return joblib.load(tmp_path / "embedder.joblib", mmap_mode="r")
+
+
+WAYS = {"save": through_save, "skops": through_skops, "joblib": through_memory_map}
+every_way = pytest.mark.parametrize("way", WAYS)
+
+
+@every_way
+@pytest.mark.parametrize(("is_image", "params"), EVERY)
+def test_same_to_the_bit(fitted, tmp_path, way, is_image, params):
+    embedder, X = fitted(is_image, params)
+    loaded = WAYS[way](embedder, tmp_path)
+    assert_array_equal(loaded.transform(X), embedder.transform(X))
+    assert type(loaded) is BarlowTwinsEmbedder
+    if way != "joblib" and "random_state" not in params:
+        assert repr(loaded) == repr(embedder)
+    assert vars(loaded).keys() == vars(embedder).keys()
+    assert_array_equal(loaded.get_feature_names_out(), embedder.get_feature_names_out())
+    assert loaded.loss_curve_ == embedder.loss_curve_ and loaded.n_iter_ == embedder.n_iter_
+    for name, column in embedder.history_.items():
+        assert_array_equal(loaded.history_[name], column)
+    assert not loaded.encoder_.training and not any(p.requires_grad for p in loaded.encoder_.parameters())
+    if way != "joblib" and "random_state" not in params:
+        assert_array_equal(clone(loaded).fit(X).transform(X), embedder.transform(X))
+
+
+@every_way
+@pytest.mark.parametrize("name", [name for name in TABLES if "warm start" in name])
+def test_training_goes_on(fitted, tmp_path, way, name):
+    embedder, X = fitted(False, TABLES[name])
+    loaded = WAYS[way](embedder, tmp_path)
+    for each in (loaded, embedder):
+        each.set_params(max_epochs=3).fit(X).partial_fit(X)
+    assert_array_equal(loaded.transform(X), embedder.transform(X))
+
+
+@every_way
+def test_stream_goes_on(tmp_path, way):
+    X = table()
+    embedder = BarlowTwinsEmbedder(encoder=SMALL_NETWORK, projector=SMALL_PROJECTOR, random_state=0)
+    embedder.partial_fit(X).partial_fit(X)
+    loaded = WAYS[way](embedder, tmp_path)
+    assert_array_equal(loaded.partial_fit(X).transform(X), embedder.partial_fit(X).transform(X))
+
+
+@every_way
+def test_pipeline(tmp_path, way):
+    X, y = table(), np.arange(N) % 2
+    embedder = BarlowTwinsEmbedder(encoder=SMALL_NETWORK, max_epochs=1, random_state=0)
+    pipeline = make_pipeline(embedder, LogisticRegression()).fit(X, y)
+    if way == "save":
+        loaded = make_pipeline(through_save(pipeline[0], tmp_path), pipeline[1])
+    else:
+        loaded = WAYS[way](pipeline, tmp_path)
+    assert_array_equal(loaded.predict_proba(X), pipeline.predict_proba(X))
+    assert_array_equal(loaded[:-1].transform(X), pipeline[:-1].transform(X))
+
+
+@every_way
+def test_categories_of_every_kind(tmp_path, way):
+    day = datetime.date(2020, 2, 29)
+    zone = datetime.timezone(datetime.timedelta(hours=5))
+    keys = [
+        *("a", "", "\ud800", "ä\n", 1.5, 10**40, -0.0, True, Decimal("1.50"), Fraction(1, 3), b"\x00\xff", day),
+        *(datetime.time(1, 2, 3), datetime.datetime(2020, 1, 1, tzinfo=zone), ("a", 1), ("a", (day, None))),
+    ]
+    X = np.empty((4 * len(keys), 2), dtype=object)
+    X[:, 0] = np.arange(len(X), dtype=float)
+    for i in range(len(X)):
+        X[i, 1] = keys[i % len(keys)]
+    preprocessor = TablePreprocessor(categorical_features=[1])
+    embedder = BarlowTwinsEmbedder(preprocessor=preprocessor, encoder=SMALL_NETWORK, max_epochs=1, random_state=0)
+    embedder.fit(X)
+    loaded = WAYS[way](embedder, tmp_path)
+    assert_array_equal(loaded.transform(X), embedder.transform(X))
+    assert loaded.preprocessor_.categories_ == embedder.preprocessor_.categories_
+    assert list(map(type, loaded.preprocessor_.categories_[0])) == list(
+        map(type, embedder.preprocessor_.categories_[0])
+    )
+
+
+def test_category_of_an_unknown_kind_is_refused(tmp_path):
+    X = [[0.0, pd.Period("2020-01", "M")], [1.0, pd.Period("2020-02", "M")]] * 4
+    embedder = BarlowTwinsEmbedder(
+        preprocessor=TablePreprocessor(categorical_features=[1]), encoder=SMALL_NETWORK, max_epochs=1
+    ).fit(X)
+    with pytest.raises(TypeError, match=r"categories.*Period.*pickle or joblib"):
+        embedder.save(tmp_path / "file")
+    assert_array_equal(pickle.loads(pickle.dumps(embedder)).transform(X), embedder.transform(X))
+
+
+def test_image_files(tmp_path):
+    PIL = pytest.importorskip("PIL.Image")
+    paths = [str(tmp_path / f"{i}.png") for i in range(8)]
+    for path, image in zip(paths, images(), strict=False):
+        PIL.fromarray(image).save(path)
+    embedder = BarlowTwinsEmbedder(modality="image", encoder=ConvNetEncoder((4, 8)), max_epochs=1).fit(paths)
+    for way in WAYS.values():
+        assert_array_equal(way(embedder, tmp_path).transform(paths), embedder.transform(paths))
+
+
+@every_way
+def test_settings_are_kept(fitted, tmp_path, way):
+    embedder, X = fitted(False, {})
+    embedder.set_output(transform="pandas")
+    with sklearn.config_context(enable_metadata_routing=True):
+        embedder.set_fit_request(unlabeled="more")
+    loaded = WAYS[way](embedder, tmp_path)
+    with sklearn.config_context(enable_metadata_routing=True):
+        for each in (loaded, copy.deepcopy(loaded), clone(loaded)):
+            assert each.get_metadata_routing().fit.requests == {"unlabeled": "more"}
+    pd.testing.assert_frame_equal(loaded.transform(X), embedder.transform(X))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name != "posix", reason="signals and limits of POSIX")
+def test_killed_while_saving(fitted, tmp_path):
+    """Whenever a process is killed that saves again and again, there is one of the files that it writes."""
+    (one, X), (two, _) = fitted(False, {}), fitted(False, {"passthrough": False})
+    path, expected = tmp_path / "embedder", [one.transform(X), two.transform(X)]
+    one.save(path)
+    code = "import pickle, sys\none, two = pickle.load(sys.stdin.buffer)\nprint(flush=True)\n"
+    code += f"while True:\n    two.save({str(path)!r})\n    one.save({str(path)!r})"
+    found = []
+    for wait in (0.05, 0.1, 0.2, 0.3):
+        process = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        process.stdin.write(pickle.dumps((one, two)))
+        process.stdin.close()
+        process.stdout.readline()
+        time.sleep(wait)
+        process.kill()
+        process.wait()
+        process.stdout.close()
+        Z = BarlowTwinsEmbedder.load(path).transform(X)
+        found.append([Z.shape == each.shape and np.array_equal(Z, each) for each in expected])
+    assert all(map(any, found))
+    one.save(path)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["embedder"], "what they left is swept"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals and limits of POSIX")
+def test_full_disk(fitted, tmp_path):
+    import resource
+    import signal
+
+    embedder, X = fitted(False, {})
+    embedder.save(tmp_path / "embedder")
+    limits, handler = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1_000, limits[1]))
+        with pytest.raises(OSError):
+            embedder.save(tmp_path / "embedder")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["embedder"]
+    assert_array_equal(BarlowTwinsEmbedder.load(tmp_path / "embedder").transform(X), embedder.transform(X))
+
+
+@pytest.mark.parametrize("ambience", ["inference", "float64", "meta", "no_grad"])
+def test_ambient_state_does_not_matter(fitted, tmp_path, ambience):
+    for is_image, params in ((False, {}), (True, IMAGES["convnet"])):
+        embedder, X = fitted(is_image, params)
+        with contextlib.ExitStack() as stack:
+            if ambience == "float64":
+                stack.callback(torch.set_default_dtype, torch.get_default_dtype())
+                torch.set_default_dtype(torch.float64)
+            else:
+                contexts = {"inference": torch.inference_mode, "no_grad": torch.no_grad}
+                stack.enter_context(torch.device("meta") if ambience == "meta" else contexts[ambience]())
+            embedder.save(tmp_path / "embedder")
+            loaded = BarlowTwinsEmbedder.load(tmp_path / "embedder")
+        assert_array_equal(loaded.transform(X), embedder.transform(X))
+        assert torch.get_default_dtype() == torch.float32
+
+
+def test_same_embedder_same_file(fitted, tmp_path):
+    embedder, _ = fitted(False, {"warm_start": True})
+    embedder.save(tmp_path / "one")
+    BarlowTwinsEmbedder.load(tmp_path / "one").save(tmp_path / "two")
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
+
+
+def test_saving_changes_nothing(fitted, fingerprint, tmp_path):
+    embedder, _ = fitted(False, {})
+    before = fingerprint(embedder)
+    embedder.save(tmp_path / "file")
+    assert fingerprint(embedder) == before
+
+
+def test_global_generators_are_left_alone(fitted, tmp_path):
+    embedder, _ = fitted(False, {})
+    embedder.save(tmp_path / "file")
+    before = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
+    BarlowTwinsEmbedder.load(tmp_path / "file")
+    assert torch.equal(before[0], torch.get_rng_state())
+    assert_array_equal(before[1], np.random.get_state()[1])  # noqa: NPY002
+
+
+def test_other_programs_can_read_it(fitted, tmp_path):
+    safetensors = pytest.importorskip("safetensors")
+    embedder, _ = fitted(False, {})
+    embedder.save(tmp_path / "file")
+    with safetensors.safe_open(tmp_path / "file", "numpy") as file:
+        metadata = file.metadata()
+        for name, tensor in embedder.encoder_.state_dict().items():
+            assert_array_equal(file.get_tensor(f"encoder_.{name}"), tensor.numpy())
+    assert metadata["format"] == "sklearn_twins.embedder" and metadata["format_version"] == "1"
+    assert metadata["sklearn_twins_version"] == sklearn_twins.__version__
+    assert json.loads(metadata["parameters"])["batch_size"] == 32
+
+
+def build(spec):
+    return nn.Sequential(nn.Linear(spec.n_inputs, 4))
+
+
+class Noise(GaussianNoise):
+    """A component of the user's own, although one of ours is above it."""
+
+
+FOREIGN = {
+    "encoder": [build, nn.Sequential(nn.Linear(11, 4))],
+    "augmentation": [lambda x, data, generator: x.clone(), nn.Identity(), Noise(), Chain([("noise", Noise())])],
+    "objective": [lambda z_a, z_b: (z_a - z_b).square().mean()],
+    "optimizer": [torch.optim.SGD],
+    "lr_schedule": [lambda step, n_steps: 1.0],
+}
+
+
+@pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in FOREIGN.items() for value in values])
+def test_what_is_not_ours_is_refused_by_name(tmp_path, name, value):
+    X = np.random.default_rng(0).normal(size=(20, 11))
+    params = {"encoder": SMALL_NETWORK, "max_epochs": 1, "random_state": 0, name: value}
+    embedder = BarlowTwinsEmbedder(**params).fit(X)
+    (tmp_path / "file").write_bytes(b"before")
+    with pytest.raises(TypeError, match=rf"(?s)^{name}[.=\[].*pickle or joblib"):
+        embedder.save(tmp_path / "file")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"] and (tmp_path / "file").read_bytes() == b"before"
+
+
+@pytest.mark.parametrize("encoder", ["timm:hf-hub:someone/net", TimmEncoder("local-dir:/somewhere")])
+def test_networks_from_elsewhere_are_refused(fitted, tmp_path, encoder):
+    embedder, _ = fitted(True, IMAGES["convnet"])
+    with pytest.raises(TypeError, match=r"^encoder=.*elsewhere.*pickle or joblib"):
+        embedder.set_params(encoder=encoder).save(tmp_path / "file")
+
+
+def test_encoder_that_was_trained_and_then_replaced(tmp_path):
+    embedder = BarlowTwinsEmbedder(encoder=build, max_epochs=1).fit(np.eye(8)).set_params(encoder="mlp")
+    with pytest.raises(TypeError, match=r"^encoder=.*was trained.*pickle or joblib"):
+        embedder.save(tmp_path / "file")
+
+
+def test_callbacks_and_attributes_of_the_users_own_are_refused(fitted, recorder, tmp_path):
+    embedder, _ = fitted(False, {})
+    embedder.callbacks = [recorder]
+    with pytest.raises(TypeError, match=r"^callbacks\[0\]=.*pickle or joblib"):
+        embedder.save(tmp_path / "file")
+    embedder.callbacks, embedder.note = None, "mine"
+    with pytest.raises(TypeError, match=r"attribute note='mine'.*remove it"):
+        embedder.save(tmp_path / "file")
+
+
+def test_parameter_out_of_range_is_refused(fitted, tmp_path):
+    embedder, _ = fitted(False, {})
+    with pytest.raises(ValueError, match="'precision' parameter"):
+        embedder.set_params(precision="half").save(tmp_path / "file")
+    assert not list(tmp_path.iterdir())
+
+
+def test_unfitted(tmp_path):
+    with pytest.raises(NotFittedError):
+        BarlowTwinsEmbedder().save(tmp_path / "file")
+    assert not list(tmp_path.iterdir())
+
+
+class Mine(BarlowTwinsEmbedder):
+    """A subclass, whose fits leave one attribute more."""
+
+    def fit(self, X, y=None):
+        super().fit(X)
+        self.mark_ = ("fitted", len(X))
+        return self
+
+
+def test_subclasses(fitted, tmp_path):
+    X = table()
+    mine = Mine(encoder=SMALL_NETWORK, max_epochs=1, random_state=0).fit(X)
+    mine.save(tmp_path / "mine")
+    loaded = Mine.load(tmp_path / "mine")
+    assert type(loaded) is Mine and loaded.mark_ == ("fitted", N)
+    assert_array_equal(loaded.transform(X), mine.transform(X))
+    with pytest.raises(UnreadableFileError, match=r"holds '.*Mine', not 'sklearn_twins.BarlowTwinsEmbedder'"):
+        BarlowTwinsEmbedder.load(tmp_path / "mine")
+    fitted(False, {})[0].save(tmp_path / "ours")
+    with pytest.raises(UnreadableFileError, match=r"holds 'sklearn_twins.BarlowTwinsEmbedder', not .*Mine"):
+        Mine.load(tmp_path / "ours")
+
+
+def test_file_errors_stay_what_they_are(fitted, tmp_path):
+    with pytest.raises(FileNotFoundError):
+        BarlowTwinsEmbedder.load(tmp_path / "nothing")
+    with pytest.raises(IsADirectoryError if os.name == "posix" else PermissionError):
+        BarlowTwinsEmbedder.load(tmp_path)
+    with pytest.raises(FileNotFoundError):
+        fitted(False, {})[0].save(tmp_path / "nowhere" / "file")
+
+
+@pytest.mark.parametrize("way", ["save", "pickle", "joblib", "skops"])
+def test_other_version_is_told(fitted, tmp_path, monkeypatch, way):
+    embedder, X = fitted(False, {})
+    ways = {**WAYS, "pickle": lambda embedder, _: pickle.loads(content)}
+    with monkeypatch.context() as patch:
+        patch.setattr(sklearn_twins, "__version__", "0.0.9")
+        patch.setattr("sklearn_twins._persistence._save_load.__version__", "0.0.9", raising=False)
+        content = pickle.dumps(embedder)
+        if way == "save":
+            embedder.save(tmp_path / "file")
+            ways["save"] = lambda *_: BarlowTwinsEmbedder.load(tmp_path / "file")
+        elif way == "joblib":
+            joblib.dump(embedder, tmp_path / "file")
+            ways["joblib"] = lambda *_: joblib.load(tmp_path / "file")
+        elif way == "skops":
+            io = pytest.importorskip("skops.io")
+            data = io.dumps(embedder)
+            ways["skops"] = lambda *_: io.loads(data, trusted=io.get_untrusted_types(data=data))
+    with pytest.warns(OtherVersionWarning, match=r"BarlowTwinsEmbedder was fitted with sklearn_twins 0\.0\.9") as told:
+        loaded = ways[way](embedder, tmp_path)
+    assert len(told) == 1 and issubclass(OtherVersionWarning, InconsistentVersionWarning)
+    warning = told[0].message
+    assert warning.original_version == "0.0.9" and warning.current_version == sklearn_twins.__version__
+    assert_array_equal(loaded.transform(X), embedder.transform(X))
+    assert vars(loaded).keys() == vars(embedder).keys()
+
+
+DROPPED = ("mean", "std", "column_scale", "max_dense_bytes", "categories_")
+
+
+def test_parts_added_later_have_their_defaults(fitted, tmp_path, monkeypatch):
+    embedder, X = fitted(False, {"passthrough": False})
+    for thing in (embedder._recipe.spec, embedder._output, embedder.preprocessor_):
+        state = {n: v for n, v in vars(thing).items() if n not in DROPPED}
+        monkeypatch.setattr(type(thing), "__getstate__", lambda self, known=state: known)
+    embedder.save(tmp_path / "file")
+    monkeypatch.undo()
+    loaded = BarlowTwinsEmbedder.load(tmp_path / "file")
+    assert loaded._recipe.spec == embedder._recipe.spec and loaded.preprocessor_.max_dense_bytes == 2**31
+    assert_array_equal(loaded.transform(X), embedder.transform(X))
+
+
+def test_parameters_added_later_have_their_defaults(fitted, tmp_path, monkeypatch):
+    embedder, X = fitted(False, {})
+    del embedder.tol
+    names = BarlowTwinsEmbedder().get_params(deep=False).keys() - {"tol"}
+    monkeypatch.setattr(BarlowTwinsEmbedder, "get_params", lambda self, deep=True: dict.fromkeys(names))
+    monkeypatch.setattr(BarlowTwinsEmbedder, "_validate_params", lambda self: None)
+    embedder.save(tmp_path / "file")
+    monkeypatch.undo()
+    loaded = BarlowTwinsEmbedder.load(tmp_path / "file")
+    assert loaded.tol == 1e-3
+    assert_array_equal(loaded.transform(X), embedder.transform(X))

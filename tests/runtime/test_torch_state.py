@@ -1,0 +1,291 @@
+"""Threads and seeds: chosen as asked, and the caller's state as it was afterwards."""
+
+import threading
+
+import joblib
+import numpy as np
+import pytest
+import torch
+from sklearn.utils import check_random_state
+
+from sklearn_twins._runtime._torch_state import (
+    choose_seed,
+    convolutions_tuned,
+    count_threads,
+    global_generators_seeded,
+    make_generator,
+    settled,
+    threads_pinned,
+)
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def two_threads():
+    """Two intra-op threads in this Python thread, as on most machines; put back afterwards."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield 2
+    torch.set_num_threads(before)
+
+
+def in_thread(function):
+    """What a new Python thread gets from the function."""
+    results = []
+    thread = threading.Thread(target=lambda: results.append(function()))
+    thread.start()
+    thread.join()
+    return results[0]
+
+
+def test_seed_of_an_int_is_always_the_same():
+    assert choose_seed(3) == choose_seed(3) != choose_seed(4)
+    assert type(choose_seed(0)) is int
+
+
+def test_seed_of_a_random_state_moves_it_on():
+    state = np.random.RandomState(0)
+    first, second = choose_seed(state), choose_seed(state)
+    assert first != second and first == choose_seed(np.random.RandomState(0))
+
+
+def test_seed_of_none_is_numpys_global_generator():
+    shared = check_random_state(None)
+    before = shared.get_state()
+    first = choose_seed(None)
+    shared.set_state(before)
+    assert choose_seed(None) == first != choose_seed(None)
+
+
+def test_int_seed_leaves_numpys_global_generator_alone():
+    before = check_random_state(None).get_state()[1].copy()
+    choose_seed(3)
+    assert np.array_equal(check_random_state(None).get_state()[1], before)
+
+
+def test_wrong_seed_is_refused():
+    with pytest.raises(ValueError, match="cannot be used to seed"):
+        choose_seed("three")
+
+
+def test_streams_of_a_seed_are_apart():
+    """Not even the streams of neighbouring seeds share their draws."""
+    draws = {
+        (seed, stream): torch.rand(50, generator=make_generator(seed, stream), dtype=torch.float64)
+        for seed in range(6)
+        for stream in range(6)
+    }
+    C = np.corrcoef(torch.stack(list(draws.values())).numpy())
+    assert np.abs(C[~np.eye(36, dtype=bool)]).max() < 0.6
+    assert len({make_generator(seed, stream).initial_seed() for seed, stream in draws}) == 36
+
+
+def test_generator_is_the_same_each_time():
+    a, b = (torch.rand(5, generator=make_generator(7, 1)) for _ in range(2))
+    assert torch.equal(a, b)
+    assert make_generator(7, 1).device == CPU
+
+
+def test_generators_leave_the_global_one_alone():
+    before = torch.get_rng_state()
+    torch.rand(5, generator=make_generator(0, 0))
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def ambient():
+    return (
+        torch.is_grad_enabled(),
+        torch.is_inference_mode_enabled(),
+        torch.is_autocast_enabled("cpu"),
+        torch.get_default_device(),
+        torch.get_default_dtype(),
+        torch.get_num_threads(),
+    )
+
+
+def check_settled():
+    assert torch.is_grad_enabled() and not torch.is_inference_mode_enabled()
+    assert not torch.is_autocast_enabled("cpu")
+    x = torch.ones(2, 2, dtype=torch.float32, requires_grad=True)
+    assert x.device == CPU
+    product = x @ x
+    product.sum().backward()
+    assert product.dtype == torch.float32 and x.grad is not None
+    assert torch.get_num_threads() == 1
+
+
+@pytest.mark.parametrize(
+    "context",
+    [
+        torch.no_grad,
+        torch.inference_mode,
+        lambda: torch.autocast("cpu", dtype=torch.bfloat16),
+        lambda: torch.device("meta"),
+    ],
+    ids=["no_grad", "inference_mode", "autocast", "default device"],
+)
+def test_settled_within_an_ambient_state(context):
+    outer = ambient()
+    with context():
+        before = ambient()
+        with settled(CPU, 1):
+            check_settled()
+        assert ambient() == before
+    assert ambient() == outer
+
+
+def test_settled_restores_after_an_error(two_threads):
+    before = ambient()
+    with pytest.raises(KeyboardInterrupt), settled(CPU, 1):
+        raise KeyboardInterrupt
+    assert ambient() == before
+
+
+def test_threads_are_pinned_and_put_back(two_threads):
+    with threads_pinned(1):
+        assert torch.get_num_threads() == 1
+    assert torch.get_num_threads() == 2
+
+
+def test_pins_within_pins_give_back_the_outer_pin(two_threads):
+    """A callback that embeds rows during a fit must leave the rest of the fit its number of threads."""
+    with threads_pinned(1):
+        with threads_pinned(1):
+            assert torch.get_num_threads() == 1
+        assert torch.get_num_threads() == 1
+        with threads_pinned(2):
+            assert torch.get_num_threads() == 2
+        assert torch.get_num_threads() == 1
+    assert torch.get_num_threads() == 2
+
+
+def pin_and_count(n_threads=1):
+    with threads_pinned(n_threads):
+        inside = torch.get_num_threads()
+    return inside, torch.get_num_threads()
+
+
+@pytest.mark.parametrize("inner", [1, 3])
+def test_thread_started_during_a_fit_is_given_the_callers_number(two_threads, inner):
+    with threads_pinned(inner):
+        assert in_thread(lambda: pin_and_count(inner)) == (inner, 2)
+        assert torch.get_num_threads() == inner
+    assert torch.get_num_threads() == 2
+
+
+def test_threads_that_pin_at_once_all_end_as_they_began(two_threads):
+    """Starts and ends overlap in every order."""
+    start = threading.Barrier(6)
+    found = []
+
+    def work(i):
+        torch.set_num_threads(2)
+        start.wait()
+        for _ in range(20):
+            with threads_pinned(1):
+                found.append(torch.get_num_threads())
+        found.append(torch.get_num_threads() - 1)
+
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [1] * (6 * 21)
+    assert torch.get_num_threads() == 2
+
+
+def test_number_of_threads():
+    assert count_threads(None) == 1
+    assert count_threads(3) == 3
+    assert count_threads(-1) == joblib.cpu_count()
+    with pytest.raises(ValueError, match="n_jobs"):
+        count_threads(0)
+
+
+def report(n_jobs):
+    """Run in a worker process: its own share, and what is given for `n_jobs`."""
+    return torch.get_num_threads(), count_threads(n_jobs)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("n_jobs", [-1, 2, None])
+def test_workers_of_a_parallel_search_stay_within_their_share(n_jobs):
+    """As many workers as cores: one thread each, whatever is asked for."""
+    shares = joblib.Parallel(n_jobs=max(2, joblib.cpu_count()))(joblib.delayed(report)(n_jobs) for _ in range(2))
+    assert all(found <= share for share, found in shares), shares
+
+
+def test_global_generators_are_seeded_and_put_back():
+    torch.manual_seed(11)
+    before = torch.get_rng_state()
+    draws = []
+    for _ in range(2):
+        with global_generators_seeded(3, CPU):
+            draws.append(torch.rand(4))
+    assert torch.equal(*draws)
+    assert torch.equal(torch.get_rng_state(), before)
+    with pytest.raises(RuntimeError), global_generators_seeded(3, CPU):
+        torch.rand(4)
+        raise RuntimeError
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_global_generators_are_lent_to_one_thread_at_a_time():
+    """Threads that draw from torch's global generator under the same seed all draw the same."""
+
+    def draw():
+        with global_generators_seeded(3, CPU):
+            return torch.stack([torch.rand(3) for _ in range(20)])
+
+    expected, found = draw(), []
+    threads = [threading.Thread(target=lambda: found.append(draw())) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 6 and all(torch.equal(drawn, expected) for drawn in found)
+
+
+@pytest.mark.gpu
+def test_generators_and_global_seeds_on_cuda():
+    if not torch.cuda.is_available():
+        pytest.skip("There is no CUDA device here.")
+    device = torch.device("cuda")
+    a, b = (torch.rand(5, generator=make_generator(7, 1, device), device=device) for _ in range(2))
+    assert torch.equal(a, b)
+    before = torch.cuda.get_rng_state()
+    with global_generators_seeded(3, device):
+        torch.rand(5, device=device)
+    assert torch.equal(torch.cuda.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("before", [False, True])
+def test_cudnn_is_tuned_in_a_fit_and_as_it_was_after(monkeypatch, before):
+    cudnn, cuda = torch.backends.cudnn, torch.device("cuda")
+    monkeypatch.setattr(cudnn, "benchmark", before)
+    with convolutions_tuned(torch.device("cpu")):
+        assert cudnn.benchmark == before
+    first, second = convolutions_tuned(cuda), convolutions_tuned(cuda)
+    first.__enter__()
+    second.__enter__()  # of a fit in another thread
+    first.__exit__(None, None, None)
+    assert cudnn.benchmark
+    second.__exit__(None, None, None)
+    assert cudnn.benchmark == before
+    with pytest.raises(ZeroDivisionError), convolutions_tuned(cuda):
+        1 / 0  # noqa: B018
+    assert cudnn.benchmark == before
+
+
+def test_cudnn_is_left_alone_where_kernels_are_to_be_deterministic(monkeypatch):
+    cudnn, cuda = torch.backends.cudnn, torch.device("cuda")
+    monkeypatch.setattr(cudnn, "benchmark", False)
+    with monkeypatch.context() as patch:
+        patch.setattr(cudnn, "deterministic", True)
+        with convolutions_tuned(cuda):
+            assert not cudnn.benchmark
+    monkeypatch.setattr(torch, "are_deterministic_algorithms_enabled", lambda: True)
+    with convolutions_tuned(cuda):
+        assert not cudnn.benchmark

@@ -1,0 +1,243 @@
+"""Expansions of numbers: the papers' formulas value by value, within the stem, and as a parameter of the encoders."""
+
+import copy
+import itertools
+import math
+
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+from sklearn.base import clone
+
+from sklearn_twins._parts._initialize import build_on_meta
+from sklearn_twins._parts._spec import SampleSpec
+from sklearn_twins._tabular._spec import embedding_width
+from sklearn_twins.networks import MLPEncoder, Periodic, PiecewiseLinear, ResNetEncoder, TableStem, initialize
+
+NAN = float("nan")
+EDGES = (
+    tuple(np.linspace(-2, 2, 33)),
+    tuple(3 * np.sin(np.linspace(-1.5, 1.5, 33))),
+    (-1.0, *[0.0] * 16, *np.linspace(0, 1.5, 16)),  # half of the rows are equal
+    (0.5,) * 33,  # all of them are
+)
+SPEC = SampleSpec((6,), missing=(2,), categories=(4, 30), edges=EDGES)
+N_OTHERS = 1 + embedding_width(4) + embedding_width(30)  # inputs that are not numbers
+EXPANSIONS = {"piecewise_linear": PiecewiseLinear(n_bins=4), "periodic": Periodic(3, 0.7, width=5)}
+every_expansion = pytest.mark.parametrize("expansion", EXPANSIONS.values(), ids=EXPANSIONS)
+SMALL = {MLPEncoder: {"hidden_dims": (8,)}, ResNetEncoder: {"width": 8, "n_blocks": 1}}
+every_encoder = pytest.mark.parametrize("kind", SMALL)
+
+
+def seeded(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def build(expansion, seed=0, edges=EDGES):
+    return initialize(build_on_meta(lambda: expansion.build(edges)), seeded(seed))
+
+
+def stem(expansion, spec=SPEC):
+    return initialize(build_on_meta(lambda: TableStem(spec, expansion)), seeded())
+
+
+def numbers(n=200):
+    """One column for each row of edges: at them, just above, then beyond and between."""
+    x = np.random.default_rng(0).normal(scale=2, size=(n, len(EDGES)))
+    return torch.tensor(np.vstack([np.transpose(EDGES), np.transpose(EDGES) + 1e-3, x])[:n], dtype=torch.float32)
+
+
+def samples(n=200):
+    return torch.column_stack([numbers(n), torch.randint(4, (n, 2), generator=seeded()).float()])
+
+
+def piecewise_linear(value, edges):
+    """Equation 1, with the outer bins closed."""
+    return [
+        1.0 if value >= high else 0.0 if value < low else (value - low) / (high - low)
+        for low, high in itertools.pairwise(edges)
+    ]
+
+
+def periodic(value, frequencies, weight, bias):
+    """Equation 2 and the layer behind it, of one number."""
+    angles = 2 * math.pi * value * frequencies
+    return np.maximum(np.concatenate([np.sin(angles), np.cos(angles)]) @ weight + bias, 0)
+
+
+@pytest.mark.parametrize("n_bins", [2, 4, 8, 16, 32])
+def test_piecewise_linear_equals_its_formula(n_bins):
+    x = numbers()
+    edges = np.float32(EDGES)[:, :: 32 // n_bins]  # as the module sees them: a value at an edge is at it
+    expected = [[piecewise_linear(*pair) for pair in zip(row, edges, strict=True)] for row in x.numpy()]
+    module = build(PiecewiseLinear(n_bins))
+    assert module.width == n_bins
+    np.testing.assert_allclose(module(x), expected, atol=1e-5)
+
+
+def test_default_has_8_bins():
+    assert build(PiecewiseLinear())(numbers(3)).shape[1:] == (4, 8)
+
+
+@pytest.mark.parametrize("n_bins", [2, 8, 32])
+def test_piecewise_linear_is_monotone_and_bounded(n_bins):
+    x = torch.linspace(-5, 5, 2_001)[:, None].expand(-1, 4)
+    out = build(PiecewiseLinear(n_bins))(x)
+    assert (out.diff(dim=0) >= 0).all()
+    assert (out[0] == 0).all() and (out[-1] == 1).all()
+    assert (out.diff(dim=2) <= 0).all()  # a bin is entered when the one below is full
+
+
+def test_equal_edges_are_a_step():
+    """The value that many rows have, and the greatest one below it."""
+    out = build(PiecewiseLinear(32))(torch.tensor([[-1e-4] * 3 + [0.4999], [0.0] * 3 + [0.5]]))
+    assert out[0, 2, 1:].tolist() == [0.0] * 31
+    assert out[1, 2, :16].tolist() == [1.0] * 16
+    assert (out[0, 3] == 0).all() and (out[1, 3] == 1).all()
+
+
+def test_piecewise_linear_has_nothing_to_train_or_to_draw():
+    generator = seeded()
+    before = generator.get_state()
+    module = initialize(build_on_meta(lambda: PiecewiseLinear().build(EDGES)), generator)
+    assert not module.state_dict() and torch.equal(generator.get_state(), before)
+
+
+def test_periodic_equals_its_formula():
+    module, x = build(EXPANSIONS["periodic"]), numbers()
+    parameters = [p.detach().double().numpy() for p in (module.frequencies, module.weight, module.bias)]
+    expected = [[periodic(*own) for own in zip(row, *parameters, strict=True)] for row in x.double().numpy()]
+    assert module(x).shape == (len(x), 4, module.width)
+    np.testing.assert_allclose(module(x).detach(), expected, atol=1e-4)
+
+
+def test_periodic_begins_as_the_paper_does():
+    module = build(Periodic(50, 0.7, width=9), edges=EDGES * 20)
+    assert stats.kstest(module.frequencies.detach().numpy().ravel(), "norm", args=(0, 0.7)).pvalue > 1e-3
+    for parameter in (module.weight, module.bias):
+        values = parameter.detach().numpy().ravel()
+        assert stats.kstest(values, "uniform", args=(-0.1, 0.2)).pvalue > 1e-3
+
+
+def test_periodic_is_the_generators_and_all_of_it_is_trained():
+    torch.manual_seed(5)
+    before = torch.get_rng_state()
+    first, again, other = (build(Periodic(), seed) for seed in (1, 1, 2))
+    assert torch.equal(torch.get_rng_state(), before)
+    x = numbers()
+    assert torch.equal(first(x), again(x)) and not torch.equal(first(x), other(x))
+    first(x).sum().backward()
+    assert all((p.grad != 0).flatten(1).any(1).all() for p in first.parameters())
+
+
+@every_expansion
+def test_each_number_has_an_expansion_of_its_own(expansion):
+    module, x = build(expansion), torch.full((1, 4), 0.3)
+    for j in range(4):
+        y = x.clone()
+        y[0, j] = 0.9
+        changed = (module(x) != module(y)).any(dim=2)[0]
+        assert changed.tolist() == [i == j for i in range(4)]
+
+
+@pytest.mark.parametrize("expansion", [*EXPANSIONS, *EXPANSIONS.values()], ids=str)
+def test_expanded_numbers_come_first_in_the_stem(expansion):
+    """Then marks and embeddings, as without one; a name stands for the component's defaults."""
+    x = samples()
+    component = {"piecewise_linear": PiecewiseLinear(), "periodic": Periodic()}.get(expansion, expansion)
+    expanded, own, plain = stem(expansion), build(component), stem(None)
+    out = expanded(x)
+    n_expanded = 4 * own.width
+    assert out.shape == (len(x), expanded.width) and expanded.width == n_expanded + N_OTHERS
+    assert torch.equal(out[:, :n_expanded], own(x[:, :4]).flatten(1))
+    if not own.state_dict():  # else the embeddings are drawn after the expansion's weights
+        assert torch.equal(out[:, n_expanded:], plain(x)[:, 4:])
+
+
+@every_expansion
+def test_missing_numbers_expand_to_zeros(expansion):
+    """In a column that had none in training, too; elsewhere nothing changes."""
+    x = torch.full((1, 6), 0.9)
+    y = x.clone()
+    y[0, :3] = NAN
+    module = stem(expansion)
+    width = module.expansion.width
+    full, gaps = module(x)[0], module(y)[0]
+    assert (gaps[: 3 * width] == 0).all() and (full[: 3 * width] != 0).any()
+    assert torch.equal(gaps[3 * width : 4 * width], full[3 * width : 4 * width])
+    assert (full[4 * width], gaps[4 * width]) == (0, 1)
+
+
+@every_expansion
+@every_encoder
+@pytest.mark.parametrize("n_rows", [1, 64])
+def test_encoders_expand(kind, expansion, n_rows):
+    encoder = kind(**SMALL[kind], expansion=expansion).check().build(SPEC, 3, seeded()).eval()
+    x = samples(n_rows)
+    x[:, :3] = NAN
+    out = encoder(x)
+    out.sum().backward()
+    assert out.shape == (n_rows, 3) and torch.isfinite(out).all()
+    assert all(torch.isfinite(p.grad).all() for p in encoder.parameters())
+
+
+@every_encoder
+@pytest.mark.parametrize("name", EXPANSIONS)
+def test_tables_without_numbers_have_nothing_to_expand(kind, name):
+    spec = SampleSpec((2,), categories=(4, 30))
+    encoders = [kind(**SMALL[kind], expansion=e).build(spec, 3, seeded()).eval() for e in (name, None)]
+    x = torch.tensor([[2.0, 9.0], [3.0, 0.0]])
+    assert torch.equal(*(encoder(x) for encoder in encoders))
+
+
+@every_encoder
+@every_expansion
+def test_expanding_encoders_are_cloned_rebuilt_and_copied(kind, expansion):
+    """What is not in the `state_dict` is laid out anew when the module is."""
+    component = kind(**SMALL[kind], expansion=expansion)
+    copied = clone(component)
+    assert repr(copied) == repr(component) and copied.expansion is not component.expansion
+    first, other = (c.build(SPEC, 3, seeded(s)).eval() for c, s in ((component, 1), (copied, 2)))
+    other.load_state_dict(first.state_dict())
+    x = samples()
+    assert torch.equal(first(x), other(x)) and torch.equal(first(x), copy.deepcopy(first)(x))
+
+
+def test_parameters_of_the_expansion_are_reached_through_the_encoder():
+    encoder = MLPEncoder(expansion=PiecewiseLinear()).set_params(expansion__n_bins=16)
+    assert encoder.build(SPEC, None, seeded())[0].width == 4 * 16 + N_OTHERS
+
+
+@every_encoder
+@pytest.mark.parametrize(
+    ("expansion", "message"),
+    [
+        (PiecewiseLinear(n_bins=3), "'n_bins' parameter of PiecewiseLinear"),
+        (PiecewiseLinear(n_bins=8.0), "'n_bins' parameter of PiecewiseLinear"),
+        (Periodic(n_frequencies=0), "'n_frequencies' parameter of Periodic"),
+        (Periodic(frequency_scale=0), "'frequency_scale' parameter of Periodic"),
+        (Periodic(frequency_scale=NAN), "'frequency_scale' parameter of Periodic"),
+        (Periodic(width=2.5), "'width' parameter of Periodic"),
+        ("fourier", "'expansion' parameter of .*'piecewise_linear'"),
+        (8, "'expansion' parameter of"),
+    ],
+)
+def test_wrong_expansion_is_refused(kind, expansion, message):
+    with pytest.raises(ValueError, match=message):
+        kind(expansion=expansion).check()
+
+
+@every_encoder
+def test_class_is_refused_where_an_expansion_is_meant(kind):
+    with pytest.raises(TypeError, match=rf"expansion of {kind.__name__} must be an instance.* Periodic\(\.\.\.\)"):
+        kind(expansion=Periodic).check()
+
+
+@every_encoder
+@pytest.mark.parametrize("name", EXPANSIONS)
+@pytest.mark.parametrize("edges", [(), EDGES[:2]])
+def test_samples_without_edges_are_refused(kind, name, edges):
+    """A preprocessor of the user's need not give them."""
+    with pytest.raises(ValueError, match=rf"needs SampleSpec\.edges of each of the 3 numbers.* of {len(edges)}\."):
+        kind(expansion=name).build(SampleSpec((3,), edges=edges), None, seeded())

@@ -1,0 +1,179 @@
+"""Tables however they are held: read in blocks that cover every row, and named in what is said of their values."""
+
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+from scipy import sparse
+
+from sklearn_twins._tabular._table import Table, as_objects, check_dense_size, named, read
+from sklearn_twins.preprocessing import TablePreprocessor
+
+NAN = np.nan
+MATRIX = np.random.default_rng(0).poisson(0.4, (50, 6)).astype(np.float64)
+FRAME = pd.DataFrame(MATRIX, columns=list("abcdef"))
+
+
+def table(X):
+    return read(X, TablePreprocessor(), reset=True, max_dense_bytes=2**31)
+
+
+@pytest.mark.parametrize("n_columns", [1, 40, 100_000])
+@pytest.mark.parametrize("n", [1, 2, 17, 16_384, 16_385, 500_001])
+def test_blocks_cover_every_row_once_in_order(n, n_columns):
+    blocks = Table((n, n_columns)).blocks()
+    assert blocks[0].start == 0 and blocks[-1].stop >= n
+    assert all(a.stop == b.start and a.start < a.stop for a, b in pairwise(blocks))
+    assert max(block.stop - block.start for block in blocks) <= 16_384
+
+
+def test_blocks_are_a_sixteenth_of_a_large_table():
+    assert Table((1_600_000, 500)).blocks()[0] == slice(0, 16_384)
+    assert Table((160_000, 500)).blocks()[0] == slice(0, 10_000)
+    assert Table((50, 5)).blocks()[0] == slice(0, 3_276), "a small one is read at once"
+
+
+HOLDERS = {
+    "array": lambda X: X,
+    "array of objects": lambda X: X.astype(object),
+    "columns": np.asfortranarray,
+    "list": lambda X: X.tolist(),
+    "csr": sparse.csr_array,
+    "csc": sparse.csc_matrix,
+    "pandas": lambda X: FRAME,
+    "pandas, Arrow": lambda X: FRAME.convert_dtypes(dtype_backend="pyarrow"),
+    "polars": lambda X: pl.from_pandas(FRAME),
+    "pyarrow": lambda X: pa.Table.from_pandas(FRAME),
+}
+
+
+@pytest.mark.parametrize("rows", [slice(None), slice(0, 1), slice(7, 12), slice(45, 99)])
+@pytest.mark.parametrize("holder", HOLDERS)
+def test_values_of_a_block(holder, rows):
+    X = table(HOLDERS[holder](MATRIX))
+    assert len(X) == 50 and X.shape == MATRIX.shape
+    for j in (0, 4):
+        assert X.kind(j) == "number"
+        np.testing.assert_array_equal(X.values(j, rows), MATRIX[rows, j])
+        np.testing.assert_array_equal(X.exact_values(j, rows), MATRIX[rows, j])
+        np.testing.assert_array_equal(X.whole(j, lambda values: np.array(values, dtype=float)), MATRIX[:, j])
+    for columns in ([1, 4], list(range(6))):
+        block = X.matrix(columns, rows)
+        if block is not None:
+            np.testing.assert_array_equal(block, MATRIX[rows, columns])
+
+
+@pytest.mark.parametrize("holder", ["array", "columns", "list", "csr", "csc", "pandas", "polars", "pyarrow"])
+def test_numbers_are_read_at_once(holder):
+    """Not column by column, which would take long where there are many."""
+    assert table(HOLDERS[holder](MATRIX)).matrix([1, 4], slice(3, 9)).shape == (6, 2)
+
+
+def test_numbers_of_which_numpy_has_no_type():
+    """polars takes integers beyond 64 bits as such of 128."""
+    X = pl.DataFrame({"a": [2**70, -(2**80), None], "b": [1.0, 2.0, 4.0]})
+    assert X.schema["a"] == pl.Int128
+    expected = TablePreprocessor().fit_transform(np.array([[2.0**70, 1], [-(2.0**80), 2], [NAN, 4]]))
+    np.testing.assert_array_equal(TablePreprocessor().fit_transform(X), expected)
+
+
+@pytest.mark.skipif(not hasattr(np.dtypes, "StringDType"), reason="NumPy 1 has no such type")
+@pytest.mark.parametrize("missing", [{}, {"na_object": NAN}, {"na_object": None}])
+def test_numpys_strings_of_any_length(missing):
+    values = ["a", "longer", "a", "a", *missing.values()]
+    fitted = TablePreprocessor().fit(np.array(values, dtype=np.dtypes.StringDType(**missing))[:, None])
+    assert fitted.kinds_ == ("category",) and fitted.categories_ == (("a", "longer"),)
+    new = np.array(["longer", "new", *missing.values()], dtype=np.dtypes.StringDType(**missing))[:, None]
+    assert fitted.transform(new)[:, 0].tolist() == [3, 1, 0][: len(new)]
+
+
+@pytest.mark.parametrize(
+    ("rows", "kind"),
+    [
+        ([[1, 2.5], [3, 4]], "f"),
+        ([[1, "a"], [3, "b"]], "O"),
+        ([["1", "2"], ["3", "4"]], "O"),
+        ([[1, None], [2, 3]], "O"),
+        ([[b"a", 1]], "O"),
+        ([[np.timedelta64(1, "s"), 5]], "O"),
+        ([[np.datetime64("2020-01-01"), np.timedelta64(1, "s")]], "O"),
+        (["a", "b"], "U"),
+    ],
+)
+def test_lists_keep_their_numbers(rows, kind):
+    """NumPy would make strings of the numbers beside a string, and times of those beside a time."""
+    found = as_objects(rows)
+    assert found.dtype.kind == kind and found.tolist() == rows
+    assert kind != "O" or list(map(type, found[0])) == list(map(type, rows[0]))
+
+
+def test_lists_of_rows_of_different_lengths_are_left_to_scikit_learn():
+    with pytest.raises(ValueError, match="inhomogeneous"):
+        table([[1, "a"], [2]])
+
+
+@pytest.mark.parametrize(("X", "label"), [(FRAME, "column 'c'"), (MATRIX, "column 2")])
+@pytest.mark.parametrize("kind", [ValueError, TypeError])
+def test_what_is_wrong_is_said_of_its_column(X, label, kind):
+    with pytest.raises(kind, match=f"^Input X, {label}: it is odd$") as caught, named(table(X), 2):
+        raise kind("it is odd")
+    assert type(caught.value) is kind and isinstance(caught.value.__cause__, kind)
+
+
+@pytest.mark.parametrize(
+    "other", [FRAME[["b", *"acdef"]], FRAME.iloc[:, :5], FRAME.assign(g=1.0)], ids=["reordered", "missing", "added"]
+)
+@pytest.mark.parametrize("holder", [lambda X: X, pl.from_pandas, pa.Table.from_pandas])
+def test_other_columns_are_refused_in_scikit_learns_words(other, holder):
+    fitted = TablePreprocessor().fit(FRAME)
+    with pytest.raises(ValueError, match="feature names should match those that were passed during fit"):
+        fitted.transform(holder(other))
+
+
+@pytest.mark.parametrize("other", [FRAME["a"], pl.Series([1.0, 2.0]), sparse.coo_array(np.ones(3)), {"a": [1]}, None])
+def test_what_is_no_table(other):
+    with pytest.raises(ValueError, match=r"Expected (a )?2|1d sparse"):
+        table(other)
+
+
+@pytest.mark.parametrize("X", [FRAME, FRAME.assign(c="x")], ids=["numbers", "and a string"])
+@pytest.mark.parametrize("names", [[5, 4, 3, 2, 1, 0], [2, 0, 1, 9, 8, 7], [(0, "a"), *enumerate("bcdef")]])
+def test_columns_and_rows_go_by_place_whatever_they_are_called(X, names):
+    other = X.set_axis(names, axis=1).set_axis(np.arange(50)[::-1] // 2, axis=0)
+    np.testing.assert_array_equal(TablePreprocessor().fit_transform(other), TablePreprocessor().fit_transform(X))
+
+
+def test_two_columns_of_one_name():
+    with pytest.raises(ValueError, match="several columns named 'a'"):
+        table(FRAME.set_axis(["a", *"abcde"], axis=1))
+
+
+def test_sparse_columns_of_a_frame():
+    X = pd.DataFrame.sparse.from_spmatrix(sparse.csr_array(MATRIX))
+    np.testing.assert_array_equal(TablePreprocessor().fit_transform(X), TablePreprocessor().fit_transform(MATRIX))
+
+
+def test_size_of_a_sparse_table():
+    check_dense_size((10, 5), 200)
+    with pytest.raises(ValueError, match=r"10 rows and 5 columns .* max_dense_bytes=199\."):
+        check_dense_size((10, 5), 199)
+
+
+@pytest.mark.parametrize("X", [pd.DataFrame(index=range(3)), pl.DataFrame(), FRAME[:0], pl.from_pandas(FRAME)[:1]])
+def test_frames_without_enough_rows_or_columns(X):
+    with pytest.raises(ValueError, match=r"Found array with \d (sample|feature)\(s\) .* required by TablePreprocessor"):
+        table(X)
+
+
+@pytest.mark.parametrize("dtype", [float, int, object, "U3"])
+def test_masked_values_are_missing(dtype):
+    values = np.array([["1", "4"], ["2", "5"], ["3", "6"]]).astype(int if dtype is object else dtype).astype(dtype)
+    masked = np.ma.array(values, mask=[[0, 0], [1, 0], [0, 0]])
+    with_gap = values.astype(object)
+    with_gap[1, 0] = None
+    np.testing.assert_array_equal(
+        TablePreprocessor().fit_transform(masked), TablePreprocessor().fit_transform(with_gap)
+    )
