@@ -1,10 +1,22 @@
-"""The roles of an embedder, the names they know and what these stand for, and each modality's defaults."""
+"""The records of all modalities, by the values of the parameter `modality`."""
 
-from ._parts._modality import Modality
+from ._image._record import IMAGE
+from ._parts._modality import OTHER
+from ._tabular._record import TABULAR
 
-MODALITIES = {
-    "image": Modality(
-        preprocessor="image", augmentation="image_views", encoder="convnet", steps=5_000, epochs=(20, 100)
-    ),
-    "tabular": Modality(preprocessor="table", augmentation="marginal_corruption", encoder="mlp"),
-}
+MODALITIES = {record.name: record for record in (IMAGE, TABULAR)}
+
+
+def record_of(spec):
+    """The record of the modality that a spec belongs to; a user's own kind of sample has an empty one.
+
+    Parameters
+    ----------
+    spec : SampleSpec
+        ``spec_`` of a fitted preprocessor.
+
+    Returns
+    -------
+    record : Modality
+    """
+    return next((record for record in MODALITIES.values() if type(spec) is record.spec), OTHER)

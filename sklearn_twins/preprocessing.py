@@ -1,6 +1,8 @@
-"""Preprocessors: X as the user holds it becomes a checked array of samples."""
+"""Preprocessing: from X as the caller holds it to samples."""
 
 from ._image._preprocessor import ImagePreprocessor
+from ._image._spec import ImageSpec
 from ._tabular._preprocessor import TablePreprocessor
+from ._tabular._spec import TableSpec
 
-__all__ = ["ImagePreprocessor", "TablePreprocessor"]
+__all__ = ["ImagePreprocessor", "ImageSpec", "TablePreprocessor", "TableSpec"]

@@ -5,12 +5,13 @@ from torch import nn
 
 from .._parts._component import Component
 from .._parts._initialize import build_on_meta, initialize
+from ._spec import ImageSpec
 from ._stem import ImageStem
 
 
 def check_images(component, spec):
     """Refuse to encode rows of a table as images."""
-    if not spec.is_image:
+    if not isinstance(spec, ImageSpec):
         raise ValueError(
             f"encoder={component!r} is for images, samples of shape (channels, height, width). Got samples of shape "
             f"{spec.shape}. For tables use encoder='auto', 'mlp' or 'resnet'; for images, modality='image'."

@@ -11,13 +11,13 @@ from sklearn.utils.validation import check_is_fitted
 from .._inputs._feature_names import share_names
 from .._inputs._memory_maps import check_mapping
 from .._parts._component import Component
-from .._parts._spec import SampleSpec
 from ._arrays import open_array, plain
 from ._axes import with_channels, words
 from ._image_files import ImageFiles, decode_all, scan
 from ._intensities import BYTE_RANGE, check_range, count, find_range, intensities, is_bytes
 from ._memmap import MappedImages, copied
 from ._pillow import find_target, is_paths, target_like, to_paths
+from ._spec import ImageSpec
 
 LEAST_MAPPED_BYTES = 2**28  # a smaller memory map is read like an array
 
@@ -313,7 +313,7 @@ class ImagePreprocessor(Component):
         self.sample_shape_, self._target = (height, width, depth), target
         low, high = self.value_range_ = find_range(self.value_range, images.dtype, statistics)
         self.mean_, self.std_ = (statistics.mean - low) / (high - low), statistics.std / (high - low)
-        self.spec_ = SampleSpec((depth, height, width), mean=tuple(self.mean_.tolist()), std=tuple(self.std_.tolist()))
+        self.spec_ = ImageSpec((depth, height, width), mean=tuple(self.mean_.tolist()), std=tuple(self.std_.tolist()))
         share_names(owner, self)
 
     def _samples(self, images, owner):

@@ -14,7 +14,7 @@ class ImageStem(nn.Module):
 
     Parameters
     ----------
-    spec : SampleSpec
+    spec : ImageSpec
         What a sample is made of; its `mean` and `std` are those of the intensities.
     channels_last : bool, default=True
         Whether the channels of a pixel lie beside each other in memory, which convolutions are faster with; else rows
@@ -28,10 +28,10 @@ class ImageStem(nn.Module):
     Examples
     --------
     >>> import torch
-    >>> from sklearn_twins import SampleSpec
+    >>> from sklearn_twins.preprocessing import ImageSpec
     >>> from sklearn_twins.networks import ImageStem, initialize
     >>> with torch.device("meta"):
-    ...     stem = ImageStem(SampleSpec((1, 2, 2), mean=(0.5,), std=(0.25,)))
+    ...     stem = ImageStem(ImageSpec((1, 2, 2), mean=(0.5,), std=(0.25,)))
     >>> stem = initialize(stem, torch.Generator().manual_seed(0))
     >>> stem(torch.tensor([[[[0, 255], [0, 255]]]], dtype=torch.uint8)).flatten()
     tensor([-2.,  2., -2.,  2.])
@@ -44,7 +44,7 @@ class ImageStem(nn.Module):
             values = getattr(spec, name)
             if len(values) not in (0, n_channels):
                 raise ValueError(
-                    f"SampleSpec.{name} must have one number for each of the {n_channels} channels of samples of shape "
+                    f"ImageSpec.{name} must have one number for each of the {n_channels} channels of samples of shape "
                     f"{spec.shape}, or be empty. Got {values!r}."
                 )
         self.mean = spec.mean or (0.0,) * n_channels

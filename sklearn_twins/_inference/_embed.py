@@ -1,6 +1,5 @@
 """Samples through a trained encoder, in blocks of one size, so that a row's embedding is its own."""
 
-import math
 from collections import deque
 from contextlib import ExitStack, closing
 
@@ -13,44 +12,8 @@ from .._runtime._storage import as_tensor, copied_ahead, prefetched
 from .._runtime._torch_state import count_threads, settled
 from ._fold_batch_norm import folded
 
-# A matrix product picks its kernel by its shape, and kernels round differently. With blocks of one size a
-# row's embedding is the same to the bit whatever rows are around it. One row then costs a block (under a
-# millisecond for the default encoder); larger blocks gain 10 % on many rows and cost each single row more.
-BLOCK_ROWS = 256
-IMAGE_BLOCK_VALUES = 2**17  # in a block of images, which are larger: 32 of 32 x 32 x 3
-# Of a small network of images each layer takes about as long to begin as for a few images: a tenth more speed with
-# four times as many. A large one gains nothing, and a single image would cost it a second.
-SMALL_IMAGE_BLOCK_VALUES = 2**19
-SMALL_NETWORK = 2**20  # weights
-# A GPU has thousands of cores to fill. Not measured: of images, what leaves room for a ResNet's layers in 8 GB.
-GPU_BLOCK_ROWS = 8192
-GPU_IMAGE_BLOCK_VALUES = 2**23  # 2,048 of 32 x 32 x 3
 WORDS = "embedding", "rows", "embedded"
 IN_FLIGHT = 2  # blocks whose embedding is on its way from the GPU
-
-
-def block_rows(sample_shape, n_weights, on_gpu=False):
-    """Rows in a block: 256 of a table; a power of two of images, fewer of larger ones and in large networks.
-
-    Parameters
-    ----------
-    sample_shape : tuple of int
-        Of one sample.
-    n_weights : int
-        Of the encoder.
-    on_gpu : bool, default=False
-        Whether the encoder is on a GPU, whose blocks are larger.
-
-    Returns
-    -------
-    n : int
-    """
-    most = GPU_BLOCK_ROWS if on_gpu else BLOCK_ROWS
-    if len(sample_shape) < 3:
-        return most
-    values = SMALL_IMAGE_BLOCK_VALUES if n_weights < SMALL_NETWORK else IMAGE_BLOCK_VALUES
-    fitting = max(1, (GPU_IMAGE_BLOCK_VALUES if on_gpu else values) // math.prod(sample_shape))
-    return min(most, 2 ** (fitting.bit_length() - 1))
 
 
 def count_weights(module):
@@ -58,7 +21,7 @@ def count_weights(module):
     return sum(parameter.numel() for parameter in module.parameters())
 
 
-def embed(encoder, samples, precision="float32", n_jobs=None, verbose=0, out=None):
+def embed(encoder, samples, spec, precision="float32", n_jobs=None, verbose=0, out=None):
     """Embed samples.
 
     Parameters
@@ -67,6 +30,8 @@ def embed(encoder, samples, precision="float32", n_jobs=None, verbose=0, out=Non
         In eval mode, on any device. (batch, *sample_shape) -> (batch, n_components)
     samples : ndarray or lazy samples of shape (n, *sample_shape)
         From the preprocessor. Lazy ones are read a block ahead.
+    spec : SampleSpec
+        Their spec.
     precision : {"auto", "float32", "bfloat16"}, default="float32"
         Type of the matrix products.
     n_jobs : int or None, default=None
@@ -83,7 +48,7 @@ def embed(encoder, samples, precision="float32", n_jobs=None, verbose=0, out=Non
     device = next((p.device for p in encoder.parameters()), torch.device("cpu"))
     autocast = choose_precision(precision, device)
     on_gpu = device.type == "cuda"
-    n, size, embedding = len(samples), block_rows(samples.shape[1:], count_weights(encoder), on_gpu), out
+    n, size, embedding = len(samples), spec.block_rows(count_weights(encoder), on_gpu), out
     with (
         ExitStack() as stack,
         settled(device, count_threads(n_jobs)),

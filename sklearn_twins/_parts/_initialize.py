@@ -25,7 +25,8 @@ def skeletons():
 def build_on_meta(make):
     """Call `make` with no memory allocated and no number drawn, whatever the caller's defaults are."""
     with torch.inference_mode(False), torch.device("meta"):
-        return make().to(torch.float32)
+        module = make()
+    return None if module is None else module.to(torch.float32)
 
 
 def allocate(module):

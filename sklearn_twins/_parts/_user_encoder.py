@@ -5,8 +5,6 @@ import copy
 import torch
 from torch import nn
 
-from .._image._stem import ImageStem
-from .._tabular._stem import TableStem
 from ._component import Component
 from ._initialize import build_on_meta, initialize
 
@@ -75,8 +73,8 @@ class ReadyEncoder(Component):
             module.to(device="cpu", dtype=torch.float32)
         except NotImplementedError as error:
             raise ValueError(f"encoder={self.source!r} has weights without values ({error}). Give it some.") from error
-        make_stem = stem_maker(spec)
-        encoder = nn.Sequential(initialize(build_on_meta(make_stem), generator), module) if make_stem else module
+        stem = build_on_meta(spec.make_stem)
+        encoder = module if stem is None else nn.Sequential(initialize(stem, generator), module)
         width = output_width(encoder, spec)
         if n_components not in (None, width):
             raise ValueError(
@@ -84,13 +82,6 @@ class ReadyEncoder(Component):
                 "Leave n_components=None, or give the encoder a last layer of that width."
             )
         return encoder
-
-
-def stem_maker(spec):
-    """What makes the stem of samples of the kind; None for a kind without one."""
-    if spec.is_image:
-        return lambda: ImageStem(spec, channels_last=False)  # a user's module may call `view`
-    return (lambda: TableStem(spec)) if len(spec.shape) == 1 else None
 
 
 def output_width(encoder, spec):
@@ -127,19 +118,9 @@ def output_width(encoder, spec):
             out = encoder.eval()(blank)
     except Exception as error:
         raise ValueError(
-            f"The given encoder cannot take samples of shape {spec.shape} ({error}).{received(spec)}"
+            f"The given encoder cannot take samples of shape {spec.shape} ({error}). {spec.describe_input()}"
         ) from error
     if not isinstance(out, torch.Tensor) or out.dim() != 2 or out.shape[0] != 2:
         shape = tuple(out.shape) if isinstance(out, torch.Tensor) else type(out).__name__
         raise ValueError(f"The given encoder must turn 2 samples into an array (2, width). Got {shape}.")
     return out.shape[1]
-
-
-def received(spec):
-    """What a module behind the stem receives, for messages."""
-    if spec.is_image:
-        channels, height, width = spec.shape
-        return f" Of images it receives batches of shape (batch, {channels}, {height}, {width}): channels come first."
-    if len(spec.shape) == 1:
-        return f" Of a table it receives {spec.n_inputs} numbers, see SampleSpec.n_inputs."
-    return ""

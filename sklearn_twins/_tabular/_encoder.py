@@ -7,6 +7,7 @@ from .._parts._component import Component
 from .._parts._initialize import build_on_meta, initialize
 from .._parts._validation import check_call, check_instance, check_part
 from ._numeric_embeddings import EXPANSIONS, resolve_expansion
+from ._spec import TableSpec
 from ._stem import TableStem
 
 EXPANSION_CONSTRAINT = [StrOptions(set(EXPANSIONS)), HasMethods(["build"]), None]
@@ -14,7 +15,7 @@ EXPANSION_CONSTRAINT = [StrOptions(set(EXPANSIONS)), HasMethods(["build"]), None
 
 def check_table(component, spec):
     """Refuse to encode images as rows of a table."""
-    if len(spec.shape) != 1:
+    if not isinstance(spec, TableSpec):
         raise ValueError(
             f"encoder={component!r} is for tables, samples of shape (columns,). Got samples of shape {spec.shape}. For "
             "images use encoder='auto', 'convnet', 'resnet18', 'resnet50' or 'timm:NAME'."

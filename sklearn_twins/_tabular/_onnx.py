@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from .._inference._output import WIDEST
 from .._parts._modality import ALONE
+from ._passthrough import WIDEST
 from ._spec import embedding_width
 
 

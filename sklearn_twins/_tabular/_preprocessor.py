@@ -9,9 +9,9 @@ from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
 from .._inputs._feature_names import share_names
 from .._parts._component import Component
-from .._parts._spec import SampleSpec
 from ._categories import learn_categories
 from ._numbers import learn_numbers
+from ._spec import TableSpec
 from ._table import read
 
 
@@ -232,7 +232,7 @@ class TablePreprocessor(TransformerMixin, Component):
         self.categories_ = self._categorical.categories
         table.forget()
         sources = (*self._numeric.columns, *self._categorical.columns)
-        self.spec_ = SampleSpec(
+        self.spec_ = TableSpec(
             shape=(len(sources),),
             missing=self._numeric.missing,
             categories=self._categorical.n_codes,

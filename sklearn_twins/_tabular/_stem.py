@@ -21,7 +21,7 @@ class TableStem(nn.Module):
 
     Parameters
     ----------
-    spec : SampleSpec
+    spec : TableSpec
         What a sample is made of.
     expansion : {"piecewise_linear", "periodic"}, component or None, default=None
         What each number is expanded by (`PiecewiseLinear`, `Periodic`).
@@ -58,7 +58,7 @@ class TableStem(nn.Module):
         expansion = resolve_expansion(expansion) if spec.n_numbers else None
         if expansion is not None and len(spec.edges) != spec.n_numbers:
             raise ValueError(
-                f"expansion={expansion!r} needs SampleSpec.edges of each of the {spec.n_numbers} numbers, and has them "
+                f"expansion={expansion!r} needs TableSpec.edges of each of the {spec.n_numbers} numbers, and has them "
                 f"of {len(spec.edges)}. Use a preprocessor that gives them, or expansion=None."
             )
         self.expansion = expansion.build(spec.edges) if expansion is not None else None

@@ -1,0 +1,53 @@
+"""The record of images."""
+
+from functools import partial
+
+from .._parts._modality import Modality
+from ._spec import ImageSpec
+
+
+def preprocessors():
+    """Preprocessors of images by name."""
+    from ._preprocessor import ImagePreprocessor
+
+    return {"image": ImagePreprocessor}
+
+
+def augmentations():
+    """Augmentations of images by name."""
+    from ._default_views import ImageViews, barlow_twins_pair
+
+    return {"barlow_twins_pair": barlow_twins_pair, "image_views": ImageViews}
+
+
+def encoders():
+    """Encoders of images by name."""
+    from ._convnet import ConvNetEncoder
+    from ._resnet import ImageResNetEncoder
+
+    return {
+        "convnet": ConvNetEncoder,
+        "resnet18": partial(ImageResNetEncoder, depth=18),
+        "resnet50": partial(ImageResNetEncoder, depth=50),
+    }
+
+
+def encoder_families():
+    """Families of encoders, ``"timm:NAME"``, by their prefix."""
+    from ._timm import TimmEncoder
+
+    return {"timm": TimmEncoder}
+
+
+IMAGE = Modality(
+    name="image",
+    spec=ImageSpec,
+    defaults={"preprocessor": "image", "augmentation": "image_views", "encoder": "convnet"},
+    preprocessors=preprocessors,
+    augmentations=augmentations,
+    encoders=encoders,
+    encoder_families=encoder_families,
+    n_steps=5_000,
+    epochs=(20, 100),
+    convolutional=True,
+)

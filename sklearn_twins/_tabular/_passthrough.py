@@ -1,0 +1,73 @@
+"""The columns of a table that `transform` puts next to the embedding."""
+
+import math
+
+import numpy as np
+
+from .._parts._modality import Passthrough
+from ._spec import embedding_width
+
+# Bound of these numbers, in interquartile ranges. Samples are clipped much closer, which suits an encoder; some classes
+# differ only in the tails that this clipping loses.
+WIDEST = 10.0
+
+
+def write_columns(samples, spec, out):
+    """Write samples of a table as finite numbers for a linear model.
+
+    Numbers as before the soft clip, and 0 (the middle of a scaled column) where missing; marks of missing numbers;
+    one-hot categories, the 32 most frequent ones of columns with more.
+
+    Parameters
+    ----------
+    samples : ndarray of shape (n, columns)
+        From the preprocessor.
+    spec : TableSpec
+        Their spec.
+    out : ndarray of shape (n, ``spec.n_inputs``), float32
+        Where to write.
+    """
+    first = spec.n_numbers
+    numbers = out[:, :first]
+    numbers[:] = samples[:, :first]
+    if spec.clip is not None:
+        undo_soft_clip(numbers, spec.clip)
+    np.copyto(numbers, 0.0, where=np.isnan(numbers))
+    end = first + len(spec.missing)
+    if spec.missing:
+        out[:, first:end] = np.isnan(samples[:, list(spec.missing)])
+    out[:, end:] = 0.0
+    for codes, n_codes in zip(samples[:, first:].T, spec.categories, strict=True):
+        width = embedding_width(n_codes)
+        places = np.nan_to_num(codes).astype(np.int64) - 2  # codes 0 and 1 are missing and unseen values
+        rows = np.flatnonzero((places >= 0) & (places < width))
+        out[rows, end + places[rows]] = 1.0
+        end += width
+
+
+def undo_soft_clip(numbers, clip):
+    """Undo a soft clip in place, up to `WIDEST`.  # (n, n_numbers), float32"""
+    numbers /= np.float32(clip)
+    bound = np.float32(WIDEST / math.hypot(clip, WIDEST))
+    np.clip(numbers, -bound, bound, out=numbers)
+    numbers *= np.float32(clip) / np.sqrt(1 - np.square(numbers))
+
+
+def count_columns(spec):
+    """Number of columns that `write_columns` writes."""
+    return spec.n_inputs
+
+
+def are_numbers(spec):
+    """Which of these columns are numbers; marks and one-hot codes keep their variance.  # (n_inputs,), bool"""
+    return np.arange(spec.n_inputs) < spec.n_numbers
+
+
+def make_onnx_columns(spec):
+    """The same columns as a torch module, for ONNX."""
+    from ._onnx import Columns
+
+    return Columns(spec)
+
+
+PASSTHROUGH = Passthrough(count_columns, write_columns, are_numbers, make_onnx_columns)

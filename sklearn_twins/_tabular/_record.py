@@ -1,0 +1,44 @@
+"""The record of tables."""
+
+from .._parts._modality import Modality
+from ._passthrough import PASSTHROUGH
+from ._spec import TableSpec
+
+
+def preprocessors():
+    """Preprocessors of tables by name."""
+    from ._preprocessor import TablePreprocessor
+
+    return {"table": TablePreprocessor}
+
+
+def augmentations():
+    """Augmentations of tables by name."""
+    from ._corruption import MarginalCorruption, Masking
+    from ._noise_and_mixup import GaussianNoise, Mixup
+
+    return {
+        "gaussian_noise": GaussianNoise,
+        "marginal_corruption": MarginalCorruption,
+        "masking": Masking,
+        "mixup": Mixup,
+    }
+
+
+def encoders():
+    """Encoders of tables by name."""
+    from ._mlp import MLPEncoder
+    from ._resnet import ResNetEncoder
+
+    return {"mlp": MLPEncoder, "resnet": ResNetEncoder}
+
+
+TABULAR = Modality(
+    name="tabular",
+    spec=TableSpec,
+    defaults={"preprocessor": "table", "augmentation": "marginal_corruption", "encoder": "mlp"},
+    preprocessors=preprocessors,
+    augmentations=augmentations,
+    encoders=encoders,
+    passthrough=PASSTHROUGH,
+)
