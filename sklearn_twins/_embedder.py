@@ -3,31 +3,16 @@
 import os
 from numbers import Integral, Real
 
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin, _fit_context
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin, _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from ._files_mixin import FilesMixin
-from ._fitting._sklearn_callbacks import CallbackSupportMixin
-from ._html_repr import DocumentationLinkMixin, FittedInWordsMixin
+from ._base import TwinsEstimator
 from ._inference._dask import is_collection, transform_blocks
-from ._label_free import LabelFreeMixin
-from ._modalities import MODALITIES
-from ._nesting import NestedParametersMixin
-from ._roles import ROLES, input_tags
+from ._roles import MODALITY_CONSTRAINT, ROLES
 
 
-class BarlowTwinsEmbedder(
-    CallbackSupportMixin,
-    LabelFreeMixin,
-    FilesMixin,
-    NestedParametersMixin,
-    FittedInWordsMixin,
-    DocumentationLinkMixin,
-    ClassNamePrefixFeaturesOutMixin,
-    TransformerMixin,
-    BaseEstimator,
-):
+class BarlowTwinsEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, TwinsEstimator):
     """Learn features of unlabelled rows by Barlow Twins self-supervision.
 
     Two randomly changed views of every row go through one encoder and one projector; the objective makes the two
@@ -163,7 +148,7 @@ class BarlowTwinsEmbedder(
 
     _parameter_constraints: dict = {
         "n_components": [Interval(Integral, 1, None, closed="left"), None],
-        "modality": [StrOptions(set(MODALITIES))],
+        "modality": MODALITY_CONSTRAINT,
         **{parameter: role.constraint for parameter, role in ROLES.items()},
         "passthrough": [StrOptions({"auto"}), "boolean"],
         "optimizer": [StrOptions({"adamw", "lars", "sgd"}), callable],
@@ -336,16 +321,10 @@ class BarlowTwinsEmbedder(
         if is_collection(X):
             return transform_blocks(self, X)
         samples = self.preprocessor_.transform(X, owner=self)
-        return self._output.of(self, samples)
-
-    def _fit(self, X, unlabeled, *, resume, stream):
-        from ._fitting._fit import fit_embedder
-
-        fit_embedder(self, X, unlabeled, resume=resume, stream=stream)
-        return self
+        spec = self.preprocessor_.spec_
+        return self._output.compute(self.encoder_, samples, spec, self.precision, self.n_jobs, int(self.verbose))
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.input_tags = input_tags(self.preprocessor, self.modality)
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags

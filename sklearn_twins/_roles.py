@@ -250,9 +250,9 @@ def check_owner(preprocessor):
     """Refuse a preprocessor that cannot check X in the embedder's name."""
     if "owner" not in inspect.signature(preprocessor.transform).parameters:
         raise TypeError(
-            f"preprocessor={preprocessor!r} must have fit_transform(X, owner=...) and transform(X, owner=...): owner is "
-            "the estimator that error messages name. To use a transformer of scikit-learn, put it before the embedder "
-            "in a Pipeline."
+            f"preprocessor={preprocessor!r} must have fit_transform(X, owner=...) and transform(X, owner=...): owner "
+            "is the estimator that error messages name. To use a transformer of scikit-learn, put it before the "
+            "embedder in a Pipeline."
         )
     return preprocessor
 

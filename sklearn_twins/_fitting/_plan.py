@@ -1,4 +1,4 @@
-"""How a fit is to be trained: for how many epochs, by which steps."""
+"""Plan a fit: number of epochs, optimizer, schedule, and whether steps are recorded."""
 
 from functools import partial
 from numbers import Real
@@ -6,7 +6,9 @@ from numbers import Real
 import numpy as np
 import torch
 
-from .._roles import is_foreign
+from .._modalities import MODALITIES
+from .._parts._validation import check_call
+from .._roles import is_third_party
 from .._runtime._compile import compiled_module
 from .._runtime._devices import choose_precision
 from .._training._batches import cut
@@ -15,60 +17,93 @@ from .._training._cuda_graph import RECORDERS
 from .._training._optimizers import default_learning_rate
 from .._training._trainer import Plan
 
-LEAST_STEPS = 50  # of a run that are worth a recording, which takes as long as some of them (a guess: not measured)
+MIN_RECORDED_STEPS = 50  # recording takes as long as a few steps (a guess: not measured)
 
 
 def auto_epochs(n, batch_size, modality):
-    """Epochs for `n` rows: few rows need more passes for the same number of steps."""
-    n_batches, _ = cut(n, batch_size)
-    return int(np.clip(round(modality.steps / n_batches), *modality.epochs))
-
-
-def plan_for(fit, train):
-    """How to train.
+    """Number of epochs that ``max_epochs="auto"`` means.
 
     Parameters
     ----------
-    fit : Fit
-        What was asked for.
+    n : int
+        Number of rows. Few rows need more epochs for the same number of steps.
+    batch_size : int
+        Maximum number of rows in a batch.
+    modality : str
+        The modality sets the number of steps, and bounds of the epochs.
+
+    Returns
+    -------
+    n_epochs : int
+    """
+    record, (n_batches, _) = MODALITIES[modality], cut(n, batch_size)
+    return int(np.clip(round(record.n_steps / n_batches), *record.epochs))
+
+
+def make_plan(settings, parts, prepared, environment, train, stream):
+    """Plan the training run.
+
+    Parameters
+    ----------
+    settings : namespace
+        Parameters of the estimator.
+    parts : dict of str to component
+        The resolved parts.
+    prepared : Prepared
+        Epochs and checkpoint.
+    environment : Environment
+        Where to train.
     train : Tensor or HostRows
         Rows to train on.
+    stream : bool
+        Whether this is one epoch of `partial_fit`.
 
     Returns
     -------
     plan : Plan
     """
-    embedder = fit.embedder
-    rate, early_stopping = embedder.learning_rate, embedder.early_stopping and not fit.stream
+    rate = settings.learning_rate
     return Plan(
-        optimizer=embedder.optimizer,
-        learning_rate=default_learning_rate(embedder.optimizer) if rate == "auto" else rate,
-        weight_decay=embedder.weight_decay,
-        lr_schedule="stream" if fit.stream else checked(embedder.lr_schedule),
-        first_epoch=fit.n_done,
-        last_epoch=fit.n_epochs,
-        batch_size=embedder.batch_size,
-        device=fit.device,
-        autocast=choose_precision(embedder.precision, fit.device),
-        n_iter_no_change=embedder.n_iter_no_change if early_stopping else None,
-        tol=embedder.tol,
-        callbacks=embedder.callbacks,
-        verbose=int(embedder.verbose) if fit.ranks.is_first else 0,
-        keep_epochs=bool(embedder.warm_start) or fit.checkpoint is not None,
-        compiled=compiled_module if fit.compile else None,
-        recorder=recorder_for(fit, train),
-        ranks=fit.ranks,
-        checkpoint=fit.checkpoint,
+        optimizer=settings.optimizer,
+        learning_rate=default_learning_rate(settings.optimizer) if rate == "auto" else rate,
+        weight_decay=settings.weight_decay,
+        lr_schedule="stream" if stream else with_checked_factor(settings.lr_schedule),
+        first_epoch=prepared.first_epoch,
+        last_epoch=prepared.last_epoch,
+        batch_size=settings.batch_size,
+        device=environment.device,
+        autocast=choose_precision(settings.precision, environment.device),
+        n_iter_no_change=settings.n_iter_no_change if settings.early_stopping and not stream else None,
+        tol=settings.tol,
+        callbacks=settings.callbacks,
+        verbose=int(settings.verbose) if environment.ranks.is_first else 0,
+        keep_epochs=bool(settings.warm_start) or prepared.checkpoint is not None,
+        compiled=compiled_module if environment.compile else None,
+        recorder=choose_recorder(settings, parts, environment, train, prepared.last_epoch - prepared.first_epoch),
+        ranks=environment.ranks,
+        checkpoint=prepared.checkpoint,
     )
 
 
-def checked(lr_schedule):
-    """A schedule of the user's that is refused as soon as it returns what is no factor; a name as it is."""
-    return lr_schedule if isinstance(lr_schedule, str) else partial(factor_of, lr_schedule)
+def check_functions(optimizer, lr_schedule):
+    """Refuse an optimizer or a schedule of the user's that cannot be called as training calls it."""
+    if callable(optimizer):
+        check_call(optimizer, "optimizer", "groups", lr=0.1, weight_decay=0.1)
+    if isinstance(lr_schedule, type):
+        raise TypeError(
+            f"lr_schedule={lr_schedule!r} is a class. Give a function (step, n_steps) -> factor of the learning rate."
+        )
+    if callable(lr_schedule):
+        check_call(lr_schedule, "lr_schedule", "step", "n_steps")
 
 
-def factor_of(lr_schedule, step, n_steps):
-    """What a schedule of the user's returns for a step, as a number that is finite and not negative."""
+def with_checked_factor(lr_schedule):
+    """A user's schedule with its return values checked; a name as it is."""
+    return lr_schedule if isinstance(lr_schedule, str) else partial(checked_factor, lr_schedule)
+
+
+def checked_factor(lr_schedule, step, n_steps):
+    """Call a user's schedule, and refuse anything but a finite number of 0 or more."""
     factor = lr_schedule(step, n_steps)
     is_scalar = isinstance(factor, (torch.Tensor, np.ndarray)) and factor.shape == ()
     if not isinstance(factor, Real) and not is_scalar:
@@ -84,22 +119,20 @@ def factor_of(lr_schedule, step, n_steps):
     return factor
 
 
-def recorder_for(fit, train):
-    """What records whole training steps; None where that is not wanted or not possible.
+def choose_recorder(settings, parts, environment, train, n_epochs):
+    """Choose the class that records whole training steps; None if recording is not wanted, possible or worth it.
 
-    A recording knows nothing of what Python does in a step: it takes rows that are on the device, an optimizer that
-    reads nothing on the host, parts that are known here, and callbacks that leave the gradients alone. A run of
-    few steps, as `partial_fit` may be, is not worth it.
+    A recording does not see what Python does in a step: rows must be on the device, the optimizer must read nothing on
+    the host, parts must be the package's own, and callbacks must leave gradients alone.
     """
-    embedder = fit.embedder
-    n_steps = cut(len(train), embedder.batch_size)[0] * (fit.n_epochs - fit.n_done)
+    n_steps = cut(len(train), settings.batch_size)[0] * n_epochs
     possible = (
-        embedder.compile
-        and fit.ranks.size == 1
-        and n_steps >= LEAST_STEPS
+        settings.compile
+        and environment.ranks.size == 1
+        and n_steps >= MIN_RECORDED_STEPS
         and isinstance(train, torch.Tensor)
-        and isinstance(embedder.optimizer, str)
-        and not any(is_foreign(part) for role, part in fit.parts.items() if role != "preprocessor")
-        and not reaches_into_steps(embedder.callbacks)
+        and isinstance(settings.optimizer, str)
+        and not any(is_third_party(part) for role, part in parts.items() if role != "preprocessor")
+        and not reaches_into_steps(settings.callbacks)
     )
-    return RECORDERS.get(fit.device.type) if possible else None
+    return RECORDERS.get(environment.device.type) if possible else None

@@ -2,40 +2,48 @@
 
 try:
     from sklearn.callback import CallbackSupportMixin
-except ImportError:  # below scikit-learn 1.9 there is nobody to tell
+except ImportError:  # below scikit-learn 1.9 there is no callback API
 
     class CallbackSupportMixin:
-        """Stands in for scikit-learn's mixin where there is none."""
+        """Replaces scikit-learn's mixin below 1.9."""
 
 
 class FitTasks:
-    """Tell scikit-learn's callbacks where a fit is.
+    """Report a fit to scikit-learn's callbacks.
 
     Parameters
     ----------
     estimator : estimator
-        The one being fitted.
-    X : array-like
-        Its training data, as the caller gave it.
-    n_epochs : int
-        Epochs at most.
+        The estimator being fitted.
     """
 
-    def __init__(self, estimator, X, n_epochs):
-        self.told = {"estimator": estimator, "X": X}
+    def __init__(self, estimator):
+        self.estimator = estimator
         self.root = self.epoch = None
-        if hasattr(estimator, "_init_callback_context"):
-            self.root = estimator._init_callback_context(max_subtasks=n_epochs)
-            self.root.call_on_fit_task_begin(**self.told)
+
+    def begin(self, X, n_epochs):
+        """Begin the fit.
+
+        Parameters
+        ----------
+        X : array-like
+            Training data, as the caller gave it.
+        n_epochs : int
+            Maximum number of epochs.
+        """
+        self.reported = {"estimator": self.estimator, "X": X}
+        if hasattr(self.estimator, "_init_callback_context"):
+            self.root = self.estimator._init_callback_context(max_subtasks=n_epochs)
+            self.root.call_on_fit_task_begin(**self.reported)
 
     def begin_epoch(self):
-        """An epoch begins."""
+        """Begin an epoch."""
         if self.root is not None:
             self.epoch = self.root.subcontext(task_name="epoch")
-            self.epoch.call_on_fit_task_begin(**self.told)
+            self.epoch.call_on_fit_task_begin(**self.reported)
 
     def end_epoch(self, attributes):
-        """An epoch has ended.
+        """End an epoch.
 
         Parameters
         ----------
@@ -49,10 +57,10 @@ class FitTasks:
         """
         if self.root is None:
             return False
-        return self.epoch.call_on_fit_task_end(**self.told, reconstruction_attributes=attributes)
+        return self.epoch.call_on_fit_task_end(**self.reported, reconstruction_attributes=attributes)
 
     def end(self, attributes):
-        """The fit has ended.
+        """End the fit.
 
         Parameters
         ----------
@@ -60,4 +68,4 @@ class FitTasks:
             Returns the fitted attributes.
         """
         if self.root is not None:
-            self.root.call_on_fit_task_end(**self.told, reconstruction_attributes=attributes)
+            self.root.call_on_fit_task_end(**self.reported, reconstruction_attributes=attributes)

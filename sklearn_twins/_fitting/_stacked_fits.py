@@ -1,57 +1,83 @@
-"""Many embedders fitted as one: those whose networks have the same layers are trained as a stack."""
+"""Fit many embedders at once: networks with the same layers are trained as one stack."""
 
 from contextlib import ExitStack
+from dataclasses import dataclass, replace
 
 import joblib
 
-from .._roles import is_foreign, resolve_parts
+from .._modalities import MODALITIES
+from .._roles import is_third_party
 from .._runtime._devices import choose_device, device_claimed, is_launched
 from .._runtime._torch_state import settled
-from .._training._batches import cut
-from .._training._stacked import train_together
-from ..objectives._barlow_twins import BarlowTwins
-from ..objectives._correlation import stacked_terms
-from ..objectives._hsic import HSIC
-from ._fit import Fit
+from .._training import cut, train_together
+from ..objectives import HSIC, BarlowTwins, stacked_terms
+from ._build import build
+from ._prepare import Environment, Prepared, make_environment, prepare
+from ._result import fitted_attributes, inspect_rows
 
 
-def can_be_stacked(embedder):
-    """Whether an embedder can be trained beside others.
+@dataclass(frozen=True)
+class Member:
+    """One embedder of a stack.
 
-    Of tables, by the objectives "barlow_twins" or "hsic" and AdamW, all parts the package's own; without callbacks,
-    early stopping, warm start, checkpoints or compilation; by one process.
+    Parameters
+    ----------
+    place : int
+        Its place among the embedders.
+    settings : namespace
+        Its parameters.
+    parts : dict of str to component
+        Its resolved parts.
+    environment : Environment
+        Where to train.
+    prepared : Prepared
+        Its samples and seed.
+    data_hash : str
+        Hash of the samples.
     """
-    if is_launched():
-        return False
-    if embedder.modality != "tabular" or embedder.optimizer != "adamw":
-        return False
-    if embedder.early_stopping or embedder.warm_start or embedder.compile or embedder.checkpoint is not None:
-        return False
-    if embedder.callbacks or getattr(embedder, "_skl_callbacks", None):
-        return False
-    parts = resolve_parts(embedder)
-    return type(parts["objective"]) in (BarlowTwins, HSIC) and not any(map(is_foreign, parts.values()))
+
+    place: int
+    settings: object
+    parts: dict
+    environment: Environment
+    prepared: Prepared
+    data_hash: str
 
 
-def shape_of(fit):
-    """What must be the same for fits to be trained as a stack."""
-    embedder, parts, spec = fit.embedder, fit.parts, fit.preprocessor.spec_
+def can_be_stacked(settings, parts, has_callbacks):
+    """Whether an embedder can be trained together with others.
+
+    For tables, with the objectives "barlow_twins" or "hsic" and AdamW, all parts the package's own; without callbacks,
+    early stopping, warm start, checkpoints and compilation; in one process.
+    """
+    if is_launched() or not MODALITIES[settings.modality].stackable or settings.optimizer != "adamw":
+        return False
+    if settings.early_stopping or settings.warm_start or settings.compile or settings.checkpoint is not None:
+        return False
+    if settings.callbacks or has_callbacks:
+        return False
+    return type(parts["objective"]) in (BarlowTwins, HSIC) and not any(map(is_third_party, parts.values()))
+
+
+def stack_key(member):
+    """What members of one stack have in common."""
+    settings, parts, prepared = member.settings, member.parts, member.prepared
     return (
         str(parts["encoder"].get_params()),
         str(parts["projector"].get_params()),
         type(parts["encoder"]),
         type(parts["projector"]),
         type(parts["objective"]),
-        embedder.n_components,
-        spec,
-        cut(len(fit.samples), embedder.batch_size),
-        fit.n_epochs,
-        (str(fit.device), embedder.precision, fit.n_threads, embedder.storage),
+        settings.n_components,
+        prepared.spec,
+        cut(len(prepared.samples), settings.batch_size),
+        prepared.last_epoch,
+        (str(member.environment.device), settings.precision, member.environment.n_threads, settings.storage),
     )
 
 
-def fit_together(embedders, tables, most=32, tell=None):
-    """Fit embedders, each on its own rows, as `fit` would but for rounding.
+def fit_together(embedders, tables, max_size=32, on_progress=None):
+    """Fit embedders, each on its own rows, with the results of `fit` up to rounding.
 
     Parameters
     ----------
@@ -59,72 +85,84 @@ def fit_together(embedders, tables, most=32, tell=None):
         They are fitted.
     tables : list of array-like
         The rows of each.
-    most : int, default=32
-        Networks in a stack at most.
-    tell : callable, default=None
-        Called with the number of embedders that are fitted, after each stack.
+    max_size : int, default=32
+        Maximum number of networks in a stack.
+    on_progress : callable, default=None
+        Called after each stack with the number of embedders fitted so far.
 
     Returns
     -------
     sizes : list of int
-        How many embedders were trained in each stack; 1 for those that were fitted by themselves.
+        Number of embedders in each stack; 1 for those that were fitted alone.
 
     Raises
     ------
     ValueError
         As `fit` does.
     """
-    for embedder in embedders:
-        embedder._validate_params()
-        resolve_parts(embedder)
-    alone = [most == 1 or not can_be_stacked(embedder) for embedder in embedders]
-    sizes, tell = [], tell or (lambda n_done: None)
-    for embedder, X, by_itself in zip(embedders, tables, alone, strict=True):
-        if by_itself:
-            embedder.fit(X)
+    on_progress = on_progress or (lambda n_done: None)
+    resolved = [embedder._resolve_parts() for embedder in embedders]
+    stacked, sizes = [], []
+    for place, (embedder, parts) in enumerate(zip(embedders, resolved, strict=True)):
+        has_callbacks = bool(getattr(embedder, "_skl_callbacks", None))
+        if max_size > 1 and can_be_stacked(embedder._settings(), parts, has_callbacks):
+            stacked.append(place)
+        else:
+            embedder.fit(tables[place])
             sizes.append(1)
-            tell(len(sizes))
+            on_progress(len(sizes))
     stacks, samples = {}, {}
     with device_claimed("auto") as auto:
-        for embedder, X, by_itself in zip(embedders, tables, alone, strict=True):
-            if by_itself:
-                continue
+        for place in stacked:
+            embedder = embedders[place]
             device = auto if embedder.device == "auto" else choose_device(embedder.device)
-            fit = Fit(embedder, X, device, resume=False, stream=False)
-            fit.key = joblib.hash(fit.samples)
-            fit.samples = samples.setdefault(fit.key, fit.samples)  # equal ones are kept once
-            stacks.setdefault(shape_of(fit), []).append(fit)
+            member = prepare_member(place, embedder, resolved[place], tables[place], device, samples)
+            stacks.setdefault(stack_key(member), []).append(member)
         samples.clear()
-        for fits in stacks.values():
-            for start in range(0, len(fits), most):
-                train_stack(fits[start : start + most])
-                sizes.append(len(fits[start : start + most]))
-                tell(sum(sizes))
-            fits.clear()
+        for members in stacks.values():
+            while members:
+                part = members[:max_size]
+                del members[:max_size]  # so that their samples can be freed
+                sizes.append(len(part))
+                train_stack(part, embedders)
+                on_progress(sum(sizes))
     return sizes
 
 
-def train_stack(fits):
-    """Train fits of one shape as a stack, and store what they have made."""
-    first = fits[0]
-    streams = [joblib.hash((fit.seed, fit.key, fit.parts["augmentation"])) for fit in fits]
-    rows = {}
+def prepare_member(place, embedder, parts, X, device, samples):
+    """Prepare one embedder; equal samples are kept once, in the dict `samples`."""
+    settings = embedder._settings()
+    environment = make_environment(settings, device)
+    prepared = prepare(settings, parts, X, embedder._unfitted(), environment)
+    data_hash = joblib.hash(prepared.samples)
+    prepared = replace(prepared, samples=samples.setdefault(data_hash, prepared.samples))
+    return Member(place, settings, parts, environment, prepared, data_hash)
+
+
+def train_stack(members, embedders):
+    """Train members of one stack, and store the results on their embedders."""
+    first = members[0]
+    streams = [joblib.hash((m.prepared.seed, m.data_hash, m.parts["augmentation"])) for m in members]
+    rows, built, inspected = {}, [], []
     with ExitStack() as stack:
-        stack.enter_context(settled(first.device, first.n_threads))
-        for fit, stream in zip(fits, streams, strict=True):
-            fit.training = fit._training()
-            fit.training.train = rows.setdefault(stream, fit.training.train)
-            fit.samples = None
-        objective = first.parts["objective"]
+        stack.enter_context(settled(first.environment.device, first.environment.n_threads))
+        for i, (member, stream) in enumerate(zip(members, streams, strict=True)):
+            built.append(build(member.settings, member.parts, member.prepared, member.environment))
+            built[i].training.share_rows(rows.setdefault(stream, built[i].training.train))
+            members[i] = replace(member, prepared=replace(member.prepared, samples=None))
+        target = first.parts["objective"].target
         train_together(
-            [fit.training for fit in fits],
+            [one.training for one in built],
             streams,
-            lambda z_a, z_b, weights: stacked_terms(z_a, z_b, weights, objective.target),
-            first.n_epochs,
+            lambda z_a, z_b, weights: stacked_terms(z_a, z_b, weights, target),
+            first.prepared.last_epoch,
         )
-        for fit in fits:
-            fit._look()
-            fit.embedder._store(fit._attributes())
-            fit.training.release()
-    for fit in fits:
-        fit.warn()
+        for member, one in zip(members, built, strict=True):
+            inspected.append(inspect_rows(one.training, member.prepared.spec, member.settings))
+            result = fitted_attributes(
+                member.settings, member.parts, member.prepared, one, None, False, inspected[-1].summary
+            )
+            embedders[member.place]._store(result)
+            one.training.release()
+    for member, look in zip(members, inspected, strict=True):
+        embedders[member.place]._warn_of_collapse(look)

@@ -1,4 +1,4 @@
-"""What is wrong with an embedding, which cause is likely, and what helps: findings, a record of them, a warning."""
+"""Collapse: signs of it in an embedding, likely causes and remedies; a diagnosis, and a warning after a fit."""
 
 import warnings
 from dataclasses import dataclass, replace
@@ -6,33 +6,35 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from .._exceptions import CollapseWarning
+from .._modalities import record_of
 from ..metrics._correlation import invariance, redundancy
 from ..metrics._spectrum import effective_rank
 from ._collapse_html import diagnosis_html
 
-N_ROWS = 512  # looked at after a fit
-FEWEST_ROWS = 8  # on which something can be said
-ALIKE = 0.99  # correlation above which one coordinate repeats another
+N_INSPECTED = 512  # training rows inspected after a fit
+MIN_ROWS = 8  # of a diagnosis
+REPEATED = 0.99  # absolute correlation above which a coordinate repeats another
+# Thresholds of findings.
 MANY = 0.5  # share of coordinates that repeat others, or of columns that are constant
 DEAD = 0.25  # share of coordinates that are constant
-DEAD_IF_CAUSED = 0.02  # where a likely cause shows
+DEAD_IF_CAUSED = 0.02  # the same, if there is a likely cause
 CORRELATED = 0.9  # mean squared correlation between different coordinates of a projection
-WIDE = 16  # how many times the batch a projection may be
-HIGH_RATE = 20  # how many times the default learning rate is suspicious
-WEAK_WEIGHT = 0.2  # off-diagonal weight times width that is suspicious; "auto" is 1
+WIDE = 16  # width of the projection divided by the batch size
+HIGH_RATE = 20  # learning rate divided by the default
+WEAK_WEIGHT = 0.2  # off-diagonal weight times projection width; "auto" is 1
 SAME_VIEWS = 1e-4  # invariance term below which views hardly differ
 
 
 @dataclass(frozen=True)
 class Finding:
-    """Something wrong.
+    """A problem with an embedding.
 
     Parameters
     ----------
     problem : str
-        What was seen.
+        The symptom.
     cause : str
-        What it likely comes from.
+        Its likely cause.
     remedy : str
         What to change.
     """
@@ -47,27 +49,27 @@ class Finding:
 
 UNKNOWN = Finding(
     "",
-    "not one that shows.",
+    "not found.",
     "try a lower learning_rate, a larger off_diagonal_weight, weaker views or more epochs.",
 )
 
 
 @dataclass(frozen=True)
 class Circumstances:
-    """What is known of a fit when it ends, and no longer afterwards.
+    """Figures about a fit that are only known at its end.
 
     Parameters
     ----------
     batch : int
         Rows in a batch.
     n_rows : int
-        Rows trained on.
+        Training rows.
     projection_dim : int
         Width of the projection.
     projection_rank : float
         Effective rank of the standardised projections of some training rows.
     projection_redundancy : float
-        Mean squared correlation between different coordinates of these, less what chance gives.
+        Mean squared correlation between different coordinates of these projections, minus what chance gives.
     """
 
     batch: int
@@ -78,29 +80,66 @@ class Circumstances:
 
 
 @dataclass(frozen=True)
+class Facts:
+    """What a diagnosis has to know of the fit behind an embedding.
+
+    Parameters
+    ----------
+    learning_rate : float or "auto"
+        Peak learning rate.
+    default_learning_rate : float
+        Value of "auto".
+    off_diagonal_weight : float or "auto"
+        Weight of the objective; "auto" if it has none.
+    batch_size : int
+        Maximum number of rows in a batch.
+    n_features : int or None
+        Number of columns of X.
+    feature_names : ndarray or None
+        Their names.
+    augmentation : object
+        The parameter, for messages.
+    history : dict of str to ndarray
+        One value per epoch.
+    summary : Circumstances or None
+        Figures at the end of the fit; None if they were not finite.
+    """
+
+    learning_rate: object
+    default_learning_rate: float
+    off_diagonal_weight: object
+    batch_size: int
+    n_features: int | None
+    feature_names: np.ndarray | None
+    augmentation: object
+    history: dict
+    summary: Circumstances | None
+
+
+@dataclass(frozen=True)
 class Diagnosis:
-    """What `BarlowTwinsEmbedder.diagnose` found.
+    """The result of `BarlowTwinsEmbedder.diagnose`.
 
     Parameters
     ----------
     n_rows, n_components : int
-        Shape of the embedding that was looked at.
+        Shape of the embedding.
     effective_rank : float
-        Of the embedding, its coordinates standardised.
+        Effective rank of the embedding with standardised coordinates.
     dead : ndarray of int
-        Coordinates that are constant.
+        Constant coordinates.
     repeated : ndarray of int
-        Coordinates that correlate with another one at 0.99 or more, of either sign.
+        Coordinates whose absolute correlation with another one is 0.99 or more.
     constant_columns : list
-        Columns of X that are constant, by name if they have names.
+        Constant columns of X, by name if they have names.
     invariance : float
-        How much two views of a row differ, see `sklearn_twins.metrics.invariance`.
+        Difference between two views of a row, see `sklearn_twins.metrics.invariance`.
     redundancy : float
-        How much coordinates correlate beyond chance, see `sklearn_twins.metrics.redundancy`; a mean over pairs.
+        Correlation between coordinates beyond chance, see `sklearn_twins.metrics.redundancy`; a mean over pairs.
     noise_share : float
-        Share of the last epoch's redundancy term that sampling alone would give; NaN where the objective has none.
+        Share of the last epoch's redundancy term that is sampling noise; NaN if the objective has no such term.
     findings : list of Finding
-        What is wrong, if anything.
+        Problems found.
     """
 
     n_rows: int
@@ -116,22 +155,22 @@ class Diagnosis:
 
     @property
     def healthy(self):
-        """Whether nothing was found."""
+        """Whether no problem was found."""
         return not self.findings
 
     @property
     def headline(self):
-        """What comes out, in a line."""
+        """The result in one line."""
         found = "healthy" if self.healthy else f"{len(self.findings)} finding{'s' * (len(self.findings) > 1)}"
         return f"Diagnosis of {self.n_rows:,} rows: {found}"
 
     def figures(self):
-        """What was measured.
+        """List the measured figures.
 
         Returns
         -------
         figures : list of (str, str, str) tuples
-            Name, value, and what the value means.
+            Name, value, and meaning of the value.
         """
         rows = [
             ("effective rank", f"{self.effective_rank:.1f} of {self.n_components} coordinates", ""),
@@ -156,158 +195,158 @@ class Diagnosis:
 
 
 def listed(values, most=5):
-    """A few values as text."""
+    """List a few values as text."""
     text = ", ".join(map(str, values[:most]))
     return f"{text}{', ...' if len(values) > most else ''}" if values else "none"
 
 
-def standardized(Z):
-    """Coordinates that vary, with mean 0 and variance 1, and which these are."""
+def standardize(Z):
+    """Standardise the coordinates that vary, and return them with a mask of these."""
     spread = Z.std(0)
     lives = spread > 1e-6 * max(spread.max(), np.finfo(np.float32).tiny)
     return (Z[:, lives] - Z[:, lives].mean(0)) / spread[lives], lives
 
 
-def flaws(Z):
+def find_flaws(Z):
     """Effective rank, dead and repeated coordinates of an embedding.  # (n, d) -> float, (dead,), (repeated,)"""
-    U, lives = standardized(np.asarray(Z, dtype=np.float64))
+    U, lives = standardize(np.asarray(Z, dtype=np.float64))
     if U.shape[1] == 0:
         return 0.0, np.arange(Z.shape[1]), np.arange(0)
     correlations = np.abs(U.T @ U) / len(U)
     np.fill_diagonal(correlations, 0)
-    return effective_rank(U), np.flatnonzero(~lives), np.flatnonzero(lives)[(correlations > ALIKE).any(0)]
+    return effective_rank(U), np.flatnonzero(~lives), np.flatnonzero(lives)[(correlations > REPEATED).any(0)]
 
 
-def circumstances(projections, batch, n_rows):
-    """What to keep of a fit that ends, with projections of some of its rows.  # (rows, projection_dim)"""
+def summarize(projections, batch, n_rows):
+    """Summarise the end of a fit by projections of some of its rows.  # (rows, projection_dim)"""
     Z = np.asarray(projections, dtype=np.float64)
-    U, _ = standardized(Z)
+    U, _ = standardize(Z)
     rank = effective_rank(U) if U.shape[1] else 0.0
     alike = redundancy(U, U, normalize=True) if U.shape[1] > 1 and len(U) > 1 else 0.0
     return Circumstances(int(batch), int(n_rows), int(Z.shape[1]), float(rank), float(alike))
 
 
-def constant_columns(embedder, samples):
-    """Columns of X that are the same in all samples of a table, by name if they have names."""
-    if samples.ndim != 2:
-        return []
-    first = samples[:1]
-    same = ((samples == first) | ((samples != samples) & (first != first))).all(0)  # (features,), NaN equals NaN
-    sources = np.array(embedder.preprocessor_.spec_.sources or range(samples.shape[1]))
-    columns = [j for j in range(sources.max(initial=-1) + 1) if same[sources == j].all()]
-    names = getattr(embedder, "feature_names_in_", None)
+def find_constant_columns(samples, spec, names):
+    """Columns of X that are constant in all samples, by name if they have names."""
+    columns = record_of(spec).constant_columns(samples, spec)
     return columns if names is None else [str(names[j]) for j in columns]
 
 
-def noise_share(history):
-    """Share of the last epoch's redundancy that sampling alone gives; NaN if the history does not say."""
+def compute_noise_share(history):
+    """Share of the last epoch's redundancy that is sampling noise; NaN if the history does not have it."""
     if "excess_redundancy" not in history or not len(history["redundancy"]):
         return np.nan
     total, excess = history["redundancy"][-1], history["excess_redundancy"][-1]
     return float(np.clip(1 - excess / total, 0, 1)) if total > 0 else np.nan
 
 
-def causes(embedder, facts, columns):
-    """What may have made an embedding collapse, the likeliest first.
+def likely_causes(facts, columns):
+    """Yield what may have made an embedding collapse, the likeliest cause first.
 
-    As findings, whose problem is what to say where nothing else shows; empty where the cause alone is no fault.
+    Each is a finding. Its problem is the one to report if there is no other symptom; empty if the cause alone is no
+    problem.
     """
-    from .._roles import resolve_part
-    from .._training._optimizers import default_learning_rate
-
-    n_columns = getattr(embedder, "n_features_in_", 0)
+    n_columns, summary = facts.n_features or 0, facts.summary
     if len(columns) > MANY * n_columns:
         cause = f"{len(columns)} of {n_columns} columns of X are constant ({listed(columns)})."
         yield Finding("", cause, "give the embedder columns that vary.")
-    rate, usual = embedder.learning_rate, default_learning_rate(embedder.optimizer)
+    rate, usual = facts.learning_rate, facts.default_learning_rate
     if rate != "auto" and rate > HIGH_RATE * usual:
         cause = f"learning_rate={rate:g} is {rate / usual:,.0f} times the default."
-        problem = "The learning rate is far from any that is known to work."
-        yield Finding(problem, cause, f"learning_rate={usual:g} or 'auto'.")
-    weight = getattr(resolve_part("objective", embedder.objective, embedder.modality), "off_diagonal_weight", "auto")
-    if facts and weight != "auto" and weight * facts.projection_dim < WEAK_WEIGHT:
-        dim = facts.projection_dim
-        cause = f"off_diagonal_weight={weight:g} of projection_dim={dim} leaves coordinates as they are."
+        yield Finding("The learning rate is unusually high.", cause, f"learning_rate={usual:g} or 'auto'.")
+    weight = facts.off_diagonal_weight
+    if summary and weight != "auto" and weight * summary.projection_dim < WEAK_WEIGHT:
+        dim = summary.projection_dim
+        cause = f"off_diagonal_weight={weight:g} of projection_dim={dim} hardly decorrelates coordinates."
         problem = "" if weight else "Nothing in the objective keeps coordinates apart."
         yield Finding(problem, cause, f"off_diagonal_weight='auto', which is {1 / dim:.2g}.")
-    if facts and facts.projection_dim < 8:
-        cause = f"projection_dim={facts.projection_dim} leaves the objective next to nothing to compare."
+    if summary and summary.projection_dim < 8:
+        cause = f"projection_dim={summary.projection_dim} leaves the objective hardly anything to compare."
         yield Finding("", cause, "a wider projection; the default is 256.")
 
 
-def lowest_rank(width):
-    """The effective rank below which an embedding says little: 2, of narrow ones an eighth of the width, but 1.2."""
+def min_rank(width):
+    """The effective rank below which an embedding is degenerate: 2, or an eighth of a small width, but at least 1.2."""
     return max(1.2, min(2.0, width / 8))
 
 
-def symptoms(facts, rank, dead, repeated, width, n_inputs, most_dead):
-    """What is seen of an embedding and of its projections, as sentences."""
+def list_symptoms(summary, rank, dead, repeated, width, n_inputs, most_dead):
+    """List the symptoms of an embedding and of its projections, as sentences."""
     if len(dead) == width:
         return [f"All {width} coordinates of the embedding are constant."]
-    seen = []
+    symptoms = []
     if len(dead) > most_dead * width:
-        seen.append(f"{len(dead)} of {width} coordinates of the embedding are constant.")
+        symptoms.append(f"{len(dead)} of {width} coordinates of the embedding are constant.")
     if min(width, n_inputs) >= 4:
         if len(repeated) > MANY * width:
-            seen.append(f"{len(repeated)} of {width} coordinates of the embedding repeat another one (|r| > {ALIKE}).")
-        elif rank < lowest_rank(width):
-            seen.append(f"The embedding's effective rank is {rank:.1f}, of {width} coordinates.")
-    if not seen and facts and facts.projection_dim > 1 and facts.projection_redundancy > CORRELATED:
-        seen.append(
-            f"The projection has collapsed: its effective rank is {facts.projection_rank:.1f}, of "
-            f"{facts.projection_dim}, and the mean squared correlation of its coordinates "
-            f"{facts.projection_redundancy:.2f}."
+            symptoms.append(
+                f"{len(repeated)} of {width} coordinates of the embedding repeat another one (|r| > {REPEATED})."
+            )
+        elif rank < min_rank(width):
+            symptoms.append(f"The embedding's effective rank is {rank:.1f}, of {width} coordinates.")
+    if not symptoms and summary and summary.projection_dim > 1 and summary.projection_redundancy > CORRELATED:
+        symptoms.append(
+            f"The projection has collapsed: its effective rank is {summary.projection_rank:.1f}, of "
+            f"{summary.projection_dim}, and the mean squared correlation of its coordinates is "
+            f"{summary.projection_redundancy:.2f}."
         )
-    return seen
+    return symptoms
 
 
-def find(embedder, facts, rank, dead, repeated, columns, width):
-    """Findings about an embedding and the fit it came from."""
-    likely = list(causes(embedder, facts, columns))
-    first = likely[0] if likely else UNKNOWN
-    n_inputs = getattr(embedder, "n_features_in_", width)
-    seen = symptoms(facts, rank, dead, repeated, width, n_inputs, DEAD_IF_CAUSED if likely else DEAD)
-    found = [replace(first, problem=problem) for problem in seen]
-    if facts and facts.projection_dim > WIDE * facts.batch:
-        found.append(too_wide(embedder, facts))
-    return found or ([first] if first.problem else [])
+def list_findings(facts, rank, dead, repeated, columns, width):
+    """List the findings about an embedding and the fit behind it."""
+    causes, summary = list(likely_causes(facts, columns)), facts.summary
+    first = causes[0] if causes else UNKNOWN
+    n_inputs = width if facts.n_features is None else facts.n_features
+    most_dead = DEAD_IF_CAUSED if causes else DEAD
+    symptoms = list_symptoms(summary, rank, dead, repeated, width, n_inputs, most_dead)
+    findings = [replace(first, problem=problem) for problem in symptoms]
+    if summary and summary.projection_dim > WIDE * summary.batch:
+        findings.append(too_wide(facts))
+    return findings or ([first] if first.problem else [])
 
 
-def too_wide(embedder, facts):
+def too_wide(facts):
     """The finding that batches are far too small for the projection."""
-    share = noise_share(embedder.history_)
-    problem = f"The projection is {facts.projection_dim / facts.batch:.0f} times as wide as a batch has rows."
-    cause = f"batch_size={embedder.batch_size} with projection_dim={facts.projection_dim}"
-    cause += "" if facts.batch == embedder.batch_size else f" (batches have {facts.batch} rows)"
+    summary, share = facts.summary, compute_noise_share(facts.history)
+    problem = f"The projection is {summary.projection_dim / summary.batch:.0f} times as wide as a batch has rows."
+    cause = f"batch_size={facts.batch_size} with projection_dim={summary.projection_dim}"
+    cause += "" if summary.batch == facts.batch_size else f" (batches have {summary.batch} rows)"
     cause += f": {share:.0%} of the redundancy term is sampling noise." if np.isfinite(share) else "."
-    larger = "a larger batch or " if facts.n_rows > facts.batch else ""
+    larger = "a larger batch or " if summary.n_rows > summary.batch else ""
     return Finding(problem, cause, f"use {larger}a smaller projection (projector__projection_dim).")
 
 
-def diagnose(embedder, X):
-    """The record of an embedder's health on the rows of X, see `BarlowTwinsEmbedder.diagnose`.
+def diagnose(Z, views, samples, spec, facts):
+    """Diagnose an embedding.
+
+    Parameters
+    ----------
+    Z : ndarray of shape (n, n_components)
+        The embedding.
+    views : ndarray of shape (n, 2, n_components)
+        Embedding of two views of each row.
+    samples : ndarray of shape (n, *sample_shape)
+        The rows.
+    spec : SampleSpec
+        What a sample is.
+    facts : Facts
+        About the fit.
 
     Returns
     -------
     diagnosis : Diagnosis
     """
-    from ._embed import embed
-    from ._embed_views import embed_views
-
-    samples = embedder.preprocessor_.transform(X, owner=embedder)
-    if len(samples) < FEWEST_ROWS:
-        raise ValueError(f"X has {len(samples)} row(s), too few for a diagnosis. Give at least {FEWEST_ROWS}.")
-    Z = embed(embedder.encoder_, samples, embedder.precision, embedder.n_jobs)
-    views = embed_views(embedder, samples, 2, "own", 0)
-    rank, dead, repeated = flaws(Z)
-    columns = constant_columns(embedder, samples)
-    disagreement, alike = invariance(*views.swapaxes(0, 1)), redundancy(*views.swapaxes(0, 1), normalize=True)
-    found = find(embedder, embedder._circumstances, rank, dead, repeated, columns, Z.shape[1])
+    rank, dead, repeated = find_flaws(Z)
+    columns = find_constant_columns(samples, spec, facts.feature_names)
+    pair = views.swapaxes(0, 1)
+    disagreement, alike = invariance(*pair), redundancy(*pair, normalize=True)
+    findings = list_findings(facts, rank, dead, repeated, columns, Z.shape[1])
     if disagreement < SAME_VIEWS and len(dead) < Z.shape[1]:
-        found.append(
+        findings.append(
             Finding(
                 "Views of a row are all but the same.",
-                f"augmentation={embedder.augmentation!r} changes next to nothing.",
+                f"augmentation={facts.augmentation!r} changes next to nothing.",
                 "a stronger augmentation; 'auto' is the default.",
             )
         )
@@ -320,31 +359,33 @@ def diagnose(embedder, X):
         constant_columns=columns,
         invariance=disagreement,
         redundancy=alike,
-        noise_share=noise_share(embedder.history_),
-        findings=found,
+        noise_share=compute_noise_share(facts.history),
+        findings=findings,
     )
 
 
-def warn_of_collapse(embedder, samples, embedding):
+def warn_of_collapse(embedding, samples, spec, facts):
     """Warn if a fit has ended badly.
 
     Parameters
     ----------
-    embedder : BarlowTwinsEmbedder
-        As fitted.
-    samples : ndarray of shape (rows, *sample_shape)
-        Some of the training rows.
     embedding : ndarray of shape (rows, n_components)
-        Their embedding.
+        Embedding of some training rows.
+    samples : ndarray of shape (rows, *sample_shape)
+        The rows.
+    spec : SampleSpec
+        What a sample is.
+    facts : Facts
+        About the fit.
     """
-    if len(embedding) < FEWEST_ROWS:
+    if len(embedding) < MIN_ROWS:
         return
-    if embedder._circumstances is None:  # which is so where numbers are not finite, of which nothing else can be said
-        likely = next(causes(embedder, None, []), UNKNOWN)
+    if facts.summary is None:
+        likely = next(likely_causes(facts, []), UNKNOWN)
         finding = replace(likely, problem="The embedding or its projection is not finite.")
         warnings.warn(str(finding), CollapseWarning, stacklevel=2)
         return
-    rank, dead, repeated = flaws(embedding)
-    columns = constant_columns(embedder, samples)
-    for finding in find(embedder, embedder._circumstances, rank, dead, repeated, columns, embedding.shape[1]):
+    rank, dead, repeated = find_flaws(embedding)
+    columns = find_constant_columns(samples, spec, facts.feature_names)
+    for finding in list_findings(facts, rank, dead, repeated, columns, embedding.shape[1]):
         warnings.warn(f"{finding} See diagnose(X).", CollapseWarning, stacklevel=2)

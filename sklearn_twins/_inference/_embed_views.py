@@ -1,4 +1,4 @@
-"""Views of rows through a trained encoder: what measures of an embedding that need no labels are made of."""
+"""Embed randomly changed views of rows, for measures that need no labels."""
 
 import contextlib
 
@@ -7,50 +7,51 @@ import torch
 
 from .._parts._augmentation import bind
 from .._parts._two_views import make_views
-from .._roles import is_foreign, resolve_part
+from .._roles import is_third_party
 from .._runtime._devices import choose_precision
+from .._runtime._seeds import Stream, derive_seed, make_generator
 from .._runtime._storage import place
-from .._runtime._torch_state import choose_seed, count_threads, global_generators_seeded, make_generator, settled
-from ._embed import block_rows, count_weights
+from .._runtime._torch_state import count_threads, global_generators_seeded, settled
+from ._embed import count_weights
 from ._fold_batch_norm import folded
 
-VIEWS, FOREIGN = range(2)
 
-
-def embed_views(embedder, samples, n_views, augmentation, random_state):
-    """Embed views of samples, as training would make them.
+def embed_views(encoder, samples, spec, augmentation, n_views, seed, precision, n_jobs, storage):
+    """Embed views of samples, made as in training.
 
     Parameters
     ----------
-    embedder : BarlowTwinsEmbedder
-        Fitted.
+    encoder : nn.Module
+        The trained encoder.
     samples : ndarray or lazy samples of shape (n, *sample_shape)
-        From its preprocessor. Augmentations that borrow from other rows borrow from these.
+        From the preprocessor. Augmentations that use other rows' values take them from these.
+    spec : SampleSpec
+        What a sample is.
+    augmentation : component or callable
+        The resolved augmentation.
     n_views : int
-        How many of each; they are made in pairs.
-    augmentation : "own", "auto", str, component, torch.nn.Module or callable
-        What makes them; "own" is the embedder's.
-    random_state : int, RandomState instance or None
-        Seed of the draws.
+        Number of views of each sample; they are made in pairs.
+    seed : int
+        Seed of the views.
+    precision, n_jobs, storage
+        Parameters of the estimator.
 
     Returns
     -------
     embedding : ndarray of shape (n, n_views, n_components), float32
     """
-    own = isinstance(augmentation, str) and augmentation == "own"
-    part = resolve_part("augmentation", embedder.augmentation if own else augmentation, embedder.modality)
-    encoder = embedder.encoder_
     device = next((p.device for p in encoder.parameters()), torch.device("cpu"))
-    augmentation, seed = bind(part, embedder.preprocessor_.spec_, device), choose_seed(random_state)
-    generator = make_generator(seed, VIEWS, device)
-    foreign = global_generators_seeded(make_generator(seed, FOREIGN).initial_seed(), device)
-    autocast = choose_precision(embedder.precision, device)
-    n, n_weights, embedding = len(samples), count_weights(encoder), None
-    size = block_rows(samples.shape[1:], n_weights, device.type == "cuda")
-    data = place(samples, device, embedder.storage)
+    bound, generator = bind(augmentation, spec, device), make_generator(seed, Stream.EMBEDDED_VIEWS, device)
+    third_party = contextlib.nullcontext()
+    if is_third_party(augmentation):
+        third_party = global_generators_seeded(derive_seed(seed, Stream.EMBEDDED_THIRD_PARTY), device)
+    autocast = choose_precision(precision, device)
+    n, embedding = len(samples), None
+    size = spec.block_rows(count_weights(encoder), device.type == "cuda")
+    data = place(samples, device, storage)
     with (
-        settled(device, count_threads(embedder.n_jobs)),
-        foreign if is_foreign(part) else contextlib.nullcontext(),
+        settled(device, count_threads(n_jobs)),
+        third_party,
         torch.inference_mode(),
         torch.autocast(device.type, dtype=autocast, enabled=autocast is not None),
     ):
@@ -59,8 +60,8 @@ def embed_views(embedder, samples, n_views, augmentation, random_state):
             rows = slice(start, min(start + size, n))
             x = data[torch.arange(rows.start, rows.stop, device=device)]  # (rows, *sample_shape)
             for first in range(0, n_views, 2):
-                views = make_views(augmentation, x, data, generator)
-                for view, number in zip(views, range(first, n_views), strict=False):
+                pair = make_views(bound, x, data, generator)
+                for view, number in zip(pair, range(first, n_views), strict=False):
                     out = network(view)  # (rows, n_components)
                     if embedding is None:
                         embedding = np.empty((n, n_views, out.shape[1]), dtype=np.float32)

@@ -2,11 +2,11 @@
 
 from sklearn.base import BaseEstimator
 
-from .._html_repr import PartMixin
+from .._html_repr import DocumentationLinkMixin
 from ._validation import refuse_booleans
 
 
-class Component(PartMixin, BaseEstimator):
+class Component(DocumentationLinkMixin, BaseEstimator):
     """A part of an embedder: hyper-parameters only, no weights and no fitted state.
 
     Being a scikit-learn `BaseEstimator`, a component is cloned, pickled, printed and searched

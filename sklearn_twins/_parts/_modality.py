@@ -8,6 +8,11 @@ from ._spec import SampleSpec
 ALONE = "Export the encoder alone (preprocessing=False), which takes the samples that `preprocessor_.transform` makes"
 
 
+def no_constant_columns(samples, spec):
+    """Samples without columns have no constant ones."""
+    return []
+
+
 def no_parts():
     """A modality without parts of its own."""
     return {}
@@ -64,6 +69,10 @@ class Modality:
         Whether networks are convolutions: cuDNN then tries its kernels in a fit, and ``compile=True`` pays on a CPU.
     passthrough : Passthrough or None, default=None
         Columns that can stand next to the embedding.
+    constant_columns : callable, default=no_constant_columns
+        ``constant_columns(samples, spec) -> list of int``, the columns of X that are constant in all samples.
+    stackable : bool, default=False
+        Whether networks of several fits can be trained as one stack.
     """
 
     name: str
@@ -77,6 +86,8 @@ class Modality:
     epochs: tuple = (5, 200)
     convolutional: bool = False
     passthrough: Passthrough | None = None
+    constant_columns: callable = no_constant_columns
+    stackable: bool = False
 
     def parts(self, role):
         """Parts of this modality in a role.

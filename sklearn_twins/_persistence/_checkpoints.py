@@ -17,46 +17,35 @@ from ._json_codec import Decoder, Encoder
 from ._safetensors import read_tensors, write_tensors
 
 FORMAT = "sklearn_twins.checkpoint"
-# What a fit's result does not follow from, or what may differ when it goes on.
-INDIFFERENT = ("callbacks", "checkpoint", "checkpoint_minutes", "compile", "device", "storage", "verbose")
-MOST_BYTES = 2**26  # of the samples that a fingerprint is taken of
+# Parameters that do not change a fit's result, or may differ when it is resumed.
+NOT_IN_FINGERPRINT = ("callbacks", "checkpoint", "checkpoint_minutes", "compile", "device", "storage", "verbose")
+MAX_HASHED_BYTES = 2**26  # of the samples
 
 
-def open_checkpoint(fit):
-    """Where a fit is saved, and what has been saved of it before: its seed is then the fit's.
+def open_checkpoint(path, digest, minutes):
+    """Open the checkpoint of a fit, and load what an earlier run of the same fit has saved there.
 
     Parameters
     ----------
-    fit : Fit
-        With its samples.
+    path : str or path-like
+        Directory of checkpoints.
+    digest : str
+        The fit's fingerprint.
+    minutes : float
+        Minimum minutes between two checkpoints.
 
     Returns
     -------
-    checkpoint : Checkpoint or None
-        None without the parameter `checkpoint`, and in a stream.
+    checkpoint : Checkpoint
     saved : dict or None
 
     Raises
     ------
     ValueError
-        If there can be no checkpoint, or what is there cannot be read.
+        If the directory cannot be written to, or no file of this fit can be read.
     """
-    embedder = fit.embedder
-    if embedder.checkpoint is None or fit.stream:
-        return None, None
-    if fit.ranks.size > 1:
-        raise ValueError(
-            f"checkpoint={str(embedder.checkpoint)!r} is for a fit by one process, and {fit.ranks.size} train together "
-            "here. Use checkpoint=None."
-        )
-    checkpoint = Checkpoint(check_directory(embedder.checkpoint), fingerprint(fit), embedder.checkpoint_minutes)
-    saved = checkpoint.load()
-    if saved:
-        fit.seed = saved["seed"]
-        if embedder.verbose:
-            print(f"{fit.n_done + len(saved['rows'])} epochs found in {checkpoint.path}; going on", flush=True)
-    checkpoint.seed = fit.seed
-    return checkpoint, saved
+    checkpoint = Checkpoint(check_directory(path), digest, minutes)
+    return checkpoint, checkpoint.load()
 
 
 def check_directory(path):
@@ -78,27 +67,28 @@ def check_directory(path):
     return directory
 
 
-def fingerprint(fit):
-    """What a fit follows from: parameters, rows, and what it goes on from. Equal fits have equal ones, in any process.
+def fingerprint(estimator, before, samples):
+    """Hash everything a fit's result depends on: parameters, rows, and the fit it continues. The same in any process.
 
     Parameters
     ----------
-    fit : Fit
-        Of the samples, if they are many, some are looked at.
+    estimator : estimator
+        Its class and parameters are hashed.
+    before : object
+        State of the fit that this one continues, if any.
+    samples : ndarray or lazy samples of shape (n, *sample_shape)
+        Every k-th row is hashed if there are many.
 
     Returns
     -------
     digest : str
     """
-    embedder, samples = fit.embedder, fit.samples
-    params = {name: token(v) for name, v in embedder.get_params(deep=False).items() if name not in INDIFFERENT}
-    before = None
-    if fit.resume:
-        before = (fit.n_done, fit.n_streamed, embedder.__getstate__()["encoder_"], fit.before and fit.before["seed"])
+    params = estimator.get_params(deep=False).items()
+    params = {name: token(value) for name, value in params if name not in NOT_IN_FINGERPRINT}
     n_bytes = max(1, int(np.prod(samples.shape[1:])) * samples.dtype.itemsize)
-    step = max(1, -(-len(samples) * n_bytes // MOST_BYTES))
+    step = max(1, -(-len(samples) * n_bytes // MAX_HASHED_BYTES))
     rows = np.asarray(samples[np.arange(0, len(samples), step)])
-    return joblib.hash((type(embedder).__qualname__, params, token(before), samples.shape, str(samples.dtype), rows))
+    return joblib.hash((type(estimator).__qualname__, params, token(before), samples.shape, str(samples.dtype), rows))
 
 
 def token(value):
@@ -130,13 +120,6 @@ class Checkpoint:
     minutes : float
         How long after one checkpoint the next one is due.
 
-    Attributes
-    ----------
-    seed : int
-        The fit's.
-    state : callable
-        Without arguments -> what is to be saved beside it, a dict of arrays, numbers and strings; None if there is
-        nothing yet.
     """
 
     def __init__(self, directory, digest, minutes):
@@ -144,6 +127,19 @@ class Checkpoint:
         self.path, self.previous = (directory / f"{digest}.{kind}" for kind in ("checkpoint", "previous"))
         self.signals, self.last = HeldSignals(), time.monotonic()
         self.seed, self.state, self._failed = None, lambda: None, False
+
+    def follow(self, seed, state):
+        """Save this run from now on.
+
+        Parameters
+        ----------
+        seed : int
+            The fit's seed.
+        state : callable
+            Without arguments, returns what is to be saved next to it: a dict of arrays, numbers and strings; None if
+            there is nothing yet.
+        """
+        self.seed, self.state = seed, state
 
     def __enter__(self):
         self.signals.__enter__()

@@ -14,7 +14,8 @@ from .._inference._collapse import Circumstances
 from .._inference._output import Output
 from .._parts._initialize import skeletons
 from .._parts._stored_state import check_component, is_array, is_dict, is_int, is_one, is_tensor, require, shorter
-from .._runtime._torch_state import make_generator, settled
+from .._runtime._seeds import Stream, make_generator
+from .._runtime._torch_state import settled
 from .._tabular._preprocessor import TablePreprocessor
 from .._tabular._schema import check_table
 from ._schema import FITTED, NAMED
@@ -127,9 +128,9 @@ def check_network(recipe, arrays, width):
         return
     try:
         with settled(torch.device("cpu"), 1), skeletons():
-            skeleton = encoder.build(spec, recipe.n_components, make_generator(0, 0)).eval()
+            skeleton = encoder.build(spec, recipe.n_components, make_generator(0, Stream.WEIGHTS)).eval()
             # Tables are tried out, see `try_out`: their stems look up on the CPU.
-            out = skeleton(torch.empty((2, *spec.shape), device="meta")) if spec.is_image else None
+            out = skeleton(torch.empty((2, *spec.shape), device="meta")) if len(spec.shape) == 3 else None
     except Exception as error:  # whatever torch says of layers that cannot be
         raise UnreadableFileError(f"Its network cannot be built ({shorter(error)}).") from error
     found = {name: (tuple(tensor.shape), str(tensor.dtype)) for name, tensor in skeleton.state_dict().items()}
@@ -156,7 +157,9 @@ def try_out(embedder):
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            shape = embedder._output.of(owner, preprocessor.transform(row, owner=owner)).shape
+            shape = embedder._output.compute(
+                embedder.encoder_, preprocessor.transform(row), preprocessor.spec_, "float32", 1
+            ).shape
     except Exception as error:
         raise UnreadableFileError(f"It cannot transform a row ({shorter(error)}).") from error
     require(shape == (1, embedder._n_features_out), "its output has two widths")

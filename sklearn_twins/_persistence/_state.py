@@ -6,8 +6,6 @@ import operator
 import warnings
 from dataclasses import dataclass, replace
 
-import sklearn
-
 from .._exceptions import OtherVersionWarning
 from .._parts._component import Component
 from .._parts._spec import SampleSpec
@@ -51,25 +49,28 @@ class Recipe:
     n_components: int
     frozen: tuple = ()
 
-    def built(self):
-        """The encoder with weights that it might have begun with; torch's global generator is left alone."""
+    def build(self):
+        """Build the encoder with arbitrary initial weights; torch's global generator is left alone."""
         import torch
 
-        from .._roles import is_foreign
-        from .._runtime._torch_state import global_generators_seeded, make_generator
+        from .._roles import is_third_party
+        from .._runtime._seeds import Stream, make_generator
+        from .._runtime._torch_state import global_generators_seeded
 
-        encoder, generator = self.encoder, make_generator(0, 0)
+        encoder, generator = self.encoder, make_generator(0, Stream.WEIGHTS)
         if hasattr(encoder, "untrained"):
             encoder = encoder.untrained()
-        foreign = global_generators_seeded(generator.initial_seed(), torch.device("cpu"))
-        with foreign if is_foreign(encoder) else contextlib.nullcontext():
+        third_party = contextlib.nullcontext()
+        if is_third_party(encoder):
+            third_party = global_generators_seeded(generator.initial_seed(), torch.device("cpu"))
+        with third_party:
             return encoder.build(self.spec, self.n_components, generator)
 
     def rebuild(self, arrays):
         """The encoder with the weights in `arrays`, on the CPU, in eval mode."""
         from .._runtime._tensors_as_arrays import to_tensors
 
-        encoder = self.built()
+        encoder = self.build()
         encoder.load_state_dict(to_tensors(arrays))
         return finish(encoder)
 
@@ -77,27 +78,6 @@ class Recipe:
 def finish(encoder):
     """Eval mode, and no gradients any more."""
     return encoder.eval().requires_grad_(False)
-
-
-class StateMixin:
-    """How an embedder keeps what a fit has made; its pickles hold arrays and no torch objects."""
-
-    def _store(self, attributes):
-        stale = fitted_state(self)
-        kept = {name: value for name, value in vars(self).items() if name not in stale}
-        self.__dict__ = {**kept, **attributes}  # at one stroke: an interrupt finds the old state or the new
-
-    def __getstate__(self):
-        return freeze(super().__getstate__())
-
-    def __setstate__(self, state):
-        state = dict(state)
-        requests = state.pop(REQUESTS, {})
-        check_version(type(self).__name__, state.pop(STAMP, None))
-        super().__setstate__(thaw(state))
-        with sklearn.config_context(enable_metadata_routing=True):
-            for method, wanted in requests.items():
-                getattr(self, f"set_{method}_request")(**wanted)
 
 
 def freeze(state):

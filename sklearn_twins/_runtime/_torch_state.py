@@ -1,4 +1,4 @@
-"""How torch runs: threads and seeds, with the caller's state left as it was."""
+"""Torch's global state: threads, autocast, generators, cuDNN; set for a computation and restored after it."""
 
 import contextlib
 import multiprocessing
@@ -6,9 +6,7 @@ import os
 import threading
 
 import joblib
-import numpy as np
 import torch
-from sklearn.utils import check_random_state
 
 from ._forks import process
 
@@ -32,47 +30,6 @@ def start_anew():
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=start_anew)
-
-
-def choose_seed(random_state):
-    """One integer from which all generators of a fit are seeded.
-
-    Parameters
-    ----------
-    random_state : int, RandomState instance or None
-        As in scikit-learn: None draws from NumPy's global generator.
-
-    Returns
-    -------
-    seed : int
-    """
-    try:
-        generator = check_random_state(random_state)
-    except ValueError as error:
-        raise ValueError(f"random_state={random_state!r} must be an int, a RandomState or None: {error}.") from error
-    return int(generator.randint(np.iinfo(np.int32).max))
-
-
-def make_generator(seed, stream, device="cpu", rank=0):
-    """A torch generator for one of the independent streams of a seed.
-
-    Parameters
-    ----------
-    seed : int
-        The fit's seed.
-    stream : int
-        Which stream: initial weights, batches, views, ...
-    device : torch.device or str, default="cpu"
-        Where it draws.
-    rank : int, default=0
-        Which of several processes that train together, where each wants draws of its own.
-
-    Returns
-    -------
-    generator : torch.Generator
-    """
-    state = np.random.SeedSequence([seed, stream, rank]).generate_state(1, np.uint64)[0]
-    return torch.Generator(device=device).manual_seed(int(state >> np.uint64(1)))
 
 
 @contextlib.contextmanager

@@ -70,4 +70,12 @@ def make_onnx_columns(spec):
     return Columns(spec)
 
 
+def find_constant_columns(samples, spec):
+    """Columns of X that are constant in all samples; a date is, if all its parts are."""
+    first = samples[:1]
+    constant = ((samples == first) | ((samples != samples) & (first != first))).all(0)  # (columns,), NaN equals NaN
+    sources = np.array(spec.sources or range(samples.shape[1]))
+    return [j for j in range(sources.max(initial=-1) + 1) if constant[sources == j].all()]
+
+
 PASSTHROUGH = Passthrough(count_columns, write_columns, are_numbers, make_onnx_columns)

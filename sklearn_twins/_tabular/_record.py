@@ -1,7 +1,7 @@
 """The record of tables."""
 
 from .._parts._modality import Modality
-from ._passthrough import PASSTHROUGH
+from ._passthrough import PASSTHROUGH, find_constant_columns
 from ._spec import TableSpec
 
 
@@ -41,4 +41,6 @@ TABULAR = Modality(
     augmentations=augmentations,
     encoders=encoders,
     passthrough=PASSTHROUGH,
+    constant_columns=find_constant_columns,
+    stackable=True,
 )

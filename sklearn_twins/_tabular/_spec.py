@@ -8,7 +8,7 @@ from .._parts._spec import SampleSpec
 
 
 def embedding_width(n_codes):
-    """Width of the embedding of a categorical column: its number of categories (codes without the first two), 1 to 32."""
+    """Width of the embedding of a column with `n_codes` codes: its number of categories, between 1 and 32."""
     return max(1, min(32, n_codes - 2))
 
 

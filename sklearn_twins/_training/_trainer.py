@@ -159,6 +159,10 @@ class Training:
             if self.progress:
                 self.progress.close()
 
+    def share_rows(self, rows):
+        """Train on rows that another run holds too; they must be equal to this run's own."""
+        self.train = rows
+
     def release(self):
         """Let go of the rows, a recorded step, and the caller's hooks, which may refer back to the run."""
         self.net.forget_recording()

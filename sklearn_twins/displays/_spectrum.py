@@ -79,10 +79,10 @@ class SpectrumDisplay:
         from .._inference._embed import embed
         from .._parts._user_encoder import ReadyEncoder
 
-        samples = embedder.preprocessor_.transform(X, owner=embedder)
-        found = {"embedding": embed(embedder.encoder_, samples, embedder.precision, embedder.n_jobs)}
+        samples, spec = embedder.preprocessor_.transform(X, owner=embedder), embedder.preprocessor_.spec_
+        found = {"embedding": embed(embedder.encoder_, samples, spec, embedder.precision, embedder.n_jobs)}
         if random_encoder and not isinstance(embedder._recipe.encoder, ReadyEncoder):
-            found["random encoder"] = embed(untrained(embedder, samples), samples, "float32", embedder.n_jobs)
+            found["random encoder"] = embed(untrained(embedder, samples), samples, spec, "float32", embedder.n_jobs)
         return cls(found).plot(ax=ax)
 
     def plot(self, *, ax=None):
@@ -126,7 +126,7 @@ def untrained(embedder, samples):
     step = max(1, len(samples) // N_ROWS)
     rows = torch.from_numpy(np.array(samples[np.arange(0, len(samples), step)[:N_ROWS]]))
     with settled(torch.device("cpu"), 1), torch.no_grad():
-        encoder = embedder._recipe.built().train()
+        encoder = embedder._recipe.build().train()
         for layer in encoder.modules():
             if isinstance(layer, torch.nn.modules.batchnorm._BatchNorm):
                 layer.momentum = None  # the mean over all batches

@@ -91,10 +91,7 @@ class ViewsDisplay:
         """
         check_scalar(n_rows, "n_rows", Integral, min_val=1)
         check_scalar(n_pairs, "n_pairs", Integral, min_val=1)
-        embedder._validate_params()
-        from .._roles import resolve_parts
-
-        parts, preprocessor = resolve_parts(embedder), getattr(embedder, "preprocessor_", None)
+        parts, preprocessor = embedder._resolve_parts(), getattr(embedder, "preprocessor_", None)
         if preprocessor is None:
             preprocessor = parts["preprocessor"]
             samples = preprocessor.fit_transform(X, owner=clone(embedder))
@@ -103,7 +100,7 @@ class ViewsDisplay:
         rows, views = views_of(parts["augmentation"], preprocessor.spec_, samples, n_rows, n_pairs, random_state)
         named = np.ndim(rows) == 2 and hasattr(preprocessor, "get_feature_names_out")
         names = list(preprocessor.get_feature_names_out()) if named else None
-        return cls(rows, views, names, preprocessor.spec_.categories).plot(ax=ax)
+        return cls(rows, views, names, getattr(preprocessor.spec_, "categories", ())).plot(ax=ax)
 
     def plot(self, *, ax=None):
         """Draw.
@@ -194,11 +191,12 @@ def views_of(augmentation, spec, samples, n_rows, n_pairs, random_state):
 
     from .._parts._augmentation import bind
     from .._parts._two_views import make_views
+    from .._runtime._seeds import Stream, choose_seed, make_generator
     from .._runtime._storage import place
-    from .._runtime._torch_state import choose_seed, global_generators_seeded, make_generator, settled
+    from .._runtime._torch_state import global_generators_seeded, settled
 
     cpu, seed = torch.device("cpu"), choose_seed(random_state)
-    generator = make_generator(seed, 0)
+    generator = make_generator(seed, Stream.EMBEDDED_VIEWS)
     with settled(cpu, 1), torch.inference_mode(), global_generators_seeded(generator.initial_seed(), cpu):
         bound, data = bind(augmentation, spec, cpu), place(samples, cpu, "auto")
         x = data[torch.arange(min(n_rows, len(samples)))]

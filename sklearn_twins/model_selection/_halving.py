@@ -327,9 +327,8 @@ def n_epochs_of(embedder, n):
     if embedder.max_epochs != "auto":
         return embedder.max_epochs
     from .._fitting._plan import auto_epochs
-    from .._modalities import MODALITIES
 
-    return auto_epochs(n, embedder.batch_size, MODALITIES[embedder.modality])
+    return auto_epochs(n, embedder.batch_size, embedder.modality)
 
 
 def rounds(first, last, factor):

@@ -96,12 +96,9 @@ def candidates_of(grid):
 
 def check_candidates(estimators, name):
     """Refuse candidates whose embedder has a parameter out of range, before any is trained."""
-    from .._roles import resolve_parts
-
     for estimator in estimators:
         embedder = embedder_of(estimator, name)
-        embedder._validate_params()
-        resolve_parts(embedder)
+        embedder._resolve_parts()
 
 
 def copied(candidate):

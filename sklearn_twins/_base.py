@@ -1,0 +1,393 @@
+"""TwinsEstimator: the abstract estimator behind the public classes; it fits, keeps fitted state, and is stored."""
+
+from numbers import Integral
+from types import SimpleNamespace
+
+import sklearn
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted, check_scalar
+
+from ._fitting._sklearn_callbacks import CallbackSupportMixin, FitTasks
+from ._html_repr import DocumentationLinkMixin, shorten_fitted_attributes
+from ._parts._validation import refuse_booleans
+from ._persistence._state import REQUESTS, STAMP, check_version, fitted_state, freeze, thaw
+from ._roles import ROLES, component_in, input_tags, resolve_part
+
+
+class TwinsEstimator(CallbackSupportMixin, DocumentationLinkMixin, BaseEstimator):
+    """An estimator whose `fit` trains an encoder on two views of each row.
+
+    Subclasses declare the parameters, those of `ROLES` among them, and what is predicted or transformed.
+    """
+
+    def set_params(self, **params):
+        """Set parameters, including those of parts: ``augmentation__corruption_rate=0.4``.
+
+        If a part is a name or "auto", it is first replaced by its component.
+
+        Parameters
+        ----------
+        **params : dict
+            Parameters of the estimator, or ``part__parameter``.
+
+        Returns
+        -------
+        self : estimator
+            The estimator itself.
+
+        Raises
+        ------
+        ValueError
+            If a name is unknown; the message lists the valid ones.
+        """
+        super().set_params(**{name: value for name, value in params.items() if "__" not in name})
+        nested = {name: value for name, value in params.items() if "__" in name}
+        for parameter in dict.fromkeys(name.partition("__")[0] for name in nested):
+            if hasattr(self, parameter):  # scikit-learn refuses others, and lists the valid ones
+                setattr(self, parameter, component_in(parameter, getattr(self, parameter), self.modality))
+        return super().set_params(**nested)
+
+    def _settings(self):
+        """The parameters as a namespace."""
+        return SimpleNamespace(**self.get_params(deep=False))
+
+    def _unfitted(self):
+        """An unfitted estimator with the same parameters."""
+        return type(self)(**self.get_params(deep=False))
+
+    def _resolve_parts(self):
+        """Check all parameters, and resolve those that take a part.
+
+        Returns
+        -------
+        parts : dict of str to component or callable
+        """
+        from ._fitting._plan import check_functions
+
+        self._validate_params()
+        refuse_booleans(self)
+        check_functions(self.optimizer, self.lr_schedule)
+        return {role: resolve_part(role, getattr(self, role), self.modality) for role in ROLES}
+
+    def _fit(self, X, unlabeled, *, resume, stream):
+        from ._fitting._fit import run_fit
+        from ._inputs._unlabeled import stacked
+        from ._runtime._devices import device_claimed
+
+        parts, X = self._resolve_parts(), stacked(X, unlabeled)
+        previous, owner = (self._previous(), self) if resume else (None, self._unfitted())
+        with device_claimed(self.device, self.verbose) as device:
+            inspected = run_fit(
+                self._settings(), parts, X, owner, device, FitTasks(self), self._store, previous, stream
+            )
+        self._warn_of_collapse(inspected)
+        return self
+
+    def _previous(self):
+        """The fitted state that a fit continues from."""
+        from ._fitting._prepare import Previous
+
+        return Previous(
+            encoder=self.encoder_,
+            preprocessor=self.preprocessor_,
+            recipe=self._recipe,
+            width=self._output.width,
+            history=self.history_,
+            n_epochs=self.n_iter_,
+            n_streamed=self._n_streamed,
+            training_state=getattr(self, "_training_state", None),
+        )
+
+    def _store(self, attributes):
+        """Replace all fitted attributes at once: an interrupt finds the old state or the new one."""
+        stale = fitted_state(self)
+        kept = {name: value for name, value in vars(self).items() if name not in stale}
+        self.__dict__ = {**kept, **attributes}
+
+    def _warn_of_collapse(self, inspected):
+        if inspected is not None:
+            from ._inference._collapse import warn_of_collapse
+
+            warn_of_collapse(inspected.embedding, inspected.samples, self.preprocessor_.spec_, self._facts())
+
+    def _facts(self):
+        """What a diagnosis has to know of the fit."""
+        from ._inference._collapse import Facts
+        from ._training import default_learning_rate
+
+        objective = resolve_part("objective", self.objective, self.modality)
+        return Facts(
+            learning_rate=self.learning_rate,
+            default_learning_rate=default_learning_rate(self.optimizer),
+            off_diagonal_weight=getattr(objective, "off_diagonal_weight", "auto"),
+            batch_size=self.batch_size,
+            n_features=getattr(self, "n_features_in_", None),
+            feature_names=getattr(self, "feature_names_in_", None),
+            augmentation=self.augmentation,
+            history=self.history_,
+            summary=self._circumstances,
+        )
+
+    def score(self, X, y=None):
+        """How good the embedding is, measured without labels: how well its clusters outlast a change of the rows.
+
+        What searches use that are given no `scoring`. It is ``get_scorer("cluster_agreement")`` of
+        `sklearn_twins.metrics`, which holds others: of all that were compared on 20 tables, its ranking of
+        configurations agrees best with that by few labels (rank correlation 0.4 in the mean; what it picks is better
+        than a random configuration and no better than the default), see docs/benchmarks/label_free_selection.md. The
+        views compared are made by the modality's default augmentation, whatever the embedder's own is.
+
+        Parameters
+        ----------
+        X : data frame, array-like or sparse array of shape (n, n_features_in_); images
+            As in `fit`, better rows that `fit` did not see. Of more than 2,000 rows as many are drawn.
+        y : Ignored
+            Not used, present by convention.
+
+        Returns
+        -------
+        score : float
+            1 at most, about 0 for an embedding that is constant or noise. Scores of one data set compare.
+
+        Raises
+        ------
+        NotFittedError
+            If the embedder is not fitted.
+        ValueError
+            As in `transform`.
+
+        See Also
+        --------
+        sklearn_twins.metrics.get_scorer : Other scorers that need no labels.
+        """
+        check_is_fitted(self)
+        from .metrics import get_scorer
+
+        return get_scorer("cluster_agreement")(self, X)
+
+    def transform_views(self, X, n_views=2, *, augmentation="own", random_state=0):
+        """Embed randomly changed views of the rows of X: the encoder's output, neither scaled nor beside columns.
+
+        Parameters
+        ----------
+        X : data frame, array-like or sparse array of shape (n, n_features_in_); images
+            As in `fit`. Augmentations that borrow values of other rows borrow them from these.
+        n_views : int, default=2
+            Views of each row.
+        augmentation : "own", "auto", str, component, torch.nn.Module or callable, default="own"
+            What makes the views: the embedder's own augmentation, the default of its modality ("auto"), or another
+            one that the parameter `augmentation` would take.
+        random_state : int, RandomState instance or None, default=0
+            Seed of the views. The same one gives the same views again.
+
+        Returns
+        -------
+        embedding : ndarray of shape (n, n_views, n_components), float32
+            Of each row, its views.
+
+        Raises
+        ------
+        NotFittedError
+            If the embedder is not fitted.
+        ValueError
+            As in `transform`; or if `n_views` is below 1.
+        """
+        check_is_fitted(self)
+        check_scalar(n_views, "n_views", Integral, min_val=1)
+        return self._embed_views(self.preprocessor_.transform(X, owner=self), n_views, augmentation, random_state)
+
+    def _embed_views(self, samples, n_views, augmentation, random_state):
+        from ._inference._embed_views import embed_views
+        from ._runtime._seeds import choose_seed
+
+        own = isinstance(augmentation, str) and augmentation == "own"
+        part = resolve_part("augmentation", self.augmentation if own else augmentation, self.modality)
+        seed, spec = choose_seed(random_state), self.preprocessor_.spec_
+        return embed_views(self.encoder_, samples, spec, part, n_views, seed, self.precision, self.n_jobs, self.storage)
+
+    def diagnose(self, X):
+        """Look for what may be wrong with the embedding: collapse, its likely cause, and what helps.
+
+        Parameters
+        ----------
+        X : data frame, array-like or sparse array of shape (n, n_features_in_); images
+            As in `fit`; a few hundred rows are enough.
+
+        Returns
+        -------
+        diagnosis : Diagnosis
+            Prints as a short report. `healthy` is whether nothing was found, `findings` what was; beside these the
+            measured numbers: `effective_rank`, `dead` and `repeated` coordinates, `constant_columns` of X, `invariance`
+            and `redundancy` over two views of each row, and `noise_share` of the redundancy term in training.
+
+        Raises
+        ------
+        NotFittedError
+            If the embedder is not fitted.
+        ValueError
+            As in `transform`; or if X has fewer than 8 rows.
+
+        See Also
+        --------
+        sklearn_twins.CollapseWarning : What a fit warns of, in the same words.
+        sklearn_twins.displays : Pictures of what it measures.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_digits
+        >>> from sklearn_twins import BarlowTwinsEmbedder
+        >>> X = load_digits().data
+        >>> BarlowTwinsEmbedder(max_epochs=2, random_state=0).fit(X).diagnose(X[:500]).healthy
+        True
+        """
+        check_is_fitted(self)
+        from ._inference._collapse import MIN_ROWS, diagnose
+        from ._inference._embed import embed
+
+        samples, spec = self.preprocessor_.transform(X, owner=self), self.preprocessor_.spec_
+        if len(samples) < MIN_ROWS:
+            raise ValueError(f"X has {len(samples)} row(s), too few for a diagnosis. Give at least {MIN_ROWS}.")
+        Z = embed(self.encoder_, samples, spec, self.precision, self.n_jobs)
+        return diagnose(Z, self._embed_views(samples, 2, "own", 0), samples, spec, self._facts())
+
+    def save(self, path):
+        """Write the fitted embedder to a file that is loaded without running code from it.
+
+        It is a safetensors file: arrays, and JSON with versions, parameters and the fitted attributes, under one
+        checksum; see docs/files.md. It is written to a temporary file beside `path`, put to disk and renamed: whenever
+        it is interrupted, `path` is what it was or what it shall be.
+
+        Parameters
+        ----------
+        path : str or path-like
+            Where to. A file that is there is replaced.
+
+        Raises
+        ------
+        NotFittedError
+            If the embedder is not fitted.
+        TypeError
+            If a parameter is or holds a function, a torch module or a component that is not the package's own. Use
+            pickle or joblib for such embedders. Nothing has been written.
+        ValueError
+            If a parameter has been set to what `fit` would refuse. Nothing has been written.
+        OSError
+            If the file cannot be written.
+
+        See Also
+        --------
+        load : Make the embedder again.
+        to_onnx : A model for programs without Python.
+
+        Examples
+        --------
+        >>> import os, tempfile
+        >>> from sklearn.datasets import load_iris
+        >>> from sklearn_twins import BarlowTwinsEmbedder
+        >>> X = load_iris().data
+        >>> embedder = BarlowTwinsEmbedder(max_epochs=1, random_state=0).fit(X)
+        >>> with tempfile.TemporaryDirectory() as directory:
+        ...     embedder.save(os.path.join(directory, "iris.safetensors"))
+        ...     loaded = BarlowTwinsEmbedder.load(os.path.join(directory, "iris.safetensors"))
+        >>> bool((loaded.transform(X) == embedder.transform(X)).all())
+        True
+        """
+        check_is_fitted(self)
+        from ._persistence._save_load import save_embedder
+
+        save_embedder(self, path)
+
+    @classmethod
+    def load(cls, path):
+        """Make a fitted embedder of a file that `save` wrote, on the CPU.
+
+        Whatever the file holds, no code of it is run, and no memory is taken that it does not have the bytes for.
+
+        Parameters
+        ----------
+        path : str or path-like
+            Of the file.
+
+        Returns
+        -------
+        embedder : BarlowTwinsEmbedder
+            Of the class that `load` was called on, which must be the one that wrote the file.
+
+        Raises
+        ------
+        UnreadableFileError
+            If the file is damaged, was not written by `save`, is of a later format, or is from another class.
+        OSError
+            If it is not there or cannot be read.
+
+        Warns
+        -----
+        OtherVersionWarning
+            If another version of the package wrote it.
+
+        See Also
+        --------
+        save : Write such a file.
+        """
+        from ._persistence._save_load import load_embedder
+
+        return load_embedder(cls, path)
+
+    def to_onnx(self, path, *, preprocessing=True):
+        """Write what `transform` computes as an ONNX model, for programs without Python or torch.
+
+        Needs onnx and onnxscript (the extra ``sklearn-twins[onnx]``). The model has one output, "transformed", of the
+        shape and to 1e-4 the values of `transform`, for any number of rows. Its input is, with `preprocessing`,
+
+        - of a table of numbers, "X", float64 of shape (rows, n_features_in_), NaN where missing;
+        - of images, "X" of shape (rows, height, width, channels), uint8 if black and white are 0 and 255, else float32;
+
+        and without it "samples", as ``preprocessor_.transform(X)`` returns them.
+
+        Parameters
+        ----------
+        path : str or path-like
+            Where to. A file that is there is replaced.
+        preprocessing : bool, default=True
+            Whether the model begins with X. Categories, dates, durations and scales by rank cannot be in it: make the
+            samples of such tables beforehand, and export the rest with False.
+
+        Raises
+        ------
+        NotFittedError
+            If the embedder is not fitted.
+        ImportError
+            If onnx or onnxscript is missing.
+        ValueError
+            If the preprocessing cannot be expressed, or torch cannot export an encoder of yours.
+        OSError
+            If the file cannot be written.
+
+        See Also
+        --------
+        save : A file from which training goes on, too.
+        """
+        check_is_fitted(self)
+        from ._persistence._onnx import export
+
+        export(self, path, preprocessing)
+
+    def __getstate__(self):
+        return freeze(super().__getstate__())
+
+    def __setstate__(self, state):
+        state = dict(state)
+        requests = state.pop(REQUESTS, {})
+        check_version(type(self).__name__, state.pop(STAMP, None))
+        super().__setstate__(thaw(state))
+        with sklearn.config_context(enable_metadata_routing=True):
+            for method, wanted in requests.items():
+                getattr(self, f"set_{method}_request")(**wanted)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags = input_tags(self.preprocessor, self.modality)
+        return tags
+
+    def _get_fitted_attr_html(self, doc_link=""):
+        return shorten_fitted_attributes(super()._get_fitted_attr_html(doc_link))

@@ -1,0 +1,161 @@
+"""Build a fit: networks with their initial weights, bound augmentations, training rows in place, and the plan."""
+
+import copy
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import torch
+
+from .._parts._augmentation import bind, compiled_by
+from .._parts._two_views import make_views
+from .._parts._user_encoder import output_width
+from .._persistence._state import Recipe
+from .._roles import check_module, is_third_party
+from .._runtime._compile import compiled
+from .._runtime._seeds import Stream, derive_seed, make_generator
+from .._runtime._storage import place, tell
+from .._runtime._torch_state import global_generators_seeded
+from .._training import Training
+from ._plan import make_plan
+
+
+@dataclass(frozen=True)
+class Built:
+    """A fit that is ready to be trained.
+
+    Parameters
+    ----------
+    training : Training
+        The run, with networks and rows.
+    recipe : Recipe
+        How the encoder was built.
+    width : int
+        Width of the encoder's output.
+    """
+
+    training: Training
+    recipe: Recipe
+    width: int
+
+
+def build(settings, parts, prepared, environment, previous=None, stream=False):
+    """Build the networks and the training run.
+
+    Parameters
+    ----------
+    settings : namespace
+        Parameters of the estimator.
+    parts : dict of str to component
+        The resolved parts.
+    prepared : Prepared
+        Samples and seed.
+    environment : Environment
+        Where to train.
+    previous : Previous or None, default=None
+        The fit to continue.
+    stream : bool, default=False
+        Whether this is one epoch of `partial_fit`.
+
+    Returns
+    -------
+    built : Built
+    """
+    spec, seed, device = prepared.spec, prepared.seed, environment.device
+    weights = make_generator(seed, Stream.WEIGHTS)
+    encoder, recipe = build_encoder(parts["encoder"], spec, settings.n_components, weights, previous)
+    width = previous.width if previous else output_width(encoder, spec)
+    projector = check_module("projector", parts["projector"].build(width, weights))
+    augmentation = bind(parts["augmentation"], spec, device)
+    if environment.compile:
+        augmentation = compiled_by(augmentation, compiled)
+    holds_out = settings.early_stopping and not stream
+    fraction = settings.validation_fraction if holds_out else 0
+    train, valid = split(prepared.samples, fraction, seed, device, settings.storage)
+    if settings.verbose and not stream and environment.ranks.is_first:
+        tell(train, prepared.samples)
+    objective = parts["objective"]
+    training = Training(
+        make_plan(settings, parts, prepared, environment, train, stream),
+        encoder,
+        projector,
+        objective,
+        lambda x, data, generator: make_views(augmentation, x, data, generator),
+        train,
+        valid,
+        make_generators(seed, environment, any(map(is_third_party, parts.values()))),
+        previous.training_state if previous else None,
+        partial(objective.mix, spec=spec) if hasattr(objective, "mix") else None,
+    )
+    return Built(training, recipe, width)
+
+
+def build_encoder(part, spec, n_components, generator, previous):
+    """Build the encoder, or copy the one to train further.
+
+    Returns
+    -------
+    encoder : nn.Module
+    recipe : Recipe
+    """
+    if previous:
+        encoder = copy.deepcopy(previous.encoder)
+        for name, parameter in encoder.named_parameters():
+            parameter.requires_grad_(name not in previous.recipe.frozen)
+        return encoder, previous.recipe
+    encoder = check_module("encoder", part.build(spec, n_components, generator))
+    frozen = tuple(name for name, parameter in encoder.named_parameters() if not parameter.requires_grad)
+    return encoder, Recipe(part, spec, n_components, frozen)
+
+
+def split(samples, validation_fraction, seed, device, storage):
+    """Put training rows and held-out rows where training reads them.
+
+    Returns
+    -------
+    train : Tensor of shape (n_train, *sample_shape) or HostRows
+    valid : the same or None
+        None if `validation_fraction` is 0.
+    """
+    if not validation_fraction:
+        return place(samples, device, storage), None
+    n = len(samples)
+    n_valid = min(max(2, round(validation_fraction * n)), n - 2)
+    generator = make_generator(seed, Stream.VALIDATION_ROWS)
+    order = torch.randperm(n, generator=generator, device="cpu").numpy()
+    return place(samples, device, storage, np.sort(order[n_valid:])), place(samples, device, storage, order[:n_valid])
+
+
+def make_generators(seed, environment, third_party):
+    """Make the generators of a training run.
+
+    Parameters
+    ----------
+    seed : int
+        The fit's seed.
+    environment : Environment
+        Device and rank.
+    third_party : bool
+        Whether parts draw from torch's global generators, which then belong to the run.
+
+    Returns
+    -------
+    generators : dict of str to torch.Generator
+    """
+    device, rank = environment.device, environment.ranks.rank
+    generators = {
+        "batches": make_generator(seed, Stream.BATCHES, device),  # the same in all processes
+        "views": make_generator(seed, Stream.VIEWS, device, rank),
+        "validation": make_generator(seed, Stream.VALIDATION_VIEWS, device, rank),
+    }
+    if third_party:
+        generators["third party"] = torch.default_generator
+        if device.type == "cuda":
+            generators["third party, on the device"] = torch.cuda.default_generators[device.index or 0]
+    return generators
+
+
+def third_party_seeded(seed, environment):
+    """A context that seeds torch's global generators for parts that draw from them, and restores them."""
+    own = derive_seed(seed, Stream.THIRD_PARTY, environment.ranks.rank)
+    return global_generators_seeded(own, environment.device)
