@@ -24,7 +24,7 @@ from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 import sklearn_twins
 from sklearn_twins import SampleSpec
 from sklearn_twins._parts._augmentation import bind, compiled_by
-from sklearn_twins._runtime._compile import check_compiler, compiled
+from sklearn_twins._runtime._compile import check_compiler, compile_function
 from sklearn_twins.augmentations import ImageViews, make_views
 
 CPU = torch.device("cpu")
@@ -169,7 +169,7 @@ def pipelines(X, batch):
     }
     try:
         check_compiler(CPU)
-        compiled_views = compiled_by(eager, compiled)
+        compiled_views = compiled_by(eager, compile_function)
         found["ImageViews, compiled"] = lambda: batched(compiled_views)
     except ValueError:
         found["ImageViews, compiled"] = "no compiler"

@@ -20,13 +20,13 @@ from .._parts._user_encoder import output_width
 from .._persistence._checkpoints import open_checkpoint
 from .._persistence._state import Recipe, finish, fitted_state
 from .._roles import check_module, check_owner, check_unchanged, is_foreign, resolve_parts
-from .._runtime._compile import check_compiler, compiled
-from .._runtime._devices import device_claimed, is_out_of_memory, out_of_memory
-from .._runtime._storage import place, tell
-from .._runtime._torch_state import choose_seed, convolutions_tuned, count_threads, make_generator, settled
-from .._training._batches import cut
+from .._runtime._compile import check_compiler, compile_function
+from .._runtime._devices import claim_device, is_out_of_memory, out_of_memory_error
+from .._runtime._storage import print_storage, to_storage
+from .._runtime._torch_state import choose_seed, count_threads, isolated_torch_state, make_generator, tune_convolutions
+from .._training._batches import batch_layout
 from .._training._callbacks import check_callbacks
-from .._training._distributed import join
+from .._training._distributed import init_process_group
 from .._training._net import Diverged
 from .._training._trainer import Training
 from ._plan import auto_epochs, plan_for
@@ -58,13 +58,13 @@ class Fit:
         self.parts = resolve_parts(embedder)
         self.is_foreign = any(is_foreign(part) for part in self.parts.values())
         check_callbacks(embedder.callbacks, validated=embedder.early_stopping and not stream)
-        self.device, self.ranks = device, join(device)
+        self.device, self.ranks = device, init_process_group(device)
         self.n_threads = count_threads(embedder.n_jobs)
         # Measured: on a CPU the small networks of tables gain nothing, those of images 4 to 6 %.
         self.compile = embedder.compile and (embedder.modality == "image" or self.device.type == "cuda")
         self.compile = self.compile and self.ranks.size == 1  # nobody has tried what several make of it
         if self.compile:
-            with settled(self.device, self.n_threads):
+            with isolated_torch_state(self.device, self.n_threads):
                 check_compiler(self.device)
         self.before = getattr(embedder, "_training_state", None) if resume else None
         self.n_done = embedder.n_iter_ if resume else 0
@@ -78,7 +78,7 @@ class Fit:
         self.n_epochs = self._last_epoch()
         self._check_ranks()
         seed = self.before["seed"] if self.before else choose_seed(embedder.random_state)
-        self.seed = int(self.ranks.from_first(torch.tensor([seed], device=device)))
+        self.seed = int(self.ranks.broadcast(torch.tensor([seed], device=device)))
         self.checkpoint, self.saved = open_checkpoint(self)
         self.circumstances = self.looked_at = None
 
@@ -105,27 +105,29 @@ class Fit:
             attributes = fitted_state(embedder)
             tasks.end(lambda: attributes)
             return attributes
-        tuned = convolutions_tuned(self.device) if embedder.modality == "image" else contextlib.nullcontext()
+        tuned = tune_convolutions(self.device) if embedder.modality == "image" else contextlib.nullcontext()
         held = self.checkpoint or contextlib.nullcontext()
-        with settled(self.device, self.n_threads), tuned, foreign_seeded(self), held:
+        with isolated_torch_state(self.device, self.n_threads), tuned, foreign_seeded(self), held:
             self.training = self._training()
             self.samples = None
             if self.checkpoint:
-                self.checkpoint.state = self.training.saved
+                self.checkpoint.state = self.training.checkpoint_state
             if self.saved:
                 self.training.resume(self.saved)
             try:
-                self.training.run(tasks.begin_epoch, lambda: tasks.end_epoch(self._preview))
+                self.training.run(tasks.on_epoch_begin, lambda: tasks.on_epoch_end(self._preview))
                 self._look()
                 attributes = self._attributes()
                 tasks.end(lambda: attributes)
             except (KeyboardInterrupt, Diverged) as error:
-                if embedder.warm_start and not self.stream and self.training.wind_back():
+                if embedder.warm_start and not self.stream and self.training.rewind():
                     error.attributes = self._attributes()
                 raise
             except RuntimeError as error:
                 if is_out_of_memory(error):
-                    raise out_of_memory(cut(len(self.training.train), embedder.batch_size)[1], self.device) from error
+                    raise out_of_memory_error(
+                        batch_layout(len(self.training.train), embedder.batch_size)[1], self.device
+                    ) from error
                 raise
             finally:
                 self.training.release()
@@ -149,7 +151,7 @@ class Fit:
             projections = twins.projector(torch.from_numpy(embedding).to(self.device)).float().cpu()
         if np.isfinite(embedding).all() and projections.isfinite().all():
             n = len(training.train)
-            self.circumstances = circumstances(projections.numpy(), cut(n, embedder.batch_size)[1], n)
+            self.circumstances = circumstances(projections.numpy(), batch_layout(n, embedder.batch_size)[1], n)
         self.looked_at = samples, embedding
 
     def _some_rows(self, most):
@@ -181,8 +183,8 @@ class Fit:
         if ranks.size == 1:
             return
         some = np.asarray(self.samples[np.linspace(0, n - 1, min(n, N_COMPARED)).astype(int)])
-        ranks.check_same(n, int(joblib.hash(some)[:15], 16), self.device)
-        size = cut(n, self.embedder.batch_size)[1]
+        ranks.check_same_rows(n, int(joblib.hash(some)[:15], 16), self.device)
+        size = batch_layout(n, self.embedder.batch_size)[1]
         if size < ranks.size:
             raise ValueError(
                 f"batch_size={self.embedder.batch_size} makes batches of {size} rows, which {ranks.size} processes "
@@ -241,7 +243,7 @@ class Fit:
         self.width = embedder._output.width if self.resume else output_width(encoder, spec)
         augmentation = bind(parts["augmentation"], spec, device)
         if self.compile:
-            augmentation = compiled_by(augmentation, compiled)
+            augmentation = compiled_by(augmentation, compile_function)
         train, valid = self._split()
         return Training(
             plan_for(self, train),
@@ -258,7 +260,7 @@ class Fit:
 
     def _split(self):
         embedder, samples = self.embedder, self.samples
-        place_here = partial(place, samples, self.device, embedder.storage)
+        place_here = partial(to_storage, samples, self.device, embedder.storage)
         if not embedder.early_stopping or self.stream:
             train, valid = place_here(), None
         else:
@@ -267,7 +269,7 @@ class Fit:
             order = torch.randperm(len(samples), generator=generator, device="cpu").numpy()
             train, valid = place_here(np.sort(order[n_valid:])), place_here(order[:n_valid])
         if embedder.verbose and not self.stream and self.ranks.is_first:
-            tell(train, samples)
+            print_storage(train, samples)
         return train, valid
 
     def _preview(self):
@@ -299,7 +301,7 @@ class Fit:
                 attributes[name] = getattr(self.owner, name)
         if self.stream or embedder.warm_start:
             attributes["_training_state"] = {
-                **training.state(),
+                **training.warm_start_state(),
                 "seed": self.seed,
                 "projector_part": self.parts["projector"],
                 "optimizer_part": embedder.optimizer,
@@ -320,7 +322,7 @@ def fit_embedder(embedder, X, unlabeled, *, resume, stream):
         As of `Fit`.
     """
     try:
-        with device_claimed(embedder.device, embedder.verbose) as device:
+        with claim_device(embedder.device, embedder.verbose) as device:
             fit = Fit(embedder, stacked(X, unlabeled), device, resume=resume, stream=stream)
             embedder._store(fit.run())
     except (KeyboardInterrupt, ValueError) as error:

@@ -7,9 +7,9 @@ import numpy as np
 import torch
 
 from .._roles import is_foreign
-from .._runtime._compile import compiled_module
+from .._runtime._compile import compile_module
 from .._runtime._devices import choose_precision
-from .._training._batches import cut
+from .._training._batches import batch_layout
 from .._training._callbacks import reaches_into_steps
 from .._training._cuda_graph import RECORDERS
 from .._training._optimizers import default_learning_rate
@@ -20,7 +20,7 @@ LEAST_STEPS = 50  # of a run that are worth a recording, which takes as long as 
 
 def auto_epochs(n, batch_size, modality):
     """Epochs for `n` rows: few rows need more passes for the same number of steps."""
-    n_batches, _ = cut(n, batch_size)
+    n_batches, _ = batch_layout(n, batch_size)
     return int(np.clip(round(modality.steps / n_batches), *modality.epochs))
 
 
@@ -55,9 +55,9 @@ def plan_for(fit, train):
         callbacks=embedder.callbacks,
         verbose=int(embedder.verbose) if fit.ranks.is_first else 0,
         keep_epochs=bool(embedder.warm_start) or fit.checkpoint is not None,
-        compiled=compiled_module if fit.compile else None,
+        compiled=compile_module if fit.compile else None,
         recorder=recorder_for(fit, train),
-        ranks=fit.ranks,
+        process_group=fit.ranks,
         checkpoint=fit.checkpoint,
     )
 
@@ -92,7 +92,7 @@ def recorder_for(fit, train):
     few steps, as `partial_fit` may be, is not worth it.
     """
     embedder = fit.embedder
-    n_steps = cut(len(train), embedder.batch_size)[0] * (fit.n_epochs - fit.n_done)
+    n_steps = batch_layout(len(train), embedder.batch_size)[0] * (fit.n_epochs - fit.n_done)
     possible = (
         embedder.compile
         and fit.ranks.size == 1

@@ -4,7 +4,7 @@ import contextlib
 
 import torch
 
-from .._runtime._torch_state import global_generators_seeded, make_generator
+from .._runtime._torch_state import make_generator, seed_global_generators
 
 # Streams of the seed. A new purpose gets a new number, so that the others' draws stay as they are.
 WEIGHTS, BATCHES, VIEWS, VALIDATION_ROWS, VALIDATION_VIEWS, FOREIGN = range(6)
@@ -39,4 +39,4 @@ def foreign_seeded(fit):
     """A context for modules that draw from torch's global generators: these are seeded for them, and put back."""
     if not fit.is_foreign:
         return contextlib.nullcontext()
-    return global_generators_seeded(make_generator(fit.seed, FOREIGN, rank=fit.ranks.rank).initial_seed(), fit.device)
+    return seed_global_generators(make_generator(fit.seed, FOREIGN, rank=fit.ranks.rank).initial_seed(), fit.device)

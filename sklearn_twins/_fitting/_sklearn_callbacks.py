@@ -28,13 +28,13 @@ class FitTasks:
             self.root = estimator._init_callback_context(max_subtasks=n_epochs)
             self.root.call_on_fit_task_begin(**self.told)
 
-    def begin_epoch(self):
+    def on_epoch_begin(self):
         """An epoch begins."""
         if self.root is not None:
             self.epoch = self.root.subcontext(task_name="epoch")
             self.epoch.call_on_fit_task_begin(**self.told)
 
-    def end_epoch(self, attributes):
+    def on_epoch_end(self, attributes):
         """An epoch has ended.
 
         Parameters

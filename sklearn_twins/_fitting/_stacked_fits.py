@@ -5,9 +5,9 @@ from contextlib import ExitStack
 import joblib
 
 from .._roles import is_foreign, resolve_parts
-from .._runtime._devices import choose_device, device_claimed, is_launched
-from .._runtime._torch_state import settled
-from .._training._batches import cut
+from .._runtime._devices import choose_device, claim_device, is_launched
+from .._runtime._torch_state import isolated_torch_state
+from .._training._batches import batch_layout
 from .._training._stacked import train_together
 from ..objectives._barlow_twins import BarlowTwins
 from ..objectives._correlation import stacked_terms
@@ -44,7 +44,7 @@ def shape_of(fit):
         type(parts["objective"]),
         embedder.n_components,
         spec,
-        cut(len(fit.samples), embedder.batch_size),
+        batch_layout(len(fit.samples), embedder.batch_size),
         fit.n_epochs,
         (str(fit.device), embedder.precision, fit.n_threads, embedder.storage),
     )
@@ -85,7 +85,7 @@ def fit_together(embedders, tables, most=32, tell=None):
             sizes.append(1)
             tell(len(sizes))
     stacks, samples = {}, {}
-    with device_claimed("auto") as auto:
+    with claim_device("auto") as auto:
         for embedder, X, by_itself in zip(embedders, tables, alone, strict=True):
             if by_itself:
                 continue
@@ -110,7 +110,7 @@ def train_stack(fits):
     streams = [joblib.hash((fit.seed, fit.key, fit.parts["augmentation"])) for fit in fits]
     rows = {}
     with ExitStack() as stack:
-        stack.enter_context(settled(first.device, first.n_threads))
+        stack.enter_context(isolated_torch_state(first.device, first.n_threads))
         for fit, stream in zip(fits, streams, strict=True):
             fit.training = fit._training()
             fit.training.train = rows.setdefault(stream, fit.training.train)

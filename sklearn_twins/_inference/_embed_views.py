@@ -9,8 +9,14 @@ from .._parts._augmentation import bind
 from .._parts._two_views import make_views
 from .._roles import is_foreign, resolve_part
 from .._runtime._devices import choose_precision
-from .._runtime._storage import place
-from .._runtime._torch_state import choose_seed, count_threads, global_generators_seeded, make_generator, settled
+from .._runtime._storage import to_storage
+from .._runtime._torch_state import (
+    choose_seed,
+    count_threads,
+    isolated_torch_state,
+    make_generator,
+    seed_global_generators,
+)
 from ._embed import block_rows, count_weights
 from ._fold_batch_norm import folded
 
@@ -43,13 +49,13 @@ def embed_views(embedder, samples, n_views, augmentation, random_state):
     device = next((p.device for p in encoder.parameters()), torch.device("cpu"))
     augmentation, seed = bind(part, embedder.preprocessor_.spec_, device), choose_seed(random_state)
     generator = make_generator(seed, VIEWS, device)
-    foreign = global_generators_seeded(make_generator(seed, FOREIGN).initial_seed(), device)
+    foreign = seed_global_generators(make_generator(seed, FOREIGN).initial_seed(), device)
     autocast = choose_precision(embedder.precision, device)
     n, n_weights, embedding = len(samples), count_weights(encoder), None
     size = block_rows(samples.shape[1:], n_weights, device.type == "cuda")
-    data = place(samples, device, embedder.storage)
+    data = to_storage(samples, device, embedder.storage)
     with (
-        settled(device, count_threads(embedder.n_jobs)),
+        isolated_torch_state(device, count_threads(embedder.n_jobs)),
         foreign if is_foreign(part) else contextlib.nullcontext(),
         torch.inference_mode(),
         torch.autocast(device.type, dtype=autocast, enabled=autocast is not None),

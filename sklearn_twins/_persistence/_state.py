@@ -56,12 +56,12 @@ class Recipe:
         import torch
 
         from .._roles import is_foreign
-        from .._runtime._torch_state import global_generators_seeded, make_generator
+        from .._runtime._torch_state import make_generator, seed_global_generators
 
         encoder, generator = self.encoder, make_generator(0, 0)
         if hasattr(encoder, "untrained"):
             encoder = encoder.untrained()
-        foreign = global_generators_seeded(generator.initial_seed(), torch.device("cpu"))
+        foreign = seed_global_generators(generator.initial_seed(), torch.device("cpu"))
         with foreign if is_foreign(encoder) else contextlib.nullcontext():
             return encoder.build(self.spec, self.n_components, generator)
 
