@@ -1,4 +1,4 @@
-"""What an embedding is compared with: raw columns, and other ways to learn features from them without labels."""
+"""Features that the embedder is compared with: raw columns, an untrained encoder, an autoencoder."""
 
 import numpy as np
 import torch
@@ -13,7 +13,7 @@ from sklearn_twins import BarlowTwinsEmbedder
 
 
 def one_hot(X, categorical):
-    """What users put in front of networks: one-hot categories (256 at most), imputed, scaled numbers."""
+    """Encode a table as users do for networks: one-hot categories (at most 256), imputed and scaled numbers."""
     codes = OneHotEncoder(handle_unknown="infrequent_if_exist", max_categories=256, sparse_output=False)
     scaled = make_pipeline(SimpleImputer(add_indicator=True, keep_empty_features=True), StandardScaler())
     numbers = [name for name in X if name not in categorical]
@@ -21,7 +21,7 @@ def one_hot(X, categorical):
 
 
 class RandomEncoder(TransformerMixin, BaseEstimator):
-    """An embedder as it is before training: a step too small to matter gives it the data's statistics."""
+    """An untrained embedder: negligibly small steps only set the statistics of its batch norm."""
 
     def __init__(self, embedder):
         self.embedder = embedder
@@ -37,9 +37,10 @@ class RandomEncoder(TransformerMixin, BaseEstimator):
 
 
 class DenoisingAutoencoder(TransformerMixin, BaseEstimator):
-    """An encoder of the embedder's shape, trained to give back rows in which values were swapped for other rows'.
+    """A denoising autoencoder whose encoder has the embedder's shape.
 
-    X is numbers, one-hot codes among them. As many steps as the embedder's default, and the same corruption.
+    It reconstructs rows in which values were replaced by other rows' values, with as many steps as the default embedder
+    and the same corruption. X holds numbers, including one-hot codes.
     """
 
     def __init__(self, width=256, n_hidden=3, rate=0.3, n_steps=1_000, batch_size=256, random_state=0):

@@ -1,7 +1,7 @@
-"""Reads the tables and images of a data directory: `manifest.json`, one CSV a table, arrays of bytes for images.
+"""Read the tables and images of a data directory: `manifest.json`, one CSV per table, arrays of bytes for images.
 
 The manifest maps a table's name to its `file`, `kind` ("table"), `role` ("tune" or "report"), `categorical` (columns
-that are read as strings) and `n_train` (rows of the official training part, which come first, or null).
+read as strings) and `n_train` (number of rows in the official training part, which comes first, or null).
 """
 
 import json
@@ -13,19 +13,19 @@ from sklearn.model_selection import train_test_split
 
 
 def add_arguments(parser):
-    """The options of every benchmark on real tables."""
+    """Add the options of every benchmark on real tables."""
     parser.add_argument("--data", type=Path, required=True, help="directory with manifest.json and the tables")
-    parser.add_argument("--tables", nargs="+", help="only these")
+    parser.add_argument("--tables", nargs="+", help="names of the tables to use (default: all)")
 
 
 def manifest(directory):
-    """What is said of each table."""
+    """Return the manifest's entry of each table, by name."""
     entries = json.loads((directory / "manifest.json").read_text(encoding="utf-8"))
     return {name: entry for name, entry in sorted(entries.items()) if entry["kind"] == "table"}
 
 
 def load(directory, name):
-    """A raw frame and its labels."""
+    """Load a raw data frame and its labels."""
     entry = manifest(directory)[name]
     frame = pd.read_csv(
         directory / entry["file"],
@@ -38,7 +38,7 @@ def load(directory, name):
 
 
 def split(directory, name):
-    """Training and test rows: the official split, or a stratified quarter for the test."""
+    """Split into training and test rows: the official split, or a stratified quarter for testing."""
     X, y = load(directory, name)
     n_train = manifest(directory)[name]["n_train"]
     if n_train:
@@ -47,10 +47,10 @@ def split(directory, name):
 
 
 def load_images(directory, name):
-    """Training images and labels, test images and labels: bytes (n, height, width, channels), and int arrays.
+    """Load training images and labels, test images and labels.  # images: uint8 (n, height, width, channels)
 
-    The manifest has one `file` with "X_train", "y_train", "X_test" and "y_test", or `parts`, each with "X" and "y", of
-    which the last one is the test part.
+    The manifest has one `file` with "X_train", "y_train", "X_test" and "y_test", or `parts`, each with "X" and "y"; the
+    last part is the test part.
     """
     entry = json.loads((directory / "manifest.json").read_text(encoding="utf-8"))[name]
     if entry["file"]:
@@ -66,6 +66,6 @@ def load_images(directory, name):
 
 
 def draw_labels(y, count, seed):
-    """Rows of `count` labelled samples of each class."""
+    """Draw `count` rows of each class; return their indices."""
     rng = np.random.default_rng(seed)
     return np.concatenate([rng.choice(np.flatnonzero(y == c), count, replace=False) for c in np.unique(y)])

@@ -1,4 +1,4 @@
-"""Training loops to compare with: the bare step, which is the limit, and the loops that users would write or take."""
+"""Training loops to compare with: the bare step (the limit), and the loops that users write or use."""
 
 import numpy as np
 import torch
@@ -10,7 +10,7 @@ PROJECTION = 256
 
 
 def mlp(n_columns, hidden_dims):
-    """The embedder's encoder and default projector, written out."""
+    """Build the embedder's default encoder and projector for tables."""
     layers, width = [], n_columns
     for dim in (*hidden_dims, 256):
         layers += [nn.Linear(width, dim, bias=False), nn.BatchNorm1d(dim), nn.ReLU()]
@@ -19,7 +19,7 @@ def mlp(n_columns, hidden_dims):
 
 
 def convnet(n_channels, widths=(32, 64, 128, 256)):
-    """The embedder's default network of images, written out."""
+    """Build the embedder's default encoder and projector for images."""
     layers, width = [], n_channels
     for dim in widths:
         layers += [nn.Conv2d(width, dim, 3, 2, 1, bias=False), nn.BatchNorm2d(dim), nn.ReLU(inplace=True)]
@@ -30,19 +30,19 @@ def convnet(n_channels, widths=(32, 64, 128, 256)):
 
 
 def standardized(z):
-    """Each coordinate over the batch."""
+    """Standardise each coordinate over the batch."""
     return (z - z.mean(0)) / (z.var(0, correction=0) + 1e-5).sqrt()
 
 
 def barlow_twins(z_a, z_b):
-    """The objective, written out."""
+    """Compute the Barlow Twins objective in plain torch."""
     C = standardized(z_a.float()).T @ standardized(z_b.float()) / len(z_a)
     diagonal = C.diagonal()
     return (1 - diagonal).square().sum() + (C.square().sum() - diagonal.square().sum()) / PROJECTION
 
 
 def bare_step(net, x_a, x_b, autocast=None):
-    """A function that takes one step of the limit: views that lie ready, and the network's own arithmetic."""
+    """Return a function that takes one step of the limit: the network's arithmetic on views made beforehand."""
     on_gpu = x_a.device.type == "cuda"
     optimizer = torch.optim.AdamW(net.parameters(), fused=True, capturable=on_gpu)
 
@@ -57,7 +57,7 @@ def bare_step(net, x_a, x_b, autocast=None):
 
 
 def captured(step, n_warm=3):
-    """A function that replays a step as a CUDA graph, made after torch's notes on capturing a whole network."""
+    """Return a function that replays a step as a CUDA graph, following torch's notes on whole-network capture."""
     side = torch.cuda.Stream()
     side.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(side):
@@ -71,7 +71,7 @@ def captured(step, n_warm=3):
 
 
 class TwoViews(Dataset):
-    """Rows one by one, as loaders want them: each changed twice, by values of other rows."""
+    """A dataset of single rows: two views of each, with values of other rows."""
 
     def __init__(self, X, rate=0.3):
         self.X, self.rate = torch.from_numpy(X), rate
@@ -89,12 +89,12 @@ class TwoViews(Dataset):
 
 
 def loader_epoch(net, X, batch):
-    """A function that trains for one epoch as libraries of self-supervision do: a loader, and a loss read each step."""
+    """Return a function that trains for one epoch with a loader and reads the loss in each step."""
     loader = DataLoader(TwoViews(X), batch, shuffle=True, drop_last=True)
     optimizer = torch.optim.AdamW(net.parameters())
 
     def epoch():
-        total = 0.0  # which a bar would show
+        total = 0.0  # as a progress bar would show
         for x_a, x_b in loader:
             loss = barlow_twins(net(x_a), net(x_b))
             optimizer.zero_grad()
@@ -106,14 +106,14 @@ def loader_epoch(net, X, batch):
 
 
 class Pairs(TwoViews):
-    """The same, as skorch wants it: inputs and a target that is not used."""
+    """The same dataset for skorch: inputs and an unused target."""
 
     def __getitem__(self, i):
         return torch.stack(super().__getitem__(i)), 0
 
 
 class TwoPasses(nn.Module):
-    """Both views through one network."""
+    """Pass both views through one network."""
 
     def __init__(self, net):
         super().__init__()
@@ -124,14 +124,14 @@ class TwoPasses(nn.Module):
 
 
 class OwnLoss(nn.Module):
-    """The objective as skorch calls it."""
+    """The objective as a skorch criterion."""
 
     def forward(self, projections, y):
         return barlow_twins(*projections)
 
 
 def skorch_learner(net, batch, device):
-    """skorch as it comes."""
+    """Return a skorch net with its default loop."""
     return NeuralNet(
         TwoPasses(net),
         OwnLoss,
@@ -147,13 +147,13 @@ def skorch_learner(net, batch, device):
 
 
 def skorch_epoch(net, X, batch, device="cpu"):
-    """A function that trains for one epoch with skorch and its own loader."""
+    """Return a function that trains for one epoch with skorch and its own loader."""
     learner, pairs = skorch_learner(net, batch, device), Pairs(X)
     return lambda: learner.partial_fit(pairs)
 
 
 def skorch_resident_epoch(net, X, batch, device):
-    """A function that trains for one epoch with skorch's steps on rows on the device, with views made there."""
+    """Return a function that trains for one epoch with skorch's steps, on rows and views on the device."""
     learner, data = skorch_learner(net, batch, device), torch.from_numpy(X).to(device)
     columns = torch.arange(data.shape[1], device=device)
 
@@ -165,13 +165,13 @@ def skorch_resident_epoch(net, X, batch, device):
         order = torch.randperm(len(data), device=device)
         for rows in order[: len(data) // batch * batch].split(batch):
             x = data[rows]
-            learner.train_step((torch.stack([view(x), view(x)], 1), 0))["loss"].item()  # which skorch records
+            learner.train_step((torch.stack([view(x), view(x)], 1), 0))["loss"].item()  # skorch records it
 
     return epoch
 
 
 def repeated(step, n_steps):
-    """So many steps."""
+    """Return a function that takes `n_steps` steps."""
 
     def run():
         for _ in range(n_steps):
@@ -181,22 +181,22 @@ def repeated(step, n_steps):
 
 
 def cut(n, batch):
-    """Steps of an epoch and the rows of each, as fits have them."""
+    """Return the number of steps in an epoch and the rows per step, as in a fit."""
     n_steps = -(-n // batch)
     return n_steps, n // n_steps
 
 
 def alternate(variants, rounds, clock):
-    """Seconds of each variant, round by round, the order turned about each time.
+    """Measure the seconds of each variant in each round; the order is reversed each time.
 
     Parameters
     ----------
     variants : dict of str to callable
-        Each returns its own seconds, or None to be timed.
+        Functions that return their own seconds, or None to be timed.
     rounds : int
-        How often.
+        Number of rounds.
     clock : callable
-        Seconds.
+        Returns the time in seconds.
 
     Returns
     -------
@@ -212,6 +212,6 @@ def alternate(variants, rounds, clock):
 
 
 def ratio(of, to):
-    """Median and quartiles of the ratio, round by round, as text."""
+    """Format the median and quartiles of the ratio, computed round by round."""
     low, middle, high = np.percentile(np.divide(of, to), [25, 50, 75])
     return f"{middle:.2f} ({low:.2f} to {high:.2f})"

@@ -1,4 +1,4 @@
-"""Damaged and hostile files: what chance, a broken disk or an attacker may make of a file that `save` wrote."""
+"""Damaged and forged files: changes by chance, by a broken disk or by an attacker, to a file that `save` wrote."""
 
 import hashlib
 import json
@@ -8,7 +8,7 @@ import numpy as np
 
 DIGEST = re.compile(rb'"sha256":"[0-9a-f]{64}"')
 NO_DIGEST = b'"sha256":"' + b"0" * 64 + b'"'
-# What a node of JSON becomes.
+# Replacements for a node of JSON.
 JUNK = json.loads(
     """[
     null, true, false, 0, -1, 1, 2, 3, 1000000000, 9223372036854775808, 1e30, 0.5, 1e308, "", "x", "auto", "\\ud800",
@@ -22,13 +22,13 @@ JUNK = json.loads(
 
 
 def parts(content):
-    """Header and data of a file."""
+    """Split a file into header and data."""
     n = int.from_bytes(content[:8], "little")
     return json.loads(content[8 : 8 + n]), content[8 + n :]
 
 
 def joined(header, data):
-    """A file of a header, given as a dict or as text, and data, with the checksum that they have."""
+    """Join a header (a dict or text) and data into a file with a correct checksum."""
     text = header if isinstance(header, bytes) else json.dumps(header, separators=(",", ":")).encode()
     zeroed = DIGEST.sub(NO_DIGEST, text, count=1)
     digest = hashlib.sha256(len(text).to_bytes(8, "little") + zeroed + data).hexdigest().encode()
@@ -36,7 +36,7 @@ def joined(header, data):
 
 
 def flipped(content, other, rng):
-    """Some bits changed."""
+    """Flip some bits."""
     changed = bytearray(content)
     for _ in range(rng.integers(1, 9)):
         place = rng.integers(len(content) if rng.random() < 0.5 else min(len(content), 4_000))
@@ -45,14 +45,14 @@ def flipped(content, other, rng):
 
 
 def cut_off(content, other, rng):
-    """The end missing, or more than there was."""
+    """Cut off the end, or append bytes."""
     if rng.random() < 0.2:
         return content + rng.bytes(int(rng.integers(1, 100)))
     return content[: rng.integers(len(content))]
 
 
 def spliced(content, other, rng):
-    """A piece taken out, put in twice, or replaced by one of another file or by zeros."""
+    """Remove a piece, repeat it, or replace it by a piece of another file or by zeros."""
     start, length = int(rng.integers(len(content))), int(2 ** rng.uniform(0, 14))
     piece = content[start : start + length]
     start_other = int(rng.integers(len(other)))
@@ -61,14 +61,14 @@ def spliced(content, other, rng):
 
 
 def length_changed(content, other, rng):
-    """Another length of the header."""
+    """Change the header's length."""
     n = int.from_bytes(content[:8], "little")
     values = [0, 1, n - 8, n + 8, len(content), len(content) - 8, 2**31, 2**63, 2**64 - 1, int(rng.integers(2 * n))]
     return int(values[rng.integers(len(values))]).to_bytes(8, "little") + content[8:]
 
 
 def header_bytes_changed(content, other, rng):
-    """Characters of the header changed, with the right checksum."""
+    """Change characters of the header, with a correct checksum."""
     n = int.from_bytes(content[:8], "little")
     text = bytearray(content[8 : 8 + n])
     for _ in range(rng.integers(1, 4)):
@@ -77,7 +77,7 @@ def header_bytes_changed(content, other, rng):
 
 
 def data_changed(content, other, rng):
-    """Numbers of an array changed, with the right checksum."""
+    """Change numbers of an array, with a correct checksum."""
     header, data = parts(content)
     changed = bytearray(data)
     entries = [entry for name, entry in header.items() if name != "__metadata__"]
@@ -89,7 +89,7 @@ def data_changed(content, other, rng):
 
 
 def table_changed(content, other, rng):
-    """Shape, type, place or name of an array changed, with the right checksum."""
+    """Change shape, type, place or name of an array, with a correct checksum."""
     header, data = parts(content)
     names = [name for name in header if name != "__metadata__"]
     name = names[rng.integers(len(names))]
@@ -101,7 +101,7 @@ def table_changed(content, other, rng):
 
 
 def section_changed(content, other, rng):
-    """Nodes of the JSON in a section changed, with the right checksum."""
+    """Change nodes of the JSON in a section, with a correct checksum."""
     header, data = parts(content)
     metadata = header["__metadata__"]
     for _ in range(rng.integers(1, 3)):
@@ -113,7 +113,7 @@ def section_changed(content, other, rng):
 
 
 def metadata_changed(content, other, rng):
-    """A string of the metadata changed, missing or moved, with the right checksum."""
+    """Change, remove or move a string of the metadata, with a correct checksum."""
     header, data = parts(content)
     metadata = header["__metadata__"]
     name = str(rng.choice([name for name in metadata if name != "sha256"]))
@@ -125,7 +125,7 @@ def metadata_changed(content, other, rng):
 
 
 def nodes(tree, found):
-    """Every place in a JSON tree: a container and a key of it."""
+    """Return every place in a JSON tree: a container and one of its keys."""
     keys = tree.keys() if isinstance(tree, dict) else range(len(tree)) if isinstance(tree, list) else ()
     for key in keys:
         found.append((tree, key))
@@ -134,7 +134,7 @@ def nodes(tree, found):
 
 
 def mutate(tree, rng):
-    """Change one node of a JSON tree in place: another value, missing, twice, or exchanged for another one."""
+    """Change one node of a JSON tree in place: replace, remove, repeat or exchange it."""
     places = nodes(tree, [])
     if not places:
         return
@@ -153,30 +153,30 @@ def mutate(tree, rng):
         container[key] = JUNK[rng.integers(len(JUNK))]
 
 
-DAMAGES = (flipped, cut_off, spliced, length_changed)  # the checksum or a length tells
+DAMAGES = (flipped, cut_off, spliced, length_changed)  # detected by the checksum or a length
 FORGERIES = (header_bytes_changed, data_changed, table_changed, section_changed, metadata_changed)
 
 
 def mutations(contents, n, seed):
-    """Mutated files.
+    """Yield mutated files.
 
     Parameters
     ----------
     contents : list of bytes
-        Of files that `save` wrote.
+        Contents of files that `save` wrote.
     n : int
-        How many to make.
+        Number of files to make.
     seed : int
-        The same one makes the same.
+        Seed; the same seed gives the same files.
 
     Yields
     ------
     way : callable
-        What was done.
+        The function that changed the file.
     which : int
-        To which of the files.
+        Index of the changed file.
     content : bytes
-        What became of it.
+        Content of the changed file.
     """
     ways = (*DAMAGES, *FORGERIES, section_changed, section_changed)
     for i in range(n):

@@ -1,14 +1,14 @@
-"""Few labels on tables with categories: the embedder on the raw frame, against one-hot codes in front of it.
+"""Compare the embedder on raw data frames with categories and after one-hot encoding, with few labels.
 
     python benchmarks/categories.py --data DIR [--tables adult ...] [--seeds 3] [--jobs 2]
 
-Both ways use the same embedder with its defaults, but for `passthrough=False`, fitted on the training rows (20,000 at
-most) without labels. For each seed: a new fit, and ten draws of 5 and of 25 labelled rows a class, logistic regression
-on the standardised embedding, and the area under the ROC curve on the test rows (the mean over the classes, each
-against the rest). Beside them, the same classifier on the one-hot codes and scaled numbers themselves. One-hot codes
-are made as users make them: at most 256 categories a column, unseen ones left out, numbers imputed by their mean with a
-mark, and standardised. Prints Markdown: means over the seeds, the gain seed by seed with its standard deviation, and
-the mean over the tables.
+Both variants use the same default embedder, except for `passthrough=False`, fitted on at most 20,000 training rows
+without labels. For each seed there is a new fit, with ten draws of 5 and of 25 labelled rows per class, and logistic
+regression on the standardised embedding. The score is the area under the ROC curve on the test rows (mean over the
+classes, each against the rest). The same classifier on the one-hot codes and scaled numbers is the baseline. One-hot
+codes are made as users make them: at most 256 categories per column, unseen ones ignored, numbers imputed by their mean
+with an indicator, and standardised. Prints Markdown: means over the seeds, the paired difference with its standard
+deviation over the seeds, and means over the tables.
 """
 
 import argparse
@@ -35,14 +35,14 @@ METHODS = ("native", "one-hot", "no embedder")
 
 
 def auc(classifier, Z, y):
-    """Mean over the classes that were drawn and that have both kinds of test rows."""
+    """Compute the mean AUC over the drawn classes that have positive and negative test rows."""
     scores = classifier.predict_proba(Z)
     hits = [y == label for label in classifier.classes_]
     return np.mean([roc_auc_score(hit, scores[:, c]) for c, hit in enumerate(hits) if 0 < hit.sum() < len(y)])
 
 
 def probe(Z_train, Z_test, y_train, y_test, seed):
-    """Mean over the draws, for each number of labels a class."""
+    """Compute the mean AUC over the draws, for each number of labels per class."""
     scaler = StandardScaler().fit(Z_train)
     Z_train, Z_test = scaler.transform(Z_train), scaler.transform(Z_test)
     means = []
@@ -58,7 +58,7 @@ def probe(Z_train, Z_test, y_train, y_test, seed):
 
 
 def one_seed(directory, name, seed, max_epochs):
-    """AUC in percent, (methods, label counts)."""
+    """Return the AUC in percent.  # (methods, label counts)"""
     X_train, X_test, y_train, y_test = _data.split(directory, name)
     if len(X_train) > MOST_ROWS:
         drawn = np.random.default_rng(seed).choice(len(X_train), MOST_ROWS, replace=False)
@@ -82,7 +82,7 @@ def main():
         f"sklearn_twins {sklearn_twins.__version__}, scikit-learn {sklearn.__version__}, torch {torch.__version__}"
     )
     print(f"{versions}, Python {platform.python_version()}, {platform.machine()}; {options.seeds} seeds\n")
-    print(f"| table | role | labels a class | {' | '.join(METHODS)} | native less one-hot |\n" + "|---" * 7 + "|")
+    print(f"| table | role | labels per class | {' | '.join(METHODS)} | native - one-hot |\n" + "|---" * 7 + "|")
     everything = []
     for name in names:
         jobs = (
@@ -100,14 +100,14 @@ def main():
 
 
 def print_rows(name, role, scores):
-    """A row for each number of labels.  # scores: (seeds, methods, counts)"""
+    """Print a row for each number of labels.  # scores: (seeds, methods, counts)"""
     for count, values in zip(COUNTS, np.moveaxis(scores, 2, 0), strict=True):  # (seeds, methods)
         gain = values[:, 0] - values[:, 1]
         print_row(name, role, count, values.mean(0), f"{gain.mean():+.1f} ± {gain.std(ddof=1):.1f}")
 
 
 def print_means(name, role, scores, average=np.mean):
-    """A row for each number of labels, over the tables.  # scores: (tables, methods, counts)"""
+    """Print a row for each number of labels, over the tables.  # scores: (tables, methods, counts)"""
     for count, values in zip(COUNTS, np.moveaxis(scores, 2, 0), strict=True):  # (tables, methods)
         gain = values[:, 0] - values[:, 1]
         summary = f"{average(gain):+.1f}, {(gain > 0).sum()} of {len(gain)} won"
@@ -115,7 +115,7 @@ def print_means(name, role, scores, average=np.mean):
 
 
 def print_row(name, role, count, values, gain):
-    """One row of Markdown."""
+    """Print one row of Markdown."""
     cells = " | ".join(f"{value:.1f}" for value in values)
     print(f"| {name} | {role} | {count} | {cells} | {gain} |", flush=True)
 

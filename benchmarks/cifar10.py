@@ -1,12 +1,12 @@
-"""CIFAR-10 with a ResNet, meant for a GPU: images per second, linear and nearest-neighbour accuracy of both objectives.
+"""CIFAR-10 with a ResNet on a GPU: images per second, linear and nearest-neighbour accuracy of two objectives.
 
     python benchmarks/cifar10.py --data DIR [--epochs 200] [--encoder resnet18] [--objectives barlow_twins hsic]
 
-The encoder is trained on the 50,000 training images without labels, batch 256, by the views of CIFAR practice (no blur,
-which `ImageViews` leaves out of small images of itself) and a projector of three layers. Then, on the frozen embedding,
-logistic regression with all training labels, and the vote of the 200 nearest neighbours by cosine, weighted with
-exp(similarity / 0.1). Prints Markdown. Published: 84.2 by neighbours at 200 epochs of batch 128 (lightly's
-documentation), 92.1 linear at 1,000 epochs (solo-learn's), both for Barlow Twins and ResNet-18.
+Trains the encoder on the 50,000 training images without labels, with batches of 256, a projector of three layers and
+the usual views for CIFAR (no blur; `ImageViews` leaves it out for small images). Then judges the frozen embedding by
+logistic regression with all training labels, and by the vote of the 200 nearest neighbours by cosine similarity,
+weighted with exp(similarity / 0.1). Prints Markdown. Published figures, both for Barlow Twins and ResNet-18: 84.2 by
+neighbours after 200 epochs of batch 128 (lightly's documentation), 92.1 linear after 1,000 epochs (solo-learn's).
 
 A smoke run on a CPU: --epochs 1 --images 2000 --encoder convnet
 """
@@ -32,7 +32,7 @@ NEIGHBOURS, TEMPERATURE = 200, 0.1
 
 
 def votes(distances):
-    """Weights of neighbours by their cosine distances."""
+    """Compute the neighbours' weights from their cosine distances."""
     return np.exp((1 - distances) / TEMPERATURE)
 
 
@@ -42,11 +42,11 @@ def main():
     parser.add_argument("--epochs", type=int, default=200)
     parser.add_argument("--encoder", default="resnet18")
     parser.add_argument("--objectives", nargs="+", default=["barlow_twins", "hsic"])
-    parser.add_argument("--weight", type=float, help="off_diagonal_weight; by default the objective's own")
+    parser.add_argument("--weight", type=float, help="off_diagonal_weight (default: the objective's own)")
     parser.add_argument("--projection", type=int, default=2048, help="width of the projector's layers")
     parser.add_argument("--learning-rate", type=float, default=2e-3)
     parser.add_argument("--min-scale", type=float, default=0.2)
-    parser.add_argument("--images", type=int, default=50_000, help="only so many training images")
+    parser.add_argument("--images", type=int, default=50_000, help="number of training images to use")
     parser.add_argument("--storage", default="auto")
     parser.add_argument("--verbose", type=int, default=0)
     options = parser.parse_args()

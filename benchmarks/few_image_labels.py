@@ -1,13 +1,13 @@
-"""Images with few labels, on a CPU: the embedding against raw pixels, PCA and an encoder with random weights.
+"""Compare the embedding of images with raw pixels, PCA and an untrained encoder, with few labels, on a CPU.
 
     python benchmarks/few_image_labels.py --data DIR [--set fashion_mnist] [--epochs 40] [--threads 2] [--seeds 1]
 
 The recipe is printed: more jitter, less cropping and more blur than the default views, twice the default learning rate,
-and bfloat16. It is fitted on all training images without labels. Then five draws of 10 labelled images a class, and
-logistic regression on test images. Two scalings are tried for every method, each column by its own deviation and all by
-one number, and the better one on the test images is given, so that no method is held back by its scaling. Prints
-Markdown: mean accuracy and standard deviation over the draws, the gain over raw pixels draw by draw, and the seconds of
-fit and transform.
+and bfloat16. It is fitted on all training images without labels. Then there are five draws of 10 labelled images per
+class, and logistic regression, scored on the test images. Each method is tried with two scalings, each column
+standardised or all divided by one number, and the better one on the test images is reported, so that no method suffers
+from its scaling. Prints Markdown: mean accuracy and standard deviation over the draws, the paired gain over raw pixels,
+and the seconds of fit and transform.
 """
 
 import argparse
@@ -30,7 +30,7 @@ COUNT, DRAWS, N_COMPONENTS = 10, 5, 64
 
 
 def recipe(options, seed):
-    """The embedder of this benchmark."""
+    """Return the unfitted embedder of this benchmark."""
     views = [("views", ImageViews(min_scale=0.2, jitter=1.5)), ("blur", GaussianBlur((0.1, 1.0)))]
     return BarlowTwinsEmbedder(
         modality="image",
@@ -45,13 +45,13 @@ def recipe(options, seed):
 
 
 def random_encoder(options, seed, X):
-    """The same encoder as it is before training: a step too small to matter gives it the images' statistics."""
+    """Return the untrained encoder: negligibly small steps only set the statistics of its batch norm."""
     embedder = recipe(options, seed).set_params(max_epochs=1, learning_rate=1e-12, weight_decay=0.0, verbose=0)
     return embedder.fit(X[: 20 * embedder.batch_size])
 
 
 def accuracies(Z_train, y_train, Z_test, y_test):
-    """Of each draw, with the better scaling."""
+    """Compute the accuracy of each draw, in percent, with the better scaling."""
     found = []
     for spread in (Z_train.std(axis=0), np.sqrt(Z_train.var(axis=0).mean())):
         scale = 1 / np.where(spread > 0, spread, 1.0)
@@ -83,7 +83,7 @@ def main():
     flat_train, flat_test = (X.reshape(len(X), -1) / np.float32(255) for X in (X_train, X_test))
     pca = PCA(N_COMPONENTS, random_state=0).fit(flat_train)
     raw = accuracies(flat_train, y_train, flat_test, y_test)
-    print("| method | accuracy | less raw pixels | fit, s | transform of the training images, s |")
+    print("| method | accuracy | vs raw pixels | fit, s | transform of the training images, s |")
     print("|---|---|---|---|---|")
 
     def show(method, scores, *seconds):

@@ -1,11 +1,11 @@
-"""Few labels on the tables that scikit-learn ships: the embedding against raw columns, over ten seeds.
+"""Compare the embedder with raw columns on the tables that scikit-learn ships, with few labels, over ten seeds.
 
     python benchmarks/few_labels.py [--seeds 10] [--jobs 2] [--datasets digits wine ...]
 
-For each seed: a held-out quarter, an embedder fitted on the other rows without labels, ten draws of 1 and 5
-labelled rows a class, and logistic regression on raw columns, on what `transform` returns, as it is, and on the
-embedding alone. Raw columns are scaled in two ways: each by its own deviation (as StandardScaler does), and all by one
-number (what raw pixels prefer). Prints Markdown: mean accuracy, and the gain over the better of the two, run by run
+For each seed, a quarter is held out, and an embedder is fitted on the other rows without labels. Then there are ten
+draws of 1 and 5 labelled rows per class, and logistic regression on raw columns, on the output of `transform`, and on
+the embedding alone. Raw columns are scaled in two ways: each column standardised (as by StandardScaler), and all
+divided by one number (better for pixels). Prints Markdown: mean accuracy, and the paired gain over the better scaling
 with its standard deviation over the seeds.
 """
 
@@ -29,7 +29,7 @@ KINDS = ("each column", "one number")
 
 
 def scaled(kind, train, test):
-    """Raw columns; both scalings learn from the training rows alone."""
+    """Scale raw columns; both scalings learn from the training rows alone."""
     center = train.mean(axis=0)
     spread = train.std(axis=0) if kind == "each column" else np.sqrt(train.var(axis=0).mean())
     spread = np.where(spread > 0, spread, 1.0)
@@ -37,7 +37,7 @@ def scaled(kind, train, test):
 
 
 def one_seed(name, seed):
-    """Accuracies (method, labels a class) -> mean over the draws, and the fit's seconds."""
+    """Return mean accuracies over the draws by (method, labels per class), and the fit's seconds."""
     X, y = getattr(datasets, f"load_{name}")(return_X_y=True)
     X_train, X_test, y_train, y_test = train_test_split(X, y, test_size=0.25, stratify=y, random_state=seed)
     embedder = BarlowTwinsEmbedder(random_state=seed).fit(X_train)
@@ -70,7 +70,7 @@ def main():
     )
     print(f"{versions}, Python {platform.python_version()}, {platform.machine()}; {options.seeds} seeds\n")
     methods = [*(f"raw, {kind}" for kind in KINDS), "embedder", "embedding alone"]
-    print(f"| data | labels a class | {' | '.join(methods)} | gain | seeds won | fit, s |\n" + "|---" * 9 + "|")
+    print(f"| data | labels per class | {' | '.join(methods)} | gain | seeds won | fit, s |\n" + "|---" * 9 + "|")
     for name in options.datasets:
         runs = joblib.Parallel(n_jobs=options.jobs)(
             joblib.delayed(one_seed)(name, seed) for seed in range(options.seeds)

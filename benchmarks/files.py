@@ -1,12 +1,12 @@
-"""Fitted embedders in files: how large they are, and how long writing and loading takes, beside a net of skorch's.
+"""Measure the size of saved embedders, and the time to write and load them, compared with a pickled skorch net.
 
     python benchmarks/files.py [--rows 2000] [--epochs 2] [--rounds 20]
 
-A default embedder of a table with 20 numbers and 4 columns of words, and one of images of 32 x 32 x 3, each written by
-`save`, pickle, joblib and skops, read back, and tried on a few rows. Beside them a pickle of skorch's `NeuralNet` that
-trained the same encoder and projector by the same steps (AdamW), as somebody would keep it who wrote the loop with
-skorch. Files are in the system's temporary directory; what is compared alternates, times are medians, of one thread, of
-files that the system has in memory. Prints Markdown.
+Writes two default embedders, one of a table with 20 numbers and 4 columns of words and one of 32 x 32 x 3 images, by
+`save`, pickle, joblib and skops, loads them, and checks them on a few rows. The comparison is a pickle of a skorch
+`NeuralNet` that trained the same encoder and projector with as many steps (AdamW), as users would keep it. Files are in
+the system's temporary directory and in its memory. Variants alternate; times are medians, with one thread. Prints
+Markdown.
 """
 
 import argparse
@@ -32,7 +32,7 @@ from sklearn_twins.objectives import BarlowTwins
 
 
 def table(n):
-    """Rows of 20 numbers and 4 words."""
+    """Make rows of 20 numbers and 4 words."""
     rng = np.random.default_rng(0)
     X = np.empty((n, 24), dtype=object)
     X[:, :20] = rng.normal(size=(n, 8)) @ rng.normal(size=(8, 20))
@@ -41,12 +41,12 @@ def table(n):
 
 
 def images(n):
-    """Random images of bytes."""
+    """Make random images of bytes."""
     return np.random.default_rng(0).integers(0, 256, size=(n, 32, 32, 3), dtype=np.uint8)
 
 
 class Twins(nn.Module):
-    """An encoder and a projector, as one trains them with skorch."""
+    """An encoder and a projector, as users train them with skorch."""
 
     def __init__(self, encoder, projector):
         super().__init__()
@@ -57,14 +57,14 @@ class Twins(nn.Module):
 
 
 class Loss(nn.Module):
-    """The objective, as skorch's criterion."""
+    """The objective as a skorch criterion."""
 
     def forward(self, projections, y):
         return BarlowTwins()(*projections)
 
 
 def net_of(embedder, samples, epochs):
-    """A net of skorch's with the same layers, trained on the same samples."""
+    """Train a skorch net with the same layers on the same samples."""
     generator = torch.Generator().manual_seed(0)
     encoder = embedder._recipe.encoder.build(embedder._recipe.spec, None, generator)
     projector = MLPProjector().build(embedder._output.width, generator)
@@ -95,7 +95,7 @@ def skops_loaded(path):
 
 
 def ways():
-    """Name -> how a fitted embedder is written and loaded."""
+    """Return functions that write and load a fitted embedder, by name."""
     found = {
         "`save`": (lambda embedder, path: embedder.save(path), BarlowTwinsEmbedder.load),
         "pickle": (pickled, unpickled),
@@ -108,25 +108,25 @@ def ways():
 
 
 def took(work):
-    """Time in ms, and what came of it."""
+    """Run some work; return its time in ms and its result."""
     start = time.perf_counter()
     result = work()
     return 1000 * (time.perf_counter() - start), result
 
 
 def measure(candidates, directory, rounds, check):
-    """Write and load each thing, all of them in each round, and print a row for each.
+    """Write and load every candidate in each round, and print a row for each.
 
     Parameters
     ----------
     candidates : dict of str to (thing, write, load)
-        By the beginning of the row.
+        Candidates by the beginning of their row.
     directory : Path
-        Where to.
+        Folder for the files.
     rounds : int
-        How often.
+        Number of rounds.
     check : callable
-        Given what was loaded of an embedder.
+        Called with each loaded object.
     """
     times = {name: ([], []) for name in candidates}
     for _ in range(rounds):

@@ -1,12 +1,12 @@
-"""Thousands of damaged and hostile files, each loaded: the same embedding, or the one documented error, and no more.
+"""Load thousands of damaged and forged files: each gives the same embedding or the one documented error.
 
     python benchmarks/fuzz_files.py [--n 10000] [--seed 0] [--seconds 10]
 
-Saves small embedders of a mixed table (with a warm start's state, too) and of images, changes the files in nine ways
-(`_mutations.py`), five of which put the right checksum on what they forged, and loads each. Prints Markdown: what
-became of them, the longest time that one took, and how much the process grew. Ends with an error if a file raised
-anything but `UnreadableFileError`, took longer than `--seconds`, or was loaded although it is damaged and nobody had
-forged its checksum. Linux and macOS.
+Saves small embedders of a mixed table (one with the state of a warm start) and of images, changes the files in nine
+ways (`_mutations.py`), five of which add a correct checksum to the change, and loads each. Prints Markdown: the
+outcomes, the longest time of one file, and the growth of the process. Exits with an error if a file raises anything but
+`UnreadableFileError`, takes longer than `--seconds`, or loads although it is damaged and its checksum was not forged.
+Linux and macOS.
 """
 
 import argparse
@@ -29,7 +29,7 @@ OUTCOMES = ("refused", "same embedding", "another embedding", "transform refuses
 
 
 def table(n=40):
-    """Rows with numbers, gaps, words and dates, as objects."""
+    """Make rows with numbers, missing values, words and dates, as objects."""
     rng = np.random.default_rng(0)
     X = np.empty((n, 5), dtype=object)
     X[:, 0], X[:, 1] = rng.normal(size=n), np.where(rng.random(n) < 0.2, None, rng.integers(0, 9, n))
@@ -39,7 +39,7 @@ def table(n=40):
 
 
 def embedders():
-    """Small fitted embedders of each kind, and rows for each."""
+    """Fit small embedders of each kind; return them with their rows."""
     X, images = table(), np.random.default_rng(0).integers(0, 256, size=(40, 8, 8, 3), dtype=np.uint8)
     small = {"projector": MLPProjector((4,), 4), "max_epochs": 1, "batch_size": 20, "random_state": 0}
     ranks = TablePreprocessor(scaling="quantile")
@@ -53,7 +53,7 @@ def embedders():
 
 
 def outcome(path, X, embedding, forged):
-    """What becomes of a file: one of `OUTCOMES`, and what was wrong if that was."""
+    """Load a file; return one of `OUTCOMES`, and the error if there is one."""
     try:
         embedder = BarlowTwinsEmbedder.load(path)
     except UnreadableFileError:
@@ -107,7 +107,7 @@ def main():
             if found == "transform refuses":
                 refusals[f"{type(error).__name__}: {str(error)[:80]}"] += 1
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
-    print(f"{options.n:,} files, seed {options.seed}; {longest:.2f} s at most for one; {grown:,.0f} MiB grown\n")
+    print(f"{options.n:,} files, seed {options.seed}; slowest file {longest:.2f} s; process grew by {grown:,.0f} MiB\n")
     print(f"| change | {' | '.join(OUTCOMES)} |")
     print("|---|" + "---|" * len(OUTCOMES))
     for name in dict.fromkeys(name for name, _ in sorted(counts)):

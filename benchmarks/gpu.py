@@ -1,24 +1,24 @@
-"""On a GPU: how much of a fit is the network's own arithmetic, with its steps recorded as a CUDA graph and without.
+"""Measure on a GPU how close a fit comes to the network's own arithmetic, with and without recorded CUDA graphs.
 
     python benchmarks/gpu.py [--data DIR] [--rounds 5] [--sections tabular images]
 
-The limit is a bare step, written out here and recorded as a CUDA graph by this script: two views that lie ready, two
-passes, the objective, backward, fused AdamW. Everything that is compared alternates in one process. The device is
-waited for at the ends only: of a loop of many steps, and of an epoch of a fit (whose first one, in which steps are
-compiled and recorded, is told by itself). Figures are medians over the rounds, ratios are taken round by round, with
+The limit is a bare step, written in this script and recorded as a CUDA graph: two views made beforehand, two passes,
+the objective, backward, fused AdamW. Variants alternate in one process. The script synchronises with the device only
+before and after a loop of many steps, or an epoch of a fit. The first epoch of a fit, in which steps are compiled and
+recorded, is reported separately. Figures are medians over the rounds; ratios are computed round by round and given with
 their quartiles.
 
 tabular  20,000 x 50, batches of 256: the limit, fits with compile=True and without, and skorch's steps, on rows that
          are on the device and with its own loader;
 images   50,000 of 32 x 32 x 3 (CIFAR-10 with --data, else random bytes), ResNet-18, batches of 512, bfloat16: the
-         limit, fits, and a loader of views made image by image with Pillow, by a worker on each core, that feeds the
-         limit.
+         limit, fits, and the limit fed by a loader whose workers, one per core, make views image by image with Pillow.
 
-Under each table is the floor of its bare step: its operations by the rate of a large matrix product, its bytes (weights
-and AdamW's state 12 times, what is kept for the backward pass twice) by the bandwidth of a large copy, both measured
-here, and what share of the larger one's speed the fastest loop reaches.
+Below each table is the floor of its bare step: its operations divided by the rate of a large matrix product, and its
+bytes (12 times the weights, for weights and AdamW's state, and twice what is kept for the backward pass) divided by the
+bandwidth of a large copy. Both rates are measured here. "Reached" is the share of the larger bound's speed that the
+fastest loop reaches.
 
-Without a GPU (--device cpu, with small sizes) it runs, too, to be tested; nothing is recorded or compiled then.
+Without a GPU (--device cpu, with small sizes) the script runs for testing; nothing is recorded or compiled then.
 """
 
 import argparse
@@ -48,13 +48,13 @@ FOR_THE_WEIGHTS = 12  # reads and writes: 4 by the passes, 1 of the gradient, 7 
 
 
 def wait(device):
-    """Until the device has done what it was told."""
+    """Wait until the device has finished its work."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
 
 
 def timed(work, device):
-    """A function that returns the seconds of some work, the device waited for at both ends."""
+    """Return a function that measures the seconds of some work, synchronised at both ends."""
 
     def run():
         wait(device)
@@ -67,13 +67,13 @@ def timed(work, device):
 
 
 def bare(net, x, autocast):
-    """The limit's step, recorded where there is a GPU."""
+    """Return the limit's step, recorded as a CUDA graph on a GPU."""
     step = bare_step(net, *x, autocast)
     return captured(step) if x.device.type == "cuda" else step
 
 
 class Fits:
-    """Fits of some epochs; called, it returns the median of their seconds but the first, which `first` collects."""
+    """Fit for some epochs; return the median seconds of an epoch. `first` collects those of first epochs."""
 
     def __init__(self, X, options, batch, **params):
         nested = {name: params.pop(name) for name in list(params) if "__" in name}
@@ -81,7 +81,7 @@ class Fits:
             max_epochs=1 + options.epochs, batch_size=batch, device=options.device, random_state=0, **params
         )
         self.embedder, self.X, self.first = embedder.set_params(**nested), X, []
-        self.embedder.fit(X[: 2 * batch])  # compiles what is compiled once a process
+        self.embedder.fit(X[: 2 * batch])  # compile what is compiled once per process
 
     def __call__(self):
         seconds = self.embedder.fit(self.X).history_["seconds"]
@@ -90,7 +90,7 @@ class Fits:
 
 
 def fits(X, options, batch, **params):
-    """Fits with steps as they are written, and with compiled and recorded ones where there is a GPU."""
+    """Return fits with plain steps and, on a GPU, with compiled and recorded ones."""
     found = {"fit": Fits(X, options, batch, **params)}
     if choose_device(options.device).type == "cuda":
         found["fit, compile=True"] = Fits(X, options, batch, compile=True, **params)
@@ -98,27 +98,27 @@ def fits(X, options, batch, **params):
 
 
 def best_seconds(work, device, rounds=5):
-    """Seconds of some work, the least of several times."""
+    """Return the least seconds of some work over several rounds."""
     run = timed(work, device)
     return min(run() for _ in range(rounds + 1))
 
 
 def matmul_rate(device, dtype):
-    """Operations a second of a large matrix product."""
+    """Measure the operations per second of a large matrix product."""
     n = 8192 if device.type == "cuda" else 512
     a = torch.randn(n, n, device=device, dtype=dtype or torch.float32)
     return 2 * n**3 / best_seconds(lambda: a @ a, device)
 
 
 def copy_bandwidth(device):
-    """Bytes a second of a large copy, those read and those written."""
+    """Measure the bytes per second of a large copy, read and written."""
     a = torch.empty(2**30 if device.type == "cuda" else 2**24, dtype=torch.uint8, device=device)
     b = torch.empty_like(a)
     return 2 * len(a) / best_seconds(lambda: b.copy_(a), device)
 
 
 def show_floor(net, x, autocast, seconds):
-    """What a bare step must take at least, and how near the fastest loop comes.  # seconds: of a step of it"""
+    """Print the least time of a bare step, and how close the fastest loop comes.  # seconds: of its step"""
     kept = {}
 
     def keep(tensor):
@@ -139,7 +139,7 @@ def show_floor(net, x, autocast, seconds):
 
 
 def show(name, variants, seconds, n_steps, n):
-    """A row for each loop."""
+    """Print a row for each loop."""
     for loop, values in seconds.items():
         first = f"{np.median(variants[loop].first):.2f}" if isinstance(variants[loop], Fits) else ""
         cells = f"{1e3 * np.median(values) / n_steps:.3f} | {ratio(seconds['limit'], values)}"
@@ -147,7 +147,7 @@ def show(name, variants, seconds, n_steps, n):
 
 
 def tabular(options):
-    """Steps of fits of a table."""
+    """Measure steps of fits of a table."""
     device = choose_device(options.device)
     autocast = choose_precision(options.precision, device)
     X = np.random.default_rng(0).normal(size=(options.rows, options.columns)).astype(np.float32)
@@ -157,7 +157,7 @@ def tabular(options):
         print(
             f"\n## tabular, {name}: {options.rows:,} x {options.columns}, batches of {batch}, {autocast or 'float32'}"
         )
-        print_header(["encoder", "loop", "ms a step", "of the limit", "rows/s", "first epoch, s"])
+        print_header(["encoder", "loop", "ms per step", "speed / limit", "rows/s", "first epoch, s"])
         net = lambda dims=hidden_dims: mlp(options.columns, dims).to(device)  # noqa: E731
         with_skorch = skorch_resident_epoch(net(), X, batch, device), skorch_epoch(net(), X, batch, device)
         variants = {
@@ -172,7 +172,7 @@ def tabular(options):
 
 
 class PillowViews(Dataset):
-    """Two views of each image, made one by one."""
+    """A dataset of two views of each image, made one by one with Pillow."""
 
     def __init__(self, X):
         self.X = X
@@ -186,7 +186,7 @@ class PillowViews(Dataset):
 
 
 def loader_epoch(X, batch, step, x, n_workers):
-    """A function that feeds a bare step by a loader."""
+    """Return a function that feeds a bare step from a loader for one epoch."""
     loader = DataLoader(
         PillowViews(X),
         batch,
@@ -207,7 +207,7 @@ def loader_epoch(X, batch, step, x, n_workers):
 
 
 def images(options):
-    """Steps of fits of images."""
+    """Measure steps of fits of images."""
     device = choose_device(options.device)
     autocast = torch.bfloat16 if device.type == "cuda" else None
     if options.data:
@@ -224,8 +224,8 @@ def images(options):
 
     x = torch.stack([torch.rand(batch, 3, side, side, device=device) for _ in range(2)])
     print(f"\n## images: {len(X):,} x {side} x {side} x 3, ResNet-18, batches of {batch}, {autocast or 'float32'}")
-    print_header(["encoder", "loop", "ms a step", "of the limit", "images/s", "first epoch, s"])
-    torch.backends.cudnn.benchmark = True  # as a fit has it
+    print_header(["encoder", "loop", "ms per step", "speed / limit", "images/s", "first epoch, s"])
+    torch.backends.cudnn.benchmark = True  # as in a fit
     step = bare(net(), x, autocast)
     params = {"modality": "image", "encoder__width": options.width, "encoder": "resnet18"}
     variants = {
@@ -246,15 +246,15 @@ def main():
     parser.add_argument("--data", type=Path, help="directory with manifest.json and the images")
     parser.add_argument("--sections", nargs="+", choices=SECTIONS, default=list(SECTIONS))
     parser.add_argument("--device", default="auto")
-    parser.add_argument("--precision", default="auto", help="of tables")
+    parser.add_argument("--precision", default="auto", help="precision for tables")
     parser.add_argument("--rows", type=int, default=20_000)
     parser.add_argument("--columns", type=int, default=50)
     parser.add_argument("--images", type=int, default=50_000)
     parser.add_argument("--image-batch", type=int, default=512)
-    parser.add_argument("--width", type=int, default=64, help="of the ResNet's first stage")
+    parser.add_argument("--width", type=int, default=64, help="width of the ResNet's first stage")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--epochs", type=int, default=5, help="timed of each fit, beside the first")
-    parser.add_argument("--workers", type=int, default=os.cpu_count(), help="of the loader of images")
+    parser.add_argument("--epochs", type=int, default=5, help="timed epochs of each fit, in addition to the first")
+    parser.add_argument("--workers", type=int, default=os.cpu_count(), help="workers of the loader of images")
     options = parser.parse_args()
     device = choose_device(options.device)
     on_gpu = device.type == "cuda"
@@ -264,13 +264,13 @@ def main():
     print(f"{versions}Python {platform.python_version()}; {name}, {os.cpu_count()} cores")
     if not on_gpu:
         torch.set_num_threads(1)
-        print("No GPU: nothing is recorded as a CUDA graph or compiled, and the figures say nothing of one.")
+        print("No GPU: nothing is recorded as a CUDA graph or compiled, and the figures say nothing about GPUs.")
     for section in options.sections:
         if on_gpu:
             torch.cuda.reset_peak_memory_stats(device)
         SECTIONS[section](options)
         if on_gpu:
-            print(f"\nMost memory at a time: {torch.cuda.max_memory_allocated(device) / 2**30:.2f} GiB.")
+            print(f"\nPeak memory: {torch.cuda.max_memory_allocated(device) / 2**30:.2f} GiB.")
 
 
 if __name__ == "__main__":

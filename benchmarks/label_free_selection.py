@@ -1,17 +1,17 @@
-"""Which number, taken without labels, tells good embeddings from bad: a study of searches that have no y.
+"""Which label-free metric ranks embeddings as labels do? A study for searches without y.
 
     python benchmarks/label_free_selection.py --data DIR --cache DIR [--tables adult ...] [--jobs 2] [--epochs E]
 
 On every table, and on Fashion-MNIST, 25 embedders are fitted (`passthrough=False`): the default, and 24 drawn at random
-over objective, off-diagonal weight, strength of the views, width, learning rate and epochs. Each is then judged twice.
-With labels: logistic regression on the standardised embedding of 5 and of 25 labelled training rows a class, balanced
-accuracy on test rows, the mean of 20 draws. And without: every metric of `sklearn_twins.metrics`, on at most 2,000 test
-rows.
+over objective, off-diagonal weight, strength of the views, width, learning rate and epochs. Each is judged with labels:
+logistic regression on the standardised embedding of 5 and of 25 labelled training rows per class, balanced accuracy on
+test rows, mean of 20 draws. And it is judged without labels: by every metric of `sklearn_twins.metrics`, on at most
+2,000 test rows.
 
-Results are kept in the cache directory, so that a run that was interrupted goes on. Prints Markdown: for each metric
-the rank correlation (Spearman) with both probes over the 25, the mean over the tables marked for tuning, over those
-marked for report, and the spread; the accuracy of the configuration it picks, against the best, one picked at random,
-and the default; then the default metric data set by data set.
+The cache directory keeps the results, so that an interrupted run can continue. Prints Markdown. For each metric: the
+rank correlation (Spearman) with both accuracies over the 25 embedders, its mean over the tables marked for tuning and
+over those marked for report, and its spread; the accuracy of the configuration that it picks, compared with the best, a
+random one, and the default. Then the default metric for each data set.
 """
 
 import argparse
@@ -50,13 +50,13 @@ COUNTS, DRAWS = (5, 25), 20
 TRAIN_ROWS, TEST_ROWS = 10_000, 2_500
 N_DRAWN = 24
 IMAGES = "fashion_mnist"
-IMAGE_EPOCHS = 12  # of the default; a share of them where a configuration says so
+IMAGE_EPOCHS = 12  # of the default; configurations take a share of them
 
-WIDTH = 256  # of the projection, everywhere
+WIDTH = 256  # of every projection
 SPACE = {
     "objective": ("barlow_twins", "hsic", "vicreg", "info_nce", "ssl_hsic"),
     "weight": (0.1, 1.0, 10.0, 40.0),  # off-diagonal weight times the projection's width
-    "strength": (0.1, 0.2, 0.3, 0.5, 0.7),  # corruption rate; of images, strength of the jitter
+    "strength": (0.1, 0.2, 0.3, 0.5, 0.7),  # corruption rate; for images, strength of the jitter
     "n_components": (16, 64, 256),
     "learning_rate": (5e-4, 2e-3, 5e-3, 2e-2),
     "share": (0.1, 0.3, 1.0),  # of the default's epochs
@@ -65,7 +65,7 @@ SPACE = {
 
 @dataclass
 class Rows:
-    """A data set, cut to what the study uses."""
+    """A data set, reduced to the rows that the study uses."""
 
     X_train: object
     X_test: object
@@ -75,7 +75,7 @@ class Rows:
 
 
 def load(directory, name):
-    """A table's split, or that of the images, with at most so many rows."""
+    """Load the split of a table or of the images, with a limited number of rows."""
     if name == IMAGES:
         X_train, y_train, X_test, y_test = _data.load_images(directory, name)
     else:
@@ -88,7 +88,7 @@ def load(directory, name):
 
 
 def configurations():
-    """The default, and what was drawn. The objectives take turns, so that each has its share."""
+    """Return the default (None) and the random configurations. Objectives take turns, for equal shares."""
     rng = np.random.default_rng(2026)
     drawn = [{name: values[rng.integers(len(values))] for name, values in SPACE.items()} for _ in range(N_DRAWN)]
     for i, configuration in enumerate(drawn):
@@ -97,7 +97,7 @@ def configurations():
 
 
 def objective_of(configuration):
-    """The component, with its off-diagonal weight where it has one."""
+    """Build the objective, with its off-diagonal weight if it has one."""
     weight = configuration["weight"] / WIDTH
     return {
         "barlow_twins": BarlowTwins(weight),
@@ -109,7 +109,7 @@ def objective_of(configuration):
 
 
 def embedder_of(configuration, rows, seed):
-    """An embedder that is not fitted."""
+    """Build an unfitted embedder."""
     embedder = BarlowTwinsEmbedder(modality=rows.modality, passthrough=False, random_state=seed)
     if rows.modality == "image":
         embedder.set_params(max_epochs=IMAGE_EPOCHS, precision="bfloat16")
@@ -130,7 +130,7 @@ def embedder_of(configuration, rows, seed):
 
 
 def fitted(rows, configuration, seed, max_epochs):
-    """A fitted embedder; None if its training ran away."""
+    """Fit an embedder; return None if its training diverged."""
     embedder = embedder_of(configuration, rows, seed)
     if max_epochs:
         embedder.set_params(max_epochs=max_epochs)
@@ -145,7 +145,7 @@ def fitted(rows, configuration, seed, max_epochs):
 
 
 def probe(embedder, rows):
-    """Balanced accuracy in percent, for each number of labels a class."""
+    """Compute the balanced accuracy in percent for each number of labels per class."""
     scaler = StandardScaler()
     Z_train = scaler.fit_transform(embedder.transform(rows.X_train))
     Z_test = scaler.transform(embedder.transform(rows.X_test))
@@ -162,7 +162,7 @@ def probe(embedder, rows):
 
 
 def scorers():
-    """Every named scorer; those that compare views with the embedder's own views, too; ranks that are no shares."""
+    """Return all named scorers, those of views also with the embedder's own views, and ranks that are not shares."""
     found = {name: get_scorer(name) for name in get_scorer_names()}
     for name, scorer in list(found.items()):
         if scorer.n_views:
@@ -175,7 +175,7 @@ def scorers():
 
 
 def judge(cache, name, rows, number, configuration, seed, max_epochs):
-    """Probe accuracies and scores of one configuration, from the cache if they are there; None of a failed fit."""
+    """Return accuracies and scores of one configuration, cached if possible; None for a failed fit."""
     path = cache / f"{name}-{number}-{seed}.json"
     if not path.exists():
         embedder, result = fitted(rows, configuration, seed, max_epochs), None
@@ -233,7 +233,7 @@ def print_metrics(found, roles):
 
 
 def print_data_sets(found, results, roles, metric):
-    """A row for each data set, with one metric."""
+    """Print a row for each data set, for one metric."""
     print("\n| data | role | worst | default | best | picked | 5 labels | 25 labels |\n" + "|---" * 8 + "|")
     for name, of in found.items():
         few = np.array([result["probes"][0] for result in results[name]])
@@ -243,7 +243,7 @@ def print_data_sets(found, results, roles, metric):
 
 
 def study(options, name):
-    """All configurations on one data set."""
+    """Judge all configurations on one data set."""
     rows = load(options.data, name)
     return [
         judge(options.cache, name, rows, number, configuration, options.seed, options.epochs)
@@ -258,7 +258,7 @@ def main():
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--epochs", type=int, help="epochs of every fit (default: as configured)")
-    parser.add_argument("--configurations", type=int, help="only the first so many")
+    parser.add_argument("--configurations", type=int, help="number of configurations to use, from the first")
     options = parser.parse_args()
     options.cache.mkdir(parents=True, exist_ok=True)
     roles = {name: entry["role"] for name, entry in _data.manifest(options.data).items()}

@@ -1,10 +1,10 @@
-"""Memory of a fit and a transform of images in a memory map, larger than one would hold.
+"""Measure the memory of a fit and a transform on images in a memory map.
 
     python benchmarks/memory_map.py [--gigabytes 2] [--side 64] [--directory DIR]
 
-Writes random images of bytes to a file, then fits (one epoch, a small encoder) and transforms them in a process of its
-own, which says how much memory it held at its peak, as the system counts it: with torch, the embedding and everything.
-Prints Markdown. Linux only.
+Writes random images of bytes to a file, then fits them (one epoch, a small encoder) and transforms them in a separate
+process. That process reports its peak memory as the system counts it, including torch and the embedding. Prints
+Markdown. Linux only.
 """
 
 import argparse
@@ -25,7 +25,7 @@ CHUNK = 4096  # images written at a time
 
 
 def write(path, n, side):
-    """A file of `n` random images: noise around a random colour."""
+    """Write a file of `n` random images: noise around a random colour."""
     images = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=(n, side, side, 3))
     rng = np.random.default_rng(0)
     for start in range(0, n, CHUNK):
@@ -35,13 +35,13 @@ def write(path, n, side):
 
 
 def peak():
-    """Most memory that this process held, in MB: resident pages, those of files included."""
+    """Return the peak memory of this process in MiB: resident pages, including those of files."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) / 1024
 
 
 def work(path):
-    """Fit and transform; print the peaks on the way, in MB, and the seconds."""
+    """Fit and transform; print the peak memory at each step, in MiB, and the seconds."""
     marks = [peak()]
     from sklearn_twins import BarlowTwinsEmbedder
     from sklearn_twins.networks import ConvNetEncoder
@@ -49,7 +49,7 @@ def work(path):
     embedder = BarlowTwinsEmbedder(
         modality="image", encoder=ConvNetEncoder((8, 16, 32, 64)), max_epochs=1, n_components=16, random_state=0
     )
-    embedder.fit(np.random.default_rng(0).integers(0, 256, size=(64, 8, 8, 3), dtype=np.uint8))  # loads everything
+    embedder.fit(np.random.default_rng(0).integers(0, 256, size=(64, 8, 8, 3), dtype=np.uint8))  # load all modules
     marks.append(peak())
     X, start = np.load(path, mmap_mode="r"), time.perf_counter()
     embedder.fit(X)
@@ -65,7 +65,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--gigabytes", type=float, default=2.0)
     parser.add_argument("--side", type=int, default=64)
-    parser.add_argument("--directory", help="where the file is written; by default the system's for temporary files")
+    parser.add_argument("--directory", help="folder of the file (default: the system's for temporary files)")
     parser.add_argument("--work", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.work:
@@ -82,7 +82,7 @@ def main():
         done = subprocess.run(command, check=True, capture_output=True, text=True)
     bare, loaded, fit, transform, *seconds = map(float, done.stdout.split())
     print(f"{versions}, {platform.machine()}; {n:,} images of {options.side} x {options.side} x 3, {size:,.0f} MiB\n")
-    print("| moment | peak, MiB | above the interpreter with NumPy, scikit-learn and torch | seconds |")
+    print("| step | peak, MiB | above Python with NumPy, scikit-learn and torch, MiB | seconds |")
     print("|---|---|---|---|")
     print(f"| modules imported | {bare:,.0f} | 0 | |")
     print(f"| small fit | {loaded:,.0f} | {loaded - bare:,.0f} | |")

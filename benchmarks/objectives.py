@@ -1,12 +1,12 @@
-"""Time and exactness of the objectives of the cross-correlation, against their usual formulation.
+"""Measure time and accuracy of the cross-correlation objectives, compared with their usual formulation.
 
     python benchmarks/objectives.py [--widths 256 1024 4096 8192] [--batch 256] [--rounds 9] [--threads 1]
 
-The usual one is that of the Barlow Twins authors' code: batch norm without learned scale, the width x width product,
-its diagonal, a view of the other entries, and automatic gradients. Both take forward and backward from the same two
-projections, in alternation, in one process; times are medians over the rounds, with the quartiles of the ratio. With
-one thread they are the processor's, so that other work on the machine is not counted. Errors are those of the gradient,
-relative to its norm, against the usual formulation in float64.
+The usual formulation is that of the Barlow Twins authors' code: batch norm without learned scale, the width x width
+product, its diagonal, a view of the other entries, and autograd. Both formulations alternate in one process, forward
+and backward on the same two projections. Times are medians over the rounds, with the quartiles of the ratio. With one
+thread they are processor times, so that other work on the machine does not count. Errors are those of the gradient,
+relative to its norm, compared with the usual formulation in float64.
 """
 
 import argparse
@@ -21,17 +21,17 @@ import sklearn_twins
 from sklearn_twins.objectives import HSIC, BarlowTwins
 
 OBJECTIVES = {"barlow_twins": (BarlowTwins(), 0.0), "hsic": (HSIC(), -1.0)}
-SHORTEST = 0.05  # seconds that a measurement takes at least, by repetition
+SHORTEST = 0.05  # least seconds of a measurement, by repetition
 
 
 def off_diagonal(C):
-    """A view of all entries but the diagonal."""
+    """Return a view of the off-diagonal entries."""
     n = C.shape[0]
     return C.flatten()[:-1].view(n - 1, n + 1)[:, 1:].flatten()
 
 
 def usual(dim, target, dtype=torch.float32):
-    """The loss as the authors write it, for an off-diagonal target; weights are 1 over the width."""
+    """Return the loss in the authors' formulation, for an off-diagonal target; weights are 1 / width."""
     norm = nn.BatchNorm1d(dim, affine=False, dtype=dtype)
 
     def loss(z_a, z_b):
@@ -46,7 +46,7 @@ def usual(dim, target, dtype=torch.float32):
 
 
 def projections(batch, dim):
-    """Two correlated projections with offsets and scales of their own."""
+    """Draw two correlated projections, with a different offset and scale per coordinate."""
     generator = torch.Generator().manual_seed(0)
     shared, *noise = torch.randn(3, batch, dim, generator=generator)
     scale = torch.rand(dim, generator=generator) + 0.5
@@ -54,12 +54,12 @@ def projections(batch, dim):
 
 
 def gradients(loss, inputs):
-    """Forward and backward."""
+    """Run forward and backward."""
     return torch.autograd.grad(loss(*inputs), inputs)
 
 
 def seconds(loss, inputs, n_times):
-    """Seconds of one forward and backward, over `n_times`."""
+    """Measure the seconds of one forward and backward pass, over `n_times`."""
     clock = time.thread_time if torch.get_num_threads() == 1 else time.perf_counter
     start = clock()
     for _ in range(n_times):

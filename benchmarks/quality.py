@@ -1,26 +1,32 @@
-"""Does it help? An embedding against raw columns and other features, with few labels and with many.
+"""Does it help? Compare the embedding with raw columns and other features, with few labels and with many.
 
     python benchmarks/quality.py --data DIR --cache DIR [--role report] [--tables adult ...] [--seeds 5] [--jobs 2]
                                  [--epochs E] [--plot quality.png]
     python benchmarks/quality.py --data DIR --cache DIR --tables fashion_mnist mnist --seeds 2
 
-On every table of a role ("tune" or "report"), for every seed: features are learnt from the training rows (10,000 at
-most) without labels; then, with 1, 5 and 25 labelled rows a class, and with 5 %, 25 % and all of the rows labelled,
-classifiers are fitted on them: logistic regression (C=1), 15 nearest neighbours and gradient-boosted trees; on the
-features alone, and on the features beside the raw columns. Few labels are drawn five times. With a quarter and more of
-the labels only raw columns and the embedder are judged, and trees, which do not split 20 rows, from 25 a class on.
+For every table of a role ("tune" or "report") and every seed, features are learned from at most 10,000 training rows
+without labels. Then classifiers are fitted on 1, 5 and 25 labelled rows per class, and on 5 %, 25 % and all of the
+rows: logistic regression (C=1), 15 nearest neighbours and gradient-boosted trees. They use the features alone, and the
+features beside the raw columns. Few labels are drawn five times. With 25 % of the labels or more, only raw columns and
+the embedder are judged. Trees, which cannot split 20 rows, are judged from 25 labels per class on.
 
-Features: raw columns (scaled numbers, one-hot categories); PCA (64 at most); UMAP (16) if installed; an encoder with
-random weights; a denoising autoencoder of the same shape; SCARF (the embedder with `objective="info_nce"` and one clean
-view); the embedder with its defaults, whose `transform` puts the columns beside the embedding by itself. PCA is left as
-it is; of the others each coordinate has the same variance, 12 in all; raw columns beside features have 6 in all.
-Of images (with --tables, their names) the columns are pixels, and the embedder and the encoder with random weights have
+Features:
+
+- raw columns (scaled numbers, one-hot categories);
+- PCA (at most 64 components) and UMAP (16, if installed);
+- a random encoder, which is the untrained embedder;
+- a denoising autoencoder of the same shape;
+- SCARF: the embedder with `objective="info_nce"` and one unchanged view;
+- the embedder with its defaults, whose `transform` adds the columns to the embedding itself.
+
+PCA is left unscaled. For all others, each coordinate has the same variance, 12 in total; raw columns beside features
+have 6 in total. For images (named by --tables) the columns are pixels, and the embedder and the random encoder have
 `modality="image"`; the autoencoder and SCARF, which are for tables, are left out.
 
-Results are kept in the cache directory, a file for each table, seed and features, so that a run that was interrupted
-goes on. Prints Markdown: balanced accuracy of logistic regression table by table, then for every classifier and number
-of labels the mean gain over raw columns with its bootstrap interval, the median, wins, ties (within half a point) and
-losses, mean ranks, and seconds. Writes all of it to `results.csv` in the cache directory, and draws the gains.
+The cache directory keeps a file for each table, seed and features, so that an interrupted run can continue. Prints
+Markdown: balanced accuracy of logistic regression for each table; then, for every classifier and number of labels, the
+mean gain over raw columns with its bootstrap interval, the median, wins, ties (within half a point) and losses, and
+mean ranks; then seconds. Writes all results to `results.csv` in the cache directory, and plots the gains.
 """
 
 import argparse
@@ -50,10 +56,10 @@ from sklearn_twins import BarlowTwinsEmbedder, CollapseWarning
 from sklearn_twins.augmentations import Identity, MarginalCorruption, Pair
 
 LABELS = (1, 5, 25, "5 %", "25 %", "100 %")
-DRAWS = 5  # of few labels; one of a share of the rows
+DRAWS = 5  # for few labels; a share of the rows is drawn once
 MOST_ROWS, MOST_TEST_ROWS = 10_000, 5_000
 FOR_TABLES = ("autoencoder", "SCARF")
-TOTAL_VARIANCE = {"features": 12, "columns": 6}  # the latter of raw columns beside features
+TOTAL_VARIANCE = {"features": 12, "columns": 6}  # "columns": raw columns beside features
 CLASSIFIERS = {
     "logistic": lambda: LogisticRegression(max_iter=1_000),
     "neighbors": lambda: KNeighborsClassifier(15, weights="distance"),
@@ -62,7 +68,7 @@ CLASSIFIERS = {
 
 
 def features_of(name, seed, max_epochs, n_raw, modality):
-    """A transformer, and whether it wants raw columns made numbers."""
+    """Build a transformer; say whether it needs the raw columns as numbers."""
     embedder = BarlowTwinsEmbedder(modality=modality, random_state=seed, max_epochs=max_epochs)
     if name == "embedder":
         return embedder, False
@@ -85,7 +91,7 @@ def features_of(name, seed, max_epochs, n_raw, modality):
 
 
 def known_features():
-    """Names of all features that can be had here."""
+    """Return the names of all features available here."""
     names = ["raw", "PCA", "random encoder", "autoencoder", "SCARF", "embedder"]
     try:
         import umap  # noqa: F401
@@ -95,13 +101,13 @@ def known_features():
 
 
 def split(directory, name):
-    """Training rows and labels, test rows and labels, of a table."""
+    """Load training rows and labels, test rows and labels of a table."""
     X_train, X_test, y_train, y_test = _data.split(directory, name)
     return X_train, y_train, X_test, y_test
 
 
 def load(directory, name, seed):
-    """Training and test rows as frames or images, and as numbers, with labels."""
+    """Load training and test rows as data frames or images, and as numbers, with labels."""
     is_image = name not in _data.manifest(directory)
     X_train, y_train, X_test, y_test = _data.load_images(directory, name) if is_image else split(directory, name)
     rng = np.random.default_rng(seed)
@@ -117,7 +123,7 @@ def load(directory, name, seed):
 
 
 def draw(y, labels, seed):
-    """Labelled rows: so many a class, or a share of all with one of each class at least."""
+    """Draw labelled rows: a number per class, or a share of all with at least one of each class."""
     order = np.random.default_rng(seed).permutation(len(y))
     if isinstance(labels, int):
         return np.concatenate([order[y[order] == label][:labels] for label in np.unique(y)])
@@ -127,14 +133,14 @@ def draw(y, labels, seed):
 
 
 def auc(classifier, Z, y):
-    """Area under the ROC curve in percent, the mean over the classes that the test rows have."""
+    """Compute the area under the ROC curve in percent, mean over the classes of the test rows."""
     scores = classifier.predict_proba(Z)
     hits = [y == label for label in classifier.classes_]
     return np.mean([100 * roc_auc_score(hit, scores[:, c]) for c, hit in enumerate(hits) if 0 < hit.sum() < len(y)])
 
 
 def judged(Z_train, Z_test, y_train, y_test, labels, classifier):
-    """Balanced accuracy and area under the curve, in percent, the mean over the draws."""
+    """Compute balanced accuracy and area under the ROC curve in percent, mean over the draws."""
     found = []
     for seed in range(DRAWS if isinstance(labels, int) else 1):
         rows = draw(y_train, labels, seed)
@@ -148,7 +154,7 @@ def judged(Z_train, Z_test, y_train, y_test, labels, classifier):
 
 
 def wanted(classifier, labels, kind, name):
-    """Whether a combination is judged: some take minutes and say little, and trees do not split 20 rows."""
+    """Say whether to judge a combination: some take minutes for little, and trees cannot split 20 rows."""
     if classifier == "trees" and labels in (1, 5):
         return False
     if labels in ("25 %", "100 %") or classifier == "trees":
@@ -157,7 +163,7 @@ def wanted(classifier, labels, kind, name):
 
 
 def scaled(train, test, total, standardized=False):
-    """Features whose variances sum up to a total, each the same if `standardized`."""
+    """Scale features so that their variances sum up to a total, equal ones if `standardized`."""
     deviation = train.std(0)
     kept = deviation > 1e-6
     train, test, deviation = train[:, kept], test[:, kept], deviation[kept]
@@ -167,7 +173,7 @@ def scaled(train, test, total, standardized=False):
 
 
 def learnt(options, name, seed, X_train, X_test, raw_train, raw_test):
-    """Features of training and test rows: for each kind, a pair of arrays; and the seconds that they took."""
+    """Learn features; return training and test features for each kind, and the seconds."""
     modality = "image" if isinstance(X_train, np.ndarray) else "tabular"
     transformer, numbers = features_of(name, seed, options.epochs or "auto", raw_train.shape[1], modality)
     start = time.perf_counter()
@@ -187,12 +193,12 @@ def learnt(options, name, seed, X_train, X_test, raw_train, raw_test):
 
 
 def path_of(options, table, seed, name):
-    """Where the cache keeps the results of one table, seed and features."""
+    """Return the cache's file for one table, seed and features."""
     return options.cache / f"{table}-{seed}-{name.replace(' ', '_')}.json"
 
 
 def run(options, table, seed, name):
-    """All results of one table, seed and features, from the cache if they are there."""
+    """Return all results of one table, seed and features, cached if possible."""
     path = path_of(options, table, seed, name)
     if not path.exists():
         *X, y_train, y_test = load(options.data, table, seed)
@@ -213,20 +219,20 @@ def run(options, table, seed, name):
 
 
 def interval(gains, n=2_000):
-    """The middle 95 % of the mean over resampled tables."""
+    """Compute the bootstrap 95 % interval of the mean over tables."""
     drawn = np.random.default_rng(0).choice(gains, (n, len(gains))).mean(1)
     return np.percentile(drawn, [2.5, 97.5])
 
 
 def method_of(features, kind):
-    """What a kind of features is called."""
+    """Name features of a kind for the tables."""
     if features == "embedder":
         return "embedder, as shipped" if kind == "beside" else "its embedding alone"
     return features if kind == "alone" else f"{features} beside raw"
 
 
 def over_seeds(everything):
-    """Means over the seeds of all results, and of their gains over raw columns with the same rows and labels."""
+    """Average results, and gains over raw columns with the same rows and labels, over the seeds."""
     same = ["table", "seed", "classifier", "labels"]
     raw = everything.query("features == 'raw'").set_index(same)[["accuracy", "auc"]]
     with_raw = everything.join(raw.add_suffix("_raw"), on=same)
@@ -236,31 +242,31 @@ def over_seeds(everything):
 
 
 def print_tables(means, labels):
-    """Balanced accuracy of logistic regression, table by table, and its mean."""
+    """Print the balanced accuracy of logistic regression for each table, and its mean."""
     wide = means.query("(kind == 'alone' or features == 'embedder') and classifier == 'logistic' and labels == @labels")
     wide = wide.pivot_table(index="table", columns="method", values="accuracy")
     wide.loc["mean"] = wide.mean()
-    print(f"\n## {labels} label(s) a class: logistic regression, balanced accuracy in percent\n")
+    print(f"\n## {labels} label(s) per class: logistic regression, balanced accuracy in percent\n")
     print(f"| table | {' | '.join(wide.columns)} |\n" + "|---" * (len(wide.columns) + 1) + "|")
     for table, row in wide.iterrows():
         print(f"| {table} | {' | '.join(f'{value:.1f}' for value in row)} |")
 
 
 def gains_of(means, method, classifier, labels, measure="gain"):
-    """Gain over raw columns, one for each table; empty where there is none."""
+    """Return the gain over raw columns for each table that has one."""
     part = means.query("method == @method and classifier == @classifier and labels == @labels")
     return part[measure].dropna().to_numpy()
 
 
 def mean_ranks(means, kind):
-    """Mean rank over the tables, among raw columns and all features of a kind: a series by method and so on."""
+    """Compute mean ranks over the tables, among raw columns and all features of a kind."""
     part = means.query("kind == @kind or features == 'raw'")
     ranks = part.groupby(["table", "classifier", "labels"])["gain"].rank(ascending=False)
     return part.assign(rank=ranks).groupby(["method", "classifier", "labels"])["rank"].mean()
 
 
 def print_gains(means, options):
-    """Gains over raw columns, over the tables."""
+    """Print the gains over raw columns, over the tables."""
     print("\n## Gain over raw columns, in points of balanced accuracy, and mean rank among features of the kind\n")
     columns = ["features", "classifier", "labels", "mean (95 %)", "median", "won, tied, lost", "worst", "AUC", "rank"]
     print(f"| {' | '.join(columns)} |\n" + "|---" * len(columns) + "|")
@@ -278,7 +284,7 @@ def print_gains(means, options):
 
 
 def draw_gains(means, path):
-    """A dot for each table: gains of logistic regression with 5 labels a class over raw columns."""
+    """Plot a dot for each table: the gain of logistic regression with 5 labels per class."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -295,7 +301,7 @@ def draw_gains(means, path):
     axes.axvline(0, color="gray", linewidth=1)
     axes.set_yticks(range(len(methods)), methods)
     axes.set_xlabel("points of balanced accuracy over raw columns; bars are means over tables")
-    axes.set_title("Logistic regression, 5 labels a class", loc="left")
+    axes.set_title("Logistic regression, 5 labels per class", loc="left")
     figure.savefig(path, dpi=120)
 
 
@@ -310,8 +316,8 @@ def main():
     parser.add_argument("--features", nargs="+", default=known_features())
     parser.add_argument("--classifiers", nargs="+", choices=CLASSIFIERS, default=list(CLASSIFIERS))
     parser.add_argument("--labels", nargs="+", type=lambda t: int(t) if t.isdigit() else t, default=LABELS)
-    parser.add_argument("--cached", action="store_true", help="report what the cache holds, and run nothing")
-    parser.add_argument("--plot", type=Path, help="where to draw the gains")
+    parser.add_argument("--cached", action="store_true", help="report the cache's results without running anything")
+    parser.add_argument("--plot", type=Path, help="file for the plot of the gains")
     options = parser.parse_args()
     options.cache.mkdir(parents=True, exist_ok=True)
     entries = _data.manifest(options.data)

@@ -1,11 +1,11 @@
-"""Every table of a data directory, fitted from its raw frame with nothing done to it by the caller.
+"""Fit every table of a data directory from its raw data frame, without any preparation.
 
     python benchmarks/raw_tables.py --data DIR [--tables adult ...] [--epochs 5]
 
-For each table: its columns by kind, the width of a sample, the seconds of the preprocessor and of the fit, the memory
-that the preprocessor takes at its peak (tracemalloc's, beside the frame) as a multiple of the samples it makes, and
-whether the embeddings are finite: of all rows, of rows with categories never seen, and of rows with nothing but
-missing values. Prints Markdown, and fails if any are not.
+For each table: its columns by kind, the width of a sample, the seconds of preprocessing and of the fit, the peak memory
+of preprocessing beyond the data frame (by tracemalloc) as a multiple of the samples' size, and whether the embeddings
+are finite: for all rows, for rows with unseen categories, and for rows with only missing values. Prints Markdown, and
+fails if any are not finite.
 """
 
 import argparse
@@ -26,18 +26,18 @@ from sklearn_twins.preprocessing import TablePreprocessor
 
 
 def unseen(X):
-    """Rows in which every string is one that no row has."""
+    """Replace every string by one that no row has."""
     strings = [name for name in X if X[name].dtype.kind not in "biuf"]
     return X.assign(**dict.fromkeys(strings, "never seen before"))
 
 
 def empty(X):
-    """Rows with nothing but missing values."""
+    """Make rows with only missing values."""
     return X.astype(object).mask(np.ones(X.shape, dtype=bool))
 
 
 def peak_of_preprocessing(X):
-    """Peak of what is allocated meanwhile, over the size of the samples."""
+    """Measure the peak memory of preprocessing, as a multiple of the samples' size."""
     tracemalloc.start()
     samples = TablePreprocessor().fit_transform(X)
     peak = tracemalloc.get_traced_memory()[1] / samples.nbytes
@@ -46,7 +46,7 @@ def peak_of_preprocessing(X):
 
 
 def one_table(directory, name, max_epochs):
-    """Fit, and embed; one row of the result, and whether everything is finite."""
+    """Fit and embed one table; return its row, and whether everything is finite."""
     X, _ = _data.load(directory, name)
     start = time.perf_counter()
     preprocessor = TablePreprocessor().fit(X)

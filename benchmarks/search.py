@@ -1,23 +1,23 @@
-"""Searches: rows without labels in them, two workers, and embedders trained together.
+"""Measure searches: with unlabelled rows, with two workers, and with embedders trained together.
 
     python benchmarks/search.py [--data DIR --tables pendigits ...] [--sections unlabeled workers batched ranks]
                                 [--draws 5] [--candidates 8] [--epochs E] [--rounds 3] [--device cpu]
     python benchmarks/search.py --sections ranks
 
-unlabeled: on a real table, 5 labelled rows a class and up to 5,000 without a label. The same small grid search
-(`BatchedGridSearchCV`, so that candidates with other settings of the classifier share an embedder) over a pipeline of
-embedder and logistic regression with the rows without a label and without them; beside them, with those rows,
-`SelfTrainingClassifier` and `LabelSpreading`, and logistic regression on scaled, one-hot columns, whose own settings
-are searched too. Balanced accuracy on test rows, mean and standard deviation over draws of labels.
+unlabeled: on a real table, 5 labelled rows per class and up to 5,000 without a label. A small grid search over a
+pipeline of embedder and logistic regression, with and without the unlabelled rows (`BatchedGridSearchCV`, so that
+candidates that differ only in the classifier share an embedder). Compared with `SelfTrainingClassifier` and
+`LabelSpreading`, which use those rows too, and with logistic regression on scaled, one-hot columns, whose C is searched
+too. Balanced accuracy on test rows, mean and standard deviation over draws of labels.
 
-workers: a search of 12 fits on synthetic rows with one worker, with two, and with two whose threads are not bounded
-(two each). Seconds, medians of rounds that alternate, and their ratio to one worker.
+workers: a search of 12 fits on synthetic rows with one worker, with two, and with two workers of two threads each.
+Seconds, medians of rounds that alternate, and their ratio to one worker.
 
-batched: `BatchedGridSearchCV` (stacks of `--max-batch`) against `GridSearchCV`, 3 folds, candidates that differ in
-learning rate and off-diagonal weight (they share views), or in seed as well. Seconds as above, and the largest
-difference between mean test scores; beside them one candidate alone.
+batched: `BatchedGridSearchCV` (stacks of `--max-batch`) compared with `GridSearchCV`, 3 folds. Candidates differ in
+learning rate and off-diagonal weight (they share views), or also in seed. Seconds as above, the largest difference
+between mean test scores, and the seconds of one candidate alone.
 
-ranks: one fit by one process and by two (torchrun, gloo), one thread each: of a table's rows, and of images. Rows a
+ranks: one fit by one process and by two (torchrun, gloo), one thread each, on rows of a table and on images. Rows per
 second in the last epoch, medians of rounds that alternate.
 """
 
@@ -53,12 +53,12 @@ PREFIX = "barlowtwinsembedder__"
 
 
 def searched(kind, estimator, grid, X, y, **params):
-    """A grid search by balanced accuracy, in as many folds as there are labels of a class."""
+    """Run a grid search by balanced accuracy, with as many folds as labels per class."""
     return kind(estimator, grid, cv=LABELLED, scoring="balanced_accuracy").fit(X, y, **params)
 
 
 def one_draw(directory, table, seed, epochs):
-    """Balanced accuracy in percent of each way, for one draw of labels."""
+    """Compute the balanced accuracy in percent of each method, for one draw of labels."""
     warnings.simplefilter("ignore", CollapseWarning)
     warnings.simplefilter("ignore", sklearn.exceptions.ConvergenceWarning)
     X_train, X_test, y_train, y_test = _data.split(directory, table)
@@ -88,7 +88,7 @@ def one_draw(directory, table, seed, epochs):
 
 
 def unlabeled(options):
-    """The table of the first section."""
+    """Print the table of the first section."""
     print("\n## Rows without a label in a search\n")
     print(f"| table | way | balanced accuracy | draws |\n{'|---' * 4}|")
     for table in options.tables:
@@ -99,7 +99,7 @@ def unlabeled(options):
 
 
 def alternated(ways, rounds):
-    """Seconds of each way, its results, rounds alternating."""
+    """Run all variants in each round; return their median seconds and their results."""
     seconds, results = {way: [] for way in ways}, {}
     for _ in range(rounds):
         for way, run in ways.items():
@@ -110,14 +110,14 @@ def alternated(ways, rounds):
 
 
 def rows_for(options):
-    """Synthetic rows and a pipeline for them."""
+    """Make synthetic rows and a pipeline for them."""
     X, y = make_classification(options.rows, 20, n_informative=8, n_classes=3, random_state=0)
     embedder = BarlowTwinsEmbedder(max_epochs=options.epochs or 5, device=options.device, random_state=0)
     return X.astype(np.float32), y, make_pipeline(embedder, LogisticRegression(max_iter=200))
 
 
 def workers(options):
-    """The table of the second section."""
+    """Print the table of the second section."""
     X, y, pipeline = rows_for(options)
     grid = {PREFIX + "learning_rate": [0.001, 0.002, 0.005, 0.01]}
 
@@ -126,17 +126,17 @@ def workers(options):
         with joblib.parallel_config("loky", inner_max_num_threads=threads):
             return GridSearchCV(pipeline, grid, cv=3, n_jobs=n_jobs, refit=False).fit(X, y)
 
-    ways = {"one worker": (1, 1), "two workers": (2, 1), "two workers of two threads": (2, 2)}
+    ways = {"one worker": (1, 1), "two workers": (2, 1), "two workers with two threads each": (2, 2)}
     for n_jobs, threads in ways.values():
-        run(n_jobs, threads)  # workers import what they need
+        run(n_jobs, threads)  # let the workers import what they need
     seconds, _ = alternated({way: lambda how=how: run(*how) for way, how in ways.items()}, options.rounds)
-    print(f"\n## Workers: 12 fits of {len(X):,} rows\n\n| way | seconds | of one worker's |\n|---|---|---|")
+    print(f"\n## Workers: 12 fits of {len(X):,} rows\n\n| way | seconds | ratio to one worker |\n|---|---|---|")
     for way, taken in seconds.items():
         print(f"| {way} | {taken:.1f} | {taken / seconds['one worker']:.2f} |", flush=True)
 
 
 def batched(options):
-    """The table of the third section."""
+    """Print the table of the third section."""
     X, y, pipeline = rows_for(options)
     n = options.candidates
     rates, weights = np.geomspace(1e-3, 8e-3, n), np.geomspace(1e-3, 1e-2, n)
@@ -144,8 +144,8 @@ def batched(options):
     differ = {**share, PREFIX + "random_state": [0, 1]}
     differ[PREFIX + "learning_rate"] = rates[: -(-n // 4)]
     print(f"\n## Embedders trained together: {len(X):,} rows, 3 folds, on {options.device}\n")
-    print(f"| candidates | search | seconds | of GridSearchCV's | largest difference of scores |\n{'|---' * 5}|")
-    for name, grid in {"share views": share, "seeds of their own": differ}.items():
+    print(f"| candidates | search | seconds | ratio to GridSearchCV | largest difference of scores |\n{'|---' * 5}|")
+    for name, grid in {"with the same views": share, "with different seeds": differ}.items():
         one = {key: list(values)[:1] for key, values in grid.items()}
         ways = {
             "GridSearchCV": lambda grid=grid: GridSearchCV(pipeline, grid, cv=3, refit=False).fit(X, y),
@@ -164,7 +164,7 @@ def batched(options):
 
 
 def one_fit(options):
-    """What each process of the fourth section does: both fits, and what the first process saw of them."""
+    """Run both fits of the fourth section in each process; the first process prints their speed."""
     torch.set_num_threads(1)
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, size=(options.images, 32, 32, 3), dtype=np.uint8)
@@ -177,7 +177,7 @@ def one_fit(options):
 
 
 def ranks(options):
-    """The table of the fourth section."""
+    """Print the table of the fourth section."""
     command = [__file__, "--sections", "one_fit", "--rows", str(options.rows), "--images", str(options.images)]
     several = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
 
@@ -192,8 +192,9 @@ def ranks(options):
 
     speeds = [[run(launcher) for launcher in ([], several)] for _ in range(options.rounds)]
     one, two = np.median(speeds, axis=0)
-    print("\n## One fit by two processes\n\n| rows | by one, rows/s | by two | ratio |\n|---|---|---|---|")
-    for name, a, b in zip(("of a table, MLP", "32 x 32 images, small ConvNet"), one, two, strict=True):
+    print("\n## One fit by two processes\n")
+    print("| data | one process, rows/s | two processes, rows/s | ratio |\n|---|---|---|---|")
+    for name, a, b in zip(("table, MLP", "32 x 32 images, small ConvNet"), one, two, strict=True):
         print(f"| {name} | {a:,.0f} | {b:,.0f} | {b / a:.2f} |", flush=True)
 
 
@@ -210,7 +211,9 @@ def main():
     parser.add_argument("--max-batch", type=int, default=32)
     parser.add_argument("--rows", type=int, default=3_000)
     parser.add_argument("--images", type=int, default=1_024)
-    parser.add_argument("--epochs", type=int, help="of every fit (default: the embedder's own, 5 of synthetic rows)")
+    parser.add_argument(
+        "--epochs", type=int, help="epochs of every fit (default: the embedder's own, or 5 for synthetic rows)"
+    )
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--device", default="cpu")
     options = parser.parse_args()

@@ -1,24 +1,23 @@
-"""How much of a fit is the network's own arithmetic, and how much faster it is than other loops.
+"""Measure how close a fit comes to the network's own arithmetic, and how much faster it is than other loops.
 
     python benchmarks/speed.py [--sections tabular images scaling busy memory methods] [--rows 20000] [--images 10000]
                                [--rounds 7] [--threads 1]
 
-The limit is a step bare, computed here: two views that lie ready, two passes, the objective written out, backward,
-fused AdamW, in a plain loop with no data, no views, no callbacks. Everything that is compared alternates in one
-process; figures are medians over the rounds, ratios are taken round by round, with their quartiles. Sections:
+The limit is a bare step, written in this script: two views made beforehand, two passes, the objective, backward, fused
+AdamW, in a plain loop without data, views or callbacks. Variants alternate in one process. Figures are medians over the
+rounds; ratios are computed round by round and given with their quartiles. Sections:
 
-tabular  a step of a fit against its limit, in float32 and in bfloat16, and against the loops that users would take:
-         skorch with its own loader, and a loader of single rows with a loss read each step, as libraries of
-         self-supervision do;
+tabular  a step of a fit compared with its limit, in float32 and in bfloat16, and with the loops that users would take:
+         skorch with its own loader, and a loader of single rows with the loss read in each step, as in self-supervision
+         libraries;
 images   the same on images of 32 x 32 x 3, with the default views;
-scaling  seconds a row, of a thousand rows to a million;
-memory   the most that a fit adds to the memory of X;
-busy     a fit beside another busy process on each core but one, against the same fit alone;
-methods  a whole default fit, PCA, UMAP (if installed) and an autoencoder of scikit-learn's, with the accuracy of
-         logistic regression on 25 labels a class.
+scaling  seconds per row, from a thousand rows to a million;
+memory   the peak memory that a fit adds to X;
+busy     a fit next to a busy process on each core but one, compared with the same fit alone;
+methods  a whole default fit, PCA, UMAP (if installed) and an autoencoder by scikit-learn, with the accuracy of logistic
+         regression on 25 labels per class.
 
-Peers whose rounds take long are timed for fewer rounds. `benchmarks/objectives.py`, `views.py` and `transform.py` time
-single parts.
+Slow peers are timed for fewer rounds. `benchmarks/objectives.py`, `views.py` and `transform.py` time single parts.
 """
 
 import argparse
@@ -49,7 +48,7 @@ BATCH = 256
 
 
 def fit_of(X, options, **params):
-    """A function that fits for one epoch and returns the epoch's seconds."""
+    """Return a function that fits for one epoch and returns the epoch's seconds."""
     nested = {name: params.pop(name) for name in list(params) if "__" in name}
     embedder = BarlowTwinsEmbedder(max_epochs=1, batch_size=BATCH, n_jobs=options.threads, random_state=0, **params)
     embedder.set_params(**nested).fit(X[: 2 * BATCH])
@@ -61,11 +60,11 @@ def print_header(columns):
 
 
 def tabular(options):
-    """A step of a fit of a table."""
+    """Measure steps of a fit of a table."""
     X = np.random.default_rng(0).normal(size=(options.rows, options.columns)).astype(np.float32)
     n_steps, batch = cut(len(X), BATCH)
     print(f"\n## tabular: {options.rows:,} x {options.columns}, batches of {batch}")
-    print_header(["encoder", "loop", "ms a step", "of the float32 limit", "of its own limit", "rows/s"])
+    print_header(["encoder", "loop", "ms per step", "speed / float32 limit", "speed / own limit", "rows/s"])
     x = torch.randn(2, batch, options.columns)
     for name, hidden_dims in SHAPES.items():
         net = lambda dims=hidden_dims: mlp(options.columns, dims)  # noqa: E731
@@ -81,7 +80,7 @@ def tabular(options):
 
 
 def show(name, seconds, n_steps, n):
-    """A row for each loop."""
+    """Print a row for each loop."""
     for loop, values in seconds.items():
         own = seconds["limit, bfloat16" if "bfloat16" in loop else "limit"]
         cells = [f"{1e3 * np.median(values) / n_steps:.2f}", ratio(seconds["limit"], values), ratio(own, values)]
@@ -89,11 +88,11 @@ def show(name, seconds, n_steps, n):
 
 
 def images(options):
-    """A step of a fit of images."""
+    """Measure steps of a fit of images."""
     X = np.random.default_rng(0).integers(0, 256, (options.images, 32, 32, 3), dtype=np.uint8)
     n_steps, batch = cut(len(X), BATCH)
     print(f"\n## images: {options.images:,} x 32 x 32 x 3, batches of {batch}, the default convnet and views")
-    print_header(["encoder", "loop", "ms a step", "of the float32 limit", "of its own limit", "images/s"])
+    print_header(["encoder", "loop", "ms per step", "speed / float32 limit", "speed / own limit", "images/s"])
     plain = torch.randn(2, batch, 3, 32, 32)
     last = [view.contiguous(memory_format=torch.channels_last) for view in plain]
     net = lambda: convnet(3).to(memory_format=torch.channels_last)  # noqa: E731
@@ -104,16 +103,16 @@ def images(options):
         "limit, bfloat16": repeated(bare_step(net(), *last, torch.bfloat16), n_steps),
         "fit, bfloat16": fit_of(X, options, modality="image", precision="bfloat16"),
     }
-    if options.compile:  # the limits stay as they are, not compiled
+    if options.compile:  # the limits are not compiled
         for loop, precision in {"fit, compiled": "float32", "fit, compiled, bfloat16": "bfloat16"}.items():
             variants[loop] = fit_of(X, options, modality="image", precision=precision, compile=True)
     show("convnet", alternate(variants, options.rounds, time.perf_counter), n_steps, len(X))
 
 
 def scaling(options):
-    """Seconds a row."""
+    """Measure the time per row."""
     print("\n## scaling: one epoch of a default fit, 20 columns")
-    print_header(["rows", "whole fit, us a row", "its epoch, us a row"])
+    print_header(["rows", "whole fit, us per row", "its epoch, us per row"])
     for n in (1_000, 10_000, 100_000, 1_000_000):
         if n > options.most_rows:
             break
@@ -134,11 +133,11 @@ def spin():
 
 
 def busy(options):
-    """A fit beside foreign processes."""
+    """Measure a fit next to busy processes."""
     X = np.random.default_rng(0).normal(size=(options.rows, options.columns)).astype(np.float32)
     others = max(1, multiprocessing.cpu_count() - 1)
-    print(f"\n## busy: one epoch of a default fit, alone and beside {others} busy process(es)")
-    print_header(["encoder", "alone, s", "beside, s", "beside / alone"])
+    print(f"\n## busy: one epoch of a default fit, alone and next to {others} busy process(es)")
+    print_header(["encoder", "alone, s", "next to a busy process, s", "ratio"])
     for name, hidden_dims in SHAPES.items():
         fit = fit_of(X, options, encoder__hidden_dims=hidden_dims)
 
@@ -159,9 +158,9 @@ def busy(options):
 
 
 def peak(n, n_columns, results):
-    """Bytes that a fit of one epoch needs at its peak, beyond what a small fit did; in a process of its own."""
+    """Measure the peak bytes that a fit of one epoch adds to those of a small fit, in a separate process."""
     torch.set_num_threads(1)
-    X = np.random.default_rng(0).standard_normal((n, n_columns), dtype=np.float32)  # with no larger array on the way
+    X = np.random.default_rng(0).standard_normal((n, n_columns), dtype=np.float32)  # without a larger array on the way
     embedder = BarlowTwinsEmbedder(max_epochs=1, random_state=0)
     embedder.fit(X[:2_000])
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -170,9 +169,9 @@ def peak(n, n_columns, results):
 
 
 def memory(options):
-    """What a fit adds to the memory that holds X already."""
-    print("\n## memory: at the peak of a fit, beyond X itself and a process that has fitted 2,000 rows")
-    print_header(["rows", "X, MB", "added, MB", "X and added / X"])
+    """Measure the memory that a fit adds to X."""
+    print("\n## memory: at the peak of a fit, in addition to X and to a process that has fitted 2,000 rows")
+    print_header(["rows", "X, MB", "added, MB", "(X + added) / X"])
     spawn = multiprocessing.get_context("spawn")
     for n in (100_000, 400_000, 1_000_000):
         if n > options.most_rows:
@@ -186,7 +185,7 @@ def memory(options):
 
 
 class Autoencoder(MLPRegressor):
-    """scikit-learn's network, trained to give back its input; its code is the middle one of three layers."""
+    """scikit-learn's network, trained to reconstruct its input; the second of three hidden layers is the code."""
 
     def transform(self, X):
         for weights, bias in list(zip(self.coefs_, self.intercepts_, strict=True))[:2]:
@@ -195,11 +194,11 @@ class Autoencoder(MLPRegressor):
 
 
 def methods(options):
-    """Whole fits, with what they are good for."""
+    """Measure whole fits, and the accuracy that they give."""
     X, y = make_classification(options.rows, options.columns, n_informative=15, n_classes=5, random_state=0)
     X_train, X_test, y_train, y_test = train_test_split(X.astype(np.float32), y, stratify=y, random_state=0)
     print(f"\n## methods: default fits of {len(X_train):,} x {options.columns}, made by make_classification, 5 classes")
-    print_header(["method", "fit, s", "transform, rows/s", "accuracy with 25 labels a class"])
+    print_header(["method", "fit, s", "transform, rows/s", "accuracy with 25 labels per class"])
     scale, n_epochs = StandardScaler(), 20 if options.epochs == "auto" else options.epochs
     autoencoder = Autoencoder(
         hidden_layer_sizes=(256, 256, 256), max_iter=n_epochs, random_state=0, tol=0, n_iter_no_change=n_epochs
@@ -219,7 +218,7 @@ def methods(options):
     for name, method in found.items():
         start = time.perf_counter()
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)  # so many epochs are what is meant
+            warnings.simplefilter("ignore", ConvergenceWarning)  # the number of epochs is fixed on purpose
             method.fit(X_train, scale.fit_transform(X_train) if name.startswith("autoencoder") else None)
         fitted = time.perf_counter()
         Z_test = method.transform(X_test)
@@ -250,9 +249,11 @@ def main():
     parser.add_argument("--rows", type=int, default=20_000)
     parser.add_argument("--columns", type=int, default=50)
     parser.add_argument("--images", type=int, default=10_000)
-    parser.add_argument("--most-rows", type=int, default=1_000_000, help="of the sections scaling and memory")
+    parser.add_argument("--most-rows", type=int, default=1_000_000, help="most rows in the sections scaling and memory")
     parser.add_argument("--epochs", type=lambda text: text if text == "auto" else int(text), default="auto")
-    parser.add_argument("--compile", action="store_true", help="compiled fits of images, too: a minute more")
+    parser.add_argument(
+        "--compile", action="store_true", help="also measure compiled fits of images: one minute longer"
+    )
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()

@@ -1,11 +1,11 @@
-"""How fast `transform` is: against a bare loop over the trained network, and for one row.
+"""Measure the speed of `transform`, compared with a bare loop over the trained network, and for one row.
 
     python benchmarks/transform.py [--rows 20000] [--columns 50] [--images 2000] [--rounds 9] [--threads 1]
 
-The bare loop has its samples ready: the trained encoder in eval mode and in torch's inference mode, blocks of 1,024
-rows or 256 images, one output for all. It, what `transform` does after preprocessing ("network part"), the
-preprocessing and the whole `transform` alternate in one process; the figures are medians over the rounds, with the
-quartiles of the ratio.
+The bare loop runs the trained encoder on preprocessed samples, in eval mode and inference mode, in blocks of 1,024 rows
+or 256 images, into one output array. These alternate in one process: the bare loop, `transform` after preprocessing
+("network part"), preprocessing, and the whole `transform`. Figures are medians over the rounds, with the quartiles of
+the ratio.
 """
 
 import argparse
@@ -29,11 +29,11 @@ TABLES = {
 IMAGES = {"convnet, default": ConvNetEncoder(), "resnet18, width 16": ImageResNetEncoder(width=16)}
 ROWS_IN_A_LOOP, IMAGES_IN_A_LOOP = 1024, 256
 FITTED_ON = 256
-ONE_ROW_ROUNDS = 30  # times the rounds
+ONE_ROW_ROUNDS = 30  # multiplied by the number of rounds
 
 
 def bare_loop(encoder, samples, size):
-    """Embed samples as one would by hand."""
+    """Embed samples by a plain loop."""
     samples, out = torch.from_numpy(samples), None
     with torch.inference_mode():
         for start in range(0, len(samples), size):
@@ -45,9 +45,9 @@ def bare_loop(encoder, samples, size):
 
 
 def alternate(ways, rounds):
-    """Seconds of each way, in every round.  # dict of (rounds,)"""
+    """Measure the seconds of each variant in every round.  # dict of (rounds,)"""
     seconds = {name: [] for name in ways}
-    for turn in range(rounds + 1):  # the first one is not counted
+    for turn in range(rounds + 1):  # the first round is not counted
         for name, way in ways.items():
             start = time.perf_counter()
             way()
@@ -57,7 +57,7 @@ def alternate(ways, rounds):
 
 
 def ways_of(embedder, X, size):
-    """What is compared, as functions without arguments."""
+    """Return the compared variants, as functions without arguments."""
     encoder, preprocessor = embedder.encoder_, embedder.preprocessor_
     samples = preprocessor.transform(X, owner=embedder)
     n = block_rows(samples.shape[1:], count_weights(encoder))
@@ -77,7 +77,7 @@ def ways_of(embedder, X, size):
 
 
 def ratio(over, under):
-    """Median and quartiles of a ratio, as text."""
+    """Format the median and quartiles of a ratio."""
     low, middle, high = np.percentile(over / under, [25, 50, 75])
     return f"{middle:.2f} ({low:.2f} to {high:.2f})"
 
@@ -141,7 +141,7 @@ def main():
     print("\nOne row:\n")
     print(
         "| encoder | network alone, ms | network on a padded block, ms | network part, ms | preprocessing, ms "
-        "| transform, ms | transform less the padded block, ms |"
+        "| transform, ms | transform - padded block, ms |"
     )
     print("|---|---|---|---|---|---|---|")
     for name, embedder, X, size in cases:

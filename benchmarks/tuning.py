@@ -1,14 +1,14 @@
-"""One knob at a time, on a table that scikit-learn ships; and how far few labels can be trusted to choose.
+"""Change one parameter at a time on a table that scikit-learn ships, and measure how reliable few labels are.
 
     python benchmarks/tuning.py [--data digits] [--seeds 3] [--jobs 2] [--epochs N] [--sections knobs labels]
 
-"knobs": for each seed a held-out quarter, and an embedder fitted on the other rows for each setting, all else as
-shipped. Judged by logistic regression on 20 draws of 1, 5 and 25 labelled rows a class: accuracy in points less that of
-raw columns in their better scaling, and less that of the default with the same seed; and by `score`, without labels, on
-the held-out rows.
+"knobs": for each seed a quarter is held out, and an embedder is fitted on the other rows for each setting, with
+defaults otherwise. It is judged by logistic regression on 20 draws of 1, 5 and 25 labelled rows per class: accuracy
+minus that of raw columns in their better scaling, and minus that of the default with the same seed, in points; and by
+`score`, without labels, on the held-out rows.
 
-"labels": for 100 draws of 1, 5 and 20 labelled rows a class, how the accuracy of one default embedding varies, and what
-cross-validation on these labels says of it, of raw columns, and of the difference between the two.
+"labels": for 100 draws of 1, 5 and 20 labelled rows per class, how the accuracy of one default embedding varies, and
+what cross-validation on these labels estimates for it, for raw columns, and for their difference.
 """
 
 import argparse
@@ -31,50 +31,55 @@ COUNTS = (1, 5, 25)
 DRAWS = 20
 LABELS = (1, 5, 20)
 LABEL_DRAWS = 100
-WIDTH = 256  # of the projection, as shipped
+WIDTH = 256  # of the default projection, d in the names below
 
 KNOBS = {
     "default": {},
-    **{f"corruption_rate={r}": {"augmentation__corruption_rate": r} for r in (0.05, 0.1, 0.2, 0.4, 0.5, 0.6)},
+    **{
+        f"augmentation__corruption_rate={r}": {"augmentation__corruption_rate": r}
+        for r in (0.05, 0.1, 0.2, 0.4, 0.5, 0.6)
+    },
     **{f"augmentation={n!r}": {"augmentation": n} for n in ("masking", "gaussian_noise", "mixup")},
-    **{f"max_epochs={n}": {"max_epochs": n} for n in (2, 5, 20, "auto")},
-    **{f"off_diagonal_weight={k}/d": {"objective__off_diagonal_weight": k / WIDTH} for k in (0.1, 3, 10, 42)},
+    **{f"max_epochs={n!r}": {"max_epochs": n} for n in (2, 5, 20, "auto")},
+    **{
+        f"objective__off_diagonal_weight={k}/d": {"objective__off_diagonal_weight": k / WIDTH} for k in (0.1, 3, 10, 42)
+    },
     **{f"objective={n!r}": {"objective": n} for n in ("hsic", "vicreg", "info_nce")},
     **{f"learning_rate={r}": {"learning_rate": r} for r in (0.0005, 0.001, 0.002, 0.01, 0.02)},
     **{f"batch_size={n}": {"batch_size": n} for n in (64, 128, 512)},
     "passthrough=False": {"passthrough": False},
     **{f"n_components={n}": {"n_components": n} for n in (4, 16, 64)},
     "n_components=16, passthrough=True": {"n_components": 16, "passthrough": True},
-    **{f"projection_dim={n}": {"projector__projection_dim": n} for n in (64, 1024)},
+    **{f"projector__projection_dim={n}": {"projector__projection_dim": n} for n in (64, 1024)},
     "projector='identity'": {"projector": "identity"},
     "encoder='resnet'": {"encoder": "resnet"},
-    "hidden_dims=(256,)": {"encoder__hidden_dims": (256,)},
-    "hidden_dims=(512, 512, 512)": {"encoder__hidden_dims": (512, 512, 512)},
-    "expansion='piecewise_linear'": {"encoder__expansion": "piecewise_linear"},
-    "scaling='quantile'": {"preprocessor__scaling": "quantile"},
+    "encoder__hidden_dims=(256,)": {"encoder__hidden_dims": (256,)},
+    "encoder__hidden_dims=(512, 512, 512)": {"encoder__hidden_dims": (512, 512, 512)},
+    "encoder__expansion='piecewise_linear'": {"encoder__expansion": "piecewise_linear"},
+    "preprocessor__scaling='quantile'": {"preprocessor__scaling": "quantile"},
     "weight_decay=0.01": {"weight_decay": 0.01},
 }
 
 
 def split(name, seed):
-    """Training rows and the held-out quarter."""
+    """Split into training rows and a held-out quarter."""
     X, y = getattr(datasets, f"load_{name}")(return_X_y=True)
     return train_test_split(X, y, test_size=0.25, stratify=y, random_state=seed)
 
 
 def draw(y, count, rng):
-    """Rows of so many labels a class, fewer where there are not as many."""
+    """Draw `count` rows per class, or all if a class has fewer."""
     rows = [np.flatnonzero(y == c) for c in np.unique(y)]
     return np.concatenate([rng.choice(of, min(count, len(of)), replace=False) for of in rows])
 
 
 def fitted(rows, y):
-    """The classifier that judges."""
+    """Fit the classifier that judges features."""
     return LogisticRegression(max_iter=1000).fit(rows, y)
 
 
 def accuracies(train, test, y_train, y_test, seed):
-    """Mean accuracy in percent for each number of labels, over the same draws whatever the features."""
+    """Compute the mean accuracy in percent for each number of labels, with the same draws for all features."""
     means = []
     for count in COUNTS:
         rng, values = np.random.default_rng(seed), []
@@ -86,7 +91,7 @@ def accuracies(train, test, y_train, y_test, seed):
 
 
 def one_setting(name, setting, seed, epochs):
-    """Accuracies of a setting, `score` on held-out rows, seconds of the fit; of raw columns if the setting is None."""
+    """Return accuracies, `score` on held-out rows and the fit's seconds of a setting (None: raw columns)."""
     X_train, X_test, y_train, y_test = split(name, seed)
     if setting is None:
         both = [accuracies(*scaled(kind, X_train, X_test), y_train, y_test, seed) for kind in KINDS]
@@ -98,12 +103,12 @@ def one_setting(name, setting, seed, epochs):
 
 
 def knobs(options):
-    """A row for each setting."""
+    """Print a row for each setting."""
     run = joblib.Parallel(n_jobs=options.jobs, return_as="generator")
     settings = [None, *(KNOBS if options.settings is None else options.settings)]
     cases = [(setting, seed) for setting in settings for seed in range(options.seeds)]
     results = run(joblib.delayed(one_setting)(options.data, *case, options.epochs) for case in cases)
-    heads = [f"{of}, {count}" for of in ("less raw", "less default") for count in COUNTS]
+    heads = [f"vs {of}, {count} label{'s' * (count > 1)}" for of in ("raw", "default") for count in COUNTS]
     print(f"| setting | {' | '.join(heads)} | score | fit, s |\n|---{'|---' * len(heads)}|---|---|")
     found = {}
     for setting in settings:
@@ -113,9 +118,9 @@ def knobs(options):
             continue
         less = [values - found[other][0] for other in (None, "default")]
         cells = [f"{m:+.1f} ± {s:.1f}" for d in less for m, s in zip(d.mean(0), d.std(0, ddof=1), strict=True)]
-        print(f"| {setting} | {' | '.join(cells)} | {scores.mean():.3f} | {np.median(seconds):.1f} |", flush=True)
+        print(f"| `{setting}` | {' | '.join(cells)} | {scores.mean():.3f} | {np.median(seconds):.1f} |", flush=True)
     raw = " / ".join(f"{mean:.1f}" for mean in found[None][0].mean(0))
-    print(f"\nRaw columns: {raw} % with {' / '.join(map(str, COUNTS))} labels a class.")
+    print(f"\nRaw columns: {raw} % with {' / '.join(map(str, COUNTS))} labels per class.")
     done = [found[setting] for setting in settings[1:]]
     for number, count in enumerate(COUNTS):
         ranks = [agreement([(d[1][seed], d[0][seed, number]) for d in done]) for seed in range(options.seeds)]
@@ -123,19 +128,21 @@ def knobs(options):
 
 
 def agreement(pairs):
-    """Spearman's rank correlation; NaN where one side is constant."""
+    """Compute Spearman's rank correlation; NaN if one side is constant."""
     varies = all(np.ptp(side) > 0 for side in zip(*pairs, strict=True))
     return spearmanr(pairs)[0] if varies else np.nan
 
 
 def labels(options):
-    """How far accuracies of few labels, and their cross-validation, vary with the draw."""
+    """Print how accuracies with few labels, and their cross-validation, vary with the draw."""
     X_train, X_test, y_train, y_test = split(options.data, 0)
     params = {"max_epochs": options.epochs} if options.epochs else {}
     embedder = BarlowTwinsEmbedder(random_state=0, **params).fit(X_train)
     pairs = [(embedder.transform(X_train), embedder.transform(X_test))]
     pairs += [scaled(kind, X_train, X_test) for kind in KINDS]
-    print("\n| labels a class | of | accuracy ± spread | lowest, highest | cross-validated | its error, spread |")
+    print(
+        "\n| labels per class | features | accuracy ± spread | lowest, highest | cross-validated | its error ± spread |"
+    )
     print("|---" * 6 + "|")
     for count in LABELS:
         rng, tested, crossed = np.random.default_rng(0), [], []
@@ -146,7 +153,7 @@ def labels(options):
         tested, crossed = 100 * np.array(tested), 100 * np.array(crossed)
         raw = 1 + tested[:, 1:].mean(0).argmax()  # the better scaling
         columns = [("embedding", tested[:, 0], crossed[:, 0]), ("raw columns", tested[:, raw], crossed[:, raw])]
-        columns.append(("their difference", tested[:, 0] - tested[:, raw], crossed[:, 0] - crossed[:, raw]))
+        columns.append(("difference", tested[:, 0] - tested[:, raw], crossed[:, 0] - crossed[:, raw]))
         for name, true, seen in columns:
             error = seen - true
             print(
@@ -156,7 +163,7 @@ def labels(options):
 
 
 def validated(rows, y, count):
-    """Cross-validated accuracy on the labelled rows alone; NaN where there is one of each class."""
+    """Compute the cross-validated accuracy on the labelled rows alone; NaN with one row per class."""
     if count == 1:
         return np.nan
     folds = StratifiedKFold(min(5, count), shuffle=True, random_state=0)
@@ -169,9 +176,11 @@ def main():
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument(
-        "--epochs", type=int, help="of every setting that says nothing of them; default: the embedder's own"
+        "--epochs", type=int, help="epochs of the settings that do not set max_epochs (default: the embedder's own)"
     )
-    parser.add_argument("--settings", nargs="+", help="of the knobs, by their names in the table; default: all")
+    parser.add_argument(
+        "--settings", nargs="+", help="settings of the section knobs, by their names in the table (default: all)"
+    )
     parser.add_argument("--draws", type=int, default=LABEL_DRAWS)
     parser.add_argument("--sections", nargs="+", default=["knobs", "labels"])
     options = parser.parse_args()

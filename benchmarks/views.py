@@ -1,12 +1,12 @@
-"""How many views of images are made in a second: the default recipe in batches, and pipelines image by image.
+"""Measure how many views of images are made per second: the default recipe in batches, and pipelines image by image.
 
     python benchmarks/views.py [--images 2048] [--side 32] [--batch 256] [--rounds 5] [--threads 1]
 
-All begin with bytes and end with float32: crop, mirror image, colour jitter of 0.4, 0.4, 0.2 and 0.1 in 80 %, gray in
-20 %, blur in 50 % (from 56 pixels on, as the recipe has it), solarizing in 10 %. "PIL, image by image" is written here,
-with the operations that torchvision's and lightly's transforms call for PIL images; it stands for them where they are
-not installed. The pipelines take turns in one process; figures are medians over the rounds, with the quartiles of the
-ratio.
+All pipelines start with bytes and end with float32: crop, mirror image, colour jitter of 0.4, 0.4, 0.2 and 0.1 in 80 %,
+gray in 20 %, blur in 50 % (from 56 pixels on, as in the recipe), solarizing in 10 %. "PIL, image by image" is written
+here, with the operations that torchvision's and lightly's transforms call for PIL images; it stands in for them if they
+are not installed. The pipelines alternate in one process. Figures are medians over the rounds, with the quartiles of
+the ratio.
 """
 
 import argparse
@@ -24,7 +24,7 @@ from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 import sklearn_twins
 from sklearn_twins import SampleSpec
 from sklearn_twins._parts._augmentation import bind, compiled_by
-from sklearn_twins._runtime._compile import check_compiler, compiled
+from sklearn_twins._runtime._compile import check_compiler, compile_function
 from sklearn_twins.augmentations import ImageViews, make_views
 
 CPU = torch.device("cpu")
@@ -34,17 +34,17 @@ REFERENCE = "PIL, image by image"
 
 
 def sigmas(side):
-    """Smallest and largest standard deviation of the blur, in pixels; None, where there is none."""
+    """Return the smallest and largest standard deviation of the blur in pixels; None without blur."""
     return (0.1 * side / 224, 2 * side / 224) if side >= LEAST_BLURRED else None
 
 
 def blur_size(side):
-    """Pixels of the blur's kernel, for those who ask: four of the largest standard deviations to each side."""
+    """Return the size of the blur's kernel in pixels: four of the largest standard deviations to each side."""
     return 2 * math.ceil(4 * 2 * side / 224) + 1
 
 
 def random_box(side, rng):
-    """The box of a random crop: left, top, right, bottom."""
+    """Draw the box of a random crop: left, top, right, bottom."""
     for _ in range(10):
         area, ratio = side * side * rng.uniform(0.08, 1), math.exp(rng.uniform(math.log(3 / 4), math.log(4 / 3)))
         width, height = round(math.sqrt(area * ratio)), round(math.sqrt(area / ratio))
@@ -55,14 +55,14 @@ def random_box(side, rng):
 
 
 def turn_hue(image, shift):
-    """Turn the hue by a share of the circle of colours."""
+    """Shift the hue by a share of the colour circle."""
     h, s, v = image.convert("HSV").split()
     turned = np.asarray(h) + np.array(round(255 * shift) % 256, np.uint8)
     return Image.merge("HSV", (Image.fromarray(turned), s, v)).convert("RGB")
 
 
 def jitter(image, rng):
-    """Brightness, contrast, saturation and hue, in random order."""
+    """Change brightness, contrast, saturation and hue, in random order."""
     changes = [
         lambda image: ImageEnhance.Brightness(image).enhance(rng.uniform(0.6, 1.4)),
         lambda image: ImageEnhance.Contrast(image).enhance(rng.uniform(0.6, 1.4)),
@@ -76,7 +76,7 @@ def jitter(image, rng):
 
 
 def pil_view(image, side, rng):
-    """One view of one image.  # returns (3, side, side)"""
+    """Make one view of one image.  # returns (3, side, side)"""
     image = image.crop(random_box(side, rng)).resize((side, side), Image.Resampling.BILINEAR)
     if rng.random() < 0.5:
         image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
@@ -93,7 +93,7 @@ def pil_view(image, side, rng):
 
 
 def of_torchvision(side):
-    """torchvision's transforms of PIL images, one view of one image."""
+    """Return torchvision's transforms: one view of one PIL image."""
     from torchvision import transforms as T
 
     blur = (
@@ -113,7 +113,7 @@ def of_torchvision(side):
 
 
 def of_lightly(side):
-    """lightly's view of PIL images, one view of one image."""
+    """Return lightly's transform: one view of one PIL image."""
     from lightly.transforms.byol_transform import BYOLView1Transform
 
     return BYOLView1Transform(
@@ -125,7 +125,7 @@ def of_lightly(side):
 
 
 def of_kornia(side):
-    """kornia's augmentations of a batch of intensities."""
+    """Return kornia's augmentations: one view of a batch of intensities."""
     import kornia.augmentation as K
 
     size = blur_size(side)
@@ -141,7 +141,7 @@ def of_kornia(side):
 
 
 def pipelines(X, batch):
-    """For each pipeline, a function that makes some views and returns how many; or why there is none."""
+    """Return for each pipeline a function that makes some views and returns their number, or why it is missing."""
     n, side = X.shape[:2]
     images = [Image.fromarray(x) for x in X]
     x = torch.from_numpy(X).permute(0, 3, 1, 2)
@@ -169,7 +169,7 @@ def pipelines(X, batch):
     }
     try:
         check_compiler(CPU)
-        compiled_views = compiled_by(eager, compiled)
+        compiled_views = compiled_by(eager, compile_function)
         found["ImageViews, compiled"] = lambda: batched(compiled_views)
     except ValueError:
         found["ImageViews, compiled"] = "no compiler"
@@ -181,16 +181,16 @@ def pipelines(X, batch):
     for name, (make, run) in peers.items():
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # of theirs
+                warnings.simplefilter("ignore")  # warnings of the other packages
                 peer = make(side)
             found[name] = lambda run=run, peer=peer: run(peer)
-        except (ImportError, RuntimeError):  # the latter where its binary does not suit torch's
+        except (ImportError, RuntimeError):  # RuntimeError: its binary does not match torch's
             found[name] = "not installed"
     return found
 
 
 def rates(runs, rounds):
-    """Views per second of each pipeline in each round, in turns; the first round is not counted."""
+    """Measure the views per second of each pipeline in each round, in turns; skip the first round."""
     found = {name: [] for name in runs}
     for _ in range(rounds + 1):
         for name, run in runs.items():
@@ -218,7 +218,7 @@ def main():
         f"{versions}, {platform.machine()}; {options.images} images of {options.side} pixels, batches of "
         f"{options.batch}, {options.threads} thread(s)\n"
     )
-    print(f"| pipeline | views/s | times {REFERENCE} (quartiles) |")
+    print(f"| pipeline | views/s | speed / {REFERENCE} (quartiles) |")
     print("|---|---|---|")
     for name, run in found.items():
         if callable(run):

@@ -72,11 +72,11 @@ class TwinsEstimator(CallbackSupportMixin, DocumentationLinkMixin, BaseEstimator
     def _fit(self, X, unlabeled, *, resume, stream):
         from ._fitting._fit import run_fit
         from ._inputs._unlabeled import stacked
-        from ._runtime._devices import device_claimed
+        from ._runtime._devices import claim_device
 
         parts, X = self._resolve_parts(), stacked(X, unlabeled)
         previous, owner = (self._previous(), self) if resume else (None, self._unfitted())
-        with device_claimed(self.device, self.verbose) as device:
+        with claim_device(self.device, self.verbose) as device:
             inspected = run_fit(
                 self._settings(), parts, X, owner, device, FitTasks(self), self._store, previous, stream
             )

@@ -155,7 +155,7 @@ def test_two_runs_are_one(optimizer, schedule):
     plan = {"optimizer": optimizer, "lr_schedule": schedule}
     whole = run(0, 4, **plan)
     half = run(0, 2, **plan)
-    state = pickle.loads(pickle.dumps(half.state()))
+    state = pickle.loads(pickle.dumps(half.warm_start_state()))
     rest = run(2, 4, encoder=copy.deepcopy(half.encoder), state=state, seed=5, **plan)
     for (name, a), b in zip(
         whole.net.module_.state_dict().items(), rest.net.module_.state_dict().values(), strict=True
@@ -167,7 +167,7 @@ def test_two_runs_are_one(optimizer, schedule):
 
 
 def test_state_is_arrays_and_plain_values():
-    state = run(0, 2).state()
+    state = run(0, 2).warm_start_state()
     assert set(state) == {"projector", "optimizer", "generators", "drawn_by", "n_steps"}
     assert state["n_steps"] == 8 and state["drawn_by"] == ("cpu", 0)
     kinds = set()
@@ -177,24 +177,24 @@ def test_state_is_arrays_and_plain_values():
 
 def test_state_does_not_change_when_training_goes_on():
     half = run(0, 2)
-    state = half.state()
+    state = half.warm_start_state()
     before = pickle.dumps(state)
     run(2, 4, encoder=copy.deepcopy(half.encoder), state=state)
     assert pickle.dumps(state) == before
-    assert half.state()["n_steps"] == 8
+    assert half.warm_start_state()["n_steps"] == 8
 
 
 def test_steps_are_counted_over_all_runs():
     half = run(0, 2)
-    rest = run(2, 5, encoder=copy.deepcopy(half.encoder), state=half.state())
-    assert rest.state()["n_steps"] == 20
+    rest = run(2, 5, encoder=copy.deepcopy(half.encoder), state=half.warm_start_state())
+    assert rest.warm_start_state()["n_steps"] == 20
 
 
 @pytest.mark.parametrize(("drawn_by", "anew"), [(("cuda", 0), {"batches", "views"}), (("cpu", 1), {"views"})])
 def test_generators_of_another_kind_start_anew(drawn_by, anew):
     """A CUDA generator's state is of no use to the CPU's, nor another rank's, but for batches, which are the same."""
     half = run(0, 2)
-    state = {**half.state(), "drawn_by": drawn_by}
+    state = {**half.warm_start_state(), "drawn_by": drawn_by}
     fresh = training(2, 4, encoder=copy.deepcopy(half.encoder), state=state, seed=5)
     for name, seed in {"batches": 50, "views": 51}.items():
         own = torch.Generator().manual_seed(seed).get_state()

@@ -12,10 +12,10 @@ from .._parts._two_views import make_views
 from .._parts._user_encoder import output_width
 from .._persistence._state import Recipe
 from .._roles import check_module, is_third_party
-from .._runtime._compile import compiled
+from .._runtime._compile import compile_function
 from .._runtime._seeds import Stream, derive_seed, make_generator
-from .._runtime._storage import place, tell
-from .._runtime._torch_state import global_generators_seeded
+from .._runtime._storage import print_storage, to_storage
+from .._runtime._torch_state import seed_global_generators
 from .._training import Training
 from ._plan import make_plan
 
@@ -68,12 +68,12 @@ def build(settings, parts, prepared, environment, previous=None, stream=False):
     projector = check_module("projector", parts["projector"].build(width, weights))
     augmentation = bind(parts["augmentation"], spec, device)
     if environment.compile:
-        augmentation = compiled_by(augmentation, compiled)
+        augmentation = compiled_by(augmentation, compile_function)
     holds_out = settings.early_stopping and not stream
     fraction = settings.validation_fraction if holds_out else 0
     train, valid = split(prepared.samples, fraction, seed, device, settings.storage)
-    if settings.verbose and not stream and environment.ranks.is_first:
-        tell(train, prepared.samples)
+    if settings.verbose and not stream and environment.process_group.is_first:
+        print_storage(train, prepared.samples)
     objective = parts["objective"]
     training = Training(
         make_plan(settings, parts, prepared, environment, train, stream),
@@ -118,12 +118,14 @@ def split(samples, validation_fraction, seed, device, storage):
         None if `validation_fraction` is 0.
     """
     if not validation_fraction:
-        return place(samples, device, storage), None
+        return to_storage(samples, device, storage), None
     n = len(samples)
     n_valid = min(max(2, round(validation_fraction * n)), n - 2)
     generator = make_generator(seed, Stream.VALIDATION_ROWS)
     order = torch.randperm(n, generator=generator, device="cpu").numpy()
-    return place(samples, device, storage, np.sort(order[n_valid:])), place(samples, device, storage, order[:n_valid])
+    return to_storage(samples, device, storage, np.sort(order[n_valid:])), to_storage(
+        samples, device, storage, order[:n_valid]
+    )
 
 
 def make_generators(seed, environment, third_party):
@@ -142,7 +144,7 @@ def make_generators(seed, environment, third_party):
     -------
     generators : dict of str to torch.Generator
     """
-    device, rank = environment.device, environment.ranks.rank
+    device, rank = environment.device, environment.process_group.rank
     generators = {
         "batches": make_generator(seed, Stream.BATCHES, device),  # the same in all processes
         "views": make_generator(seed, Stream.VIEWS, device, rank),
@@ -157,5 +159,5 @@ def make_generators(seed, environment, third_party):
 
 def third_party_seeded(seed, environment):
     """A context that seeds torch's global generators for parts that draw from them, and restores them."""
-    own = derive_seed(seed, Stream.THIRD_PARTY, environment.ranks.rank)
-    return global_generators_seeded(own, environment.device)
+    own = derive_seed(seed, Stream.THIRD_PARTY, environment.process_group.rank)
+    return seed_global_generators(own, environment.device)

@@ -4,9 +4,9 @@ import contextlib
 import dataclasses
 
 from .._roles import is_third_party
-from .._runtime._devices import is_out_of_memory, out_of_memory
-from .._runtime._torch_state import convolutions_tuned, settled
-from .._training import Diverged, check_callbacks, cut
+from .._runtime._devices import is_out_of_memory, out_of_memory_error
+from .._runtime._torch_state import isolated_torch_state, tune_convolutions
+from .._training import Diverged, batch_layout, check_callbacks
 from ._build import build, third_party_seeded
 from ._prepare import make_environment, prepare
 from ._result import fitted_attributes, inspect_rows
@@ -69,7 +69,7 @@ def run_fit(settings, parts, X, owner, device, tasks, store, previous=None, stre
             result = attributes(inspected and inspected.summary)
             tasks.end(lambda: result)
         except (KeyboardInterrupt, Diverged):
-            if settings.warm_start and not stream and built.training.wind_back():
+            if settings.warm_start and not stream and built.training.rewind():
                 store(attributes())
             raise
         finally:
@@ -77,16 +77,16 @@ def run_fit(settings, parts, X, owner, device, tasks, store, previous=None, stre
     store(result)
     if prepared.checkpoint:
         prepared.checkpoint.remove()
-    return inspected if environment.ranks.is_first else None
+    return inspected if environment.process_group.is_first else None
 
 
 @contextlib.contextmanager
 def running(parts, prepared, environment):
     """Set torch's state for a fit, and hold signals back if it has a checkpoint."""
     with contextlib.ExitStack() as stack:
-        stack.enter_context(settled(environment.device, environment.n_threads))
+        stack.enter_context(isolated_torch_state(environment.device, environment.n_threads))
         if environment.convolutional:
-            stack.enter_context(convolutions_tuned(environment.device))
+            stack.enter_context(tune_convolutions(environment.device))
         if any(map(is_third_party, parts.values())):
             stack.enter_context(third_party_seeded(prepared.seed, environment))
         if prepared.checkpoint:
@@ -104,14 +104,14 @@ def train(settings, prepared, built, tasks, attributes, stream):
     """
     training = built.training
     if prepared.checkpoint:
-        prepared.checkpoint.follow(prepared.seed, training.saved)
+        prepared.checkpoint.follow(prepared.seed, training.checkpoint_state)
     if prepared.saved:
         training.resume(prepared.saved)
     try:
-        training.run(tasks.begin_epoch, lambda: tasks.end_epoch(lambda: attributes(preview=True)))
+        training.run(tasks.on_epoch_begin, lambda: tasks.on_epoch_end(lambda: attributes(preview=True)))
         return None if stream else inspect_rows(training, prepared.spec, settings)
     except RuntimeError as error:
         if is_out_of_memory(error):
-            n_rows = cut(len(training.train), settings.batch_size)[1]
-            raise out_of_memory(n_rows, training.plan.device) from error
+            n_rows = batch_layout(len(training.train), settings.batch_size)[1]
+            raise out_of_memory_error(n_rows, training.plan.device) from error
         raise

@@ -9,9 +9,9 @@ import torch
 from .._modalities import MODALITIES
 from .._parts._validation import check_call
 from .._roles import is_third_party
-from .._runtime._compile import compiled_module
+from .._runtime._compile import compile_module
 from .._runtime._devices import choose_precision
-from .._training._batches import cut
+from .._training._batches import batch_layout
 from .._training._callbacks import reaches_into_steps
 from .._training._cuda_graph import RECORDERS
 from .._training._optimizers import default_learning_rate
@@ -36,7 +36,7 @@ def auto_epochs(n, batch_size, modality):
     -------
     n_epochs : int
     """
-    record, (n_batches, _) = MODALITIES[modality], cut(n, batch_size)
+    record, (n_batches, _) = MODALITIES[modality], batch_layout(n, batch_size)
     return int(np.clip(round(record.n_steps / n_batches), *record.epochs))
 
 
@@ -76,11 +76,11 @@ def make_plan(settings, parts, prepared, environment, train, stream):
         n_iter_no_change=settings.n_iter_no_change if settings.early_stopping and not stream else None,
         tol=settings.tol,
         callbacks=settings.callbacks,
-        verbose=int(settings.verbose) if environment.ranks.is_first else 0,
+        verbose=int(settings.verbose) if environment.process_group.is_first else 0,
         keep_epochs=bool(settings.warm_start) or prepared.checkpoint is not None,
-        compiled=compiled_module if environment.compile else None,
+        compiled=compile_module if environment.compile else None,
         recorder=choose_recorder(settings, parts, environment, train, prepared.last_epoch - prepared.first_epoch),
-        ranks=environment.ranks,
+        process_group=environment.process_group,
         checkpoint=prepared.checkpoint,
     )
 
@@ -125,10 +125,10 @@ def choose_recorder(settings, parts, environment, train, n_epochs):
     A recording does not see what Python does in a step: rows must be on the device, the optimizer must read nothing on
     the host, parts must be the package's own, and callbacks must leave gradients alone.
     """
-    n_steps = cut(len(train), settings.batch_size)[0] * n_epochs
+    n_steps = batch_layout(len(train), settings.batch_size)[0] * n_epochs
     possible = (
         settings.compile
-        and environment.ranks.size == 1
+        and environment.process_group.size == 1
         and n_steps >= MIN_RECORDED_STEPS
         and isinstance(train, torch.Tensor)
         and isinstance(settings.optimizer, str)

@@ -13,9 +13,9 @@ from .._persistence._state import Recipe
 from .._roles import check_owner, check_unchanged
 from .._runtime._compile import check_compiler
 from .._runtime._seeds import choose_seed
-from .._runtime._torch_state import count_threads, settled
-from .._training import cut, join
-from .._training._distributed import Ranks
+from .._runtime._torch_state import count_threads, isolated_torch_state
+from .._training import batch_layout, init_process_group
+from .._training._distributed import ProcessGroup
 from ._plan import auto_epochs
 
 N_COMPARED = 64  # rows that processes which train together compare
@@ -61,7 +61,7 @@ class Environment:
     ----------
     device : torch.device
         Where to train.
-    ranks : Ranks
+    process_group : ProcessGroup
         The processes that train together.
     n_threads : int
         CPU threads of one operation.
@@ -72,7 +72,7 @@ class Environment:
     """
 
     device: torch.device
-    ranks: Ranks
+    process_group: ProcessGroup
     n_threads: int
     compile: bool
     convolutional: bool
@@ -132,15 +132,15 @@ def make_environment(settings, device):
     -------
     environment : Environment
     """
-    ranks, n_threads = join(device), count_threads(settings.n_jobs)
+    group, n_threads = init_process_group(device), count_threads(settings.n_jobs)
     convolutional = MODALITIES[settings.modality].convolutional
     # Measured: on a CPU small networks of tables gain nothing from compilation, those of images 4 to 6 %. Compilation
     # with several processes has not been tried.
-    compiles = settings.compile and (convolutional or device.type == "cuda") and ranks.size == 1
+    compiles = settings.compile and (convolutional or device.type == "cuda") and group.size == 1
     if compiles:
-        with settled(device, n_threads):
+        with isolated_torch_state(device, n_threads):
             check_compiler(device)
-    return Environment(device, ranks, n_threads, compiles, convolutional)
+    return Environment(device, group, n_threads, compiles, convolutional)
 
 
 def prepare(settings, parts, X, owner, environment, previous=None, stream=False):
@@ -174,15 +174,15 @@ def prepare(settings, parts, X, owner, environment, previous=None, stream=False)
     check_n_samples(len(samples), type(owner).__name__, holds_out)
     passes = passes_columns(settings.passthrough, parts["encoder"], preprocessor.spec_, settings.n_components)
     first, last = count_epochs(settings, len(samples), previous, stream)
-    check_ranks(environment, samples, settings.batch_size)
+    check_process_group(environment, samples, settings.batch_size)
     seed = previous.training_state["seed"] if previous and previous.training_state else None
     seed = choose_seed(settings.random_state) if seed is None else seed
-    seed = int(environment.ranks.from_first(torch.tensor([seed], device=environment.device)))
+    seed = int(environment.process_group.broadcast(torch.tensor([seed], device=environment.device)))
     columns = {name: value for name, value in vars(owner).items() if name in ("n_features_in_", "feature_names_in_")}
     prepared = Prepared(samples, preprocessor, columns, passes, first, last, seed)
     if settings.checkpoint is None or stream:
         return prepared
-    return with_checkpoint(prepared, settings, owner, environment.ranks, previous)
+    return with_checkpoint(prepared, settings, owner, environment.process_group, previous)
 
 
 def make_samples(preprocessor, X, owner, previous):
@@ -224,17 +224,17 @@ def check_parts_unchanged(settings, parts, previous):
         check_unchanged("optimizer", previous.training_state["optimizer_part"], settings.optimizer)
 
 
-def check_ranks(environment, samples, batch_size):
+def check_process_group(environment, samples, batch_size):
     """Refuse rows that differ between processes that train together, and batches too small for all of them."""
-    ranks, n = environment.ranks, len(samples)
-    if ranks.size == 1:
+    group, n = environment.process_group, len(samples)
+    if group.size == 1:
         return
     some = np.asarray(samples[np.linspace(0, n - 1, min(n, N_COMPARED)).astype(int)])
-    ranks.check_same(n, int(joblib.hash(some)[:15], 16), environment.device)
-    size = cut(n, batch_size)[1]
-    if size < ranks.size:
+    group.check_same_rows(n, int(joblib.hash(some)[:15], 16), environment.device)
+    size = batch_layout(n, batch_size)[1]
+    if size < group.size:
         raise ValueError(
-            f"batch_size={batch_size} makes batches of {size} rows, which {ranks.size} processes cannot share. Use "
+            f"batch_size={batch_size} makes batches of {size} rows, which {group.size} processes cannot share. Use "
             "larger ones."
         )
 
@@ -261,7 +261,7 @@ def count_epochs(settings, n, previous, stream):
     return done, n_epochs + streamed
 
 
-def with_checkpoint(prepared, settings, owner, ranks, previous):
+def with_checkpoint(prepared, settings, owner, group, previous):
     """The prepared fit with its checkpoint, and what an interrupted run of the same fit has saved there.
 
     Raises
@@ -269,9 +269,9 @@ def with_checkpoint(prepared, settings, owner, ranks, previous):
     ValueError
         If several processes train together, or the directory or its files cannot be used.
     """
-    if ranks.size > 1:
+    if group.size > 1:
         raise ValueError(
-            f"checkpoint={str(settings.checkpoint)!r} works in a fit by one process, and {ranks.size} train together "
+            f"checkpoint={str(settings.checkpoint)!r} works in a fit by one process, and {group.size} train together "
             "here. Use checkpoint=None."
         )
     state = previous and previous.training_state

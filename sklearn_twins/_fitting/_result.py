@@ -10,7 +10,7 @@ from .._inference._collapse import N_INSPECTED, Circumstances, summarize
 from .._inference._embed import embed
 from .._inference._output import N_SCALE_ROWS, Output, learn_output
 from .._persistence._state import finish
-from .._training import cut
+from .._training import batch_layout
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def inspect_rows(training, spec, settings):
     if not (np.isfinite(embedding).all() and projections.isfinite().all()):
         return Inspected(samples, embedding, None)
     n = len(training.train)
-    return Inspected(samples, embedding, summarize(projections.numpy(), cut(n, settings.batch_size)[1], n))
+    return Inspected(samples, embedding, summarize(projections.numpy(), batch_layout(n, settings.batch_size)[1], n))
 
 
 def fitted_attributes(settings, parts, prepared, built, previous, stream, summary, preview=False):
@@ -120,7 +120,7 @@ def fitted_attributes(settings, parts, prepared, built, previous, stream, summar
     }
     if stream or settings.warm_start:
         attributes["_training_state"] = {
-            **training.state(),
+            **training.warm_start_state(),
             "seed": prepared.seed,
             "projector_part": parts["projector"],
             "optimizer_part": settings.optimizer,

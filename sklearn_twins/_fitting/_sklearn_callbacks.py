@@ -36,13 +36,13 @@ class FitTasks:
             self.root = self.estimator._init_callback_context(max_subtasks=n_epochs)
             self.root.call_on_fit_task_begin(**self.reported)
 
-    def begin_epoch(self):
+    def on_epoch_begin(self):
         """Begin an epoch."""
         if self.root is not None:
             self.epoch = self.root.subcontext(task_name="epoch")
             self.epoch.call_on_fit_task_begin(**self.reported)
 
-    def end_epoch(self, attributes):
+    def on_epoch_end(self, attributes):
         """End an epoch.
 
         Parameters

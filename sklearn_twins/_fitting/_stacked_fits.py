@@ -7,9 +7,9 @@ import joblib
 
 from .._modalities import MODALITIES
 from .._roles import is_third_party
-from .._runtime._devices import choose_device, device_claimed, is_launched
-from .._runtime._torch_state import settled
-from .._training import cut, train_together
+from .._runtime._devices import choose_device, claim_device, is_launched
+from .._runtime._torch_state import isolated_torch_state
+from .._training import batch_layout, train_together
 from ..objectives import HSIC, BarlowTwins, stacked_terms
 from ._build import build
 from ._prepare import Environment, Prepared, make_environment, prepare
@@ -70,7 +70,7 @@ def stack_key(member):
         type(parts["objective"]),
         settings.n_components,
         prepared.spec,
-        cut(len(prepared.samples), settings.batch_size),
+        batch_layout(len(prepared.samples), settings.batch_size),
         prepared.last_epoch,
         (str(member.environment.device), settings.precision, member.environment.n_threads, settings.storage),
     )
@@ -112,7 +112,7 @@ def fit_together(embedders, tables, max_size=32, on_progress=None):
             sizes.append(1)
             on_progress(len(sizes))
     stacks, samples = {}, {}
-    with device_claimed("auto") as auto:
+    with claim_device("auto") as auto:
         for place in stacked:
             embedder = embedders[place]
             device = auto if embedder.device == "auto" else choose_device(embedder.device)
@@ -145,7 +145,7 @@ def train_stack(members, embedders):
     streams = [joblib.hash((m.prepared.seed, m.data_hash, m.parts["augmentation"])) for m in members]
     rows, built, inspected = {}, [], []
     with ExitStack() as stack:
-        stack.enter_context(settled(first.environment.device, first.environment.n_threads))
+        stack.enter_context(isolated_torch_state(first.environment.device, first.environment.n_threads))
         for i, (member, stream) in enumerate(zip(members, streams, strict=True)):
             built.append(build(member.settings, member.parts, member.prepared, member.environment))
             built[i].training.share_rows(rows.setdefault(stream, built[i].training.train))

@@ -7,7 +7,7 @@ from contextlib import closing
 
 import numpy as np
 
-from .._runtime._progress_bar import shown
+from .._runtime._progress_bar import with_progress
 from ._intensities import Statistics
 from ._pillow import BrokenFile, decode
 
@@ -132,7 +132,7 @@ def blocks(files, owner):
     """Slices that cover all files, with a bar or lines as `owner.verbose` asks; to be closed."""
     n = len(files)
     parts = [slice(first, min(first + FILES_AT_A_TIME, n)) for first in range(0, n, FILES_AT_A_TIME)]
-    return closing(shown(parts, FILES_AT_A_TIME, n, int(getattr(owner, "verbose", 0)), WORDS))
+    return closing(with_progress(parts, FILES_AT_A_TIME, n, int(getattr(owner, "verbose", 0)), WORDS))
 
 
 def decode_all(files, owner):

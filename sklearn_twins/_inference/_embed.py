@@ -7,9 +7,9 @@ import numpy as np
 import torch
 
 from .._runtime._devices import choose_precision
-from .._runtime._progress_bar import shown
-from .._runtime._storage import as_tensor, copied_ahead, prefetched
-from .._runtime._torch_state import count_threads, settled
+from .._runtime._progress_bar import with_progress
+from .._runtime._storage import as_tensor, copy_ahead, prefetch
+from .._runtime._torch_state import count_threads, isolated_torch_state
 from ._fold_batch_norm import folded
 
 WORDS = "embedding", "rows", "embedded"
@@ -51,13 +51,13 @@ def embed(encoder, samples, spec, precision="float32", n_jobs=None, verbose=0, o
     n, size, embedding = len(samples), spec.block_rows(count_weights(encoder), on_gpu), out
     with (
         ExitStack() as stack,
-        settled(device, count_threads(n_jobs)),
+        isolated_torch_state(device, count_threads(n_jobs)),
         torch.inference_mode(),
         torch.autocast(device.type, dtype=autocast, enabled=autocast is not None),
     ):
         network = folded(encoder)
-        source = copied_ahead(pinned_blocks(samples, size), device) if on_gpu else blocks(samples, size)
-        source = stack.enter_context(closing(shown(source, size, n, int(verbose), WORDS)))
+        source = copy_ahead(pinned_blocks(samples, size), device) if on_gpu else blocks(samples, size)
+        source = stack.enter_context(closing(with_progress(source, size, n, int(verbose), WORDS)))
         if on_gpu:
             return gathered((network(block) for block in source), n, size, device, out)
         for start, block in zip(range(0, n, size), source, strict=True):
@@ -76,7 +76,7 @@ def blocks(samples, size):
     """Tensors of `size` rows each, one after the other; the last one padded. Lazy samples are read ahead."""
     n = len(samples)
     if not isinstance(samples, np.ndarray):
-        yield from prefetched(lambda start: padded(samples[start : start + size], size), range(0, n, size))
+        yield from prefetch(lambda start: padded(samples[start : start + size], size), range(0, n, size))
         return
     whole = as_tensor(samples)
     for start in range(0, n, size):
@@ -86,7 +86,7 @@ def blocks(samples, size):
 def pinned_blocks(samples, size):
     """The same in pinned memory, brought there ahead in a thread of its own."""
     starts = range(0, len(samples), size)
-    return prefetched(lambda start: padded(samples[start : start + size], size).pin_memory(), starts)
+    return prefetch(lambda start: padded(samples[start : start + size], size).pin_memory(), starts)
 
 
 def gathered(outs, n, size, device, embedding=None):

@@ -10,8 +10,8 @@ from .._parts._two_views import make_views
 from .._roles import is_third_party
 from .._runtime._devices import choose_precision
 from .._runtime._seeds import Stream, derive_seed, make_generator
-from .._runtime._storage import place
-from .._runtime._torch_state import count_threads, global_generators_seeded, settled
+from .._runtime._storage import to_storage
+from .._runtime._torch_state import count_threads, isolated_torch_state, seed_global_generators
 from ._embed import count_weights
 from ._fold_batch_norm import folded
 
@@ -44,13 +44,13 @@ def embed_views(encoder, samples, spec, augmentation, n_views, seed, precision, 
     bound, generator = bind(augmentation, spec, device), make_generator(seed, Stream.EMBEDDED_VIEWS, device)
     third_party = contextlib.nullcontext()
     if is_third_party(augmentation):
-        third_party = global_generators_seeded(derive_seed(seed, Stream.EMBEDDED_THIRD_PARTY), device)
+        third_party = seed_global_generators(derive_seed(seed, Stream.EMBEDDED_THIRD_PARTY), device)
     autocast = choose_precision(precision, device)
     n, embedding = len(samples), None
     size = spec.block_rows(count_weights(encoder), device.type == "cuda")
-    data = place(samples, device, storage)
+    data = to_storage(samples, device, storage)
     with (
-        settled(device, count_threads(n_jobs)),
+        isolated_torch_state(device, count_threads(n_jobs)),
         third_party,
         torch.inference_mode(),
         torch.autocast(device.type, dtype=autocast, enabled=autocast is not None),

@@ -15,7 +15,7 @@ from .._inference._output import Output
 from .._parts._initialize import skeletons
 from .._parts._stored_state import check_component, is_array, is_dict, is_int, is_one, is_tensor, require, shorter
 from .._runtime._seeds import Stream, make_generator
-from .._runtime._torch_state import settled
+from .._runtime._torch_state import isolated_torch_state
 from .._tabular._preprocessor import TablePreprocessor
 from .._tabular._schema import check_table
 from ._schema import FITTED, NAMED
@@ -127,7 +127,7 @@ def check_network(recipe, arrays, width):
         require(width <= max((max(array.shape, default=0) for array in arrays.values()), default=0), "widths")
         return
     try:
-        with settled(torch.device("cpu"), 1), skeletons():
+        with isolated_torch_state(torch.device("cpu"), 1), skeletons():
             skeleton = encoder.build(spec, recipe.n_components, make_generator(0, Stream.WEIGHTS)).eval()
             # Tables are tried out, see `try_out`: their stems look up on the CPU.
             out = skeleton(torch.empty((2, *spec.shape), device="meta")) if len(spec.shape) == 3 else None

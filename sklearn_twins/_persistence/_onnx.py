@@ -11,7 +11,7 @@ from .._image._intensities import BYTE_RANGE
 from .._image._onnx import Bytes, ImageReader
 from .._image._preprocessor import ImagePreprocessor
 from .._parts._modality import ALONE
-from .._runtime._torch_state import settled
+from .._runtime._torch_state import isolated_torch_state
 from .._tabular._onnx import Columns, NumberReader, check_numeric
 from .._tabular._preprocessor import TablePreprocessor
 from .._version import __version__
@@ -65,7 +65,7 @@ def check_packages():
 def exported(graph, example, name):
     """torch's ONNX program of a module, for any number of rows."""
     try:
-        with settled(torch.device("cpu"), 1), torch.no_grad(), warnings.catch_warnings():
+        with isolated_torch_state(torch.device("cpu"), 1), torch.no_grad(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch's, of its own insides
             return torch.onnx.export(
                 graph,

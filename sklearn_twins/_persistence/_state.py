@@ -55,14 +55,14 @@ class Recipe:
 
         from .._roles import is_third_party
         from .._runtime._seeds import Stream, make_generator
-        from .._runtime._torch_state import global_generators_seeded
+        from .._runtime._torch_state import seed_global_generators
 
         encoder, generator = self.encoder, make_generator(0, Stream.WEIGHTS)
         if hasattr(encoder, "untrained"):
             encoder = encoder.untrained()
         third_party = contextlib.nullcontext()
         if is_third_party(encoder):
-            third_party = global_generators_seeded(generator.initial_seed(), torch.device("cpu"))
+            third_party = seed_global_generators(generator.initial_seed(), torch.device("cpu"))
         with third_party:
             return encoder.build(self.spec, self.n_components, generator)
 

@@ -10,7 +10,7 @@ N_FUNCTIONS = 64  # compiled ones kept; the one unused for longest goes first
 
 
 @lru_cache(maxsize=N_FUNCTIONS)
-def compiled(function, *constants):
+def compile_function(function, *constants):
     """A function compiled for its first arguments, for every shape of the others anew.
 
     The compiled code belongs to the process, so that a second fit finds it. torch keeps eight versions of one function
@@ -39,9 +39,9 @@ def forward(layout, module, x):
     return module(x)
 
 
-def compiled_module(module):
+def compile_module(module):
     """A function that passes a batch through a module; modules made of the same layers share what is compiled."""
-    return partial(compiled(forward, repr(module)), module)
+    return partial(compile_function(forward, repr(module)), module)
 
 
 def one_more(x):
@@ -65,7 +65,7 @@ def check_compiler(device):
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # as above, of what is imported later
-            fine = compiled(one_more)(torch.zeros(64, device=device)).sum().item() == 64
+            fine = compile_function(one_more)(torch.zeros(64, device=device)).sum().item() == 64
         if not fine:
             raise RuntimeError("a trial computed something else")
     except Exception as error:

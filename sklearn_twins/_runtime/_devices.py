@@ -90,7 +90,7 @@ def is_out_of_memory(error):
     return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
 
 
-def out_of_memory(batch, device):
+def out_of_memory_error(batch, device):
     """The error of a training for which there is too little memory.
 
     Parameters
@@ -107,7 +107,7 @@ def out_of_memory(batch, device):
 
 
 @contextlib.contextmanager
-def device_claimed(device, verbose=0):
+def claim_device(device, verbose=0):
     """The device of a fit, claimed for as long as the fit takes.
 
     Of a worker process, "auto" is the GPU with the fewest fits of other workers, of which each has two at a time;
@@ -130,14 +130,14 @@ def device_claimed(device, verbose=0):
         return
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     names = visible.split(",") if visible else range(torch.cuda.device_count())
-    with place_claimed([f"gpu-{name}" for name in names], GPU_FITS) as gpu:
+    with claim_slot([f"gpu-{name}" for name in names], GPU_FITS) as gpu:
         if verbose:
             print(f"worker {os.getpid()}: cuda:{gpu}, one of at most {GPU_FITS} fits there", flush=True)
         yield choose_device(f"cuda:{gpu}")
 
 
 @contextlib.contextmanager
-def place_claimed(names, n_places):
+def claim_slot(names, n_places):
     """Claim one of several places at one of several things, among all processes of this user; wait until one is free.
 
     A place is a lock on a file, which the system gives back when its process ends, however it ends.

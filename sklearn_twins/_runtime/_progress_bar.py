@@ -13,7 +13,7 @@ SECONDS_BETWEEN = 0.2  # drawings of a bar
 SECONDS_BETWEEN_LINES = 30  # where there is no bar
 
 
-def duration(seconds):
+def format_duration(seconds):
     """Seconds in words: "12 s", "3 min 05 s", "1 h 05 min"."""
     minutes, seconds = divmod(round(seconds), 60)
     if minutes < 60:
@@ -22,7 +22,7 @@ def duration(seconds):
     return f"{hours} h {minutes:02d} min"
 
 
-def time_left(seconds, at_most=False):
+def format_time_left(seconds, at_most=False):
     """The time left in words; nothing if it is not known (None).
 
     Parameters
@@ -36,10 +36,10 @@ def time_left(seconds, at_most=False):
     -------
     words : str
     """
-    return "" if seconds is None else f"{'at most ' if at_most else ''}{duration(seconds)} left"
+    return "" if seconds is None else f"{'at most ' if at_most else ''}{format_duration(seconds)} left"
 
 
-class Pace:
+class TimeEstimator:
     """How long the rest takes if it goes on as before.
 
     What is done first takes longer (things are loaded, compiled, tuned): it is not counted once there is something else
@@ -57,7 +57,7 @@ class Pace:
         self.total = total
         self.begun = self.first = self.last = (time.perf_counter(), done)
 
-    def note(self, done):
+    def update(self, done):
         """So much is done now."""
         if done > self.last[1]:
             self.last = time.perf_counter(), done
@@ -65,11 +65,11 @@ class Pace:
                 self.first = self.last
 
     @property
-    def spent(self):
+    def elapsed(self):
         """Seconds since the beginning."""
         return time.perf_counter() - self.begun[0]
 
-    def left(self):
+    def seconds_left(self):
         """Seconds left; None as long as there is nothing to go by."""
         only_first = self.last is self.first
         start, done = self.begun if only_first else self.first
@@ -103,7 +103,7 @@ class Bar:
 
     def __init__(self, what, total, unit, done=0, at_most=False, on=None):
         self.what, self.total, self.unit, self.done, self.at_most = what, total, unit, done, at_most
-        self.pace, self.note, self.closed = Pace(total, done), "", False
+        self.estimator, self.note, self.closed = TimeEstimator(total, done), "", False
         self.drawn = time.perf_counter()
         self.screen = screen() if on is None else on
         self.screen.open(self)
@@ -120,7 +120,7 @@ class Bar:
         """
         self.done = done
         self.note = self.note if note is None else note
-        self.pace.note(done)
+        self.estimator.update(done)
         if time.perf_counter() - self.drawn >= self.screen.seconds_between:
             self.drawn = time.perf_counter()
             self.screen.draw(self)
@@ -139,8 +139,8 @@ class Bar:
 
     def texts(self):
         """How much is done, how long it took and takes, and the note."""
-        left = "" if self.closed else time_left(self.pace.left(), self.at_most)
-        times = ", ".join(filter(None, [duration(self.pace.spent), left]))
+        left = "" if self.closed else format_time_left(self.estimator.seconds_left(), self.at_most)
+        times = ", ".join(filter(None, [format_duration(self.estimator.elapsed), left]))
         return f"{int(self.done):,}/{self.total:,} {self.unit}", times, self.note
 
     def __str__(self):
@@ -274,7 +274,7 @@ def screen():
     return TERMINAL if is_terminal else Lines()
 
 
-def shown(blocks, size, n, verbose, words):
+def with_progress(blocks, size, n, verbose, words):
     """Blocks of things as they are worked on.
 
     Parameters
@@ -299,4 +299,4 @@ def shown(blocks, size, n, verbose, words):
             yield block
             bar.update(min(i * size, n))
     if verbose == 1:
-        print(f"{n:,} {things} {done} in {bar.pace.spent:.1f} s", flush=True)
+        print(f"{n:,} {things} {done} in {bar.estimator.elapsed:.1f} s", flush=True)

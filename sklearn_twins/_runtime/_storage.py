@@ -11,7 +11,7 @@ SHARE_OF_FREE_MEMORY = 0.5  # of a GPU, for samples; networks and their gradient
 BYTES_AT_A_TIME = 2**26
 
 
-def prefetched(fetch, items):
+def prefetch(fetch, items):
     """Results of `fetch` in order, a few of them made ahead in a thread of their own.
 
     Parameters
@@ -40,7 +40,7 @@ def prefetched(fetch, items):
                 future.cancel()
 
 
-def copied_ahead(batches, device):
+def copy_ahead(batches, device):
     """Batches in pinned memory brought to a GPU, each one while the one before is worked on.
 
     Copies are made on a stream of their own. What works on a batch waits for its copy alone, not for the next one's;
@@ -163,9 +163,9 @@ class HostRows:
         """
         order = order.cpu().numpy()
         parts = (order[start : start + size] for start in range(0, len(order), size))
-        read = prefetched(self.read, parts)
+        read = prefetch(self.read, parts)
         if self.device.type == "cuda":
-            yield from copied_ahead(read, self.device)
+            yield from copy_ahead(read, self.device)
             return
         for batch in read:
             yield batch.to(self.device, non_blocking=True)
@@ -199,7 +199,7 @@ def fits(samples, n, device):
     return n_bytes(samples, n) <= SHARE_OF_FREE_MEMORY * free
 
 
-def place(samples, device, storage, index=None):
+def to_storage(samples, device, storage, index=None):
     """Samples where training will find them.
 
     Parameters
@@ -230,7 +230,7 @@ def load(samples, device, index):
     """Samples read from disk onto the device, some at a time."""
     size = max(1, BYTES_AT_A_TIME // max(1, n_bytes(samples, 1)))
     rows, start = None, 0
-    for part in prefetched(lambda i: as_tensor(samples[index[i : i + size]]), range(0, len(index), size)):
+    for part in prefetch(lambda i: as_tensor(samples[index[i : i + size]]), range(0, len(index), size)):
         if rows is None:
             order, back = in_memory_order(part)
             shape = [len(index), *(part.shape[axis] for axis in order[1:])]
@@ -240,7 +240,7 @@ def load(samples, device, index):
     return rows
 
 
-def tell(rows, samples):
+def print_storage(rows, samples):
     """Print how many samples there are, how large, and where they stay; nothing of what could not be otherwise."""
     if isinstance(rows, torch.Tensor) and rows.device.type == "cpu":
         return

@@ -33,7 +33,7 @@ if hasattr(os, "register_at_fork"):
 
 
 @contextlib.contextmanager
-def settled(device, n_threads):
+def isolated_torch_state(device, n_threads):
     """Run torch code the same way whatever the caller's ambient state is.
 
     Inside, gradients can be computed, autocast is off, tensors are made on the CPU unless said otherwise, and
@@ -54,12 +54,12 @@ def settled(device, n_threads):
                 stack.enter_context(torch.autocast(kind, enabled=False))
         if torch.get_default_device().type != "cpu":
             stack.enter_context(torch.device("cpu"))
-        stack.enter_context(threads_pinned(n_threads))
+        stack.enter_context(pin_threads(n_threads))
         yield
 
 
 @contextlib.contextmanager
-def threads_pinned(n_threads):
+def pin_threads(n_threads):
     """Pin the intra-op threads of this Python thread, and put them back.
 
     torch keeps the number for each thread, but hands a new thread the number set last by any: one started
@@ -86,7 +86,7 @@ def threads_pinned(n_threads):
 
 
 @contextlib.contextmanager
-def convolutions_tuned(device):
+def tune_convolutions(device):
     """Let cuDNN try its kernels for each shape that it meets, and keep the quickest; its setting is put back.
 
     For a fit, whose batches are all alike. Not where deterministic kernels are asked for. Whether products are made in
@@ -135,7 +135,7 @@ def count_threads(n_jobs):
 
 
 @contextlib.contextmanager
-def global_generators_seeded(seed, device):
+def seed_global_generators(seed, device):
     """Seed torch's global generators for code that draws from them, and put them back.
 
     For modules of the user's: their dropout and initial weights know no other source, and no other type than the

@@ -1,4 +1,4 @@
-"""Categorical columns: their categories counted, ranked by frequency, and turned into codes."""
+"""Categorical columns: count their categories, order them by frequency, and turn values into codes."""
 
 import warnings
 from collections import Counter
@@ -9,23 +9,23 @@ import numpy as np
 
 from ._category_keys import from_plain, to_plain
 from ._column_kinds import as_list, is_missing
-from ._table import named
+from ._table import name_column_in_errors
 
-# The first codes of every categorical column; its categories follow.
+# The first two codes of every categorical column; its categories start at FIRST.
 MISSING, UNSEEN, FIRST = 0, 1, 2
 
 
 class CategoryColumns:
-    """How the codes of a sample come about.
+    """Encode the categorical columns of a table as codes.
 
     Parameters
     ----------
     columns : tuple of int
-        Columns of X that are categorical.
+        Categorical columns of X.
     categories : tuple of tuples
-        For each, the categories with a code of their own, in the order of their codes.
+        For each column, the categories with a code of their own, in the order of the codes.
     pooled : tuple of bool
-        For each, whether one code more stands for all others, those that `fit` did not see among them.
+        For each column, whether one more code stands for all other values, including those not seen in `fit`.
     """
 
     def __init__(self, columns, categories, pooled):
@@ -47,10 +47,10 @@ class CategoryColumns:
         """Write the codes of a block of rows.  # out: (rows, n_categorical), float32"""
         for c, j in enumerate(self.columns):
             own = self.categories[c]
-            with named(table, j):
-                values = keys(table.exact_values(j, rows))
+            with name_column_in_errors(table, j):
+                keys = to_keys(table.get_exact_values(j, rows))
                 known = {key: FIRST + code for code, key in enumerate(own)}
-                out[:, c] = codes(values, known, FIRST + len(own) if self.pooled[c] else UNSEEN)
+                out[:, c] = encode_keys(keys, known, FIRST + len(own) if self.pooled[c] else UNSEEN)
 
 
 def learn_categories(table, kinds, max_categories, listed):
@@ -61,11 +61,11 @@ def learn_categories(table, kinds, max_categories, listed):
     table : Table
         The training rows.
     kinds : list of str
-        Kind of each column; a categorical column without any value becomes "empty" here.
+        Kind of each column; changed to "empty" in place for a categorical column without values.
     max_categories : int or None
-        Categories of a column at most, the pooled ones counting as one.
+        Largest number of category codes per column; the pooled categories count as one.
     listed : set of int
-        Columns that the user named as categorical.
+        Columns that the user listed as categorical.
 
     Returns
     -------
@@ -74,15 +74,15 @@ def learn_categories(table, kinds, max_categories, listed):
     columns, categories, pooled = [], [], []
     for j in [j for j, kind in enumerate(kinds) if kind == "category"]:
         counts = Counter()
-        for rows in table.blocks():
-            with named(table, j):
-                count(counts, keys(table.exact_values(j, rows)))
+        for rows in table.row_slices():
+            with name_column_in_errors(table, j):
+                count_keys(counts, to_keys(table.get_exact_values(j, rows)))
         if not counts:
             kinds[j] = "empty"
             continue
-        own, more = rank(counts, max_categories)
+        own, more = rank_categories(counts, max_categories)
         if more and j not in listed and all(map(is_text_of_number, counts)):
-            warn_of_numbers(table, j, len(counts))
+            warn_about_numbers(table, j, len(counts))
         columns.append(j)
         categories.append(own)
         pooled.append(more)
@@ -90,42 +90,35 @@ def learn_categories(table, kinds, max_categories, listed):
 
 
 def is_text_of_number(key):
-    """Whether a key is a string that reads as a number."""
+    """Whether a key is a string that can be converted to a number."""
     try:
         return isinstance(key, str) and float(key) is not None
     except ValueError:
         return False
 
 
-def warn_of_numbers(table, j, n_categories):
-    """Warn that many different numbers are there as strings."""
+def warn_about_numbers(table, j, n_categories):
+    """Warn that a column holds many different numbers as strings."""
     warnings.warn(
-        f"Input X, {table.label(j)}, holds {n_categories:,} different strings that are all numbers, and is taken as "
-        "categorical. If they are quantities, convert it first (pandas.to_numeric); if they are not, name it in "
-        "categorical_features.",
+        f"Input X, {table.label(j)}, holds {n_categories:,} different strings that are all numbers, and is treated as "
+        "categorical. If they are quantities, convert them first (pandas.to_numeric). If not, list the column in "
+        "preprocessor__categorical_features.",
         stacklevel=2,
     )
 
 
-def keys(values):
-    """Categories as hashable Python objects, None where missing.
+def to_keys(values):
+    """Convert values to hashable Python objects, with missing values as None, NaN, NaT or NA.
 
-    Numbers that are equal are one category, whatever their type (1, 1.0, True); a string is never equal to a number.
+    Equal numbers are one category whatever their type (1, 1.0, True). A string never equals a number.
 
     Parameters
     ----------
     values : ndarray of shape (n,) or list of n
-        Anything hashable.
 
     Returns
     -------
     keys : list of n
-        Missing values may also be NaN, NaT or NA.
-
-    Raises
-    ------
-    TypeError
-        If a value cannot be a category: a list, say.
     """
     if isinstance(values, np.ndarray) and values.dtype.kind == "f":
         return np.where(np.isnan(values), None, values).tolist()
@@ -134,93 +127,94 @@ def keys(values):
     return as_list(values)
 
 
-def distinct(values):
-    """The different keys among `values`, the missing ones among them as they are."""
+def find_distinct(keys):
+    """Return the set of different keys, missing ones included; raises TypeError if one cannot be hashed."""
     try:
-        return set(values)
+        return set(keys)
     except TypeError as error:
-        bad = next(value for value in values if not _is_hashable(value))
+        bad = next(key for key in keys if not _is_hashable(key))
         raise TypeError(
             f"{bad!r} cannot be a category: an argument must be a string, a number or something hashable. "
-            "Spread such values over columns of their own, or leave the column out."
+            "Spread such values over several columns, or drop the column."
         ) from error
 
 
-def _is_hashable(value):
+def _is_hashable(key):
     try:
-        return hash(value) is not None
-    except TypeError:  # a tuple has a hash unless there is a list in it
+        return hash(key) is not None
+    except TypeError:  # a tuple with a list inside, for example
         return False
 
 
-def count(counts, values):
-    """Add how often each key occurs to a `collections.Counter`, missing ones apart."""
-    missing = [key for key in distinct(values) if is_missing(key)]
-    counts.update(values)
+def count_keys(counts, keys):
+    """Add the number of occurrences of each key to a `collections.Counter`, without missing keys."""
+    missing = [key for key in find_distinct(keys) if is_missing(key)]
+    counts.update(keys)
     for key in missing:
         del counts[key]
 
 
-def rank(counts, max_categories):
-    """The most frequent categories, in the order of their codes.
+def rank_categories(counts, max_categories):
+    """Return the most frequent categories in the order of their codes.
 
     Parameters
     ----------
     counts : dict
         Key -> number of rows.
     max_categories : int or None
-        Codes at most; the last one stands for all rarer categories where there are more.
+        Largest number of codes. If there are more categories, the last code stands for all rarer ones.
 
     Returns
     -------
     categories : tuple
-        Those with a code of their own; numbers as float where that is exact.
+        Categories with a code of their own; numbers as float where that is exact.
     pooled : bool
-        Whether one code more stands for the others.
+        Whether one more code stands for the others.
     """
-    order = sorted(counts, key=lambda key: (-counts[key], *_order(key)))
+    order = sorted(counts, key=lambda key: (-counts[key], *_sort_key(key)))
     pooled = max_categories is not None and len(order) > max_categories
     order = order[: max_categories - 1] if pooled else order
-    return tuple(_plain(key) for key in order), pooled
+    return tuple(_simplify(key) for key in order), pooled
 
 
-def _order(key):
-    """Ties in frequency: numbers first, then strings, then the rest, each in their own order."""
-    if is_plain_number(key):
-        return 0, comparable(key), ""
+def _sort_key(key):
+    """Order equally frequent keys: numbers first, then strings, then other types, each in their own order."""
+    if is_orderable_number(key):
+        return 0, to_comparable(key), ""
     return (1, 0, key) if isinstance(key, str) else (2, 0, f"{type(key).__qualname__} {key!r}")
 
 
-def is_plain_number(key):
-    """Whether a key can be put in order with any other number; NumPy's durations, which are integers to it, cannot."""
+def is_orderable_number(key):
+    """Whether a key can be ordered among numbers. NumPy's durations are integers to Python, but cannot."""
     return isinstance(key, (Real, Decimal, np.bool_)) and not isinstance(key, np.timedelta64)
 
 
-def comparable(key):
-    """A number that compares with any other: Python's for NumPy's, which take the other for one of their own type."""
-    if not isinstance(key, np.generic):
-        return key
+def to_comparable(number):
+    """Convert NumPy's numbers to Python's, since NumPy's cannot be compared with every type of number."""
+    if not isinstance(number, np.generic):
+        return number
     with np.errstate(over="ignore"):
-        return int(key) if isinstance(key, (np.integer, np.bool_)) else float(key)
+        return int(number) if isinstance(number, (np.integer, np.bool_)) else float(number)
 
 
-def _plain(key):
+def _simplify(key):
+    """Convert a key to a plain str, or to a float if that is exact: fitted state is then the same for any container."""
     if isinstance(key, str):
-        return str.__str__(key)  # the text itself: an enum has a str() of its own
+        return str.__str__(key)  # not str(key), which is another text for an enum
     try:
-        is_number = is_plain_number(key) and not isinstance(key, Decimal)
+        is_number = is_orderable_number(key) and not isinstance(key, Decimal)
         return float(key) if is_number and float(key) == key else key
-    except OverflowError:  # an int too large for float64
+    except OverflowError:  # an int beyond float64
         return key
 
 
-def codes(values, table, unknown):
-    """Keys -> codes.
+def encode_keys(keys, table, unknown):
+    """Convert keys to codes.
 
     Parameters
     ----------
-    values : list of n
-        Keys, see `keys`.
+    keys : list of n
+        See `to_keys`.
     table : dict
         Key -> code.
     unknown : int
@@ -230,8 +224,8 @@ def codes(values, table, unknown):
     -------
     codes : ndarray of shape (n,), float32
     """
-    known = {key: table.get(key) for key in distinct(values)}  # NaN is found again by its identity
+    known = {key: table.get(key) for key in find_distinct(keys)}  # a NaN object is found again by identity
     for key, code in known.items():
         if code is None:
             known[key] = MISSING if is_missing(key) else unknown
-    return np.fromiter(map(known.__getitem__, values), np.float32, len(values))
+    return np.fromiter(map(known.__getitem__, keys), np.float32, len(keys))

@@ -1,11 +1,11 @@
-"""Categories of every kind as strings, numbers and tuples of them: what files hold that know no other objects."""
+"""Write categories of any type as strings, numbers and tuples of them, so that files can hold them."""
 
 import datetime
 from decimal import Decimal
 from fractions import Fraction
 
-# What a category may be beside a string or a number -> how it is written, and read. Exact types: a subclass may add
-# anything. A time with a zone keeps its offset, which makes it equal to what it was.
+# Type of a category other than a string or a number -> (how to write it, how to read it). The types are exact: a
+# subclass may hold more. A time with a zone keeps its offset only, which is enough to be equal to the original.
 KINDS = {
     Decimal: (str, Decimal),
     Fraction: (str, Fraction),
@@ -18,16 +18,9 @@ NAMES = {kind.__name__: kind for kind in KINDS}
 
 
 def to_plain(key):
-    """A category as a string, a number, or a tuple that says what it is; one of another kind as it is.
+    """Write a category as a string, a number, or a tuple of its type's name and its text.
 
-    Parameters
-    ----------
-    key : hashable
-        As `CategoryColumns` holds it.
-
-    Returns
-    -------
-    plain : str, float, int or tuple
+    Categories of unknown types are returned unchanged.
     """
     kind = type(key)
     if kind is tuple:
@@ -36,27 +29,12 @@ def to_plain(key):
 
 
 def from_plain(plain):
-    """The reverse of `to_plain`.
-
-    Parameters
-    ----------
-    plain : str, float, int or tuple
-        As it returned it.
-
-    Returns
-    -------
-    key : hashable
-
-    Raises
-    ------
-    ValueError
-        If it is no such thing.
-    """
+    """Read a category that `to_plain` wrote; raises ValueError if it did not."""
     if type(plain) is not tuple:
         return plain
     name, *content = plain
     if name == "tuple":
         return tuple(map(from_plain, content))
     if name not in NAMES or len(content) != 1 or type(content[0]) is not str:
-        raise ValueError(f"{plain!r} stands for no category.")
+        raise ValueError(f"{plain!r} does not stand for a category.")
     return KINDS[NAMES[name]][1](content[0])

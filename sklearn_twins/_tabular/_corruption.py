@@ -1,4 +1,4 @@
-"""Views of table rows in which some values are replaced: by another row's (SCARF) or by nothing (masking)."""
+"""Views of table rows with some values replaced by those of other rows (SCARF) or hidden (masking)."""
 
 import math
 from functools import partial
@@ -9,35 +9,28 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from .._parts._augmentation import Augmentation, to_intensities
 
-# Of a float32 uniform's 2^24 values, a share of `rate` picks donors. Up to this many rows for each unit of the
-# rate, every donor owns 256 of them or more.
+# A float32 uniform has 2^24 values, and a share `rate` of them picks the donor rows. Up to this number of rows divided
+# by the rate, at least 256 of the values pick each donor; beyond it, the numbers are drawn in float64.
 MAX_ROWS_FLOAT32 = 2**16
 
 
-def auto_rate(n_columns):
-    """Corruption rate of a table with `n_columns` columns: 0.2 up to 20 columns, 0.3 from 40 on, and between between.
+def choose_rate(n_columns):
+    """Return the default corruption rate: 0.2 up to 20 columns, 0.3 from 40 columns, linear in between.
 
-    Of few columns little is left by which to know a row when many are changed. Compared on nine tables of 5 to 60
+    With few columns, little identifies a row once many of them are changed. Compared on nine tables with 5 to 60
     columns, see docs/benchmarks/categories.md.
     """
     return min(0.3, max(0.2, 0.1 + 0.005 * n_columns))
 
 
-def draws_of(spec, device):
-    """Which random draw each column of a sample follows: its own, or that of the column of X it was made of.
-
-    Parameters
-    ----------
-    spec : SampleSpec
-        What a sample is made of.
-    device : torch.device
-        Where the draws are made.
+def share_draws(spec, device):
+    """Assign a random draw to each column of a sample, shared by all parts of one date.
 
     Returns
     -------
     n_draws : int
     draws : Tensor of shape (features,), int64
-        Or None instead of both, if each column has a draw of its own.
+        Draw of each column. None instead of both if each column has its own.
     """
     if not spec.sources:
         return None
@@ -45,8 +38,8 @@ def draws_of(spec, device):
     return len(order), torch.tensor([order[j] for j in spec.sources], device=device)
 
 
-def uniform(x, draws, generator, dtype=torch.float32):
-    """A uniform number for each value, the same one for columns that share a draw.  # (batch, features)"""
+def draw_uniform(x, draws, generator, dtype=torch.float32):
+    """Draw a uniform number for each value, the same one for columns that share a draw.  # (batch, features)"""
     if draws is None:
         return torch.rand(x.shape, generator=generator, device=x.device, dtype=dtype)
     n_draws, index = draws
@@ -56,18 +49,18 @@ def uniform(x, draws, generator, dtype=torch.float32):
 def marginal_corruption(x, data, generator, rate, draws=None):
     """Replace each value, with probability `rate`, by the same column's value in a random row of `data`.
 
-    One uniform number u per value serves both draws: it is replaced if ``u < rate``, and ``u / rate``,
-    uniform given that, picks the row.
+    One uniform number u per value makes both choices: the value is replaced if ``u < rate``, and ``u / rate``, which
+    is then uniform in [0, 1), picks the row.
 
     Shape
     -----
-    x : (batch, *sample_shape); data : (n, *sample_shape), maybe bytes; returns (batch, *sample_shape)
+    x : (batch, *sample_shape); data : (n, *sample_shape), possibly bytes; returns (batch, *sample_shape)
     """
     n = data.shape[0]
     if rate == 0:
         return x.clone()
     dtype = torch.float32 if n / rate <= MAX_ROWS_FLOAT32 else torch.float64
-    u = uniform(x, draws, generator, dtype)  # (batch, features)
+    u = draw_uniform(x, draws, generator, dtype)  # (batch, features)
     donors = (u * (n / rate)).long().clamp_(max=n - 1)  # (batch, features), rows of data
     return torch.where(u < rate, to_intensities(data.gather(0, donors)), x)
 
@@ -79,32 +72,31 @@ def masking(x, data, generator, rate, draws=None):
     -----
     x : (batch, *sample_shape); data is not used; returns (batch, *sample_shape)
     """
-    return x.masked_fill(uniform(x, draws, generator) < rate, 0.0)
+    return x.masked_fill(draw_uniform(x, draws, generator) < rate, 0.0)
 
 
 class MarginalCorruption(Augmentation):
-    """SCARF's corruption: each value is replaced at random by a value of its own column.
+    """Replace random values by the same column's values in random training rows (SCARF).
 
-    The replacement is drawn from the column's empirical marginal, the training rows themselves, so
-    that a corrupted value is always one that occurs: a category gives way to another row's category, a date as a whole
-    to another row's date, and a missing value is a value like any other.
+    Replacements always occur in the data: a category is replaced by another row's category, a date as a whole by
+    another row's date. A missing value is a value like any other.
 
-    NOTE[DIFF]: SCARF corrupts a fixed number of columns per row; here each value is drawn
-    independently, so the number varies around the same mean. SCARF also leaves one view clean:
-    that is ``Pair(Identity(), MarginalCorruption())``.
+    NOTE[DIFF]: SCARF corrupts a fixed number of columns per row; here each value is replaced independently, so the
+    number varies around the same mean. SCARF also leaves one view unchanged: use
+    ``Pair(Identity(), MarginalCorruption())`` for that.
 
     Parameters
     ----------
     corruption_rate : "auto" or float, default="auto"
-        Probability that a value is replaced, in [0, 1]. "auto" is 0.2 for tables of up to 20 columns, 0.3 from 40
-        columns on, and in proportion between.
+        Probability that a value is replaced, in [0, 1]. "auto" is 0.2 for tables with up to 20 columns, 0.3 from 40
+        columns, and linear in between.
 
     See Also
     --------
     Masking : Hide values instead of replacing them.
     Mixup : Move whole rows towards other rows.
-    Pair : Another augmentation for each view.
-    sklearn_twins.displays.ViewsDisplay : Pictures of views.
+    Pair : Use a different augmentation for each view.
+    sklearn_twins.displays.ViewsDisplay : Show views.
 
     References
     ----------
@@ -131,20 +123,20 @@ class MarginalCorruption(Augmentation):
 
         Shape
         -----
-        x : (batch, *sample_shape); data : (n, *sample_shape), maybe bytes; returns (batch, *sample_shape)
+        x : (batch, *sample_shape); data : (n, *sample_shape), possibly bytes; returns (batch, *sample_shape)
         """
         return marginal_corruption(x, data, generator, self._rate(math.prod(x.shape[1:])))
 
     def _bound(self, spec, device):
-        draws = draws_of(spec, device)
+        draws = share_draws(spec, device)
         return self if draws is None else partial(marginal_corruption, rate=self._rate(draws[0]), draws=draws)
 
     def _rate(self, n_columns):
-        return auto_rate(n_columns) if self.corruption_rate == "auto" else self.corruption_rate
+        return choose_rate(n_columns) if self.corruption_rate == "auto" else self.corruption_rate
 
 
 class Masking(Augmentation):
-    """Each value is hidden at random: replaced by 0, the middle of a scaled number or the code of a missing category.
+    """Hide random values by replacing them with 0: a number's median, or the code of a missing category.
 
     Parameters
     ----------
@@ -153,7 +145,7 @@ class Masking(Augmentation):
 
     See Also
     --------
-    MarginalCorruption : Replace values by other rows' instead of hiding them.
+    MarginalCorruption : Replace values by those of other rows instead.
 
     Examples
     --------
@@ -180,5 +172,5 @@ class Masking(Augmentation):
         return masking(x, data, generator, self.mask_rate)
 
     def _bound(self, spec, device):
-        draws = draws_of(spec, device)
+        draws = share_draws(spec, device)
         return self if draws is None else partial(masking, rate=self.mask_rate, draws=draws)

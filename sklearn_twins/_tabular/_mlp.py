@@ -1,24 +1,24 @@
-"""Multilayer perceptrons: the default encoder of tables, and the projection head."""
+"""The multilayer perceptron, the default encoder for tables."""
 
 from .._parts._projector import check_widths, hidden_layers
 from ._encoder import EXPANSION_CONSTRAINT, TableEncoder
 
 
 class MLPEncoder(TableEncoder):
-    """A multilayer perceptron over the columns of a table.
+    """Encode table rows with a multilayer perceptron.
 
     Parameters
     ----------
     hidden_dims : tuple of int, default=(256, 256, 256)
-        Widths of the hidden layers. The last one is the embedding's own width, unless
-        `n_components` asks for another: then one linear layer more leads to it.
+        Widths of the hidden layers. The last one is the width of the embedding, unless `n_components` is set: then a
+        linear layer of that width is added.
     expansion : {"piecewise_linear", "periodic"}, component or None, default=None
-        What each number is expanded by first (`PiecewiseLinear`, `Periodic`).
+        Embedding of each number before the first layer (`PiecewiseLinear`, `Periodic`). None for the number itself.
 
     See Also
     --------
-    ResNetEncoder : A residual network over the columns.
-    ReadyEncoder : A torch module of your own.
+    ResNetEncoder : Use a residual network instead.
+    ReadyEncoder : Use a torch module of your own.
 
     Examples
     --------
@@ -38,7 +38,7 @@ class MLPEncoder(TableEncoder):
         self.expansion = expansion
 
     def check(self):
-        """Refuse widths that are no positive integers, and no hidden layer at all.
+        """Check the hyper-parameters.
 
         Returns
         -------
@@ -48,7 +48,7 @@ class MLPEncoder(TableEncoder):
         Raises
         ------
         ValueError
-            If `hidden_dims` is empty or holds anything but positive integers.
+            If `hidden_dims` is empty or does not hold positive integers.
         """
         super().check()
         check_widths(self)
@@ -57,5 +57,5 @@ class MLPEncoder(TableEncoder):
         return self
 
     def _layers(self, width_in):
-        """Layers behind the stem, and the width of their output."""
+        """Return the layers after the stem, and the width of their output."""
         return hidden_layers(width_in, self.hidden_dims), self.hidden_dims[-1]

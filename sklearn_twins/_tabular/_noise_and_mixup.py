@@ -1,4 +1,4 @@
-"""Views of rows moved a little: by Gaussian noise, or towards another row (mixup)."""
+"""Views of rows with Gaussian noise added, or moved towards other rows (mixup)."""
 
 from functools import partial
 from numbers import Real
@@ -10,7 +10,7 @@ from .._parts._augmentation import Augmentation, moved_towards, to_intensities
 
 
 def gaussian_noise(x, data, generator, scale, n_numbers=None):
-    """Add independent normal noise to every value, or only to the first `n_numbers` of a sample.
+    """Add independent normal noise to all values, or only to the first `n_numbers` of a sample.
 
     Shape
     -----
@@ -23,11 +23,11 @@ def gaussian_noise(x, data, generator, scale, n_numbers=None):
 
 
 def mixup(x, data, generator, max_weight, n_numbers=None):
-    """Move every value towards that of another row; those behind the first `n_numbers` are taken over or not.
+    """Move each row towards a random row; categories, behind the first `n_numbers`, are kept or replaced as a whole.
 
     Shape
     -----
-    x : (batch, *sample_shape); data : (n, *sample_shape), maybe bytes; returns (batch, *sample_shape)
+    x : (batch, *sample_shape); data : (n, *sample_shape), possibly bytes; returns (batch, *sample_shape)
     """
     batch = x.shape[0]
     partners = torch.randint(data.shape[0], (batch,), generator=generator, device=x.device)
@@ -37,12 +37,12 @@ def mixup(x, data, generator, max_weight, n_numbers=None):
 
 
 class GaussianNoise(Augmentation):
-    """Add independent normal noise to every number; categories stay.
+    """Add independent normal noise to every number; categories are unchanged.
 
     Parameters
     ----------
     scale : float, default=0.1
-        Standard deviation, in the units of the scaled columns (interquartile ranges).
+        Standard deviation of the noise, in interquartile ranges of the column.
 
     Examples
     --------
@@ -73,10 +73,10 @@ class GaussianNoise(Augmentation):
 
 
 class Mixup(Augmentation):
-    """Move each row a random part of the way towards a random training row.
+    """Move each row part of the way towards a random training row.
 
-    ``(1 - t) x + t x'`` with t uniform in [0, `max_weight`], one draw for each row. Where the other row's value
-    is missing, the row keeps its own. A category is the other row's with probability t.
+    A view is ``(1 - t) x + t x'``, with one t per row, uniform in [0, `max_weight`]. Where the other row's value is
+    missing, the row keeps its own. A category is replaced by the other row's with probability t.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ class Mixup(Augmentation):
 
     See Also
     --------
-    sklearn_twins.objectives.MixedBarlowTwins : An objective that is told how rows were mixed.
+    sklearn_twins.objectives.MixedBarlowTwins : An objective that mixes rows and knows their weights.
 
     References
     ----------

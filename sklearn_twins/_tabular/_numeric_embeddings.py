@@ -1,4 +1,4 @@
-"""Expansions of a number into several, so that a network can use it in pieces: piecewise linear, or periodic."""
+"""Numeric embeddings: expand each number into several, piecewise linear or periodic."""
 
 import math
 from numbers import Integral, Real
@@ -9,25 +9,25 @@ from torch import nn
 
 from .._parts._component import Component
 
-N_EDGES = 33  # of the bins in a SampleSpec
+N_EDGES = 33  # edges per number in a spec: 32 bins
 
 
 class PiecewiseLinear(Component):
-    """A number as how far it has passed through each of several bins with equally many training rows.
+    """Expand each number into bins with equally many training rows.
 
-    Component t is 0 below its bin, 1 above, and rises linearly within.
+    Component t is 0 below bin t, 1 above it, and rises linearly within it.
 
-    NOTE[DIFF]: in the paper the first and the last bin go on beyond their outer edges; here they end there, since the
-    numbers are bounded already.
+    NOTE[DIFF]: in the paper, the first and the last bin continue beyond their outer edges; here they end there, since
+    the numbers are already bounded.
 
     Parameters
     ----------
     n_bins : {2, 4, 8, 16, 32}, default=8
-        Bins, and numbers that each number becomes.
+        Number of bins, and so of values per number.
 
     See Also
     --------
-    Periodic : Sines and cosines instead of bins.
+    Periodic : Use sines and cosines instead of bins.
 
     References
     ----------
@@ -38,7 +38,7 @@ class PiecewiseLinear(Component):
     --------
     >>> import torch
     >>> from sklearn_twins.networks import PiecewiseLinear, initialize
-    >>> edges = [[float(edge) for edge in range(33)]]  # of one number, 32 bins
+    >>> edges = [[float(edge) for edge in range(33)]]  # one number, 32 bins
     >>> with torch.device("meta"):
     ...     expansion = PiecewiseLinear(n_bins=4).build(edges)
     >>> initialize(expansion, torch.Generator())(torch.tensor([[20.0]]))  # half of the third bin
@@ -56,7 +56,7 @@ class PiecewiseLinear(Component):
         Parameters
         ----------
         edges : sequence of sequences of 33 floats
-            The edges of 32 bins, for each number.
+            Edges of 32 bins, for each number.
 
         Returns
         -------
@@ -74,7 +74,7 @@ class _PiecewiseLinear(nn.Module):
             self.register_buffer(name, torch.empty(len(edges), self.width), persistent=False)
 
     def draw(self, generator):
-        """Lay out the bins; there is nothing to draw."""
+        """Compute the bins; nothing is random."""
         edges = torch.tensor(self.edges, dtype=torch.float64)  # (n_numbers, n_bins + 1)
         width = edges.diff(dim=1)
         slope = 1 / width.clamp(min=1e-6)  # an empty bin is a step
@@ -85,22 +85,22 @@ class _PiecewiseLinear(nn.Module):
 
 
 class Periodic(Component):
-    """A number as sines and cosines of trained frequencies, mixed by a small layer of its own.
+    """Expand each number into sines and cosines with trained frequencies, followed by a small layer.
 
-    ``relu(W [sin(2 pi c x), cos(2 pi c x)] + b)``, with c, W and b of each number's own.
+    A number x becomes ``relu(W [sin(2 pi c x), cos(2 pi c x)] + b)``, with c, W and b of its own.
 
     Parameters
     ----------
     n_frequencies : int, default=16
-        Frequencies for each number.
+        Number of frequencies per number.
     frequency_scale : float, default=0.5
-        Standard deviation of the initial frequencies; the numbers are in units of their interquartile range.
+        Standard deviation of the initial frequencies, in cycles per interquartile range.
     width : int, default=8
-        Numbers that each number becomes.
+        Number of values per number.
 
     See Also
     --------
-    PiecewiseLinear : Bins instead of sines and cosines.
+    PiecewiseLinear : Use bins instead of sines and cosines.
 
     References
     ----------
@@ -112,7 +112,7 @@ class Periodic(Component):
     >>> import torch
     >>> from sklearn_twins.networks import Periodic, initialize
     >>> with torch.device("meta"):
-    ...     expansion = Periodic(width=8).build([()] * 3)  # of three numbers
+    ...     expansion = Periodic(width=8).build([()] * 3)  # three numbers
     >>> initialize(expansion, torch.Generator().manual_seed(0))(torch.zeros(5, 3)).shape
     torch.Size([5, 3, 8])
     """
@@ -134,7 +134,7 @@ class Periodic(Component):
         Parameters
         ----------
         edges : sequence
-            One entry for each number, not looked at.
+            One entry per number; only their number is used.
 
         Returns
         -------
@@ -153,7 +153,7 @@ class _Periodic(nn.Module):
         self.bias = nn.Parameter(torch.empty(n_numbers, width))
 
     def draw(self, generator):
-        """Draw frequencies as the paper does, and the layers as torch draws linear ones."""
+        """Draw the frequencies as in the paper, and the layers like `nn.Linear`."""
         self.frequencies.normal_(0, self.scale, generator=generator)
         bound = 1 / math.sqrt(self.weight.shape[1])
         for parameter in (self.weight, self.bias):
@@ -170,5 +170,5 @@ EXPANSIONS = {"piecewise_linear": PiecewiseLinear, "periodic": Periodic}
 
 
 def resolve_expansion(expansion):
-    """A name -> a new component with its defaults; a component or None as it is."""
+    """Turn a name into a component with its defaults; return components and None unchanged."""
     return EXPANSIONS[expansion]() if isinstance(expansion, str) else expansion

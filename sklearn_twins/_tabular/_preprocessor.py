@@ -1,4 +1,4 @@
-"""Tables as samples: numbers scaled, dates as numbers, categories as codes, missing values marked."""
+"""Turn tables into samples: scaled numbers, dates as numbers, categories as codes, missing values kept."""
 
 from numbers import Integral, Real
 
@@ -12,54 +12,54 @@ from .._parts._component import Component
 from ._categories import learn_categories
 from ._numbers import learn_numbers
 from ._spec import TableSpec
-from ._table import read
+from ._table import read_table
 
 
 class TablePreprocessor(TransformerMixin, Component):
-    """Make samples of a table as it is: numbers, categories, dates and durations, with missing values.
+    """Turn a table of numbers, categories, dates and durations, with missing values, into samples.
 
-    What a column is, its type says; where that says nothing (objects), its values do:
+    The type of a column determines its kind; for columns of Python objects, the values do:
 
-    - **Numbers** (ints, floats, booleans, decimals) are centred at their median, divided by their interquartile range
-      and softly clipped, so that units, heavy tails and single absurd values do not matter. The arithmetic is float64;
-      only the result is float32. Constant columns become 0. Missing values stay NaN: they are marked for the network,
-      not guessed.
-    - **Categories** (category, string and mixed object columns, and `categorical_features`) become codes: 0 where
-      missing, 1 for a value that `fit` did not see, and from 2 on the categories by falling frequency.
-    - **Dates** become the time elapsed, and sine and cosine of the phase of the year, the week and the day, as far as
-      these vary. Times with a zone are taken in UTC.
+    - **Numbers** (ints, floats, booleans, decimals) are centered at their median, divided by their interquartile range
+      and softly clipped, so that units, heavy tails and extreme values do not matter. They are scaled in float64; only
+      the result is float32. Constant columns become 0. Missing values stay NaN: they are not imputed but marked for
+      the network.
+    - **Categories** (category, string and mixed object columns, and `categorical_features`) become codes: 0 for
+      missing values, 1 for values not seen in `fit`, and 2, 3, ... for the categories, the most frequent first.
+    - **Dates** become the time elapsed, and the sine and cosine of the phase of the year, the week and the day, if
+      these vary. Times with a time zone are converted to UTC.
     - **Durations** and times of day become seconds.
 
-    A sample has its numbers first, in the order of the columns, then its codes.
+    A sample holds its numbers first, in the order of the columns, then its codes.
 
     Parameters
     ----------
     categorical_features : "from_dtype" or array-like, default="from_dtype"
-        Columns to be taken as categorical whatever their type, such as codes that are numbers: their names, their
-        indices, or a mask. Strings and categories are so in any case.
+        Columns to treat as categorical whatever their type, such as numeric codes: their names, their indices, or a
+        boolean mask. String and category columns are always categorical.
     max_categories : int or None, default=256
-        Codes of a categorical column at most. If it has more categories, the rarest share the last code, and so do
-        values that `fit` did not see. None for no limit.
+        Largest number of category codes per categorical column. If it has more categories, the rarest ones share the
+        last code, with values not seen in `fit`. None for no limit.
     scaling : {"robust", "quantile"}, default="robust"
-        Of numbers: by median and interquartile range; or by rank, to a normal distribution of that range.
+        How numbers are scaled: by their median and interquartile range, or by rank to a normal distribution with the
+        interquartile range 1.
     clip : float, default=1.5
-        Bound of the scaled numbers, in units of the interquartile range (a normal column has a
-        standard deviation of 0.74 of them).
+        Bound of the scaled numbers, in interquartile ranges (one is 1.35 standard deviations of a normal column).
     max_dense_bytes : int, default=2147483648
-        What a sparse X may take as a dense float32 table, in bytes; a larger one is refused. The default is 2 GiB.
+        Largest size of a sparse X as a dense float32 table, in bytes; a larger X raises an error. The default is 2 GiB.
 
     Attributes
     ----------
     kinds_ : tuple of str
-        "number", "category", "date", "duration" or "empty" (no value at all), for each column of X.
+        "number", "category", "date", "duration" or "empty" (all values missing), for each column of X.
     center_ : ndarray of shape (n_numbers,), float64
         Median of the present values of each number of a sample.
     scale_ : ndarray of shape (n_numbers,), float64
-        What the centred number is multiplied by; 0 where it is constant.
+        Factor of each number after centering; 0 for a constant column.
     categories_ : tuple of tuples
-        For each categorical column, the categories with a code of their own, in the order of their codes.
+        For each categorical column, the categories with a code of their own, in the order of the codes.
     spec_ : SampleSpec
-        What a sample is made of.
+        Description of a sample.
     n_features_in_ : int
         Number of columns seen in `fit`.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -67,8 +67,8 @@ class TablePreprocessor(TransformerMixin, Component):
 
     Notes
     -----
-    NOTE[DIFF]: the paper clips at 3. With one label a class, digits were probed a point better at 1 than at 3, and
-    alike with five; 1.5 stands between.
+    NOTE[DIFF]: the paper clips at 3. With one label per class, linear probes on digits were one point better at 1 than
+    at 3, and equal with five labels; 1.5 is in between.
 
     A table is read in blocks of rows, so that little more than the samples themselves is held in memory.
 
@@ -122,11 +122,11 @@ class TablePreprocessor(TransformerMixin, Component):
         Parameters
         ----------
         X : data frame, array-like or sparse array of shape (n, n_features_in_)
-            The table; None, NaN, NaT or pandas' NA where a value is missing.
+            The table. Missing values are None, NaN, NaT or pandas' NA.
         y : Ignored
             Not used, present by convention.
         owner : estimator, default=None
-            In whose name X is checked; it receives `n_features_in_` and `feature_names_in_`.
+            The estimator named in error messages; `n_features_in_` and `feature_names_in_` are set on it too.
 
         Returns
         -------
@@ -136,16 +136,16 @@ class TablePreprocessor(TransformerMixin, Component):
         Raises
         ------
         ValueError
-            If X is not two-dimensional, holds infinity or complex numbers, or has fewer than two rows; or if a sparse X
-            is too large.
+            If X is not two-dimensional, holds infinity or complex numbers, has fewer than two rows, or is sparse and
+            too large.
         TypeError
-            If X holds values that can be neither numbers nor categories.
+            If X holds values that are neither numbers nor valid categories, such as lists.
         """
         self._learn(self._read(X, owner, reset=True))
         return self
 
     def fit_transform(self, X, y=None, *, owner=None):
-        """Learn from X, and make samples of it; X is checked once.
+        """Learn from X and turn it into samples; X is checked only once.
 
         Parameters
         ----------
@@ -154,7 +154,7 @@ class TablePreprocessor(TransformerMixin, Component):
         y : Ignored
             Not used, present by convention.
         owner : estimator, default=None
-            In whose name X is checked.
+            The estimator named in error messages.
 
         Returns
         -------
@@ -171,32 +171,32 @@ class TablePreprocessor(TransformerMixin, Component):
         return self._encode(table)
 
     def transform(self, X, *, owner=None):
-        """Make samples of X.
+        """Turn X into samples.
 
         Parameters
         ----------
         X : data frame, array-like or sparse array of shape (n, n_features_in_)
             The table.
         owner : estimator, default=None
-            In whose name X is checked.
+            The estimator named in error messages.
 
         Returns
         -------
         samples : ndarray of shape (n, n_numbers + n_categorical), float32
-            Numbers within ``[-clip, clip]``, NaN where missing; then codes.
+            Numbers in ``[-clip, clip]``, NaN where missing; then codes.
 
         Raises
         ------
         ValueError
-            If X does not fit what `fit` saw.
+            If X does not have the columns seen in `fit`.
         NotFittedError
-            If `fit` was not called before.
+            If the preprocessor is not fitted.
         """
         check_is_fitted(self)
         return self._encode(self._read(X, owner, reset=False))
 
     def get_feature_names_out(self, input_features=None):
-        """Get names of a sample's columns: those of X, with the parts of a date behind an underscore.
+        """Get the names of a sample's columns: those of X, with the part of a date after an underscore.
 
         Parameters
         ----------
@@ -217,20 +217,20 @@ class TablePreprocessor(TransformerMixin, Component):
         if reset:
             self.check()
         owner = self if owner is None else owner
-        table = read(X, owner, reset=reset, max_dense_bytes=self.max_dense_bytes)
+        table = read_table(X, owner, reset=reset, max_dense_bytes=self.max_dense_bytes)
         if reset:
             share_names(owner, self)
         return table
 
     def _learn(self, table):
-        listed = column_indices(self.categorical_features, table)
-        kinds = ["category" if j in listed else table.kind(j) for j in range(table.shape[1])]
+        listed = find_columns(self.categorical_features, table)
+        kinds = ["category" if j in listed else table.infer_kind(j) for j in range(table.shape[1])]
         self._categorical = learn_categories(table, kinds, self.max_categories, listed)
         self._numeric, edges = learn_numbers(table, kinds, self.scaling, self.clip)
         self.kinds_ = tuple(kinds)
         self.center_, self.scale_ = self._numeric.center, self._numeric.scale
         self.categories_ = self._categorical.categories
-        table.forget()
+        table.clear_cache()
         sources = (*self._numeric.columns, *self._categorical.columns)
         self.spec_ = TableSpec(
             shape=(len(sources),),
@@ -244,7 +244,7 @@ class TablePreprocessor(TransformerMixin, Component):
     def _encode(self, table):
         n_numbers = len(self._numeric.columns)
         samples = np.empty((len(table), *self.spec_.shape), dtype=np.float32)
-        for rows in table.blocks():
+        for rows in table.row_slices():
             self._numeric.encode(table, rows, out=samples[rows, :n_numbers])
             self._categorical.encode(table, rows, out=samples[rows, n_numbers:])
         return samples
@@ -255,7 +255,7 @@ class TablePreprocessor(TransformerMixin, Component):
     def __setstate__(self, state):
         super().__setstate__(state)
         if hasattr(self, "_categorical"):
-            self.categories_ = self._categorical.categories  # which know how to be stored
+            self.categories_ = self._categorical.categories  # stored once, by `CategoryColumns`
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -267,24 +267,19 @@ class TablePreprocessor(TransformerMixin, Component):
         return tags
 
 
-def column_indices(features, table):
-    """Which columns `categorical_features` names.
+def find_columns(features, table):
+    """Return the set of column indices that `categorical_features` lists; raises ValueError if there is no such column.
 
     Parameters
     ----------
     features : "from_dtype" or array-like of str, int or bool
         Names, indices or a mask.
     table : Table
-        Whose columns.
+        The training rows.
 
     Returns
     -------
     columns : set of int
-
-    Raises
-    ------
-    ValueError
-        If there is no such column.
     """
     if isinstance(features, str):
         return set()
@@ -293,18 +288,18 @@ def column_indices(features, table):
     if given.size == 0:
         return set()
     if given.ndim != 1 or given.dtype.kind not in "biuOUT":
-        raise ValueError(f"{what} must hold names of columns, their indices, or a mask.")
+        raise ValueError(f"{what} must hold column names, column indices or a boolean mask.")
     if given.dtype.kind == "b":
         if len(given) != n_columns:
-            raise ValueError(f"{what} is a mask of {len(given)} columns, but X has {n_columns}. Give one of all.")
+            raise ValueError(f"{what} is a mask of {len(given)} columns, but X has {n_columns}. Set all of them.")
         return set(np.flatnonzero(given).tolist())
     if given.dtype.kind in "iu":
         if given.min() < -n_columns or given.max() >= n_columns:
-            raise ValueError(f"{what} must be indices of the {n_columns} columns of X.")
+            raise ValueError(f"{what} must hold indices of the {n_columns} columns of X.")
         return {int(j) % n_columns for j in given}
     names = table.names or []
     unknown = [name for name in given.tolist() if name not in names]
     if unknown:
         has = f"X has {names}" if names else "X has no names; give indices or a mask"
-        raise ValueError(f"{what}: {unknown[0]!r} is no column of X. {has}.")
+        raise ValueError(f"{what}: {unknown[0]!r} is not a column of X. {has}.")
     return {names.index(name) for name in given.tolist()}

@@ -1,4 +1,4 @@
-"""A residual network over the columns of a table."""
+"""The residual network for tables."""
 
 from numbers import Integral
 
@@ -9,9 +9,9 @@ from ._encoder import EXPANSION_CONSTRAINT, TableEncoder
 
 
 class ResidualBlock(nn.Module):
-    """``x + W2 relu(W1 norm(x))``, with batch norm.
+    """Compute ``x + W2 relu(W1 norm(x))``, with batch norm.
 
-    NOTE[DIFF]: without the paper's two dropouts: torch's draws from its global generator, which a fit leaves alone.
+    NOTE[DIFF]: the paper's two dropouts are left out, since torch's dropout uses the global random generator.
 
     Shape
     -----
@@ -29,21 +29,21 @@ class ResidualBlock(nn.Module):
 
 
 class ResNetEncoder(TableEncoder):
-    """A residual network over the columns of a table.
+    """Encode table rows with a residual network.
 
     Parameters
     ----------
     width : int, default=192
-        Width of the residual stream. It is the embedding's own width, unless `n_components` asks for another: then
-        one linear layer more leads to it.
+        Width of the residual stream and of the embedding, unless `n_components` is set: then a linear layer of that
+        width is added.
     n_blocks : int, default=2
-        Residual blocks.
+        Number of residual blocks.
     expansion : {"piecewise_linear", "periodic"}, component or None, default=None
-        What each number is expanded by first (`PiecewiseLinear`, `Periodic`).
+        Embedding of each number before the first layer (`PiecewiseLinear`, `Periodic`). None for the number itself.
 
     See Also
     --------
-    MLPEncoder : A plain network, the default.
+    MLPEncoder : Use a multilayer perceptron, the default.
 
     References
     ----------
@@ -73,6 +73,6 @@ class ResNetEncoder(TableEncoder):
         self.expansion = expansion
 
     def _layers(self, width_in):
-        """Layers behind the stem, and the width of their output."""
+        """Return the layers after the stem, and the width of their output."""
         blocks = [ResidualBlock(self.width, 2 * self.width) for _ in range(self.n_blocks)]
         return [nn.Linear(width_in, self.width), *blocks, nn.BatchNorm1d(self.width), nn.ReLU()], self.width

@@ -1,18 +1,18 @@
-"""Scales of numeric columns: robust, or by rank; both end within the same bounds."""
+"""Scale numeric columns robustly or by rank, and clip them softly to the same bounds."""
 
 import numpy as np
 from sklearn.preprocessing import QuantileTransformer
 
-# Quantiles that are learnt of each column: the edges of 32 bins with equally many values.
+# Quantiles learned for each column: the edges of 32 bins with equally many values.
 LEVELS = np.linspace(0, 1, 33)
 MAX_QUANTILES = 1_000
 
-# A standard normal column has this interquartile range.
+# Interquartile range of a standard normal column.
 NORMAL_IQR = 1.3489795003921634
 
 
-def quantiles(column):
-    """Quantiles of a column's present values, at `LEVELS`.
+def compute_quantiles(column):
+    """Compute the quantiles of a column's present values at `LEVELS`.
 
     Parameters
     ----------
@@ -27,20 +27,20 @@ def quantiles(column):
     present = column[~np.isnan(column)]
     if present.size == 0:
         return np.zeros_like(LEVELS)
-    present /= 2  # halves: no difference overflows
+    present /= 2  # differences between halves cannot overflow
     return 2 * np.quantile(present, LEVELS, overwrite_input=True)
 
 
-def robust_scale(edges):
-    """What centres and scales a column, from its quantiles.
+def learn_center_and_scale(edges):
+    """Derive a column's center and scale factor from its quantiles.
 
-    The width is the interquartile range; where more than half of the values are equal, half the full range; a constant
-    or empty column is scaled by 0.
+    The width is the interquartile range, or half the full range if the interquartile range is 0. A constant or empty
+    column has the scale 0.
 
     Parameters
     ----------
     edges : ndarray of shape (33,), float64
-        Quantiles, see `quantiles`.
+        Quantiles, see `compute_quantiles`.
 
     Returns
     -------
@@ -52,29 +52,29 @@ def robust_scale(edges):
 
 
 def standardize(numbers, center, scale):
-    """Centred and scaled float64 numbers, finite where `numbers` are.
+    """Center and scale numbers in float64; the result is finite where `numbers` are.
 
     Parameters
     ----------
     numbers : ndarray of shape (n, columns), float64
         NaN where missing.
     center, scale : ndarray of shape (columns,), float64
-        See `robust_scale`.
+        See `learn_center_and_scale`.
 
     Returns
     -------
     z : ndarray of shape (n, columns), float64
-        Within 1e9 on either side.
+        Within [-1e9, 1e9].
     """
     with np.errstate(over="ignore"):
         z = numbers - center
         np.clip(z, np.finfo(np.float64).min, np.finfo(np.float64).max, out=z)
         z *= scale
-    return np.clip(z, -1e9, 1e9, out=z)  # its square must not overflow
+    return np.clip(z, -1e9, 1e9, out=z)  # so that its square does not overflow
 
 
 def soft_clip(z, bound):
-    """Squash to (-bound, bound), nearly the identity around zero: ``z / sqrt(1 + (z / bound)^2)``."""
+    """Squash numbers into (-bound, bound), nearly unchanged around zero: ``z / sqrt(1 + (z / bound)^2)``."""
     t = np.asarray(z / bound)
     np.square(t, out=t)
     t += 1
@@ -82,7 +82,7 @@ def soft_clip(z, bound):
 
 
 def learn_ranks(z):
-    """What turns a standardised column into a normal one with an interquartile range of 1.
+    """Fit the transformer that maps a standardized column to a normal one by rank.
 
     Parameters
     ----------
@@ -92,19 +92,22 @@ def learn_ranks(z):
     Returns
     -------
     transformer : QuantileTransformer or None
-        None for a constant or empty column, which stays as it is.
+        None for a constant or empty column, which is not transformed.
     """
     present = z[~np.isnan(z)]
     if present.size == 0 or np.ptp(present) == 0:
         return None
     n_quantiles = min(MAX_QUANTILES, present.size)
     transformer = QuantileTransformer(n_quantiles=n_quantiles, output_distribution="normal", subsample=None).fit(z)
-    transformer.quantiles_ = transformer.quantiles_.copy(order="C")  # so that a pickled copy has the same strides
+    transformer.quantiles_ = transformer.quantiles_.copy(order="C")  # a pickled copy then has the same strides
     return transformer
 
 
 def apply_ranks(z, transformers):
-    """Standardised columns -> normal ones, in place, with one transformer (or None) for each column."""
+    """Transform standardized columns in place to normal ones with an interquartile range of 1.
+
+    `transformers` holds a transformer or None for each column; an empty list leaves all columns unchanged.
+    """
     for j, transformer in enumerate(transformers):
         if transformer is not None:
             z[:, j] = transformer.transform(z[:, [j]])[:, 0] / NORMAL_IQR

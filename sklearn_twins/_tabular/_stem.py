@@ -1,4 +1,4 @@
-"""The first layer of every table encoder: numbers, marks of missing ones, and embeddings of categories."""
+"""The first layer of every table encoder: numbers, missing-value indicators and category embeddings."""
 
 from itertools import accumulate
 
@@ -9,14 +9,14 @@ from torch import nn
 from ._numeric_embeddings import resolve_expansion
 from ._spec import embedding_width
 
-MAX_CODE = 2**24  # float32 counts no further; beyond int64, what a float becomes depends on the machine
+MAX_CODE = 2**24  # largest code that float32 holds exactly; casting floats beyond int64 depends on the machine
 
 
 class TableStem(nn.Module):
-    """Table rows, with NaN and codes -> finite inputs of a network.
+    """Turn table rows, with NaN and codes, into finite inputs of a network.
 
-    A missing number becomes 0, the middle of its scaled column. Each number that was missing in some
-    training rows adds a mark, 1 where it is missing, so that the network can tell one from the other. Each code
+    A missing number becomes 0, its column's median. Each number that was missing in some training rows adds an
+    indicator, 1 where it is missing, so that the network can distinguish a missing value from a median one. Each code
     becomes a trained vector (`CategoryEmbeddings`).
 
     Parameters
@@ -24,17 +24,17 @@ class TableStem(nn.Module):
     spec : TableSpec
         What a sample is made of.
     expansion : {"piecewise_linear", "periodic"}, component or None, default=None
-        What each number is expanded by (`PiecewiseLinear`, `Periodic`).
+        Embedding of each number (`PiecewiseLinear`, `Periodic`). None for the number itself.
 
     Attributes
     ----------
     width : int
-        Number of outputs; ``spec.n_inputs`` without an expansion.
+        Number of outputs: ``spec.n_inputs`` without an expansion.
 
     Raises
     ------
     ValueError
-        If numbers are to be expanded and the spec does not have the edges of each.
+        If numbers are to be expanded and the spec does not have the edges of all of them.
 
     Examples
     --------
@@ -67,22 +67,24 @@ class TableStem(nn.Module):
         self.width = spec.n_inputs + added
 
     def draw(self, generator):
-        """Lay out which numbers are marked: beside the weights, or each batch would wait for them on a GPU.
+        """Store which numbers have indicators, as a tensor on the weights' device.
+
+        Indexing with a list would copy it to the GPU for each batch.
 
         Parameters
         ----------
         generator : torch.Generator
-            Not used: nothing is drawn.
+            Not used: nothing is random.
         """
         self.marked = torch.tensor(self.missing, dtype=torch.int64)
 
     def forward(self, x):
-        """Make inputs of samples.
+        """Turn samples into inputs.
 
         Parameters
         ----------
         x : Tensor of shape (batch, features)
-            Samples of a table, NaN where a number is missing.
+            Table samples, NaN where a number is missing.
 
         Returns
         -------
@@ -102,20 +104,20 @@ class TableStem(nn.Module):
 
 
 class CategoryEmbeddings(nn.Module):
-    """A trained vector for each category of each categorical column.
+    """Replace each code of each categorical column by a trained vector.
 
-    The vectors begin as one-hot codes, all equally far apart, where a column has no more categories than they are wide;
-    else they are drawn, normal with an expected length of 1. Those of missing and of unseen values begin as 0: what
-    never occurs in training says nothing. Columns whose vectors have the same width share one table, so that they are
-    looked up at once.
+    If a column has no more categories than its vectors are wide, they start as one-hot vectors, all equally far apart.
+    Otherwise they are drawn from a normal distribution, with an expected length of 1. The vectors of missing and unseen
+    values start at 0, so that a value that never occurs in training contributes nothing. Columns whose vectors have the
+    same width share one table, so that they are looked up at once.
 
-    NOTE[DIFF]: the paper draws all of them. Two drawn vectors of a few numbers may be close to each other, and their
-    categories then stay hard to tell apart: docs/benchmarks/categories.md.
+    NOTE[DIFF]: the paper draws all vectors. With few dimensions, two drawn vectors may be close to each other, and
+    their categories then stay hard to distinguish: docs/benchmarks/categories.md.
 
     Parameters
     ----------
     n_codes : tuple of int
-        Codes of each column: 0 is a missing value, 1 one not seen in training.
+        Number of codes of each column. Code 0 is a missing value, code 1 a value not seen in training.
 
     References
     ----------
@@ -123,7 +125,7 @@ class CategoryEmbeddings(nn.Module):
 
     Shape
     -----
-    (batch, columns), codes as floats -> (batch, sum of the widths), columns of one width beside each other
+    (batch, columns), codes as floats -> (batch, sum of the widths), columns of equal width next to each other
     """
 
     def __init__(self, n_codes):
@@ -140,7 +142,7 @@ class CategoryEmbeddings(nn.Module):
                 self.register_buffer(f"{name}_{width}", torch.empty(len(self.groups[width])), persistent=False)
 
     def draw(self, generator):
-        """Draw the vectors, and lay out which column is where."""
+        """Draw the vectors, and store where each column's vectors are."""
         for width, group in self.groups.items():
             sizes = torch.tensor([self.n_codes[c] for c in group])
             first = torch.tensor([0, *accumulate(sizes.tolist())][:-1])

@@ -1,4 +1,4 @@
-"""X as the caller holds it, checked in the estimator's name -> a table that is read block by block."""
+"""Check X and read it as a table, block by block, from arrays, sparse arrays and data frames."""
 
 import contextlib
 from functools import cached_property
@@ -10,13 +10,13 @@ from sklearn.utils.validation import validate_data
 
 from .._inputs._containers import framed, opened
 from .._inputs._memory_maps import check_mapping
-from ._column_kinds import kind_of_type, kind_of_values
+from ._column_kinds import infer_kind_of_type, infer_kind_of_values
 
-# A block in float64, with what its arithmetic needs, takes some seven times its part of the float32 samples: a
-# sixteenth of the rows at a time keeps that small beside them, save where all of it is small.
-BLOCKS = 16
-LEAST_CELLS_PER_BLOCK = 2**14
-ROWS_PER_BLOCK = 16_384
+# Reading a block takes about seven times the memory of its float32 samples, for float64 values and temporaries. With a
+# sixteenth of the rows per block that is less than half of all samples; small tables are read at once.
+N_BLOCKS = 16
+MIN_CELLS_PER_BLOCK = 2**14
+MAX_ROWS_PER_BLOCK = 16_384
 
 
 class Table:
@@ -25,9 +25,9 @@ class Table:
     Parameters
     ----------
     shape : tuple of int
-        Rows and columns.
+        Number of rows and columns.
     names : list or None
-        Names of the columns, where X has any.
+        Names of the columns, if X has any.
     """
 
     def __init__(self, shape, names=None):
@@ -36,66 +36,66 @@ class Table:
     def __len__(self):
         return self.shape[0]
 
-    def blocks(self):
-        """Slices that cover all rows, in order."""
+    def row_slices(self):
+        """Return the blocks in which all rows are read, as slices in order."""
         n, n_columns = self.shape
-        size = min(ROWS_PER_BLOCK, max(-(-n // BLOCKS), LEAST_CELLS_PER_BLOCK // n_columns, 1))
+        size = min(MAX_ROWS_PER_BLOCK, max(-(-n // N_BLOCKS), MIN_CELLS_PER_BLOCK // n_columns, 1))
         return [slice(start, start + size) for start in range(0, n, size)]
 
     def label(self, j):
-        """What an error message calls a column."""
+        """Name a column in an error message."""
         return f"column {j}" if self.names is None else f"column {self.names[j]!r}"
 
-    def kind(self, j):
-        """Kind of a column, "number", "category", "date", "duration" or "empty", by its type or else by its values."""
-        with named(self, j):
-            return self.declared_kind(j) or kind_of_values(list(self.values(j, rows)) for rows in self.blocks())
+    def infer_kind(self, j):
+        """Return "number", "category", "date", "duration" or "empty", by the column's type or else by its values."""
+        with name_column_in_errors(self, j):
+            declared = self.get_declared_kind(j)
+            return declared or infer_kind_of_values(list(self.get_values(j, rows)) for rows in self.row_slices())
 
-    def declared_kind(self, j):
-        """Kind of a column by its type; None if the type does not say."""
+    def get_declared_kind(self, j):
+        """Return the kind that a column's type declares, or None if the type does not determine it."""
         raise NotImplementedError
 
-    def values(self, j, rows):
-        """Raw values of a column: an array, or a list of Python objects."""
+    def get_values(self, j, rows):
+        """Return raw values of a column: an array, or a list of Python objects."""
         raise NotImplementedError
 
-    def exact_values(self, j, rows):
-        """As `values`, but no number is rounded: neighbouring identifiers are different categories."""
-        return self.values(j, rows)
+    def get_exact_values(self, j, rows):
+        """Return raw values without rounding integers, since neighbouring identifiers are different categories."""
+        return self.get_values(j, rows)
 
-    def whole(self, j, decode):
-        """All values of a column, decoded; a block at a time where they are objects."""
-        values = self.values(j, slice(0, 1))
-        at_once = isinstance(values, np.ndarray) and values.dtype.kind != "O"
-        slices = [slice(None)] if at_once else self.blocks()
-        decoded = [decode(self.values(j, rows)) for rows in slices]
-        return decoded[0] if len(decoded) == 1 else np.concatenate(decoded)
-
-    def matrix(self, columns, rows):
-        """Raw values of some columns as one array of numbers, or None where they have to be read one by one."""
+    def get_matrix(self, columns, rows):
+        """Return raw values of several columns as one numeric array, or None if they must be read one by one."""
         return None
 
-    def forget(self):
-        """Let go of what was gathered to read column by column."""
+    def decode_column(self, j, decode):
+        """Decode all values of a column, block by block if they are Python objects."""
+        values = self.get_values(j, slice(0, 1))
+        at_once = isinstance(values, np.ndarray) and values.dtype.kind != "O"
+        slices = [slice(None)] if at_once else self.row_slices()
+        decoded = [decode(self.get_values(j, rows)) for rows in slices]
+        return decoded[0] if len(decoded) == 1 else np.concatenate(decoded)
+
+    def clear_cache(self):
+        """Free what was cached for reading column by column."""
 
 
 class ArrayTable(Table):
-    """A NumPy array, of any type."""
+    """A NumPy array of any type."""
 
     def __init__(self, X):
         super().__init__(X.shape)
         self.X = X
 
-    def declared_kind(self, j):
-        return {"O": None, "T": None, "U": "category", "S": "category", "M": "date", "m": "duration"}.get(
-            self.X.dtype.kind, "number"
-        )
+    def get_declared_kind(self, j):
+        kinds = {"O": None, "T": None, "U": "category", "S": "category", "M": "date", "m": "duration"}
+        return kinds.get(self.X.dtype.kind, "number")
 
-    def values(self, j, rows):
+    def get_values(self, j, rows):
         values = self.X[rows, j]
         return values if values.dtype.kind in "biufmM" else values.tolist()
 
-    def matrix(self, columns, rows):
+    def get_matrix(self, columns, rows):
         if self.X.dtype.kind not in "biuf":
             return None
         block = self.X[rows]
@@ -103,58 +103,58 @@ class ArrayTable(Table):
 
 
 class SparseTable(Table):
-    """A sparse array or matrix of numbers, made dense a block at a time."""
+    """A sparse array or matrix of numbers, made dense block by block."""
 
     def __init__(self, X):
         super().__init__(X.shape)
-        self.by_rows, self.by_columns = X.tocsr(), None
+        self.by_rows = X.tocsr()
 
-    def declared_kind(self, j):
+    @cached_property
+    def by_columns(self):
+        """The same array in compressed columns."""
+        return self.by_rows.tocsc()
+
+    def get_declared_kind(self, j):
         return "number"
 
-    def values(self, j, rows):
+    def get_values(self, j, rows):
         if rows == slice(None):
-            if self.by_columns is None:
-                self.by_columns = self.by_rows.tocsc()
             return self.by_columns[:, [j]].toarray()[:, 0]
         return self.by_rows[rows, [j]].toarray()[:, 0]
 
-    def forget(self):
-        self.by_columns = None
-
-    def matrix(self, columns, rows):
+    def get_matrix(self, columns, rows):
         block = self.by_rows[rows].toarray()
         return block if len(columns) == self.shape[1] else block[:, columns]
 
+    def clear_cache(self):
+        self.__dict__.pop("by_columns", None)
+
 
 class FrameTable(Table):
-    """A data frame that narwhals reads: pandas', polars', pyarrow's, ..."""
+    """A data frame that narwhals reads: pandas, polars, pyarrow, ..."""
 
     def __init__(self, frame):
         super().__init__(frame.shape, list(frame.columns))
         self.frame = frame
         dtypes = list(frame.schema.values())
         self.int128 = {j for j, dtype in enumerate(dtypes) if isinstance(dtype, (nw.Int128, nw.UInt128))}
-        # In a matrix with numbers, dates become numbers in polars, and an error in pyarrow and partly in pandas.
+        # In a matrix with numbers, polars turns dates into numbers; pyarrow and sometimes pandas raise an error.
         self.others = {j for j, dtype in enumerate(dtypes) if not is_number(dtype)}
 
     @cached_property
     def columns(self):
-        """All columns, taken apart once: to look one up costs a frame of many columns a look at all names."""
+        """All columns, split once: looking up one column by name takes time for each column of a frame."""
         return list(self.frame.iter_columns())
 
-    def column(self, j, rows):
-        """Some rows of a column, or all of them."""
+    def get_column(self, j, rows):
+        """Return a block of rows of a column, without a copy if it is all rows."""
         return self.columns[j] if rows == slice(None) else self.columns[j][rows]
 
-    def forget(self):
-        self.__dict__.pop("columns", None)
-
-    def declared_kind(self, j):
+    def get_declared_kind(self, j):
         column = self.columns[j]
         dtype = column.dtype
         if isinstance(getattr(column.to_native(), "dtype", None), np.dtypes.ObjectDType):
-            return None  # narwhals looks at the first hundred values of pandas' objects, not at all of them
+            return None  # narwhals inspects only the first hundred values of a pandas object column
         if is_number(dtype):
             return "number"
         if isinstance(dtype, (nw.Categorical, nw.Enum)) or dtype in (nw.String, nw.Binary, nw.Categorical, nw.Enum):
@@ -164,57 +164,59 @@ class FrameTable(Table):
         if dtype == nw.Duration:
             return "duration"
         if dtype.is_nested():
-            kind_of_type(list)  # which raises
-        return None  # times of day, too: early releases of narwhals take zoned dates for them
+            infer_kind_of_type(list)  # raises
+        return None  # includes times of day: early releases of narwhals report zoned dates as such
 
-    def values(self, j, rows):
-        values = self.column(j, rows)
+    def get_values(self, j, rows):
+        values = self.get_column(j, rows)
         dtype = values.dtype
-        if j in self.int128:  # NumPy has no type for 128 bits
+        in_numpy = is_number(dtype) or dtype in (nw.Date, nw.Datetime, nw.Duration)
+        return values.to_numpy() if in_numpy and j not in self.int128 else values.to_list()
+
+    def get_exact_values(self, j, rows):
+        values = self.get_column(j, rows)
+        if values.dtype.is_integer():  # as NumPy arrays, integers with missing values would become float64
             return values.to_list()
-        if is_number(dtype) or dtype in (nw.Date, nw.Datetime, nw.Duration):
-            return values.to_numpy()
-        return values.to_list()
+        return self.get_values(j, rows)
 
-    def exact_values(self, j, rows):
-        values = self.column(j, rows)  # with a gap among them, integers would become float64
-        return values.to_list() if values.dtype.is_integer() else self.values(j, rows)
-
-    def matrix(self, columns, rows):
+    def get_matrix(self, columns, rows):
         if not (self.int128 | self.others).isdisjoint(columns):
             return None
-        every = len(columns) == self.shape[1]  # to pick columns copies them
+        every = len(columns) == self.shape[1]  # selecting columns would copy them
         block = (self.frame[rows] if every else self.frame[rows, columns]).to_numpy()
         return block if block.dtype.kind in "biuf" else None
 
+    def clear_cache(self):
+        self.__dict__.pop("columns", None)
+
 
 def is_number(dtype):
-    """Whether a data frame's type is one of numbers."""
+    """Whether a narwhals dtype is numeric or boolean."""
     return dtype.is_numeric() or dtype == nw.Boolean
 
 
 @contextlib.contextmanager
-def named(table, j):
-    """Put the name of a column in front of what is wrong with its values."""
+def name_column_in_errors(table, j):
+    """Prefix errors about a column's values with its name."""
     try:
         yield
     except (TypeError, ValueError) as error:
         raise type(error)(f"Input X, {table.label(j)}: {error}") from error
 
 
-def read(X, owner, *, reset, max_dense_bytes):
+def read_table(X, owner, *, reset, max_dense_bytes):
     """Check X and make it a table.
 
     Parameters
     ----------
     X : data frame, array-like or sparse array of shape (n, n_features_in_)
-        As the caller holds it.
+        As the user passed it.
     owner : estimator
-        In whose name X is checked; if `reset` it receives `n_features_in_` and `feature_names_in_`.
+        The estimator named in error messages; if `reset`, `n_features_in_` and `feature_names_in_` are set on it.
     reset : bool
-        Whether this is `fit`.
+        True in `fit`, False in `transform`.
     max_dense_bytes : int
-        What a sparse X may take as a dense float32 table.
+        Largest size of a sparse X as a dense float32 table, in bytes.
 
     Returns
     -------
@@ -223,21 +225,19 @@ def read(X, owner, *, reset, max_dense_bytes):
     Raises
     ------
     ValueError, TypeError
-        If X is no table, is empty, or is not what `fit` saw.
+        If X is not a table, is empty, or does not have the columns seen in `fit`.
     """
     if type(X).__module__.partition(".")[0] == "dask" and hasattr(X, "partitions") and hasattr(X, "columns"):
-        raise TypeError(
-            "X is a frame of dask, whose rows are not there yet; give X.compute(), or its partitions in turn."
-        )
+        raise TypeError("X is a dask data frame, not computed yet; give X.compute(), or its partitions one by one.")
     X = opened(X, "X", "a data frame, an array or a list of rows")
     frame = framed(X, "X")
-    least = 2 if reset else 1
+    min_rows = 2 if reset else 1
     if isinstance(frame, nw.DataFrame):
         validate_data(owner, X, reset=reset, skip_check_array=True)
-        check_size(frame.shape, owner, least)
+        check_size(frame.shape, owner, min_rows)
         return FrameTable(frame)
     if isinstance(X, np.ma.MaskedArray):
-        X = np.where(np.ma.getmaskarray(X), None, X.data.astype(object))  # scikit-learn would forget the mask
+        X = np.where(np.ma.getmaskarray(X), None, X.data.astype(object))  # scikit-learn ignores the mask
     if sparse.issparse(X):
         if X.ndim == 2:
             check_dense_size(X.shape, max_dense_bytes)
@@ -257,33 +257,32 @@ def read(X, owner, *, reset, max_dense_bytes):
         accept_sparse=("csr", "csc"),
         accept_large_sparse=True,
         ensure_all_finite=False,
-        ensure_min_samples=least,
+        ensure_min_samples=min_rows,
     )
     return SparseTable(X) if sparse.issparse(X) else ArrayTable(X)
 
 
 def as_objects(X):
-    """A list of rows as an array of its objects, if NumPy would make strings or times of all of them."""
+    """Convert a list of rows to an array, of objects if NumPy would turn all values into strings or times."""
     try:
         array = np.asarray(X)
     except ValueError as error:
-        raise ValueError(f"X holds rows of different lengths ({error}). Give every row all of the columns.") from error
+        raise ValueError(f"X holds rows of different lengths ({error}). Give every row all columns.") from error
     return np.asarray(X, dtype=object) if array.dtype.kind in "USMm" and array.ndim == 2 else array
 
 
-def check_size(shape, owner, least):
-    """Refuse a frame with too few rows or no columns, in scikit-learn's words."""
-    name = type(owner).__name__
-    if shape[1] == 0:
-        raise ValueError(f"Found array with 0 feature(s) (shape={shape}) while a minimum of 1 is required by {name}.")
-    if shape[0] < least:
-        raise ValueError(
-            f"Found array with {shape[0]} sample(s) (shape={shape}) while a minimum of {least} is required by {name}."
-        )
+def check_size(shape, owner, min_rows):
+    """Raise scikit-learn's errors for a frame with too few rows or no columns."""
+    for n, least, what in ((shape[1], 1, "feature"), (shape[0], min_rows, "sample")):
+        if n < least:
+            raise ValueError(
+                f"Found array with {n} {what}(s) (shape={shape}) while a minimum of {least} is required by "
+                f"{type(owner).__name__}."
+            )
 
 
 def check_dense_size(shape, max_dense_bytes):
-    """Refuse a sparse X that is too large to be made dense."""
+    """Raise ValueError if a sparse X is too large to be made dense."""
     needed = 4 * shape[0] * shape[1]
     if needed > max_dense_bytes:
         raise ValueError(

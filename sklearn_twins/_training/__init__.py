@@ -1,9 +1,9 @@
 """Training: the loop that makes two views agree, ignorant of what the parts are."""
 
-from ._batches import cut
+from ._batches import batch_layout
 from ._callbacks import check_callbacks, reaches_into_steps
 from ._cuda_graph import RECORDERS
-from ._distributed import join
+from ._distributed import init_process_group
 from ._net import Diverged
 from ._optimizers import LARS, default_learning_rate
 from ._stacked import train_together
@@ -15,10 +15,10 @@ __all__ = [
     "Diverged",
     "Plan",
     "Training",
+    "batch_layout",
     "check_callbacks",
-    "cut",
     "default_learning_rate",
-    "join",
+    "init_process_group",
     "reaches_into_steps",
     "train_together",
 ]

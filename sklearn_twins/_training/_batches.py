@@ -5,7 +5,7 @@ import torch
 from .._runtime._storage import in_memory_order
 
 
-def cut(n, batch_size):
+def batch_layout(n, batch_size):
     """How many rows are cut into how many batches of which size.
 
     As many equal batches as `batch_size` needs for all rows (513 rows at 256 are 3 batches of 171); what the
@@ -49,7 +49,7 @@ class Batches:
 
     def __init__(self, data, batch_size, generator, rank=0, n_ranks=1):
         self.data = data
-        self.n_batches, size = cut(len(data), batch_size)
+        self.n_batches, size = batch_layout(len(data), batch_size)
         self.size = size - size % n_ranks
         self.rank, self.n_ranks = rank, n_ranks
         self.generator = generator

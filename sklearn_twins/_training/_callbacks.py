@@ -5,7 +5,7 @@ import time
 
 from skorch.callbacks import Callback, EpochScoring, InputShapeSetter, LRScheduler, ParamMapper
 
-from .._runtime._progress_bar import Bar, Pace, time_left
+from .._runtime._progress_bar import Bar, TimeEstimator, format_time_left
 from .._runtime._tensors_as_arrays import copy_tensors
 from ._net import StopTraining
 from ._optimizers import set_rate
@@ -174,25 +174,27 @@ class Lines(Progress):
     """Print a line an epoch; and in long ones a line now and then."""
 
     def on_train_begin(self, net, **kwargs):
-        self.pace = Pace(self.last, self.done(net))
+        self.estimator = TimeEstimator(self.last, self.done(net))
         self.due = time.perf_counter() + SECONDS_TO_FIRST_LINE
 
     def told(self, net, done):
         """Print a line if there has been none for long."""
-        self.pace.note(done)
+        self.estimator.update(done)
         if time.perf_counter() >= self.due and self.batch < self.n_batches:
             self.print(f"epoch {self.done(net)}/{self.last}  batch {self.batch}/{self.n_batches}")
 
     def on_epoch_end(self, net, **kwargs):
         row, done = net.history[-1], self.done(net)
-        self.pace.note(done)
+        self.estimator.update(done)
         rate = f"lr {row['lr']:.2g}  {row['train_rows'] / row['seconds']:,.0f} rows/s"
         self.print(f"epoch {done}/{self.last}  {describe(row)}  {rate}")
 
     def print(self, line):
         """Print a line, with the time left."""
         self.due = time.perf_counter() + SECONDS_BETWEEN_LINES
-        print("  ".join(filter(None, [line, time_left(self.pace.left(), self.at_most)])), flush=True)
+        print(
+            "  ".join(filter(None, [line, format_time_left(self.estimator.seconds_left(), self.at_most)])), flush=True
+        )
 
 
 class EpochBar(Progress):

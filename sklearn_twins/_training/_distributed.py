@@ -13,7 +13,7 @@ from .._runtime._devices import is_launched
 
 
 @dataclass(frozen=True)
-class Ranks:
+class ProcessGroup:
     """The processes that train together, one rank each; of one process, everything here does nothing.
 
     Each has all rows, and takes its share of every batch. Batch statistics are those of the whole batch, the objective
@@ -38,9 +38,9 @@ class Ranks:
         """Whether this is the process that reports."""
         return self.rank == 0
 
-    def joint_statistics(self):
+    def synchronize_batch_norm(self):
         """A context in which batch statistics are those of all ranks' rows."""
-        return contextlib.nullcontext() if self.size == 1 else JointStatistics(self)
+        return contextlib.nullcontext() if self.size == 1 else SyncBatchNormMode(self)
 
     def gather(self, x):
         """The rows of all ranks, in their order; backward, the gradient of this one's.
@@ -51,15 +51,15 @@ class Ranks:
         """
         if self.size == 1:
             return x
-        return Gathered.apply(raised(x), self)
+        return AllGather.apply(to_float32(x), self)
 
-    def all(self, x):
+    def all_gather(self, x):
         """A tensor of every rank.  # (...) -> (size, ...)"""
         out = x.new_empty(self.size, *x.shape)
         dist.all_gather(list(out.unbind()), x.contiguous())
         return out
 
-    def from_first(self, x):
+    def broadcast(self, x):
         """What the first rank has, written into `x` by the others."""
         if self.size > 1:
             same = x.contiguous()
@@ -67,12 +67,12 @@ class Ranks:
             x.copy_(same)
         return x
 
-    def share(self, module):
+    def broadcast_module(self, module):
         """Give a module the first rank's weights and statistics."""
         if self.size > 1:
             with torch.no_grad():
                 for tensor in module.state_dict().values():
-                    self.from_first(tensor)
+                    self.broadcast(tensor)
 
     def sum_gradients(self, module):
         """Sum a module's gradients over the ranks, in one piece."""
@@ -84,7 +84,7 @@ class Ranks:
         for gradient, part in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
             gradient.copy_(part.view(gradient.shape))
 
-    def check_same(self, n, digest, device):
+    def check_same_rows(self, n, digest, device):
         """Refuse rows that differ from rank to rank.
 
         Parameters
@@ -101,7 +101,7 @@ class Ranks:
         """
         if self.size == 1:
             return
-        counts, digests = self.all(torch.tensor([n, digest], device=device)).cpu().T
+        counts, digests = self.all_gather(torch.tensor([n, digest], device=device)).cpu().T
         if (counts != counts[0]).any() or (digests != digests[0]).any():
             raise ValueError(
                 f"X must be the same in each of the {self.size} processes that train together: all rows, in the same "
@@ -110,29 +110,29 @@ class Ranks:
             )
 
 
-ALONE = Ranks()
+ONE_PROCESS = ProcessGroup()
 
 
-def raised(x):
-    """Half precision raised to float32; anything else as it is."""
+def to_float32(x):
+    """Half precision to_float32 to float32; anything else as it is."""
     return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
 
 
-class Gathered(torch.autograd.Function):
-    """The rows of all ranks, for what every rank then computes in the same way: see `Ranks.gather`."""
+class AllGather(torch.autograd.Function):
+    """The rows of all ranks, for what every rank then computes in the same way: see `ProcessGroup.gather`."""
 
     @staticmethod
-    def forward(ctx, x, ranks):
+    def forward(ctx, x, group):
         n = len(x)
-        ctx.own = slice(ranks.rank * n, (ranks.rank + 1) * n)
-        return ranks.all(x).flatten(0, 1)
+        ctx.own = slice(group.rank * n, (group.rank + 1) * n)
+        return group.all_gather(x).flatten(0, 1)
 
     @staticmethod
     def backward(ctx, gradient):
         return gradient[ctx.own], None
 
 
-class JointBatchNorm(torch.autograd.Function):
+class SyncBatchNorm(torch.autograd.Function):
     """Batch normalisation over the rows of all ranks, as many of each.
 
     Shape
@@ -141,14 +141,14 @@ class JointBatchNorm(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx, x, weight, bias, eps, ranks):
+    def forward(ctx, x, weight, bias, eps, group):
         axes = [0, *range(2, x.dim())]
-        variance, mean = torch.var_mean(raised(x), axes, correction=0)
-        means, variances = ranks.all(torch.stack([mean, variance])).unbind(1)  # (size, channels)
+        variance, mean = torch.var_mean(to_float32(x), axes, correction=0)
+        means, variances = group.all_gather(torch.stack([mean, variance])).unbind(1)  # (size, channels)
         mean = means.mean(0)
         variance = variances.mean(0) + (means - mean).square().mean(0)
         ctx.save_for_backward(x, weight, mean, variance)
-        ctx.eps, ctx.ranks, ctx.axes = eps, ranks, axes
+        ctx.eps, ctx.group, ctx.axes = eps, group, axes
         ctx.mark_non_differentiable(mean, variance)
         return F.batch_norm(x, mean, variance, weight, bias, False, 0.0, eps), mean, variance
 
@@ -157,27 +157,27 @@ class JointBatchNorm(torch.autograd.Function):
         x, weight, mean, variance = ctx.saved_tensors
         shape = (1, -1, *[1] * (x.dim() - 2))
         scale = torch.rsqrt(variance + ctx.eps).view(shape)
-        normed, of_y = (raised(x) - mean.view(shape)) * scale, raised(gradient)
+        normed, of_y = (to_float32(x) - mean.view(shape)) * scale, to_float32(gradient)
         own = torch.stack([of_y.sum(ctx.axes), (of_y * normed).sum(ctx.axes)])  # (2, channels)
         of_bias, of_weight = own.unbind() if weight is not None else (None, None)
         joint = own.clone()
         dist.all_reduce(joint)
-        shift, slope = (joint / (ctx.ranks.size * x.numel() / x.shape[1])).view(2, *shape).unbind()
+        shift, slope = (joint / (ctx.group.size * x.numel() / x.shape[1])).view(2, *shape).unbind()
         if weight is not None:
             scale = scale * weight.view(shape)
         return ((of_y - shift - normed * slope) * scale).to(x.dtype), of_weight, of_bias, None, None
 
 
-class JointStatistics(TorchFunctionMode):
+class SyncBatchNormMode(TorchFunctionMode):
     """Within it, whatever normalises a batch by its statistics takes those of all ranks' rows.
 
     It acts on the one function that every module of that kind calls, so that those of other packages are met too, and
     no module has to be exchanged.
     """
 
-    def __init__(self, ranks):
+    def __init__(self, group):
         super().__init__()
-        self.ranks = ranks
+        self.group = group
 
     def __torch_function__(self, function, types, args=(), kwargs=None):
         if function is F.batch_norm:
@@ -188,16 +188,16 @@ class JointStatistics(TorchFunctionMode):
         """`torch.nn.functional.batch_norm`, of all ranks' rows if `training`."""
         if not training:
             return F.batch_norm(x, running_mean, running_var, weight, bias, False, momentum, eps)
-        y, mean, variance = JointBatchNorm.apply(x, weight, bias, eps, self.ranks)
+        y, mean, variance = SyncBatchNorm.apply(x, weight, bias, eps, self.group)
         if running_mean is not None:
-            n = self.ranks.size * x.numel() // x.shape[1]
+            n = self.group.size * x.numel() // x.shape[1]
             with torch.no_grad():
                 running_mean.lerp_(mean, momentum)
                 running_var.lerp_(variance * (n / max(n - 1, 1)), momentum)
         return y
 
 
-def join(device):
+def init_process_group(device):
     """The processes that this one trains with.
 
     Those of the process group, if the caller has initialised one, else those that were launched with this one: then a
@@ -210,18 +210,18 @@ def join(device):
 
     Returns
     -------
-    ranks : Ranks
+    group : ProcessGroup
     """
     if not is_launched():
-        return ALONE
+        return ONE_PROCESS
     if not dist.is_initialized():
         on_gpu = device.type == "cuda"
         dist.init_process_group("nccl" if on_gpu else "gloo", device_id=device if on_gpu else None)
-        atexit.register(leave)
-    return Ranks(dist.get_rank(), dist.get_world_size())
+        atexit.register(destroy_process_group)
+    return ProcessGroup(dist.get_rank(), dist.get_world_size())
 
 
-def leave():
+def destroy_process_group():
     """End the process group, if nobody else has."""
     if dist.is_initialized():
         dist.destroy_process_group()

@@ -151,9 +151,9 @@ class TwinsNet(NeuralNet):
         return X
 
     def get_iterator(self, dataset, training=False):
-        ranks = self.plan.ranks
+        group = self.plan.process_group
         generator = self.generators["batches"] if training else None
-        return Batches(dataset, self.plan.batch_size, generator, ranks.rank, ranks.size)
+        return Batches(dataset, self.plan.batch_size, generator, group.rank, group.size)
 
     def infer(self, x, generator):
         """Two projections of the rows `x`; a third one and the mixture if the objective wants mixed rows.
@@ -164,17 +164,20 @@ class TwinsNet(NeuralNet):
         the share of this one, and what is returned that of all.
         """
         x_a, x_b = self.make_views(x, self.donors, generator)
-        autocast, ranks = self.plan.autocast, self.plan.ranks
+        autocast, group = self.plan.autocast, self.plan.process_group
         for view in (x_a, x_b):
             check_view(view, x, autocast)
-        with ranks.joint_statistics(), torch.autocast(x.device.type, dtype=autocast, enabled=autocast is not None):
+        with (
+            group.synchronize_batch_norm(),
+            torch.autocast(x.device.type, dtype=autocast, enabled=autocast is not None),
+        ):
             z_a, z_b = self.project(x_a), self.project(x_b)
             if self.mix is None:
-                return ranks.gather(z_a), ranks.gather(z_b)
+                return group.gather(z_a), group.gather(z_b)
             x_m, (share, partners) = self.mix(x_a, x_b, generator=generator)
             z_m = self.project(x_m)
-        mixture = ranks.gather(share), ranks.gather(partners + ranks.rank * len(x))
-        return ranks.gather(z_a), ranks.gather(z_b), ranks.gather(z_m), mixture
+        mixture = group.gather(share), group.gather(partners + group.rank * len(x))
+        return group.gather(z_a), group.gather(z_b), group.gather(z_m), mixture
 
     def measure(self, x, generator):
         """Loss and terms of the rows `x`, as scalar tensors."""
@@ -220,7 +223,7 @@ class TwinsNet(NeuralNet):
     def train_step_single(self, batch, **fit_params):
         loss, terms = self.measure(batch, self.generators["views"])
         loss.backward()
-        self.plan.ranks.sum_gradients(self.module_)
+        self.plan.process_group.sum_gradients(self.module_)
         return {"loss": loss, "terms": terms, "y_pred": None}
 
     def validation_step(self, batch, **fit_params):
@@ -244,7 +247,7 @@ class TwinsNet(NeuralNet):
             self.notify("on_batch_end", batch=batch, training=training, **step)
         names = ["loss", *step["terms"]]
         values = torch.stack(values).reshape(-1, len(names))  # (batches, 1 + terms)
-        means = self.plan.ranks.from_first(values.mean(0)).tolist()  # the epoch's one wait for the device
+        means = self.plan.process_group.broadcast(values.mean(0)).tolist()  # the epoch's one wait for the device
         for name, mean in zip(names, means, strict=True):
             self.history.record(f"{prefix}_{name}", mean)
             if name == "redundancy" and hasattr(self.objective, "noise_floor"):

@@ -93,7 +93,7 @@ def train_together(trainings, streams, terms, n_epochs):
     project = vmap(lambda parameters, buffers, x: functional_call(base, (parameters, buffers), (x,)))
     iterators = [training.net.get_iterator(training.train, training=True) for training in firsts]
     n_batches = len(iterators[0])
-    each = [training._rate() for training in trainings]
+    each = [training.rate_schedule() for training in trainings]
     rates = torch.tensor([[rate(step) for rate in each] for step in range(n_batches * n_epochs)], device=device)
 
     for epoch in range(n_epochs):

@@ -6,9 +6,9 @@ import torch
 from skorch.callbacks import EarlyStopping
 
 from .._runtime._tensors_as_arrays import to_arrays, to_tensors
-from ._batches import cut
+from ._batches import batch_layout
 from ._callbacks import EpochBar, EpochHooks, LastEpoch, LearningRate, Lines, Saver, Timer, unpacked
-from ._distributed import ALONE, Ranks
+from ._distributed import ONE_PROCESS, ProcessGroup
 from ._net import StopTraining, Twins, TwinsNet
 from ._optimizers import portable
 from ._schedules import SCHEDULES
@@ -52,7 +52,7 @@ class Plan:
     recorder : callable, default=None
         ``recorder(device) -> recorder``, such as `GraphRecorder`: whole steps are recorded and replayed. None: they are
         executed one by one. The rows must be a tensor, the optimizer one of the named ones.
-    ranks : Ranks, default=ALONE
+    process_group : ProcessGroup, default=ONE_PROCESS
         The processes that train together; one by itself.
     checkpoint : Checkpoint, default=None
         Where epochs are saved, which then have to be kept (`keep_epochs`).
@@ -74,7 +74,7 @@ class Plan:
     keep_epochs: bool = False
     compiled: callable = None
     recorder: callable = None
-    ranks: Ranks = ALONE
+    process_group: ProcessGroup = ONE_PROCESS
     checkpoint: object = None
 
 
@@ -96,7 +96,7 @@ class Training:
     generators : dict of str to torch.Generator
         "batches", "views" and "validation", on the plan's device; of several ranks, "batches" is the same in all.
     state : dict, default=None
-        What an earlier run left (see `state`), to be carried on.
+        What an earlier run left (see `warm_start_state`), to be carried on.
     mix : callable, default=None
         ``mix(x_a, x_b, generator=) -> (x_m, (share, partners))``, for an objective that has `mixed_terms`: of each
         row, a share of shape (batch, 1) and the row that it was mixed with.
@@ -108,11 +108,11 @@ class Training:
             rows.to(plan.device) if isinstance(rows, torch.Tensor) else rows for rows in (train, valid)
         )
         module = Twins(encoder, projector).to(plan.device)
-        plan.ranks.share(module)
+        plan.process_group.broadcast_module(module)
         self.n_steps = state["n_steps"] if state else 0
         self.stopping = self._stopping()
         self.last = LastEpoch(self.stopping)
-        self.learning_rate = LearningRate(self._rate(), self.n_steps)
+        self.learning_rate = LearningRate(self.rate_schedule(), self.n_steps)
         self.progress = self._progress()
         self.hooks = EpochHooks(lambda: None, lambda: False)
         self.resumed = None
@@ -169,7 +169,7 @@ class Training:
         self.train = self.valid = self.net.donors = None
         self.hooks.begin = self.hooks.end = None
 
-    def saved(self):
+    def checkpoint_state(self):
         """What `resume` takes: the last finished epoch, as arrays, numbers and strings; None before the first one."""
         snapshot = self.last.snapshot
         if snapshot is None:
@@ -182,7 +182,7 @@ class Training:
         }
 
     def resume(self, saved):
-        """Go on from what `saved` gave, when this run runs.
+        """Go on from what `checkpoint_state` gave, when this run runs.
 
         Parameters
         ----------
@@ -191,12 +191,12 @@ class Training:
         """
         net = self.net
         net.module_.load_state_dict(to_tensors(saved["module"]))
-        self._restore({**saved, "drawn_by": (saved["device"], self.plan.ranks.rank)})
+        self._restore({**saved, "drawn_by": (saved["device"], self.plan.process_group.rank)})
         net.history.extend({**row, "batches": []} for row in saved["rows"])
         self.learning_rate.step += sum(net.history[:, "train_batch_count"])
         self.resumed = to_tensors(saved["stopping"])
 
-    def wind_back(self):
+    def rewind(self):
         """Return to the last finished epoch.
 
         Returns
@@ -214,7 +214,7 @@ class Training:
         del self.net.history[snapshot["n_epochs"] :]
         return True
 
-    def state(self):
+    def warm_start_state(self):
         """What the next run needs beside the encoder, as NumPy arrays.
 
         Returns
@@ -226,7 +226,7 @@ class Training:
             "projector": to_arrays(self.net.module_.projector.state_dict()),
             "optimizer": to_arrays(portable(self.net.optimizer_.state_dict())),
             "generators": to_arrays({name: g.get_state() for name, g in self.net.generators.items()}),
-            "drawn_by": (self.plan.device.type, self.plan.ranks.rank),
+            "drawn_by": (self.plan.device.type, self.plan.process_group.rank),
             "n_steps": self.n_steps + sum(self.net.history[:, "train_batch_count"]),
         }
 
@@ -268,16 +268,18 @@ class Training:
         plan = self.plan
         if not plan.verbose:
             return None
-        kind, n_batches = Lines if plan.verbose == 1 else EpochBar, cut(len(self.train), plan.batch_size)[0]
+        kind, n_batches = Lines if plan.verbose == 1 else EpochBar, batch_layout(len(self.train), plan.batch_size)[0]
         at_most = self.stopping is not None or any(issubclass(k, EarlyStopping) for _, k in unpacked(plan.callbacks))
         return kind(plan.first_epoch, plan.last_epoch, n_batches, at_most)
 
-    def _rate(self):
+    def rate_schedule(self):
         plan, peak = self.plan, self.plan.learning_rate
         if plan.lr_schedule == "stream":
             return lambda step: peak * min(1.0, (step + 1) / STREAM_WARMUP_STEPS)
         schedule = SCHEDULES[plan.lr_schedule] if isinstance(plan.lr_schedule, str) else plan.lr_schedule
-        n_steps = self.n_steps + cut(len(self.train), plan.batch_size)[0] * (plan.last_epoch - plan.first_epoch)
+        n_steps = self.n_steps + batch_layout(len(self.train), plan.batch_size)[0] * (
+            plan.last_epoch - plan.first_epoch
+        )
         return lambda step: peak * schedule(step, n_steps)
 
     def _restore(self, state):
@@ -286,7 +288,7 @@ class Training:
         self.net.prepare_optimizer()
         device, rank = state["drawn_by"]
         for name, saved in to_tensors(state["generators"]).items():
-            own = name == "batches" or rank == self.plan.ranks.rank  # of batches all ranks draw the same
+            own = name == "batches" or rank == self.plan.process_group.rank  # of batches all ranks draw the same
             if own and device == self.plan.device.type and name in self.net.generators:
                 self.net.generators[name].set_state(saved)
 

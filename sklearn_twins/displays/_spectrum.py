@@ -121,11 +121,11 @@ def untrained(embedder, samples):
     import torch
 
     from .._persistence._state import finish
-    from .._runtime._torch_state import settled
+    from .._runtime._torch_state import isolated_torch_state
 
     step = max(1, len(samples) // N_ROWS)
     rows = torch.from_numpy(np.array(samples[np.arange(0, len(samples), step)[:N_ROWS]]))
-    with settled(torch.device("cpu"), 1), torch.no_grad():
+    with isolated_torch_state(torch.device("cpu"), 1), torch.no_grad():
         encoder = embedder._recipe.build().train()
         for layer in encoder.modules():
             if isinstance(layer, torch.nn.modules.batchnorm._BatchNorm):

@@ -192,13 +192,13 @@ def views_of(augmentation, spec, samples, n_rows, n_pairs, random_state):
     from .._parts._augmentation import bind
     from .._parts._two_views import make_views
     from .._runtime._seeds import Stream, choose_seed, make_generator
-    from .._runtime._storage import place
-    from .._runtime._torch_state import global_generators_seeded, settled
+    from .._runtime._storage import to_storage
+    from .._runtime._torch_state import isolated_torch_state, seed_global_generators
 
     cpu, seed = torch.device("cpu"), choose_seed(random_state)
     generator = make_generator(seed, Stream.EMBEDDED_VIEWS)
-    with settled(cpu, 1), torch.inference_mode(), global_generators_seeded(generator.initial_seed(), cpu):
-        bound, data = bind(augmentation, spec, cpu), place(samples, cpu, "auto")
+    with isolated_torch_state(cpu, 1), torch.inference_mode(), seed_global_generators(generator.initial_seed(), cpu):
+        bound, data = bind(augmentation, spec, cpu), to_storage(samples, cpu, "auto")
         x = data[torch.arange(min(n_rows, len(samples)))]
         views = [view.numpy() for _ in range(n_pairs) for view in make_views(bound, x, data, generator)]
     rows = x.numpy()

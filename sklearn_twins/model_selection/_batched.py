@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_scalar
 
 from .._html_repr import DocumentationLinkMixin
 from .._inputs._unlabeled import stacked
-from .._runtime._progress_bar import Pace, time_left
+from .._runtime._progress_bar import TimeEstimator, format_time_left
 from ._pipeline import candidates_of, check_candidates, check_search, copied, embedder_of, step_of
 
 SECONDS_BETWEEN_LINES = 10
@@ -205,14 +205,14 @@ def key_of(embedder, X, unlabeled):
 
 def teller(n):
     """What prints how many of n embedders are trained, and how long the others take, now and then."""
-    pace, due = Pace(n), time.perf_counter() + SECONDS_BETWEEN_LINES
+    estimator, due = TimeEstimator(n), time.perf_counter() + SECONDS_BETWEEN_LINES
 
     def tell(n_done):
         nonlocal due
-        pace.note(n_done)
+        estimator.update(n_done)
         if time.perf_counter() >= due and n_done < n:
             due = time.perf_counter() + SECONDS_BETWEEN_LINES
-            print(f"Trained {n_done} of {n} embedders, {time_left(pace.left())}", flush=True)
+            print(f"Trained {n_done} of {n} embedders, {format_time_left(estimator.seconds_left())}", flush=True)
 
     return tell
 

@@ -11,7 +11,7 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import check_scalar
 
 from .._html_repr import DocumentationLinkMixin
-from .._runtime._progress_bar import Pace, time_left
+from .._runtime._progress_bar import TimeEstimator, format_time_left
 from ._pipeline import candidates_of, check_candidates, check_search, copied, embedder_of, step_of
 
 
@@ -229,7 +229,7 @@ class RoundLines:
         steps = np.diff([0, *rounds_]) * self.n_candidates * n_folds
         self.done = np.cumsum([0, *steps])  # epochs before each round, and before the last fit
         n_jobs = min(effective_n_jobs(n_jobs), n * n_folds)
-        self.pace = Pace(self.done[-1] + (rounds_[-1] * n_jobs if refit else 0))
+        self.estimator = TimeEstimator(self.done[-1] + (rounds_[-1] * n_jobs if refit else 0))
 
     def begin(self, n_epochs):
         """Print the line of a round."""
@@ -242,8 +242,8 @@ class RoundLines:
         self._print("refit  the best candidate on all rows", len(self.rounds))
 
     def _print(self, line, number):
-        self.pace.note(self.done[number])
-        print("  ".join(filter(None, [line, time_left(self.pace.left())])), flush=True)
+        self.estimator.update(self.done[number])
+        print("  ".join(filter(None, [line, format_time_left(self.estimator.seconds_left())])), flush=True)
 
 
 def halved(begun, candidates, folds, rounds_, factor, train):

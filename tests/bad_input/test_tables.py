@@ -112,7 +112,7 @@ mixed = pd.DataFrame(
 )
 ONCE = {  # what a column of `mixed` becomes -> what the message has to hold
     "numbers, text": (mixed.assign(n="x"), "column 'n'", "'x'", "held numbers in fit"),
-    "numbers, dates": (mixed.assign(n=mixed.d), "column 'n'", "datetime64", "make it a number"),
+    "numbers, dates": (mixed.assign(n=mixed.d), "column 'n'", "datetime64", "convert it to numbers"),
     "numbers, lists": (mixed.assign(n=[[1]] * 60), "column 'n'", "[1]"),
     "numbers, objects": (mixed.assign(n=[Nothing()] * 60), "column 'n'", "Nothing()"),
     "numbers, complex": (mixed.assign(n=1j), "column 'n'", "1j"),
@@ -123,7 +123,7 @@ ONCE = {  # what a column of `mixed` becomes -> what the message has to hold
     "dates, durations": (mixed.assign(d=mixed.t), "column 'd'", "timedelta"),
     "durations, numbers": (mixed.assign(t=1.0), "column 't'", "1.0", "pandas.to_timedelta"),
     "durations, dates": (mixed.assign(t=mixed.d), "column 't'", "datetime"),
-    "categories, lists": (mixed.assign(c=[[1]] * 60), "column 'c'", "[1]", "columns of their own"),
+    "categories, lists": (mixed.assign(c=[[1]] * 60), "column 'c'", "[1]", "several columns"),
     "categories, dicts": (mixed.assign(c=[{"a": 1}] * 60), "column 'c'", "{'a': 1}"),
     "polars, lists": (pl.DataFrame(mixed).with_columns(n=pl.lit([1, 2])), "column 'n'", "[1, 2]"),
     "polars, structs": (pl.DataFrame(mixed).with_columns(c=pl.struct("n")), "column 'c'"),

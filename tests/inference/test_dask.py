@@ -98,7 +98,7 @@ def test_what_is_wrong_is_said(make, X):
         make().transform(whole)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        with pytest.raises(TypeError, match=r"frame of dask.*X\.compute\(\)"):
+        with pytest.raises(TypeError, match=r"dask data frame.*X\.compute\(\)"):
             make().fit(whole)
     embedder = make().fit(X)
     with pytest.raises(ValueError, match="4 features"):

@@ -16,7 +16,7 @@ from sklearn.base import clone
 from sklearn_twins import BarlowTwinsEmbedder, SampleSpec
 from sklearn_twins._parts._augmentation import bind, compiled_by
 from sklearn_twins._runtime import _compile as _compiling
-from sklearn_twins._runtime._compile import check_compiler, compiled, compiled_module
+from sklearn_twins._runtime._compile import check_compiler, compile_function, compile_module
 from sklearn_twins.augmentations import (
     Chain,
     ColorJitter,
@@ -96,7 +96,7 @@ def small(**params):
 def test_views_are_those_that_are_not_compiled(augmentation, shape):
     x = torch.randint(0, 256, (30, *shape), dtype=torch.uint8, generator=seeded(1))
     plain = bind(augmentation, SampleSpec(shape), CPU)
-    ours = compiled_by(plain, compiled)
+    ours = compiled_by(plain, compile_function)
     for generators in ((seeded(), seeded()), (seeded(7), seeded(7))):
         before = n_compiled()
         views, expected = (make_views(a, x, x, g) for a, g in zip((ours, plain), generators, strict=True))
@@ -182,9 +182,9 @@ def test_many_constants_do_not_use_up_torchs_limit():
     """torch compiles a function eight times, then no more."""
     x = torch.ones(4)
     before = n_compiled()
-    assert [compiled(shifted, by)(x)[0].item() for by in range(10)] == [1.0 + by for by in range(10)]
+    assert [compile_function(shifted, by)(x)[0].item() for by in range(10)] == [1.0 + by for by in range(10)]
     assert n_compiled() == before + 10
-    assert compiled(shifted, 3).func is compiled(shifted, 3).func
+    assert compile_function(shifted, 3).func is compile_function(shifted, 3).func
 
 
 def shifted(by, x):
@@ -194,7 +194,7 @@ def shifted(by, x):
 @pytest.mark.slow
 def test_modules_of_the_same_layers_share_a_function():
     one, two, other = torch.nn.Linear(2, 3), torch.nn.Linear(2, 3), torch.nn.Linear(2, 4)
-    functions = [compiled_module(module).func for module in (one, two, other)]
+    functions = [compile_module(module).func for module in (one, two, other)]
     assert functions[0] is functions[1] and functions[0] is not functions[2]
 
 
@@ -208,7 +208,7 @@ def test_failure_is_found_before_training(monkeypatch):
     def fail(*args, **kwargs):
         raise RuntimeError("no compiler was found\nand more")
 
-    monkeypatch.setattr(_compiling, "compiled", lambda function: partial(fail, function))
+    monkeypatch.setattr(_compiling, "compile_function", lambda function: partial(fail, function))
     check_compiler.cache_clear()
     monkeypatch.setattr(BarlowTwinsEmbedder, "_store", fail)
     with pytest.raises(ValueError, match=r"compile=True cannot be used here.*no compiler was found\).*compile=False"):

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from sklearn_twins._runtime import _devices
-from sklearn_twins._runtime._devices import choose_device, choose_precision, device_claimed
+from sklearn_twins._runtime._devices import choose_device, choose_precision, claim_device
 
 CPU = torch.device("cpu")
 
@@ -57,8 +57,8 @@ def test_auto_precision_on_a_gpu(capability, expected, monkeypatch):
 
 CLAIM = """
 import sys, time
-from sklearn_twins._runtime._devices import place_claimed
-with place_claimed(["a", "b"], 2) as number:
+from sklearn_twins._runtime._devices import claim_slot
+with claim_slot(["a", "b"], 2) as number:
     start = time.time()
     print(number, flush=True)
     time.sleep(float(sys.argv[1]))
@@ -102,10 +102,10 @@ def test_one_process_claims_nothing(tmp_path, monkeypatch):
     """It has any device at once; so has a worker with a device of its own, or where there is no GPU."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     for device in ("auto", "cpu"):
-        with device_claimed(device) as found:
+        with claim_device(device) as found:
             assert found == choose_device(device)
     monkeypatch.setattr(multiprocessing, "parent_process", lambda: True)
-    with device_claimed("cpu") as found:
+    with claim_device("cpu") as found:
         assert found == CPU
     assert list(tmp_path.iterdir()) == []
 
@@ -117,11 +117,11 @@ def test_a_worker_claims_the_gpu_that_is_free(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(_devices, "choose_device", torch.device)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,0")
-    with device_claimed("auto", verbose=1) as a, device_claimed("auto") as b, device_claimed("auto") as c:
+    with claim_device("auto", verbose=1) as a, claim_device("auto") as b, claim_device("auto") as c:
         assert [device.index for device in (a, b, c)] == [0, 1, 0]
-        with device_claimed("cuda:1") as mine:
+        with claim_device("cuda:1") as mine:
             assert mine.index == 1
-    with device_claimed("auto") as again:
+    with claim_device("auto") as again:
         assert again.index == 0
     assert "cuda:0, one of at most 2 fits there" in capsys.readouterr().out
     assert {path.name for path in tmp_path.rglob("*.lock")} <= {

@@ -17,7 +17,15 @@ from skorch.callbacks import Callback
 
 import sklearn_twins
 from sklearn_twins._runtime import _progress_bar as _bars
-from sklearn_twins._runtime._progress_bar import TERMINAL, Bar, Lines, Notebook, Pace, duration, time_left
+from sklearn_twins._runtime._progress_bar import (
+    TERMINAL,
+    Bar,
+    Lines,
+    Notebook,
+    TimeEstimator,
+    format_duration,
+    format_time_left,
+)
 from sklearn_twins.model_selection import BatchedGridSearchCV, EpochHalvingSearchCV
 from sklearn_twins.model_selection._halving import RoundLines
 
@@ -92,43 +100,43 @@ def terminal(monkeypatch):
     ],
 )
 def test_duration(seconds, words):
-    assert duration(seconds) == words
+    assert format_duration(seconds) == words
 
 
 def test_time_left():
-    assert time_left(None) == time_left(None, at_most=True) == ""
-    assert time_left(65) == "1 min 05 s left"
-    assert time_left(65, at_most=True) == "at most 1 min 05 s left"
+    assert format_time_left(None) == format_time_left(None, at_most=True) == ""
+    assert format_time_left(65) == "1 min 05 s left"
+    assert format_time_left(65, at_most=True) == "at most 1 min 05 s left"
 
 
 def test_pace(clock):
-    pace = Pace(10)
-    assert pace.left() is None
+    estimator = TimeEstimator(10)
+    assert estimator.seconds_left() is None
     clock.now += 30  # loading
-    pace.note(1)
-    assert pace.left() == 270
+    estimator.update(1)
+    assert estimator.seconds_left() == 270
     clock.now += 2
-    pace.note(2)
-    assert pace.left() == 16
+    estimator.update(2)
+    assert estimator.seconds_left() == 16
     clock.now += 1
-    assert pace.left() == 15 and pace.spent == 33
-    pace.note(2)
-    assert pace.left() == 15
+    assert estimator.seconds_left() == 15 and estimator.elapsed == 33
+    estimator.update(2)
+    assert estimator.seconds_left() == 15
     clock.now += 1
-    pace.note(3)
-    assert pace.left() == 14
+    estimator.update(3)
+    assert estimator.seconds_left() == 14
     clock.now += 100
-    assert pace.left() == 0
+    assert estimator.seconds_left() == 0
 
 
 def test_pace_within_the_first_epoch(clock):
-    pace = Pace(20, done=5)
+    estimator = TimeEstimator(20, done=5)
     clock.now += 30
-    pace.note(5.01)
-    assert pace.left() is None, "the first batch is no measure"
+    estimator.update(5.01)
+    assert estimator.seconds_left() is None, "the first batch is no measure"
     clock.now += 1
-    pace.note(5.02)
-    assert pace.left() == pytest.approx(14.98 * 100)
+    estimator.update(5.02)
+    assert estimator.seconds_left() == pytest.approx(14.98 * 100)
 
 
 def test_in_a_file(capsys):
@@ -401,7 +409,7 @@ def test_in_a_terminal_of_its_own(interrupted):
 
 def test_lines_of_blocks(clock, capsys):
     blocks = iter(range(4))
-    for _ in _bars.shown(blocks, 30, 100, 1, ("embedding", "rows", "embedded")):
+    for _ in _bars.with_progress(blocks, 30, 100, 1, ("embedding", "rows", "embedded")):
         clock.now += 20
     assert capsys.readouterr().out.splitlines() == [
         "embedding  60/100 rows  40 s, 27 s left",
@@ -453,5 +461,5 @@ def test_estimate_of_a_search(clock):
     lines = RoundLines(2, 2, [2, 6], 2, None, True)
     assert lines.n_candidates == [2, 1] and lines.done.tolist() == [0, 8, 16]
     clock.now += 16
-    lines.pace.note(8)
-    assert lines.pace.left() == 28
+    lines.estimator.update(8)
+    assert lines.estimator.seconds_left() == 28

@@ -11,12 +11,12 @@ import torch
 from sklearn_twins._runtime._storage import (
     HostRows,
     as_tensor,
-    copied_ahead,
+    copy_ahead,
     fits,
     in_memory_order,
-    place,
-    prefetched,
-    tell,
+    prefetch,
+    print_storage,
+    to_storage,
 )
 from sklearn_twins._training._batches import Batches
 
@@ -49,13 +49,13 @@ def seeded():
 
 
 def test_prefetched_in_order():
-    assert list(prefetched(lambda i: i * i, range(20))) == [i * i for i in range(20)]
-    assert list(prefetched(lambda i: i, [])) == []
+    assert list(prefetch(lambda i: i * i, range(20))) == [i * i for i in range(20)]
+    assert list(prefetch(lambda i: i, [])) == []
 
 
 def test_prefetched_reads_ahead_but_not_far():
     begun = []
-    results = prefetched(lambda i: begun.append(i) or i, range(100))
+    results = prefetch(lambda i: begun.append(i) or i, range(100))
     assert next(results) == 0
     deadline = time.monotonic() + 5
     while len(begun) < 3 and time.monotonic() < deadline:
@@ -66,7 +66,7 @@ def test_prefetched_reads_ahead_but_not_far():
 
 
 def test_errors_come_where_their_result_would_have():
-    results = prefetched(lambda i: 1 / (2 - i), range(10))
+    results = prefetch(lambda i: 1 / (2 - i), range(10))
     assert [next(results), next(results)] == [0.5, 1.0]
     with pytest.raises(ZeroDivisionError):
         next(results)
@@ -81,7 +81,7 @@ def test_no_thread_is_left(end):
             raise ValueError("3")
         return i
 
-    results = prefetched(fetch, range(50))
+    results = prefetch(fetch, range(50))
     next(results)
     if end == "exhausted":
         list(results)
@@ -115,7 +115,7 @@ ROWS = {
     "tensor": lambda s: as_tensor(s),
     "host": lambda s: HostRows(s, CPU),
     "disk": lambda s: HostRows(OnDisk(s), CPU),
-    "loaded": lambda s: place(OnDisk(s), CPU, "device"),
+    "loaded": lambda s: to_storage(OnDisk(s), CPU, "device"),
 }
 
 
@@ -142,7 +142,7 @@ def test_rows_that_are_some_of_the_samples(kind):
         "disk": (OnDisk(array), "host"),
         "loaded": (OnDisk(array), "device"),
     }[kind]
-    rows = place(source, CPU, storage, index)
+    rows = to_storage(source, CPU, storage, index)
     assert tuple(rows.shape) == (6, 3, 4, 5) and len(rows) == 6
     np.testing.assert_array_equal(torch.cat(list(Batches(rows, 2, None))), array[index])
     np.testing.assert_array_equal(rows[torch.tensor([1, 0])], array[[3, 20]])
@@ -167,8 +167,8 @@ def test_reading_is_done_elsewhere():
 
 
 def test_auto_leaves_on_disk_what_is_there():
-    assert isinstance(place(samples(), CPU, "auto"), torch.Tensor)
-    assert isinstance(place(OnDisk(samples()), CPU, "auto"), HostRows)
+    assert isinstance(to_storage(samples(), CPU, "auto"), torch.Tensor)
+    assert isinstance(to_storage(OnDisk(samples()), CPU, "auto"), HostRows)
 
 
 class Stream:
@@ -201,7 +201,7 @@ def test_copies_are_one_batch_ahead_and_waited_for_one_by_one(monkeypatch):
     monkeypatch.setattr(torch.cuda, "stream", on)
     monkeypatch.setattr(torch.cuda, "current_stream", lambda device: now[-1] if now else works)
     monkeypatch.setattr(torch.Tensor, "record_stream", lambda tensor, stream: log.append(("kept for", stream.name)))
-    for batch in copied_ahead(iter(torch.arange(3.0)), CPU):
+    for batch in copy_ahead(iter(torch.arange(3.0)), CPU):
         assert not now, "the network works on its own stream"
         log.append(("work on", int(batch)))
     assert log == [
@@ -209,13 +209,13 @@ def test_copies_are_one_batch_ahead_and_waited_for_one_by_one(monkeypatch):
         *[("copied", 3), ("works waits for", 2), ("kept for", "works"), ("work on", 1)],
         *[("works waits for", 3), ("kept for", "works"), ("work on", 2)],
     ]
-    assert list(copied_ahead(iter([]), CPU)) == []
+    assert list(copy_ahead(iter([]), CPU)) == []
 
 
 def test_an_array_on_the_cpu_is_not_copied():
     array = samples()
     for storage in ("auto", "device"):
-        assert place(array, CPU, storage).data_ptr() == array.__array_interface__["data"][0]
+        assert to_storage(array, CPU, storage).data_ptr() == array.__array_interface__["data"][0]
 
 
 @pytest.mark.parametrize(("free", "on_device"), [(2 * 23 * 60 * 4, True), (2 * 23 * 60 * 4 - 1, False)])
@@ -227,10 +227,10 @@ def test_a_gpu_takes_what_fits_half_of_its_memory(monkeypatch, free, on_device):
 
 def test_where_samples_are_is_told_unless_it_goes_without_saying(capsys):
     array = samples()
-    tell(as_tensor(array), array)
+    print_storage(as_tensor(array), array)
     assert capsys.readouterr().out == ""
-    tell(HostRows(array, CPU), array)
-    tell(HostRows(OnDisk(array), CPU), OnDisk(array))
+    print_storage(HostRows(array, CPU), array)
+    print_storage(HostRows(OnDisk(array), CPU), OnDisk(array))
     memory, disk = capsys.readouterr().out.splitlines()
     assert memory == "23 samples, 0.0 MiB of float32, in host memory, to cpu batch by batch"
     assert disk == "23 samples, 0.0 MiB of float32, on disk, to cpu batch by batch"
@@ -243,7 +243,7 @@ def test_batches_on_a_gpu(kind):
         pytest.skip("There is no CUDA device here.")
     array, cuda = samples(dtype=np.uint8), torch.device("cuda")
     source = OnDisk(array) if kind in ("disk", "loaded") else array
-    rows = place(source, cuda, "host" if kind in ("host", "disk") else "device")
+    rows = to_storage(source, cuda, "host" if kind in ("host", "disk") else "device")
     order = torch.randperm(23, generator=torch.Generator("cuda").manual_seed(0), device="cuda").cpu()
     batches = list(Batches(rows, 8, torch.Generator("cuda").manual_seed(0)))
     assert all(batch.device.type == "cuda" for batch in batches)

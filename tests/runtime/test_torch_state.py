@@ -10,12 +10,12 @@ from sklearn.utils import check_random_state
 
 from sklearn_twins._runtime._torch_state import (
     choose_seed,
-    convolutions_tuned,
     count_threads,
-    global_generators_seeded,
+    isolated_torch_state,
     make_generator,
-    settled,
-    threads_pinned,
+    pin_threads,
+    seed_global_generators,
+    tune_convolutions,
 )
 
 CPU = torch.device("cpu")
@@ -129,7 +129,7 @@ def test_settled_within_an_ambient_state(context):
     outer = ambient()
     with context():
         before = ambient()
-        with settled(CPU, 1):
+        with isolated_torch_state(CPU, 1):
             check_settled()
         assert ambient() == before
     assert ambient() == outer
@@ -137,38 +137,38 @@ def test_settled_within_an_ambient_state(context):
 
 def test_settled_restores_after_an_error(two_threads):
     before = ambient()
-    with pytest.raises(KeyboardInterrupt), settled(CPU, 1):
+    with pytest.raises(KeyboardInterrupt), isolated_torch_state(CPU, 1):
         raise KeyboardInterrupt
     assert ambient() == before
 
 
 def test_threads_are_pinned_and_put_back(two_threads):
-    with threads_pinned(1):
+    with pin_threads(1):
         assert torch.get_num_threads() == 1
     assert torch.get_num_threads() == 2
 
 
 def test_pins_within_pins_give_back_the_outer_pin(two_threads):
     """A callback that embeds rows during a fit must leave the rest of the fit its number of threads."""
-    with threads_pinned(1):
-        with threads_pinned(1):
+    with pin_threads(1):
+        with pin_threads(1):
             assert torch.get_num_threads() == 1
         assert torch.get_num_threads() == 1
-        with threads_pinned(2):
+        with pin_threads(2):
             assert torch.get_num_threads() == 2
         assert torch.get_num_threads() == 1
     assert torch.get_num_threads() == 2
 
 
 def pin_and_count(n_threads=1):
-    with threads_pinned(n_threads):
+    with pin_threads(n_threads):
         inside = torch.get_num_threads()
     return inside, torch.get_num_threads()
 
 
 @pytest.mark.parametrize("inner", [1, 3])
 def test_thread_started_during_a_fit_is_given_the_callers_number(two_threads, inner):
-    with threads_pinned(inner):
+    with pin_threads(inner):
         assert in_thread(lambda: pin_and_count(inner)) == (inner, 2)
         assert torch.get_num_threads() == inner
     assert torch.get_num_threads() == 2
@@ -183,7 +183,7 @@ def test_threads_that_pin_at_once_all_end_as_they_began(two_threads):
         torch.set_num_threads(2)
         start.wait()
         for _ in range(20):
-            with threads_pinned(1):
+            with pin_threads(1):
                 found.append(torch.get_num_threads())
         found.append(torch.get_num_threads() - 1)
 
@@ -222,11 +222,11 @@ def test_global_generators_are_seeded_and_put_back():
     before = torch.get_rng_state()
     draws = []
     for _ in range(2):
-        with global_generators_seeded(3, CPU):
+        with seed_global_generators(3, CPU):
             draws.append(torch.rand(4))
     assert torch.equal(*draws)
     assert torch.equal(torch.get_rng_state(), before)
-    with pytest.raises(RuntimeError), global_generators_seeded(3, CPU):
+    with pytest.raises(RuntimeError), seed_global_generators(3, CPU):
         torch.rand(4)
         raise RuntimeError
     assert torch.equal(torch.get_rng_state(), before)
@@ -236,7 +236,7 @@ def test_global_generators_are_lent_to_one_thread_at_a_time():
     """Threads that draw from torch's global generator under the same seed all draw the same."""
 
     def draw():
-        with global_generators_seeded(3, CPU):
+        with seed_global_generators(3, CPU):
             return torch.stack([torch.rand(3) for _ in range(20)])
 
     expected, found = draw(), []
@@ -256,7 +256,7 @@ def test_generators_and_global_seeds_on_cuda():
     a, b = (torch.rand(5, generator=make_generator(7, 1, device), device=device) for _ in range(2))
     assert torch.equal(a, b)
     before = torch.cuda.get_rng_state()
-    with global_generators_seeded(3, device):
+    with seed_global_generators(3, device):
         torch.rand(5, device=device)
     assert torch.equal(torch.cuda.get_rng_state(), before)
 
@@ -265,16 +265,16 @@ def test_generators_and_global_seeds_on_cuda():
 def test_cudnn_is_tuned_in_a_fit_and_as_it_was_after(monkeypatch, before):
     cudnn, cuda = torch.backends.cudnn, torch.device("cuda")
     monkeypatch.setattr(cudnn, "benchmark", before)
-    with convolutions_tuned(torch.device("cpu")):
+    with tune_convolutions(torch.device("cpu")):
         assert cudnn.benchmark == before
-    first, second = convolutions_tuned(cuda), convolutions_tuned(cuda)
+    first, second = tune_convolutions(cuda), tune_convolutions(cuda)
     first.__enter__()
     second.__enter__()  # of a fit in another thread
     first.__exit__(None, None, None)
     assert cudnn.benchmark
     second.__exit__(None, None, None)
     assert cudnn.benchmark == before
-    with pytest.raises(ZeroDivisionError), convolutions_tuned(cuda):
+    with pytest.raises(ZeroDivisionError), tune_convolutions(cuda):
         1 / 0  # noqa: B018
     assert cudnn.benchmark == before
 
@@ -284,8 +284,8 @@ def test_cudnn_is_left_alone_where_kernels_are_to_be_deterministic(monkeypatch):
     monkeypatch.setattr(cudnn, "benchmark", False)
     with monkeypatch.context() as patch:
         patch.setattr(cudnn, "deterministic", True)
-        with convolutions_tuned(cuda):
+        with tune_convolutions(cuda):
             assert not cudnn.benchmark
     monkeypatch.setattr(torch, "are_deterministic_algorithms_enabled", lambda: True)
-    with convolutions_tuned(cuda):
+    with tune_convolutions(cuda):
         assert not cudnn.benchmark

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 
 from sklearn_twins._tabular import _categories
-from sklearn_twins._tabular._categories import codes, count, is_text_of_number, keys, rank
+from sklearn_twins._tabular._categories import count_keys, encode_keys, is_text_of_number, rank_categories, to_keys
 from sklearn_twins.preprocessing import TablePreprocessor
 
 NAN = np.nan
@@ -35,15 +35,15 @@ class Colour(str, enum.Enum):  # noqa: UP042 -- whose str() is not its text
     ],
 )
 def test_keys_are_python_objects(values, expected):
-    found = keys(values)
+    found = to_keys(values)
     assert found == expected
     assert not any(isinstance(key, np.generic) for key in found)
 
 
 def test_counts_leave_missing_values_out():
     counts = Counter()
-    count(counts, ["a", None, NAN, "a", float("nan"), pd.NA])
-    count(counts, [1, True, 1.0, pd.NaT, Decimal(1), Decimal("NaN"), "a"])
+    count_keys(counts, ["a", None, NAN, "a", float("nan"), pd.NA])
+    count_keys(counts, [1, True, 1.0, pd.NaT, Decimal(1), Decimal("NaN"), "a"])
     assert counts == {"a": 3, 1: 4}
 
 
@@ -52,13 +52,13 @@ def test_each_block_is_counted_on_its_own(monkeypatch):
     seen, counts = [], Counter()
     monkeypatch.setattr(_categories, "is_missing", lambda key: seen.append(key) or key is None)
     for block in (["a", "b", None], ["c", "c"], ["a", None]):
-        count(counts, block)
+        count_keys(counts, block)
     assert sorted(seen, key=str) == [None, None, "a", "a", "b", "c"] and counts == {"a": 2, "b": 1, "c": 2}
 
 
 @pytest.mark.parametrize("value", [[1], {"a": 1}, ("a", [1]), np.zeros(2)])
 def test_what_has_no_hash_is_no_category(value):
-    for call in (lambda: count(Counter(), ["a", value]), lambda: codes(["a", value], {}, 1)):
+    for call in (lambda: count_keys(Counter(), ["a", value]), lambda: encode_keys(["a", value], {}, 1)):
         with pytest.raises(TypeError, match="cannot be a category: an argument must be") as caught:
             call()
         assert str(caught.value).startswith(repr(value))
@@ -77,7 +77,7 @@ def test_what_has_no_hash_is_no_category(value):
 def test_order_by_frequency_then_by_value(counts, order):
     """However the rows were ordered."""
     for items in (counts.items(), reversed(counts.items())):
-        assert rank(dict(items), None) == (tuple(order), False)
+        assert rank_categories(dict(items), None) == (tuple(order), False)
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_order_by_frequency_then_by_value(counts, order):
 )
 def test_categories_are_kept_as_plain_objects(key, plain):
     """So that what is fitted is the same, and pickles the same, for whatever held the values."""
-    ((found,), _) = rank({key: 1}, None)
+    ((found,), _) = rank_categories({key: 1}, None)
     assert found == plain and type(found) is type(plain)
 
 
@@ -103,17 +103,17 @@ def test_categories_are_kept_as_plain_objects(key, plain):
 )
 def test_rank_pools_what_is_rare(max_categories, n_own, pooled):
     counts = {letter: 9 - i for i, letter in enumerate("edcba")}
-    assert rank(counts, max_categories) == (tuple("edcba"[:n_own]), pooled)
+    assert rank_categories(counts, max_categories) == (tuple("edcba"[:n_own]), pooled)
 
 
 @pytest.mark.parametrize("unknown", [1, 7])
 def test_codes(unknown):
     table = {"a": 2, 1.0: 3, "": 4}
     values = ["a", "", 1, True, np.float32(1), None, NAN, float("nan"), pd.NA, pd.NaT, "1", "b", 2]
-    found = codes(values, table, unknown)
+    found = encode_keys(values, table, unknown)
     assert found.dtype == np.float32
     assert found.tolist() == [2, 4, 3, 3, 3, 0, 0, 0, 0, 0, unknown, unknown, unknown]
-    assert codes([], table, unknown).shape == (0,)
+    assert encode_keys([], table, unknown).shape == (0,)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sklearn_twins._tabular._column_kinds import is_missing, kind_of_type, kind_of_values, numbers, presence
+from sklearn_twins._tabular._column_kinds import (
+    decode_numbers,
+    decode_presence,
+    infer_kind_of_type,
+    infer_kind_of_values,
+    is_missing,
+)
 
 NAN = np.nan
 GAPS = (None, NAN, np.float32(NAN), Decimal("NaN"), complex(NAN), pd.NA, pd.NaT, np.datetime64("NaT"))
@@ -46,19 +52,19 @@ def test_not_missing(value):
     ],
 )
 def test_kind_of_values(blocks, kind):
-    assert kind_of_values(iter(blocks)) == kind
+    assert infer_kind_of_values(iter(blocks)) == kind
 
 
 @pytest.mark.parametrize("value", [[1], {1}, {"a": 1}, np.zeros(2), object(), slice(1)])
 def test_values_that_no_column_may_hold(value):
-    with pytest.raises(TypeError, match=f"of type {type(value).__name__}, .*Spread them over columns of their own"):
-        kind_of_type(type(value))
+    with pytest.raises(TypeError, match=f"of type {type(value).__name__}, .*Spread them over several columns"):
+        infer_kind_of_type(type(value))
 
 
 @pytest.mark.parametrize("kind", [complex, np.complex64])
 def test_complex_numbers_are_no_numbers(kind):
     with pytest.raises(ValueError, match="Complex data not supported"):
-        kind_of_type(kind)
+        infer_kind_of_type(kind)
 
 
 @pytest.mark.parametrize(
@@ -74,7 +80,7 @@ def test_complex_numbers_are_no_numbers(kind):
     ],
 )
 def test_numbers(values, expected):
-    found = numbers(values)
+    found = decode_numbers(values)
     assert found.dtype == np.float64
     np.testing.assert_array_equal(found, np.array(expected, dtype=np.float64))
 
@@ -84,14 +90,14 @@ def test_numbers(values, expected):
 def test_values_that_are_no_numbers(other, others):
     """One list of one number, alone in its column, would make a matrix of one column."""
     with pytest.raises(ValueError, match="could not convert string to float: ") as caught:
-        numbers([*others, other])
-    assert f"float: {other!r}. The column held numbers in fit; make it a number, or NaN" in str(caught.value)
+        decode_numbers([*others, other])
+    assert f"float: {other!r}. The column held numbers in fit; convert it to numbers, with NaN" in str(caught.value)
 
 
 @pytest.mark.parametrize("dtype", ["M8[ns]", "m8[s]"])
 def test_dates_are_no_numbers(dtype):
-    with pytest.raises(ValueError, match=f"it holds .*{dtype[1:].strip('8[]')}.*, and held numbers in fit"):
-        numbers(np.zeros(2, dtype=dtype))
+    with pytest.raises(ValueError, match=f"it held numbers in fit, but now holds .*{dtype[1:].strip('8[]')}"):
+        decode_numbers(np.zeros(2, dtype=dtype))
 
 
 @pytest.mark.parametrize(
@@ -105,9 +111,9 @@ def test_dates_are_no_numbers(dtype):
     ],
 )
 def test_presence_of_anything(values):
-    np.testing.assert_array_equal(presence(values), [NAN, 0, 0])
+    np.testing.assert_array_equal(decode_presence(values), [NAN, 0, 0])
 
 
 @pytest.mark.parametrize("dtype", [np.int8, bool, "U3"])
 def test_presence_where_nothing_can_be_missing(dtype):
-    np.testing.assert_array_equal(presence(np.zeros(3, dtype=dtype)), [0, 0, 0])
+    np.testing.assert_array_equal(decode_presence(np.zeros(3, dtype=dtype)), [0, 0, 0])

@@ -117,12 +117,12 @@ def test_no_columns_named():
 @pytest.mark.parametrize(
     ("named", "words"),
     [
-        (["town"], r"'town' is no column of X\. X has \['age', 'job'"),
+        (["town"], r"'town' is not a column of X\. X has \['age', 'job'"),
         ([5], "indices of the 5 columns"),
         ([-6], "indices of the 5 columns"),
         ([True, False], "mask of 2 columns, but X has 5"),
-        ([0.5], "names of columns, their indices, or a mask"),
-        ([[0, 1]], "names of columns, their indices, or a mask"),
+        ([0.5], "column names, column indices or a boolean mask"),
+        ([[0, 1]], "column names, column indices or a boolean mask"),
     ],
 )
 def test_named_columns_that_are_not_there(named, words):
@@ -183,7 +183,7 @@ def test_rows_in_another_order_and_in_other_blocks(monkeypatch):
     shuffled = TablePreprocessor().fit_transform(frame.iloc[order].reset_index(drop=True))
     np.testing.assert_array_equal(shuffled, whole[order])
     for rows in (1, 7, 499):
-        monkeypatch.setattr(_reading, "ROWS_PER_BLOCK", rows)
+        monkeypatch.setattr(_reading, "MAX_ROWS_PER_BLOCK", rows)
         np.testing.assert_array_equal(TablePreprocessor().fit_transform(frame), whole)
 
 
@@ -222,9 +222,9 @@ def test_infinity_is_refused_by_column(container, value):
     ("name", "value", "words"),
     [
         ("age", "old", "column 'age': could not convert string to float: 'old'"),
-        ("joined", "yesterday", "column 'joined': it held dates in fit, and holds 'yesterday'"),
-        ("joined", 5.0, r"column 'joined': it held dates in fit, and holds 5\.0"),
-        ("call", 5.0, r"column 'call': it held durations in fit, and holds 5\.0"),
+        ("joined", "yesterday", "column 'joined': it held dates in fit, but now holds 'yesterday'"),
+        ("joined", 5.0, r"column 'joined': it held dates in fit, but now holds 5\.0"),
+        ("call", 5.0, r"column 'call': it held durations in fit, but now holds 5\.0"),
         ("job", [1], r"column 'job': \[1\] cannot be a category"),
     ],
 )
@@ -238,7 +238,7 @@ def test_values_of_another_kind_are_refused_by_name(name, value, words):
 
 def test_dates_among_numbers_are_refused():
     fitted = TablePreprocessor().fit(people()[["age"]])
-    with pytest.raises(ValueError, match="column 'age': it holds datetime64"):
+    with pytest.raises(ValueError, match="column 'age': it held numbers in fit, but now holds datetime64"):
         fitted.transform(people()[["joined"]].set_axis(["age"], axis=1))
 
 

@@ -218,16 +218,16 @@ def test_blocks_are_seamless(monkeypatch):
     X[::7, 1] = NAN
     whole = TablePreprocessor().fit_transform(X)
     for rows in (1, 7, 1_000, 1_001):
-        monkeypatch.setattr(_reading, "ROWS_PER_BLOCK", rows)
+        monkeypatch.setattr(_reading, "MAX_ROWS_PER_BLOCK", rows)
         assert np.array_equal(TablePreprocessor().fit_transform(X), whole, equal_nan=True)
 
 
 def test_more_rows_than_a_block():
-    X = normal(_reading.ROWS_PER_BLOCK * 2 + 5, 2)
+    X = normal(_reading.MAX_ROWS_PER_BLOCK * 2 + 5, 2)
     fitted = TablePreprocessor().fit(X)
     found = fitted.transform(X)
     np.testing.assert_allclose(found, reference(X), rtol=1e-6, atol=1e-7)
-    edge = slice(_reading.ROWS_PER_BLOCK - 2, _reading.ROWS_PER_BLOCK + 2)
+    edge = slice(_reading.MAX_ROWS_PER_BLOCK - 2, _reading.MAX_ROWS_PER_BLOCK + 2)
     assert np.array_equal(fitted.transform(X[edge]), found[edge])
 
 

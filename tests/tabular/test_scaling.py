@@ -7,9 +7,9 @@ from scipy.stats import norm
 from sklearn_twins._tabular._scaling import (
     LEVELS,
     apply_ranks,
+    compute_quantiles,
+    learn_center_and_scale,
     learn_ranks,
-    quantiles,
-    robust_scale,
     soft_clip,
     standardize,
 )
@@ -22,17 +22,17 @@ def test_quantiles_of_what_is_there():
     column[::5] = NAN
     before = column.copy()
     expected = np.percentile(column[~np.isnan(column)], 100 * np.arange(33) / 32)
-    np.testing.assert_allclose(quantiles(column), expected, rtol=1e-12)
+    np.testing.assert_allclose(compute_quantiles(column), expected, rtol=1e-12)
     np.testing.assert_array_equal(column, before)
 
 
 @pytest.mark.parametrize("column", [[], [NAN, NAN]])
 def test_quantiles_of_nothing(column):
-    assert quantiles(np.array(column, dtype=np.float64)).tolist() == [0] * 33
+    assert compute_quantiles(np.array(column, dtype=np.float64)).tolist() == [0] * 33
 
 
 def test_quantiles_of_the_largest_numbers():
-    found = quantiles(np.array([-MAX, MAX]))
+    found = compute_quantiles(np.array([-MAX, MAX]))
     np.testing.assert_allclose(found / MAX, 2 * LEVELS - 1, atol=1e-15)
 
 
@@ -51,7 +51,7 @@ def test_quantiles_of_the_largest_numbers():
     ],
 )
 def test_robust_scale(column, center, scale):
-    found = robust_scale(quantiles(np.array(column, dtype=np.float64)))
+    found = learn_center_and_scale(compute_quantiles(np.array(column, dtype=np.float64)))
     np.testing.assert_allclose(found, (center, scale), rtol=1e-12)
 
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 from scipy import sparse
 
-from sklearn_twins._tabular._table import Table, as_objects, check_dense_size, named, read
+from sklearn_twins._tabular._table import Table, as_objects, check_dense_size, name_column_in_errors, read_table
 from sklearn_twins.preprocessing import TablePreprocessor
 
 NAN = np.nan
@@ -18,22 +18,22 @@ FRAME = pd.DataFrame(MATRIX, columns=list("abcdef"))
 
 
 def table(X):
-    return read(X, TablePreprocessor(), reset=True, max_dense_bytes=2**31)
+    return read_table(X, TablePreprocessor(), reset=True, max_dense_bytes=2**31)
 
 
 @pytest.mark.parametrize("n_columns", [1, 40, 100_000])
 @pytest.mark.parametrize("n", [1, 2, 17, 16_384, 16_385, 500_001])
 def test_blocks_cover_every_row_once_in_order(n, n_columns):
-    blocks = Table((n, n_columns)).blocks()
+    blocks = Table((n, n_columns)).row_slices()
     assert blocks[0].start == 0 and blocks[-1].stop >= n
     assert all(a.stop == b.start and a.start < a.stop for a, b in pairwise(blocks))
     assert max(block.stop - block.start for block in blocks) <= 16_384
 
 
 def test_blocks_are_a_sixteenth_of_a_large_table():
-    assert Table((1_600_000, 500)).blocks()[0] == slice(0, 16_384)
-    assert Table((160_000, 500)).blocks()[0] == slice(0, 10_000)
-    assert Table((50, 5)).blocks()[0] == slice(0, 3_276), "a small one is read at once"
+    assert Table((1_600_000, 500)).row_slices()[0] == slice(0, 16_384)
+    assert Table((160_000, 500)).row_slices()[0] == slice(0, 10_000)
+    assert Table((50, 5)).row_slices()[0] == slice(0, 3_276), "a small one is read at once"
 
 
 HOLDERS = {
@@ -56,12 +56,12 @@ def test_values_of_a_block(holder, rows):
     X = table(HOLDERS[holder](MATRIX))
     assert len(X) == 50 and X.shape == MATRIX.shape
     for j in (0, 4):
-        assert X.kind(j) == "number"
-        np.testing.assert_array_equal(X.values(j, rows), MATRIX[rows, j])
-        np.testing.assert_array_equal(X.exact_values(j, rows), MATRIX[rows, j])
-        np.testing.assert_array_equal(X.whole(j, lambda values: np.array(values, dtype=float)), MATRIX[:, j])
+        assert X.infer_kind(j) == "number"
+        np.testing.assert_array_equal(X.get_values(j, rows), MATRIX[rows, j])
+        np.testing.assert_array_equal(X.get_exact_values(j, rows), MATRIX[rows, j])
+        np.testing.assert_array_equal(X.decode_column(j, lambda values: np.array(values, dtype=float)), MATRIX[:, j])
     for columns in ([1, 4], list(range(6))):
-        block = X.matrix(columns, rows)
+        block = X.get_matrix(columns, rows)
         if block is not None:
             np.testing.assert_array_equal(block, MATRIX[rows, columns])
 
@@ -69,7 +69,7 @@ def test_values_of_a_block(holder, rows):
 @pytest.mark.parametrize("holder", ["array", "columns", "list", "csr", "csc", "pandas", "polars", "pyarrow"])
 def test_numbers_are_read_at_once(holder):
     """Not column by column, which would take long where there are many."""
-    assert table(HOLDERS[holder](MATRIX)).matrix([1, 4], slice(3, 9)).shape == (6, 2)
+    assert table(HOLDERS[holder](MATRIX)).get_matrix([1, 4], slice(3, 9)).shape == (6, 2)
 
 
 def test_numbers_of_which_numpy_has_no_type():
@@ -118,7 +118,7 @@ def test_lists_of_rows_of_different_lengths_are_left_to_scikit_learn():
 @pytest.mark.parametrize(("X", "label"), [(FRAME, "column 'c'"), (MATRIX, "column 2")])
 @pytest.mark.parametrize("kind", [ValueError, TypeError])
 def test_what_is_wrong_is_said_of_its_column(X, label, kind):
-    with pytest.raises(kind, match=f"^Input X, {label}: it is odd$") as caught, named(table(X), 2):
+    with pytest.raises(kind, match=f"^Input X, {label}: it is odd$") as caught, name_column_in_errors(table(X), 2):
         raise kind("it is odd")
     assert type(caught.value) is kind and isinstance(caught.value.__cause__, kind)
 

@@ -8,12 +8,12 @@ import joblib
 import numpy as np
 import torch
 from sklearn.datasets import load_digits
+from sklearn_twins._fitting._seeds import VIEWS
 from torch import distributed, nn
 
 from sklearn_twins import BarlowTwinsEmbedder
-from sklearn_twins._fitting._seeds import VIEWS
 from sklearn_twins._runtime._torch_state import choose_seed, make_generator
-from sklearn_twins._training._distributed import ALONE, join
+from sklearn_twins._training._distributed import ONE_PROCESS, init_process_group
 from sklearn_twins.augmentations import MarginalCorruption, Pair
 from sklearn_twins.networks import ConvNetEncoder, MLPEncoder, MLPProjector
 from sklearn_twins.objectives import HSIC, InfoNCE, MixedBarlowTwins
@@ -178,13 +178,13 @@ CASES = {
 }
 
 
-def steps_of(name, n_ranks, ranks=ALONE):
+def steps_of(name, n_ranks, ranks=ONE_PROCESS):
     """Loss, gradients and statistics after a step of 12 rows, of this rank's share of them."""
     build, shape, objective = CASES[name]
     module, generator = build(), torch.Generator().manual_seed(1)
     views = torch.randn(2, 12, *shape, generator=generator, dtype=torch.float64) * 3 + 50
-    own = slice(None) if ranks is ALONE else slice(12 // n_ranks * ranks.rank, 12 // n_ranks * (ranks.rank + 1))
-    with ranks.joint_statistics():
+    own = slice(None) if ranks is ONE_PROCESS else slice(12 // n_ranks * ranks.rank, 12 // n_ranks * (ranks.rank + 1))
+    with ranks.synchronize_batch_norm():
         z_a, z_b = (module(view[own]) for view in views)
     loss = objective(ranks.gather(z_a), ranks.gather(z_b))
     loss.backward()
@@ -207,7 +207,7 @@ def fit_all():
 def step_all():
     """A step of each network, by processes whose caller has made the group."""
     distributed.init_process_group("gloo")
-    ranks = join(torch.device("cpu"))
+    ranks = init_process_group(torch.device("cpu"))
     seen = {name: steps_of(name, ranks.size, ranks) for name in CASES}
     if ranks.size == 3:
         seen["checkpoint"] = refusal_of(TABLE, checkpoint="nowhere")

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from sklearn_twins._training import cut
+from sklearn_twins._training import batch_layout
 from sklearn_twins._training._batches import Batches
 
 SIZES = [2, 3, 4, 5, 7, 8, 16, 17, 31, 32, 33, 64, 100, 255, 256, 257, 512, 600, 10_000]
@@ -13,7 +13,7 @@ SIZES = [2, 3, 4, 5, 7, 8, 16, 17, 31, 32, 33, 64, 100, 255, 256, 257, 512, 600,
 def test_cut(batch_size):
     """For every number of rows: equal batches of two or more, fewer rows left over than there are batches."""
     for n in range(2, 601):
-        n_batches, size = cut(n, batch_size)
+        n_batches, size = batch_layout(n, batch_size)
         assert n_batches >= 1 and size >= 2, n
         assert size <= batch_size or (n, batch_size, size) == (3, 2, 3), n
         assert 0 <= n - n_batches * size < n_batches, n
@@ -23,7 +23,7 @@ def test_cut_makes_no_more_batches_than_hold_the_rows():
     """One batch fewer, of `batch_size` rows, would not hold them all."""
     for batch_size in SIZES:
         for n in range(2, 601):
-            assert (cut(n, batch_size)[0] - 1) * batch_size < n
+            assert (batch_layout(n, batch_size)[0] - 1) * batch_size < n
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def test_cut_makes_no_more_batches_than_hold_the_rows():
     ],
 )
 def test_cut_by_hand(n, batch_size, expected):
-    assert cut(n, batch_size) == expected
+    assert batch_layout(n, batch_size) == expected
 
 
 def rows(n):

@@ -77,7 +77,7 @@ def recorded(monkeypatch):
     monkeypatch.setattr(Calls, "made", [])
     monkeypatch.setattr(_planning, "LEAST_STEPS", 0)
     monkeypatch.setattr(_fitting, "check_compiler", lambda device: None)
-    monkeypatch.setattr(_planning, "compiled_module", lambda module: module)
+    monkeypatch.setattr(_planning, "compile_module", lambda module: module)
     monkeypatch.setattr(_fitting, "compiled_by", lambda augmentation, compiled: augmentation)
     return Calls.made
 
@@ -461,7 +461,7 @@ def graphs(monkeypatch):
     monkeypatch.setitem(RECORDERS, "cuda", Counted)
     monkeypatch.setattr(_planning, "LEAST_STEPS", 0)
     monkeypatch.setattr(_fitting, "check_compiler", lambda device: None)
-    monkeypatch.setattr(_planning, "compiled_module", lambda module: module)
+    monkeypatch.setattr(_planning, "compile_module", lambda module: module)
     monkeypatch.setattr(_fitting, "compiled_by", lambda augmentation, compiled: augmentation)
     return made
 

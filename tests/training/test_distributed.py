@@ -14,7 +14,7 @@ import torch.multiprocessing as mp
 from sklearn_twins import BarlowTwinsEmbedder
 from sklearn_twins._runtime._devices import is_launched
 from sklearn_twins._training._batches import Batches
-from sklearn_twins._training._distributed import ALONE, Ranks, join
+from sklearn_twins._training._distributed import ONE_PROCESS, ProcessGroup, init_process_group
 
 SCRIPT = Path(__file__).with_name("launched.py")
 spec = importlib.util.spec_from_file_location(SCRIPT.stem, SCRIPT)
@@ -129,12 +129,12 @@ def test_ranks_share_every_batch(generator):
 
 def test_one_process_is_alone(monkeypatch):
     """So is one that a launcher has started by itself; and nothing is exchanged."""
-    assert join(torch.device("cpu")) is ALONE and Ranks(0, 1) == ALONE
+    assert init_process_group(torch.device("cpu")) is ONE_PROCESS and ProcessGroup(0, 1) == ONE_PROCESS
     for name, value in {"RANK": 0, "WORLD_SIZE": 1, "MASTER_ADDR": "localhost", "MASTER_PORT": 1}.items():
         monkeypatch.setenv(name, str(value))
-    assert not is_launched() and join(torch.device("cpu")) is ALONE
+    assert not is_launched() and init_process_group(torch.device("cpu")) is ONE_PROCESS
     x = torch.ones(3, requires_grad=True)
-    assert ALONE.gather(x) is x and ALONE.from_first(x) is x
+    assert ONE_PROCESS.gather(x) is x and ONE_PROCESS.broadcast(x) is x
 
 
 @pytest.mark.slow

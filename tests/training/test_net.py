@@ -9,7 +9,7 @@ import torch
 from skorch.callbacks import Callback, EarlyStopping
 from torch import nn
 
-from sklearn_twins._training import Plan, Training, cut
+from sklearn_twins._training import Plan, Training, batch_layout
 from sklearn_twins._training._net import StopTraining
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -114,7 +114,7 @@ def bare_loop(optimizer, n_epochs=3, valid=None):
         {"params": [p for p in model.parameters() if p.dim() == 1], "weight_decay": 0.0},
     ]
     opt, step, history = optimizer(groups), 0, []
-    n_batches, size = cut(len(data), 16)
+    n_batches, size = batch_layout(len(data), 16)
     watched = rng["validation"].get_state()
     for _ in range(n_epochs):
         model.train()
@@ -449,14 +449,14 @@ def test_wind_back_returns_to_the_last_finished_epoch():
     fitted = training(last_epoch=5, lr_schedule="constant", keep_epochs=True, callbacks=[Interrupt()])
     with pytest.raises(KeyboardInterrupt):
         fitted.run(lambda: None, lambda: False)
-    assert fitted.wind_back()
+    assert fitted.rewind()
     assert_same_weights(weights(fitted), weights(run(last_epoch=2, lr_schedule="constant")))
     assert fitted.history()["epoch"] == [1, 2]
 
 
 def test_wind_back_without_an_epoch_is_impossible():
-    assert not training(keep_epochs=True).wind_back()
-    assert not run().wind_back()
+    assert not training(keep_epochs=True).rewind()
+    assert not run().rewind()
 
 
 def test_stop_training_is_private_to_the_loop():
@@ -491,5 +491,5 @@ def test_state_of_a_cuda_run_goes_on_on_the_cpu():
         pytest.skip("There is no CUDA device here.")
     first = run(device=torch.device("cuda"), lr_schedule="constant")
     encoder = copy.deepcopy(first.encoder).cpu()
-    again = run(encoder=encoder, state=first.state(), first_epoch=3, last_epoch=4, lr_schedule="constant")
+    again = run(encoder=encoder, state=first.warm_start_state(), first_epoch=3, last_epoch=4, lr_schedule="constant")
     assert again.history()["epoch"] == [4] and np.isfinite(again.history()["loss"]).all()

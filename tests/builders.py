@@ -1,0 +1,39 @@
+"""Builders that tests share: seeded generators, specs, samples and bound augmentations."""
+
+import torch
+
+from sklearn_twins._parts._augmentation import bind
+from sklearn_twins._parts._spec import SampleSpec
+
+
+def seeded(seed=0):
+    """A generator on the CPU."""
+    return torch.Generator().manual_seed(seed)
+
+
+def table_spec(n_columns, **fields):
+    """A spec of table samples with `n_columns` columns."""
+    return SampleSpec((n_columns,), **fields)
+
+
+def table_samples(spec, n=64, seed=1, dtype=torch.float32):
+    """Normal numbers, those of `spec.missing` missing together in some rows, then codes."""
+    generator = seeded(seed)
+    numbers = torch.randn(n, spec.n_numbers, generator=generator, dtype=dtype)
+    numbers[
+        (torch.rand(n, 1, generator=generator) < 0.3)
+        & torch.isin(torch.arange(spec.n_numbers), torch.tensor(spec.missing))
+    ] = torch.nan
+    return torch.column_stack(
+        [numbers, *(torch.randint(c, (n,), generator=generator).to(dtype) for c in spec.categories)]
+    )
+
+
+def bound(augmentation, spec):
+    """An augmentation bound to a spec on the CPU."""
+    return bind(augmentation, spec, torch.device("cpu"))
+
+
+def same(a, b):
+    """Whether two tensors have the same type, shape and values, NaN included."""
+    return a.dtype == b.dtype and a.shape == b.shape and bool(((a == b) | (a.isnan() & b.isnan())).all())
