@@ -30,6 +30,9 @@ class SampleSpec:
 
     shape: tuple
 
+    sources = ()  # for each column, the column of X it was made from; views change columns of one source together
+    n_interpolated = None  # leading columns whose values views may interpolate; None means all
+
     def make_stem(self):
         """Make the layer in front of a user's network, on the meta device; None if samples go in as they are.
 

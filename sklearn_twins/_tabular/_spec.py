@@ -60,6 +60,11 @@ class TableSpec(SampleSpec):
         return self.shape[0] - len(self.categories)
 
     @property
+    def n_interpolated(self):
+        """Number of leading columns whose values views may interpolate; None if that is all of them."""
+        return self.n_numbers if self.categories else None
+
+    @property
     def n_inputs(self):
         """Number of inputs an encoder receives: numbers, marks of missing ones, and embeddings of categories."""
         return self.n_numbers + len(self.missing) + sum(map(embedding_width, self.categories))
