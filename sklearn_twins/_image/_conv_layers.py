@@ -31,6 +31,8 @@ class Convolution(SeededLayer, nn.Conv2d):
     (batch, width_in, height, width) -> (batch, width_out, ceil(height / stride), ceil(width / stride))
     """
 
+    folds_as = nn.Conv2d
+
     def __init__(self, width_in, width_out, size, stride=1):
         super().__init__(width_in, width_out, size, stride, padding=size // 2, bias=False)
 
@@ -47,6 +49,8 @@ class ZeroScaleNorm(SeededLayer, nn.BatchNorm2d):
     ----------
     Goyal et al., "Accurate, Large Minibatch SGD: Training ImageNet in 1 Hour", arXiv 1706.02677, 2017, section 5.1.
     """
+
+    folds_as = nn.BatchNorm2d
 
     def reset_parameters_from(self, generator):
         """Begin as batch norm does, but with a scale of 0; there is nothing to draw."""

@@ -3,6 +3,7 @@
 import torch
 from torch import nn
 
+from .._parts._encoder import STEM
 from .._parts._initialize import SeededLayer
 
 LEAST_STD = 1e-7  # of a channel that varies; rounding alone gives float32 that much
@@ -38,6 +39,8 @@ class ImageStem(SeededLayer, nn.Module):
     >>> stem(torch.tensor([[[[0, 255], [0, 255]]]], dtype=torch.uint8)).flatten()
     tensor([-2.,  2., -2.,  2.])
     """
+
+    folds_as = STEM
 
     def __init__(self, spec, channels_last=True):
         super().__init__()

@@ -5,6 +5,11 @@ from torch import nn
 from ._component import Component
 from ._initialize import build_on_meta, initialize
 
+# A layer's class attribute `folds_as` says how batch norm is folded into it or around it in `transform`: as a torch
+# layer (nn.Conv2d, nn.BatchNorm2d), or as one of these.
+STEM = "stem"  # left as it is
+BLOCK = "block"  # its children are folded, each by itself
+
 
 class Encoder(Component):
     """Base of encoders whose layers stand behind a stem.

@@ -30,6 +30,11 @@ class SampleSpec:
 
     shape: tuple
 
+    @property
+    def n_continuous(self):
+        """Number of values along a sample's first axis that are numbers, if codes of categories follow; else None."""
+        return None
+
     def make_stem(self):
         """Make the layer in front of a user's network, on the meta device; None if samples go in as they are.
 

@@ -69,7 +69,8 @@ class GaussianNoise(Augmentation):
         return gaussian_noise(x, data, generator, self.scale)
 
     def _bound(self, spec, device):
-        return partial(gaussian_noise, scale=self.scale, n_numbers=spec.n_numbers) if spec.categories else self
+        n = spec.n_continuous
+        return self if n is None else partial(gaussian_noise, scale=self.scale, n_numbers=n)
 
 
 class Mixup(Augmentation):
@@ -117,4 +118,5 @@ class Mixup(Augmentation):
         return mixup(x, data, generator, self.max_weight)
 
     def _bound(self, spec, device):
-        return partial(mixup, max_weight=self.max_weight, n_numbers=spec.n_numbers) if spec.categories else self
+        n = spec.n_continuous
+        return self if n is None else partial(mixup, max_weight=self.max_weight, n_numbers=n)

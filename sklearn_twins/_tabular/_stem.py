@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from .._parts._encoder import STEM
 from .._parts._initialize import SeededLayer
 from ._numeric_embeddings import resolve_expansion
 from ._spec import embedding_width
@@ -50,6 +51,8 @@ class TableStem(SeededLayer, nn.Module):
     >>> stem(torch.tensor(preprocessor.transform(X)))[:, 2]  # where the second column is missing
     tensor([0., 1., 0.])
     """
+
+    folds_as = STEM
 
     def __init__(self, spec, expansion=None):
         super().__init__()
