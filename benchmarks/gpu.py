@@ -40,9 +40,10 @@ from torch.utils.flop_counter import FlopCounterMode
 from views import pil_view
 
 import sklearn_twins
-from sklearn_twins import BarlowTwinsEmbedder, SampleSpec
+from sklearn_twins import BarlowTwinsEmbedder
 from sklearn_twins._runtime._devices import choose_device, choose_precision
 from sklearn_twins.networks import ImageResNetEncoder, MLPProjector
+from sklearn_twins.preprocessing import ImageSpec
 
 FOR_THE_WEIGHTS = 12  # reads and writes: 4 by the passes, 1 of the gradient, 7 by AdamW
 
@@ -219,7 +220,7 @@ def images(options):
 
     def net():
         generator = torch.Generator().manual_seed(0)
-        encoder = ImageResNetEncoder(width=options.width).build(SampleSpec((3, side, side)), None, generator)
+        encoder = ImageResNetEncoder(width=options.width).build(ImageSpec((3, side, side)), None, generator)
         return nn.Sequential(encoder, MLPProjector().build(8 * options.width, generator)).to(device)
 
     x = torch.stack([torch.rand(batch, 3, side, side, device=device) for _ in range(2)])

@@ -22,10 +22,10 @@ import torch
 from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 
 import sklearn_twins
-from sklearn_twins import SampleSpec
 from sklearn_twins._parts._augmentation import bind, compiled_by
 from sklearn_twins._runtime._compile import check_compiler, compile_function
 from sklearn_twins.augmentations import ImageViews, make_views
+from sklearn_twins.preprocessing import ImageSpec
 
 CPU = torch.device("cpu")
 LEAST_BLURRED = 56  # pixels
@@ -146,7 +146,7 @@ def pipelines(X, batch):
     images = [Image.fromarray(x) for x in X]
     x = torch.from_numpy(X).permute(0, 3, 1, 2)
     batches = [x[start : start + batch] for start in range(0, n, batch)]
-    spec, generator, rng = SampleSpec((3, side, side)), torch.Generator().manual_seed(0), random.Random(0)
+    spec, generator, rng = ImageSpec((3, side, side)), torch.Generator().manual_seed(0), random.Random(0)
     eager = bind(ImageViews(), spec, CPU)
 
     def one_by_one(view):

@@ -71,10 +71,10 @@ class TwinsEstimator(CallbackSupportMixin, DocumentationLinkMixin, BaseEstimator
 
     def _fit(self, X, unlabeled, *, resume, stream):
         from ._fitting._fit import run_fit
-        from ._inputs._unlabeled import stacked
+        from ._inputs._unlabeled import append_unlabeled
         from ._runtime._devices import claim_device
 
-        parts, X = self._resolve_parts(), stacked(X, unlabeled)
+        parts, X = self._resolve_parts(), append_unlabeled(X, unlabeled)
         previous, owner = (self._previous(), self) if resume else (None, self._unfitted())
         with claim_device(self.device, self.verbose) as device:
             inspected = run_fit(

@@ -4,7 +4,7 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils.validation import check_array, validate_data
 
-from .._inputs._containers import framed, opened
+from .._inputs._containers import as_frame, check_container
 from ._axes import channels_first, filled, find_layout, with_channels, words
 
 WANTED = "an array (n, height, width, channels), flat rows with sample_shape, or a sequence of paths"
@@ -37,7 +37,7 @@ def open_array(X, owner, *, reset, sample_shape, channels, fitted):
     ValueError
         If X does not hold images, or others than `fit` saw.
     """
-    X = gathered(refuse_gaps(opened(X, "X", WANTED)))
+    X = gathered(refuse_gaps(check_container(X, "X", WANTED)))
     shape = None if sample_shape is None else with_channels(sample_shape, channels)
     if X.ndim > 4:
         raise ValueError(f"X has the shape {X.shape}, and images have 4 axes at most. Give {WANTED}.")
@@ -75,7 +75,7 @@ def refuse_gaps(X):
         raise ValueError(
             f"X is a masked array with {n:,} values missing, and images have no gaps. Give X.filled(0), say."
         )
-    framed(X, "X")
+    as_frame(X, "X")
     return X
 
 

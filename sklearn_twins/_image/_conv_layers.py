@@ -4,8 +4,10 @@ import math
 
 from torch import nn
 
+from .._parts._initialize import SeededLayer
 
-class Convolution(nn.Conv2d):
+
+class Convolution(SeededLayer, nn.Conv2d):
     """A square convolution without bias, of odd size, whose stride is all that makes the image smaller.
 
     Initial weights are normal with a variance of 2 over the fan-out, which keeps the size of gradients through the
@@ -29,16 +31,18 @@ class Convolution(nn.Conv2d):
     (batch, width_in, height, width) -> (batch, width_out, ceil(height / stride), ceil(width / stride))
     """
 
+    folds_as = nn.Conv2d
+
     def __init__(self, width_in, width_out, size, stride=1):
         super().__init__(width_in, width_out, size, stride, padding=size // 2, bias=False)
 
-    def draw(self, generator):
+    def reset_parameters_from(self, generator):
         """Draw the weights."""
         fan_out = self.weight[:, 0].numel()
         self.weight.normal_(std=math.sqrt(2 / fan_out), generator=generator)
 
 
-class ZeroScaleNorm(nn.BatchNorm2d):
+class ZeroScaleNorm(SeededLayer, nn.BatchNorm2d):
     """Batch norm that begins with a scale of 0: the residual block that it ends begins as the identity.
 
     References
@@ -46,7 +50,9 @@ class ZeroScaleNorm(nn.BatchNorm2d):
     Goyal et al., "Accurate, Large Minibatch SGD: Training ImageNet in 1 Hour", arXiv 1706.02677, 2017, section 5.1.
     """
 
-    def draw(self, generator):
+    folds_as = nn.BatchNorm2d
+
+    def reset_parameters_from(self, generator):
         """Begin as batch norm does, but with a scale of 0; there is nothing to draw."""
         self.reset_parameters()
         self.weight.zero_()

@@ -1,10 +1,27 @@
 """The part of an ONNX graph that reads images."""
 
+import torch
 from torch import nn
+
+from .._parts._modality import OnnxFront
+from ._intensities import BYTE_RANGE
+
+
+def read_rows(preprocessor):
+    """The module that turns images into samples, and two images as X holds them."""
+    dtype = torch.uint8 if preprocessor.value_range_ == BYTE_RANGE else torch.float32
+    return ImageReader(*preprocessor.value_range_), torch.zeros((2, *preprocessor.sample_shape_), dtype=dtype)
+
+
+def read_samples(preprocessor):
+    """The module that turns samples into intensities, and two samples."""
+    if getattr(preprocessor, "value_range_", None) == BYTE_RANGE:
+        return Bytes(), torch.zeros((2, *preprocessor.spec_.shape), dtype=torch.uint8)
+    return nn.Identity(), torch.zeros((2, *preprocessor.spec_.shape))
 
 
 class ImageReader(nn.Module):
-    """Images as they come -> intensities, channels first.
+    """Images as X holds them -> intensities, channels first.
 
     Shape
     -----
@@ -29,3 +46,6 @@ class Bytes(nn.Module):
 
     def forward(self, x):
         return x.float() / 255
+
+
+FRONT = OnnxFront(read_rows, read_samples)

@@ -7,7 +7,7 @@ from numbers import Real
 
 import torch
 
-from .._parts._augmentation import Augmentation, Chain, fused, to_intensities
+from .._parts._augmentation import Augmentation, Chain, PrefersOrder, fused, to_intensities
 from ._color_planes import change_planes
 
 # Values in one block: 64 images of 32 x 32 x 3, with 2 MB of cache for each core. A quarter of it is half as quick;
@@ -107,7 +107,7 @@ def change_all(operations, x, drawn, masked):
     return x
 
 
-class ImageSteps:
+class ImageSteps(PrefersOrder):
     """Operations on images, bound to their shape, as one augmentation.
 
     On a CPU, all of them are applied to a block of images before the next block, and each one only to the images it

@@ -3,6 +3,7 @@
 from functools import partial
 
 from .._parts._modality import Modality
+from ._drawing import draw_images
 from ._spec import ImageSpec
 
 
@@ -39,6 +40,20 @@ def encoder_families():
     return {"timm": TimmEncoder}
 
 
+def stored():
+    """How files hold images."""
+    from ._schema import STORED
+
+    return STORED
+
+
+def onnx():
+    """How ONNX graphs read images."""
+    from ._onnx import FRONT
+
+    return FRONT
+
+
 IMAGE = Modality(
     name="image",
     spec=ImageSpec,
@@ -50,4 +65,8 @@ IMAGE = Modality(
     n_steps=5_000,
     epochs=(20, 100),
     convolutional=True,
+    stored=stored,
+    onnx=onnx,
+    sample_ndim=3,
+    draw_views=draw_images,
 )

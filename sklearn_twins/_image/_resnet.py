@@ -5,6 +5,7 @@ from numbers import Integral
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 from torch import nn
 
+from .._parts._encoder import BLOCK
 from ._conv_layers import ZeroScaleNorm, conv_norm, conv_norm_relu
 from ._encoder import ImageEncoder
 
@@ -18,6 +19,8 @@ class ImageResidual(nn.Module):
     -----
     (batch, width_in, height, width) -> (batch, width_out, ceil(height / stride), ceil(width / stride))
     """
+
+    folds_as = BLOCK
 
     def __init__(self, branch, width_in, width_out, stride):
         super().__init__()

@@ -3,10 +3,13 @@
 import torch
 from torch import nn
 
+from .._parts._encoder import STEM
+from .._parts._initialize import SeededLayer
+
 LEAST_STD = 1e-7  # of a channel that varies; rounding alone gives float32 that much
 
 
-class ImageStem(nn.Module):
+class ImageStem(SeededLayer, nn.Module):
     """Images, as bytes or as intensities -> each channel with mean 0 and standard deviation 1 over the training images.
 
     A byte's intensity is its 255th part. A channel that was the same everywhere is shifted only, and a spec without
@@ -37,6 +40,8 @@ class ImageStem(nn.Module):
     tensor([-2.,  2., -2.,  2.])
     """
 
+    folds_as = STEM
+
     def __init__(self, spec, channels_last=True):
         super().__init__()
         n_channels = spec.shape[0]
@@ -53,7 +58,7 @@ class ImageStem(nn.Module):
         for name in ("scale", "shift"):
             self.register_buffer(name, torch.empty(n_channels, 1, 1), persistent=False)
 
-    def draw(self, generator):
+    def reset_parameters_from(self, generator):
         """Lay out the statistics; there is nothing to draw.
 
         Parameters

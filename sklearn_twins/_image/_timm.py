@@ -1,14 +1,16 @@
 """Encoders from timm, a collection of a thousand image networks, with or without the weights it has for them."""
 
 import difflib
+import math
 
 import torch
-from torch import nn
 
 from .._parts._component import Component
-from .._parts._initialize import build_on_meta, initialize
+from .._parts._encoder import put_stem_in_front
+from .._parts._stored_state import require
 from ._encoder import check_images
-from ._stem import ImageStem
+
+MAX_VALUES = 2**26  # in an image from a file: the network is made for its size before anything can be checked
 
 
 class TimmEncoder(Component):
@@ -65,6 +67,32 @@ class TimmEncoder(Component):
         """
         return TimmEncoder(self.name)
 
+    @property
+    def is_fetched(self):
+        """Whether timm would fetch the network from elsewhere, as it does for ``source:name``."""
+        return ":" in self.name
+
+    def check_stored(self, spec, arrays, width):
+        """Refuse to rebuild a network from a file if that could cost more than the file's weights do.
+
+        Parameters
+        ----------
+        spec : ImageSpec
+            From the file.
+        arrays : dict of str to ndarray
+            The weights in the file.
+        width : int
+            Width of the network's output.
+
+        Raises
+        ------
+        UnreadableFileError
+            If the network would be fetched, images are too large, or no weights have that width.
+        """
+        require(not self.is_fetched, "its network would be fetched from elsewhere")
+        require(math.prod(spec.shape) <= MAX_VALUES, "images are too large")
+        require(width <= max((max(array.shape, default=0) for array in arrays.values()), default=0), "widths differ")
+
     def build(self, spec, n_components, generator):
         """Build the module with its initial weights.
 
@@ -100,8 +128,7 @@ class TimmEncoder(Component):
             "num_classes": 0 if n_components is None else int(n_components),
         }
         network = drawn(lambda: create(timm, self.name, tuple(sides), params), generator)
-        stem = initialize(build_on_meta(lambda: ImageStem(spec, channels_last=False)), generator)
-        return nn.Sequential(stem, network)
+        return put_stem_in_front(network, spec, generator)
 
 
 def import_timm(name):

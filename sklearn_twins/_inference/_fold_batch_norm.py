@@ -7,27 +7,19 @@ import torch.nn.functional as F
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
-from .._image._conv_layers import Convolution, ZeroScaleNorm
-from .._image._resnet import ImageResidual
-from .._image._stem import ImageStem
-from .._tabular._resnet import ResidualBlock
-from .._tabular._stem import TableStem
+from .._parts._encoder import BLOCK, STEM
 
-# Types, and not subclasses, which may do anything. What these layers pass on has two axes or four, never three: of
-# three a BatchNorm1d normalises the second, which is not the one that the Linear in front of it makes.
-CONVOLUTIONS = (Convolution, nn.Conv2d)
-NORMS_2D = (nn.BatchNorm2d, ZeroScaleNorm)
-BLOCKS = (ImageResidual, ResidualBlock)
-STEMS = (ImageStem, TableStem)
+# Outputs of these layers have two axes or four, never three: with three, a BatchNorm1d normalises the second one, which
+# is not the one that the Linear in front of it makes.
 PLAIN = (nn.Linear, nn.BatchNorm1d, nn.ReLU, nn.MaxPool2d, nn.AdaptiveAvgPool2d, nn.Flatten)
-LAYERS = (*CONVOLUTIONS, *NORMS_2D, *BLOCKS, *PLAIN)
+LAYERS = (nn.Conv2d, nn.BatchNorm2d, BLOCK, *PLAIN)
 # Products with fewer outputs round by a row's place in the batch (MKL, if inputs are no multiple of 4; found by trial).
 LEAST_OUTPUTS = 12
-OVERWRITABLE = (nn.Linear, nn.BatchNorm1d, *CONVOLUTIONS, *NORMS_2D)  # their output is a tensor of its own
+OVERWRITABLE = (nn.Linear, nn.BatchNorm1d, nn.Conv2d, nn.BatchNorm2d)  # their output is a new tensor
 
 
-class Twin(nn.Sequential):
-    """A chain that calls its layers' ``forward``: of a small network, to ask for hooks each time takes a twentieth."""
+class FoldedSequential(nn.Sequential):
+    """A chain that calls its layers' ``forward``: looking for hooks takes a twentieth of a small network's time."""
 
     def forward(self, x):
         for layer in self._modules.values():
@@ -51,6 +43,14 @@ class NarrowLinear(nn.Module):
 
     def forward(self, x):
         return F.linear(x, self.weight, self.bias)[:, : self.out_features]
+
+
+def kind_of(layer):
+    """The kind that a layer is folded as: its type, or what its class declares by `folds_as`.
+
+    Subclasses may do anything, so they do not inherit the declaration.
+    """
+    return vars(type(layer)).get("folds_as", type(layer))
 
 
 _folded = weakref.WeakKeyDictionary()  # encoder -> (its stamp, the twin)
@@ -85,10 +85,10 @@ def folded(encoder):
 
 def is_foldable(encoder):
     """Whether an encoder is a chain of ours: a stem and known layers, in eval mode, with nothing attached to them."""
-    if type(encoder) is not nn.Sequential or not len(encoder) or type(encoder[0]) not in STEMS:
+    if type(encoder) is not nn.Sequential or not len(encoder) or kind_of(encoder[0]) != STEM:
         return False
     layers = list(encoder)[1:]
-    if not all(type(layer) in LAYERS for layer in layers):
+    if not all(kind_of(layer) in LAYERS for layer in layers):
         return False
     if any(type(layer) is nn.Flatten and (layer.start_dim, layer.end_dim) != (1, -1) for layer in layers):
         return False
@@ -141,15 +141,15 @@ def fold_layers(layers):
         last = kept[-1] if kept else None
         if type(layer) is nn.BatchNorm1d and type(last) is nn.Linear and has_statistics(layer):
             kept[-1] = fuse_linear_bn_eval(last, layer)
-        elif type(layer) in NORMS_2D and type(last) in CONVOLUTIONS and has_statistics(layer):
+        elif kind_of(layer) is nn.BatchNorm2d and kind_of(last) is nn.Conv2d and has_statistics(layer):
             kept[-1] = fuse_conv_bn_eval(last, layer)
         elif type(layer) is nn.Linear and type(last) is nn.BatchNorm1d and has_statistics(last):
             kept[-1] = fuse_bn_linear(last, layer)
-        elif type(layer) is nn.ReLU and type(last) in OVERWRITABLE:
+        elif type(layer) is nn.ReLU and kind_of(last) in OVERWRITABLE:
             kept.append(nn.ReLU(inplace=True))
         else:
             kept.append(fold_block(layer))
-    return Twin(*(NarrowLinear(layer) if is_narrow(layer) else layer for layer in kept)).eval()
+    return FoldedSequential(*(NarrowLinear(layer) if is_narrow(layer) else layer for layer in kept)).eval()
 
 
 def is_narrow(layer):
@@ -159,7 +159,7 @@ def is_narrow(layer):
 
 def fold_block(layer):
     """A residual block with its branches folded; any other layer as it is."""
-    if type(layer) not in BLOCKS:
+    if kind_of(layer) != BLOCK:
         return layer
     twin = type(layer).__new__(type(layer))
     nn.Module.__init__(twin)

@@ -1,1 +1,1 @@
-"""Inputs: containers that hold X, names of features, memory maps, rows without labels."""
+"""Inputs: the containers of X, feature names, memory maps, rows without labels."""

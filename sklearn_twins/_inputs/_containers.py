@@ -1,4 +1,4 @@
-"""What data is held in: torch tensors become arrays, frames are told from other things, what is no data is refused."""
+"""Containers of X: torch tensors become arrays, data frames are detected, and objects that hold no rows are refused."""
 
 import sys
 from collections.abc import Iterator
@@ -12,34 +12,34 @@ from scipy import sparse
 NO_DATA = (type(None), str, bytes, dict, set, frozenset, Number, Iterator)
 
 
-def opened(X, name, wanted):
-    """X as it is, or as an array if it is a torch tensor.
+def check_container(X, name, wanted):
+    """Refuse objects that hold no rows, and turn a torch tensor into an array.
 
     Parameters
     ----------
     X : object
-        As the caller holds it.
+        The caller's X.
     name : str
-        What messages call it.
+        Its name in messages.
     wanted : str
-        What to give instead, for messages.
+        What messages ask for instead.
 
     Returns
     -------
     X : object
-        An array, a frame, a sequence: which of them is for others to find out.
+        X itself (an array, a frame, a sequence, ...) or the tensor's array.
 
     Raises
     ------
     TypeError
-        If it is a tensor that NumPy has no array for.
+        If NumPy has no array for a tensor.
     ValueError
-        If it holds no rows, or rows with names and no types.
+        If X holds no rows, or is an array of records or of complex numbers.
     """
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(X, torch.Tensor):
         return tensor_as_array(X, name)
-    if isinstance(X, NO_DATA) and not sparse.issparse(X):  # one kind of which is a dict
+    if isinstance(X, NO_DATA) and not sparse.issparse(X):  # scipy's dok_array is a dict
         what = f"{name} is {X!r}" if X is None or isinstance(X, Number) else f"{name} is a {type(X).__name__}"
         hint = f"Give pandas.DataFrame({name})." if isinstance(X, dict) else f"Give {wanted}."
         raise ValueError(f"Expected 2D array, got scalar array instead: {what}. {hint}")
@@ -60,7 +60,7 @@ def opened(X, name, wanted):
 
 
 def tensor_as_array(X, name):
-    """A torch tensor, wherever it is and whether or not it takes gradients, as an array."""
+    """The array of a torch tensor, on any device and with or without gradients."""
     try:
         return X.numpy(force=True)
     except (TypeError, RuntimeError, NotImplementedError) as error:
@@ -70,15 +70,15 @@ def tensor_as_array(X, name):
         ) from error
 
 
-def framed(X, name):
-    """X as narwhals reads it, if it is a frame; anything else as it is.
+def as_frame(X, name):
+    """Wrap a data frame by narwhals; return anything else as it is.
 
     Raises
     ------
     ValueError
         If columns share a name.
     TypeError
-        If the rows of a frame are not there yet.
+        If the frame is lazy.
     """
     try:
         frame = nw.from_native(X, pass_through=True)
@@ -91,3 +91,8 @@ def framed(X, name):
     if isinstance(frame, nw.LazyFrame):
         raise TypeError(f"{name} is a {type(X).__name__}, whose rows are not there yet; give {name}.collect().")
     return frame
+
+
+def is_number(dtype):
+    """Whether a data frame's type is one of numbers."""
+    return dtype.is_numeric() or dtype == nw.Boolean

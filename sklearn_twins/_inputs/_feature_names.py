@@ -1,20 +1,20 @@
-"""In whose name X is checked: what is learnt of its columns is the owner's, and the preprocessor's too."""
+"""Feature names: attributes of the columns of X belong to the estimator and to its preprocessor."""
 
 import copy
 
 
 def share_names(owner, preprocessor):
-    """Give a preprocessor what its owner learnt of the columns of X.
+    """Copy the attributes of X's columns from an estimator to its preprocessor.
 
     Parameters
     ----------
     owner : estimator
-        In whose name X was checked.
+        The estimator named in error messages, which has `n_features_in_` and perhaps `feature_names_in_`.
     preprocessor : component
-        Which may be the owner itself.
+        Its preprocessor, or the owner itself.
     """
     if owner is not preprocessor:
         for name in ("n_features_in_", "feature_names_in_"):
             preprocessor.__dict__.pop(name, None)
-            if hasattr(owner, name):  # a copy: joblib's files part what is shared, and its hashes tell
+            if hasattr(owner, name):  # a copy: joblib's hashes depend on sharing, which its files lose
                 setattr(preprocessor, name, copy.copy(getattr(owner, name)))

@@ -1,4 +1,4 @@
-"""Memory maps: which file an array is mapped from, and whether it is still whole."""
+"""Memory maps: find the file that an array is mapped from, and check that it is still complete."""
 
 import mmap
 import os
@@ -10,12 +10,12 @@ def mapping_of(array):
     Parameters
     ----------
     array : ndarray
-        Of any kind.
+        Any array.
 
     Returns
     -------
     mapping : mmap.mmap or None
-        None if there is none, or if it is a private one, whose changes are in no file.
+        None if there is none, or if it is a private one (mode "c"), whose changes are in no file.
     """
     private = False
     while array is not None and not isinstance(array, mmap.mmap):
@@ -30,7 +30,7 @@ def check_mapping(array):
     Raises
     ------
     ValueError
-        If its file has become too short for it: to read what is gone would end the process.
+        If its file has become shorter: reading the lost part would kill the process.
     """
     mapping = mapping_of(array)
     if mapping is not None and bytes_of(mapping) < len(mapping):
@@ -42,7 +42,7 @@ def check_mapping(array):
 
 
 def bytes_of(mapping):
-    """Bytes of the file that is mapped, as it is now; those of the map itself if it is of no file."""
+    """Current size of the mapped file in bytes; of the map itself if it has no file."""
     try:
         return mapping.size()
     except (OSError, ValueError):  # memory that processes share
@@ -50,13 +50,13 @@ def bytes_of(mapping):
 
 
 def file_of(array):
-    """The file that an array is mapped from, in words."""
+    """The file that an array is mapped from, for messages."""
     path = path_of(array)
     return "a file" if path is None else repr(path)
 
 
 def path_of(array):
-    """Path of the file that an array is mapped from; None if nobody knows."""
+    """Path of the file that an array is mapped from; None if it is unknown."""
     while array is not None:
         path = getattr(array, "filename", None)
         if path is not None:

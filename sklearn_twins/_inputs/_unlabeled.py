@@ -1,20 +1,19 @@
-"""Rows with labels and rows without, one below the other, as `fit` is given them."""
+"""Append rows without labels to X."""
 
 import narwhals.stable.v2 as nw
 import numpy as np
 from scipy import sparse
 
-from .._tabular._table import is_number
-from ._containers import framed, opened
+from ._containers import as_frame, check_container, is_number
 
 
-def stacked(X, unlabeled):
-    """The rows of X and, below them, those that have no label.
+def append_unlabeled(X, unlabeled):
+    """Append rows without labels to X.
 
     Parameters
     ----------
     X, unlabeled : data frames, arrays, sparse arrays or lists
-        Of the same columns, or of images of the same shape. Frames are of one library.
+        With the same columns or the same shape of rows. Frames must come from one library.
 
     Returns
     -------
@@ -24,19 +23,22 @@ def stacked(X, unlabeled):
     Raises
     ------
     TypeError
-        If one is a frame, a sparse array or a list, and the other is not; or if they are arrays of other types.
+        If their containers differ, or if they are arrays of types that do not mix.
     ValueError
-        If their columns or the shapes of their rows differ, or if one holds no rows.
+        If their columns or the shapes of their rows differ, or if one of them holds no rows.
     """
     if unlabeled is None:
         return X
-    X, unlabeled = opened(X, "X", "rows"), opened(unlabeled, "unlabeled", "rows, as X holds them")
-    frames = [framed(X, "X"), framed(unlabeled, "unlabeled")]
-    kinds = [kind_of(frame) for frame in frames]
+    X = check_container(X, "X", "rows")
+    unlabeled = check_container(unlabeled, "unlabeled", "rows, as X holds them")
+    frames = [as_frame(X, "X"), as_frame(unlabeled, "unlabeled")]
+    kinds = [describe_container(frame) for frame in frames]
     if kinds[0] != kinds[1]:
-        raise TypeError(f"unlabeled must be what X is, {kinds[0]}. Got {kinds[1]} ({type(unlabeled).__name__}).")
+        raise TypeError(
+            f"unlabeled must be in the container of X, {kinds[0]}. Got {kinds[1]} ({type(unlabeled).__name__})."
+        )
     if isinstance(frames[0], nw.DataFrame):
-        return stacked_frames(*frames)
+        return append_frame(*frames)
     if isinstance(X, list):
         return X + unlabeled
     if np.shape(X)[1:] != np.shape(unlabeled)[1:]:
@@ -52,17 +54,19 @@ def stacked(X, unlabeled):
 
 
 def check_types(X, unlabeled):
-    """Refuse arrays whose values would become others if they were put together: numbers text, bytes fractions."""
+    """Refuse arrays whose common type would change values: numbers with text, or bytes with other numbers.
+
+    Bytes mix with other numbers in arrays with two axes, whose columns have no common scale.
+    """
     types = [np.asarray(rows).dtype if not sparse.issparse(rows) else rows.dtype for rows in (X, unlabeled)]
     kinds = ["number" if dtype.kind in "biuf" else "text" if dtype.kind in "UST" else dtype.kind for dtype in types]
-    is_image = len(np.shape(X)) > 2
-    bytes_differ = is_image and (types[0] == np.uint8) != (types[1] == np.uint8)
+    bytes_differ = np.ndim(X) > 2 and (types[0] == np.uint8) != (types[1] == np.uint8)
     if (kinds[0] != kinds[1] and "O" not in kinds) or bytes_differ:
         raise TypeError(f"unlabeled holds {types[1]}, and X {types[0]}. Bring both to one type.")
 
 
-def kind_of(rows):
-    """What rows are held in, in words."""
+def describe_container(rows):
+    """The container of rows, for messages."""
     if isinstance(rows, nw.DataFrame):
         return f"a frame of {rows.implementation.name.lower()}"
     if sparse.issparse(rows):
@@ -70,12 +74,12 @@ def kind_of(rows):
     return "a list" if isinstance(rows, list) else "an array"
 
 
-def stacked_frames(X, unlabeled):
-    """Frames of one library, one below the other; columns in the order of X."""
+def append_frame(X, unlabeled):
+    """Append a frame to one from the same library, with its columns in the order of X."""
     names, others = list(X.columns), list(unlabeled.columns)
     if set(names) != set(others) or len(names) != len(others):
         lacking, more = [n for n in names if n not in others], [n for n in others if n not in names]
-        raise ValueError(f"unlabeled must have the columns of X. It lacks {lacking}, and has {more} besides.")
+        raise ValueError(f"unlabeled must have the columns of X. It lacks {lacking}, and has {more} in addition.")
     differ = [n for n in names if is_number(X.schema[n]) != is_number(unlabeled.schema[n])]
     differ = [n for n in differ if not {X.schema[n], unlabeled.schema[n]} & {nw.Object(), nw.Unknown()}]
     if differ:
@@ -89,6 +93,6 @@ def stacked_frames(X, unlabeled):
 
 
 def refuse_types(X, unlabeled, names, cause=None):
-    """Raise the error of columns whose types differ."""
+    """Refuse columns whose types differ."""
     types = "; ".join(f"{n!r}: {X.schema[n]}, {unlabeled.schema[n]}" for n in names)
     raise ValueError(f"unlabeled must have the types of X. These differ: {types}. Cast one of them.") from cause

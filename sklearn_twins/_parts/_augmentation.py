@@ -38,6 +38,10 @@ class Augmentation(Component):
         return self
 
 
+class PrefersOrder:
+    """Mixin of bound augmentations that prefer a memory order of their batches: ``order(x)`` brings x into it."""
+
+
 def bind(augmentation, spec, device):
     """Tell an augmentation what samples are made of, if it wants to know; a callable of the user's does not.
 

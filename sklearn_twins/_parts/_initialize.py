@@ -9,6 +9,25 @@ from torch import nn
 
 WEIGHTED = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
 
+
+class SeededLayer:
+    """Mixin of layers that draw their own initial weights, or lay out buffers, in `initialize`.
+
+    torch's layers reset themselves by ``reset_parameters()``, which draws from the global generator; the method here
+    has another name, so that neither is called in place of the other.
+    """
+
+    def reset_parameters_from(self, generator):
+        """Draw the layer's initial weights.
+
+        Parameters
+        ----------
+        generator : torch.Generator
+            On the CPU; the only source of randomness.
+        """
+        raise NotImplementedError
+
+
 _skeletons = ContextVar("skeletons", default=False)
 
 
@@ -44,8 +63,9 @@ def allocate(module):
 def initialize(module, generator):
     """Allocate a module built on the meta device and draw its weights, as torch's layers draw them.
 
-    Layers of ours: their method ``draw(generator)``. Else linear and convolutional layers: weights and biases uniform
-    within one over the square root of the fan-in. Batch and layer normalisation: their own reset, which draws nothing.
+    A `SeededLayer` resets itself. Linear and convolutional layers have weights and biases that are uniform
+    within one over the square root of the fan-in. Batch and layer normalisation have a
+    reset of their own, which draws nothing.
 
     Parameters
     ----------
@@ -62,7 +82,7 @@ def initialize(module, generator):
     Raises
     ------
     TypeError
-        If a layer with parameters is of a kind not known here.
+        If a layer with parameters is of an unknown kind.
 
     Examples
     --------
@@ -80,8 +100,8 @@ def initialize(module, generator):
         allocate(module.to(torch.float32))
         for layer in module.modules():
             own = [*layer.parameters(recurse=False), *layer.buffers(recurse=False)]
-            if hasattr(layer, "draw"):
-                layer.draw(generator)
+            if isinstance(layer, SeededLayer):
+                layer.reset_parameters_from(generator)
             elif isinstance(layer, WEIGHTED):
                 bound = 1 / math.sqrt(layer.weight[0].numel())
                 for parameter in layer.parameters(recurse=False):

@@ -1,5 +1,6 @@
 """Modality: the record that tells the engine everything about one kind of sample."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
@@ -16,6 +17,11 @@ def no_constant_columns(samples, spec):
 def no_parts():
     """A modality without parts of its own."""
     return {}
+
+
+def no_names(preprocessor):
+    """A modality whose X has no names of columns."""
+    return []
 
 
 @dataclass(frozen=True)
@@ -35,10 +41,59 @@ class Passthrough:
         ``make_module(spec) -> nn.Module`` that does the same as `write`, for ONNX: samples -> (n, count).
     """
 
-    count: callable
-    write: callable
-    are_numbers: callable
-    make_module: callable
+    count: Callable
+    write: Callable
+    are_numbers: Callable
+    make_module: Callable
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What files hold of a modality: its classes, and what their objects consist of.
+
+    Parameters
+    ----------
+    preprocessor : type
+        Class of the preprocessor.
+    fitted : dict of str to predicate
+        Attributes of a fitted preprocessor, without those that all have; see `_parts/_stored_state.py`.
+    classes : dict of type to dict
+        Other classes whose objects files hold, each with predicates of its attributes. Components that are public need
+        not be listed.
+    check : callable
+        ``check(preprocessor)`` raises an UnreadableFileError if a fitted preprocessor's attributes contradict each
+        other.
+    blank_row : callable or None, default=None
+        ``blank_row(preprocessor) -> X`` of one row, which a loaded embedder transforms as a test. None if that is too
+        expensive; the network is then tried out on torch's meta device.
+    """
+
+    preprocessor: type
+    fitted: dict
+    classes: dict
+    check: Callable
+    blank_row: Callable | None = None
+
+
+@dataclass(frozen=True)
+class OnnxFront:
+    """The part of an ONNX graph in front of the encoder.
+
+    Parameters
+    ----------
+    read_rows : callable
+        ``read_rows(preprocessor) -> (module, rows)``: the nn.Module that turns X into samples, and two rows of X.
+        Raises a ValueError if the preprocessor is more than arithmetic.
+    read_samples : callable
+        ``read_samples(preprocessor) -> (module, samples)``: the nn.Module that prepares samples for the encoder, and
+        two samples.
+    column_names : callable
+        ``column_names(preprocessor) -> list of str`` for the graph's metadata.
+    """
+
+    read_rows: Callable
+    read_samples: Callable
+    column_names: Callable = no_names
 
 
 @dataclass(frozen=True)
@@ -73,21 +128,36 @@ class Modality:
         ``constant_columns(samples, spec) -> list of int``, the columns of X that are constant in all samples.
     stackable : bool, default=False
         Whether networks of several fits can be trained as one stack.
+    stored : callable or None, default=None
+        Without arguments, returns a `Stored`. None if embedders of this modality cannot be saved.
+    onnx : callable or None, default=None
+        Without arguments, returns an `OnnxFront`. None if ONNX graphs begin with samples.
+    sample_ndim : int or None, default=None
+        Number of axes of a sample, by which `ViewsDisplay` recognises samples that are given to it as arrays.
+    draw_views : callable or None, default=None
+        ``draw_views(pictures, titles, make_axes, names, n_codes) -> (image, marks)`` draws samples and views of them,
+        ``pictures``, arrays of shape (n, *sample_shape), next to each other under their titles.
+        ``make_axes(figsize)`` returns the matplotlib Axes; names and n_codes are those of `ViewsDisplay`. None if
+        samples cannot be drawn.
     """
 
     name: str
     spec: type
     defaults: dict = field(default_factory=dict)
-    preprocessors: callable = no_parts
-    augmentations: callable = no_parts
-    encoders: callable = no_parts
-    encoder_families: callable = no_parts
+    preprocessors: Callable = no_parts
+    augmentations: Callable = no_parts
+    encoders: Callable = no_parts
+    encoder_families: Callable = no_parts
     n_steps: int = 1_000
     epochs: tuple = (5, 200)
     convolutional: bool = False
     passthrough: Passthrough | None = None
-    constant_columns: callable = no_constant_columns
+    constant_columns: Callable = no_constant_columns
     stackable: bool = False
+    stored: Callable | None = None
+    onnx: Callable | None = None
+    sample_ndim: int | None = None
+    draw_views: Callable | None = None
 
     def parts(self, role):
         """Parts of this modality in a role.

@@ -30,8 +30,10 @@ class SampleSpec:
 
     shape: tuple
 
-    sources = ()  # for each column, the column of X it was made from; views change columns of one source together
-    n_interpolated = None  # leading columns whose values views may interpolate; None means all
+    @property
+    def n_continuous(self):
+        """Number of values along a sample's first axis that are numbers, if codes of categories follow; else None."""
+        return None
 
     def make_stem(self):
         """Make the layer in front of a user's network, on the meta device; None if samples go in as they are.

@@ -9,35 +9,38 @@ from .._exceptions import UnreadableFileError
 
 
 def is_int(least=0):
-    """A predicate: an integer of at least so much, that torch can count to."""
+    """A predicate: an integer between `least` and the largest that torch counts to."""
     return lambda value: isinstance(value, (int, np.integer)) and not isinstance(value, bool) and least <= value < 2**62
 
 
 def is_float(value):
-    """Whether something is a number."""
+    """Whether a value is a number."""
     return isinstance(value, (float, int, np.floating)) and not isinstance(value, bool)
 
 
 def is_finite(value):
-    """Whether something is a finite number."""
+    """Whether a value is a finite number."""
     return is_float(value) and math.isfinite(value)
 
 
 def is_array(kind, *, optional=False):
-    """A predicate: an array with one axis, of a kind of numbers."""
+    """A predicate: an array with one axis and the dtype `kind`."""
     return lambda value: (
         (value is None and optional) or (isinstance(value, np.ndarray) and value.ndim == 1 and value.dtype == kind)
     )
 
 
 def is_tuple(predicate):
-    """A predicate: a tuple of things."""
+    """A predicate: a tuple whose items satisfy another one."""
     return lambda value: type(value) is tuple and all(map(predicate, value))
 
 
 def is_one(*classes):
-    """A predicate: an object of one of some classes."""
+    """A predicate: an instance of one of some classes."""
     return lambda value: isinstance(value, classes)
+
+
+IS_SHAPE = is_tuple(is_int(1))  # the predicate of `SampleSpec.shape`
 
 
 def is_word(words):
@@ -46,12 +49,12 @@ def is_word(words):
 
 
 def is_names(value):
-    """Whether something is names of columns."""
+    """Whether a value is an array of names."""
     return isinstance(value, np.ndarray) and value.ndim == 1 and all(isinstance(name, str) for name in value)
 
 
 def is_settings(value):
-    """Whether something says how scikit-learn lays out outputs."""
+    """Whether a value is the configuration of scikit-learn's `set_output`."""
     return type(value) is dict and all(isinstance(text, str) for item in value.items() for text in item)
 
 
@@ -62,14 +65,14 @@ def require(condition, what):
 
 
 def is_dict(predicate):
-    """A predicate: a dict of things by their names."""
+    """A predicate: a dict of strings to values that satisfy another one."""
     return lambda value: (
         type(value) is dict and all(isinstance(name, str) and predicate(item) for name, item in value.items())
     )
 
 
 def is_tensor(value):
-    """Whether something is an array of numbers."""
+    """Whether a value is an array of numbers."""
     return isinstance(value, np.ndarray) and value.dtype.kind in "biuf"
 
 
@@ -82,6 +85,6 @@ def check_component(component):
 
 
 def shorter(error):
-    """The message of an error in another's."""
+    """The message of an error, cut to one line, to quote in another one."""
     text = str(error).partition("\n")[0]
     return text if len(text) <= 300 else f"{text[:297]}..."

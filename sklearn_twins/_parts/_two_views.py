@@ -2,8 +2,7 @@
 
 import torch
 
-from .._image._operations import ImageSteps
-from ._augmentation import Augmentation, Chain, bind, check_one_view, compiled_by, to_intensities, view_of
+from ._augmentation import Augmentation, Chain, PrefersOrder, bind, check_one_view, compiled_by, to_intensities, view_of
 
 
 class Identity(Augmentation):
@@ -101,16 +100,16 @@ class Pair(Augmentation):
         return view_of(self.view_b, x, data, generator)
 
 
-def plain(x):
-    """Bytes in the usual memory order, so that a callable of the user's may take `view` of them; all else as it is."""
+def contiguous_bytes(x):
+    """Bytes in the usual memory order, so that a user's callable can call `view` on them; anything else as it is."""
     return x.contiguous() if x.dtype == torch.uint8 else x
 
 
 def order_for(augmentation):
-    """The function that lays images out in memory as an augmentation takes them best, or its first step does."""
+    """The function that brings a batch into the memory order that an augmentation, or its first step, prefers."""
     while isinstance(augmentation, Chain):
         augmentation = augmentation.steps[0][1]
-    return augmentation.order if isinstance(augmentation, ImageSteps) else plain
+    return augmentation.order if isinstance(augmentation, PrefersOrder) else contiguous_bytes
 
 
 def make_views(augmentation, x, data, generator):

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from ._component import Component
-from ._initialize import build_on_meta, initialize
+from ._encoder import put_stem_in_front
 
 
 class ReadyEncoder(Component):
@@ -73,8 +73,7 @@ class ReadyEncoder(Component):
             module.to(device="cpu", dtype=torch.float32)
         except NotImplementedError as error:
             raise ValueError(f"encoder={self.source!r} has weights without values ({error}). Give it some.") from error
-        stem = build_on_meta(spec.make_stem)
-        encoder = module if stem is None else nn.Sequential(initialize(stem, generator), module)
+        encoder = put_stem_in_front(module, spec, generator)
         width = output_width(encoder, spec)
         if n_components not in (None, width):
             raise ValueError(

@@ -1,4 +1,4 @@
-"""An embedder's `transform` as an ONNX graph: rows read where that is arithmetic, the encoder, columns beside it."""
+"""An embedder's `transform` as an ONNX graph: X read if that is arithmetic, the encoder, columns next to its output."""
 
 import copy
 import importlib
@@ -7,13 +7,9 @@ import warnings
 import torch
 from torch import nn
 
-from .._image._intensities import BYTE_RANGE
-from .._image._onnx import Bytes, ImageReader
-from .._image._preprocessor import ImagePreprocessor
-from .._parts._modality import ALONE
+from .._modalities import record_of
+from .._parts._modality import ALONE, OnnxFront
 from .._runtime._torch_state import isolated_torch_state
-from .._tabular._onnx import Columns, NumberReader, check_numeric
-from .._tabular._preprocessor import TablePreprocessor
 from .._version import __version__
 from ._atomic_write import write_atomically
 
@@ -28,9 +24,9 @@ def export(embedder, path, preprocessing):
     embedder : BarlowTwinsEmbedder
         Fitted.
     path : str or path-like
-        Where to.
+        The file to write.
     preprocessing : bool
-        Whether the graph begins with rows of X, or with samples.
+        Whether the graph's input is X; otherwise it is samples.
 
     Raises
     ------
@@ -40,18 +36,20 @@ def export(embedder, path, preprocessing):
         If the preprocessing is more than arithmetic, or torch cannot export the encoder.
     """
     check_packages()
-    reader, example = reader_of(embedder.preprocessor_) if preprocessing else samples_of(embedder.preprocessor_)
-    name = "X" if preprocessing else "samples"
-    graph = Graph(reader, copy.deepcopy(embedder.encoder_).cpu(), embedder._output, embedder.preprocessor_.spec_).eval()
-    model = exported(graph, example, name).model_proto
-    for key, value in {"sklearn_twins_version": __version__, "columns": ",".join(names_of(embedder))}.items():
+    preprocessor = embedder.preprocessor_
+    front = choose_front(preprocessor)
+    reader, example = (front.read_rows if preprocessing else front.read_samples)(preprocessor)
+    graph = Graph(reader, copy.deepcopy(embedder.encoder_).cpu(), embedder._output, preprocessor.spec_).eval()
+    model = export_graph(graph, example, "X" if preprocessing else "samples").model_proto
+    about = {"sklearn_twins_version": __version__, "columns": ",".join(front.column_names(preprocessor))}
+    for key, value in about.items():
         entry = model.metadata_props.add()
         entry.key, entry.value = key, value
     write_atomically(path, [model.SerializeToString()])
 
 
 def check_packages():
-    """Refuse to begin without the packages that torch's exporter imports."""
+    """Refuse to export without the packages that torch's exporter imports."""
     for name in NEEDED:
         try:
             importlib.import_module(name)
@@ -62,11 +60,11 @@ def check_packages():
             ) from error
 
 
-def exported(graph, example, name):
-    """torch's ONNX program of a module, for any number of rows."""
+def export_graph(graph, example, name):
+    """Export a module as torch's ONNX program, for any number of rows."""
     try:
         with isolated_torch_state(torch.device("cpu"), 1), torch.no_grad(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # torch's, of its own insides
+            warnings.simplefilter("ignore")  # about torch's own internals
             return torch.onnx.export(
                 graph,
                 (example,),
@@ -76,45 +74,38 @@ def exported(graph, example, name):
                 dynamic_shapes=({0: torch.export.Dim("rows")},),
                 verbose=False,
             )
-    except Exception as error:  # torch.export has a family of its own, and any module may be in the graph
+    except Exception as error:  # torch.export raises many types, and a module can be anybody's
         raise ValueError(f"torch cannot export this encoder to ONNX ({type(error).__name__}: {error}).") from error
 
 
-def names_of(embedder):
-    """Names of the columns of X, in their order; none for images."""
-    if not isinstance(embedder.preprocessor_, TablePreprocessor):
-        return []
-    return list(getattr(embedder, "feature_names_in_", [f"x{j}" for j in range(embedder.n_features_in_)]))
-
-
-def reader_of(preprocessor):
-    """The module that makes samples of X, and two rows of X.
+def choose_front(preprocessor):
+    """The front of the modality whose own preprocessor this is; else one that takes samples as they are.
 
     Raises
     ------
     ValueError
-        If X holds more than numbers, or the preprocessor is not the package's own.
+        If it is asked for more.
     """
-    if isinstance(preprocessor, TablePreprocessor):
-        check_numeric(preprocessor)
-        return NumberReader(preprocessor), torch.zeros(2, preprocessor.n_features_in_, dtype=torch.float64)
-    if isinstance(preprocessor, ImagePreprocessor):
-        is_bytes = preprocessor.value_range_ == BYTE_RANGE
-        dtype = torch.uint8 if is_bytes else torch.float32
-        return ImageReader(*preprocessor.value_range_), torch.zeros((2, *preprocessor.sample_shape_), dtype=dtype)
+    record = record_of(preprocessor.spec_)
+    if record.onnx is None:
+        return OnnxFront(refuse_rows, pass_samples)
+    front = record.onnx()
+    is_own = record.stored is not None and isinstance(preprocessor, record.stored().preprocessor)
+    return front if is_own else OnnxFront(refuse_rows, front.read_samples)
+
+
+def refuse_rows(preprocessor):
+    """Refuse a preprocessor that is not the package's own."""
     raise ValueError(f"{preprocessor!r} cannot be a part of an ONNX graph. {ALONE}.")
 
 
-def samples_of(preprocessor):
-    """The module that takes samples as they are, and two blank ones."""
-    spec = preprocessor.spec_
-    if getattr(preprocessor, "value_range_", None) == BYTE_RANGE:
-        return Bytes(), torch.zeros((2, *spec.shape), dtype=torch.uint8)
-    return nn.Identity(), torch.zeros((2, *spec.shape))
+def pass_samples(preprocessor):
+    """The module that leaves samples as they are, and two samples."""
+    return nn.Identity(), torch.zeros((2, *preprocessor.spec_.shape))
 
 
 class Graph(nn.Module):
-    """What `transform` computes, as one module.
+    """All that `transform` computes, as one module.
 
     Shape
     -----
@@ -126,7 +117,7 @@ class Graph(nn.Module):
         self.reader, self.encoder = reader, encoder
         self.columns = None
         if output.scale is not None:
-            self.columns = Columns(spec)
+            self.columns = record_of(spec).passthrough.make_module(spec)
             self.register_buffer("scale", torch.from_numpy(output.scale.copy()))
             self.register_buffer("column_scale", torch.from_numpy(output.column_scale.copy()))
 

@@ -1,21 +1,21 @@
-"""An embedder written to a file, and made of one again: versions, names and parts checked, nothing run but our own."""
+"""Write an embedder to a file and load it again: versions, names and parts are checked, and no code from it is run."""
 
 import os
 
 from .._exceptions import UnreadableFileError
-from .._image._timm import TimmEncoder
 from .._parts._stored_state import is_settings, require
 from .._parts._user_encoder import ReadyEncoder
+from .._roles import ROLES
 from .._version import __version__
 from ._consistency import check_fitted, try_out
 from ._json_codec import REMEDY, Decoder, Encoder, shortened
 from ._safetensors import read_tensors, write_tensors
-from ._schema import complete, defaults_of, storable_classes
+from ._schema import defaults_of, make_schema
 from ._state import METHODS, REQUESTS, STAMP, fitted_state
 
-FORMAT, FORMAT_VERSION = "sklearn_twins.embedder", "1"
+FORMAT, FORMAT_VERSION = "sklearn_twins.embedder", "2"
 SECTIONS = ("parameters", "fitted", "settings")
-ELSEWHERE = {"checkpoint": None}  # neither stored nor loaded: where a fit writes to is for each machine to say
+RESET = {"checkpoint": None}  # parameters that are not stored: each machine has its own directories
 
 
 def save_embedder(embedder, path):
@@ -26,19 +26,19 @@ def save_embedder(embedder, path):
     embedder : BarlowTwinsEmbedder
         Fitted.
     path : str or path-like
-        Where to; see `write_atomically`.
+        The file; see `write_atomically`.
 
     Raises
     ------
     TypeError, ValueError
-        If something of it cannot be stored, or a parameter is out of range; nothing has been written then.
+        If a part of it cannot be stored, or a parameter is out of range; nothing is written then.
     OSError
         If the file cannot be written.
     """
     embedder._validate_params()
     state = embedder.__getstate__()
     state.pop(STAMP)
-    parameters = {name: state.pop(name) for name in embedder.get_params(deep=False)} | ELSEWHERE
+    parameters = {name: state.pop(name) for name in embedder.get_params(deep=False)} | RESET
     fitted = {name: state.pop(name) for name in fitted_state(embedder)}
     settings = {}
     if "_sklearn_output_config" in state:
@@ -48,7 +48,7 @@ def save_embedder(embedder, path):
     if state:
         name, value = next(iter(state.items()))
         raise TypeError(f"The attribute {name}={shortened(value)} cannot be stored. {REMEDY}, or remove it.")
-    encoder = Encoder(storable_classes())
+    encoder = Encoder(make_schema().classes)
     sections = {"parameters": encoder.to_json(parameters)}
     for trained in (embedder.encoder, fitted["_recipe"].encoder):
         check_encoder(trained)
@@ -63,35 +63,37 @@ def save_embedder(embedder, path):
 
 
 def check_encoder(encoder):
-    """Refuse encoders whose code is not the package's, and networks that timm would fetch from elsewhere."""
+    """Refuse encoders with code that is not the package's, and networks that are fetched from elsewhere."""
     if isinstance(encoder, ReadyEncoder):
         raise TypeError(f"encoder={shortened(encoder.source)}, which was trained, cannot be stored: {REMEDY}.")
     if is_fetched(encoder):
-        raise TypeError(f"encoder={encoder!r} cannot be stored: timm fetches it from elsewhere. {REMEDY}.")
+        raise TypeError(f"encoder={encoder!r} cannot be stored: it is fetched from elsewhere. {REMEDY}.")
 
 
 def is_fetched(encoder):
-    """Whether an encoder, or the name of one, is a network that timm looks up outside of itself."""
-    name = encoder.name if isinstance(encoder, TimmEncoder) else str(encoder).removeprefix("timm:")
-    return isinstance(encoder, (TimmEncoder, str)) and ":" in name
+    """Whether an encoder, or the name of one, is a network that a library would fetch from elsewhere."""
+    role = ROLES["encoder"]
+    if isinstance(encoder, str) and role.knows(encoder):
+        encoder = role.resolve(encoder, None)
+    return getattr(encoder, "is_fetched", False)
 
 
 def name_of(cls):
-    """The name under which an embedder's class is stored: where users find it."""
+    """The name of an embedder's class in files: where users import it from."""
     package = __name__.partition(".")[0]
     module = package if cls.__module__ == f"{package}._embedder" else cls.__module__
     return f"{module}.{cls.__qualname__}"
 
 
 def load_embedder(cls, path):
-    """Make an embedder of a file.
+    """Load an embedder from a file.
 
     Parameters
     ----------
     cls : type
-        The class, which must be the one that wrote it.
+        Class of the embedder that was saved.
     path : str or path-like
-        Of the file.
+        The file.
 
     Returns
     -------
@@ -100,23 +102,24 @@ def load_embedder(cls, path):
     Raises
     ------
     UnreadableFileError
-        If there is anything wrong with what the file holds.
+        If anything in the file is wrong.
     OSError
         If it cannot be opened.
     """
     try:
-        return made_of(cls, *read_tensors(path))
+        return make_embedder(cls, *read_tensors(path))
     except UnreadableFileError as error:
         raise UnreadableFileError(f"{os.fspath(path)!r} cannot be loaded. {error}") from error
     except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
-        what = f"Its parts do not fit together ({type(error).__name__}: {error})."  # in a way that no check foresaw
+        what = f"Its parts do not fit together ({type(error).__name__}: {error})."  # no check foresaw how
         raise UnreadableFileError(f"{os.fspath(path)!r} cannot be loaded. {what}") from error
 
 
-def made_of(cls, tensors, metadata):
-    """An embedder of a file's arrays and strings."""
+def make_embedder(cls, tensors, metadata):
+    """Make an embedder of a file's arrays and strings."""
     check_metadata(cls, metadata)
-    decoder = Decoder(storable_classes(), tensors, complete)
+    schema = make_schema()
+    decoder = Decoder(schema.classes, tensors, schema.complete)
     parameters, fitted, settings = (decoder.from_json(metadata[section]) for section in SECTIONS)
     decoder.finish()
     defaults, _ = defaults_of(cls)
@@ -129,7 +132,7 @@ def made_of(cls, tensors, metadata):
     check_fitted(fitted)
     check_parameters(cls, {**defaults, **parameters})
     check_settings(settings)
-    state = {**defaults, **parameters, **ELSEWHERE, **fitted, STAMP: metadata["sklearn_twins_version"]}
+    state = {**defaults, **parameters, **RESET, **fitted, STAMP: metadata["sklearn_twins_version"]}
     if "output" in settings:
         state["_sklearn_output_config"] = settings["output"]
     if "requests" in settings:
@@ -141,17 +144,20 @@ def made_of(cls, tensors, metadata):
 
 
 def check_metadata(cls, metadata):
-    """Refuse files of others, of later formats, and of other classes."""
+    """Refuse files that `save` did not write, files in other formats, and files of other classes."""
     wanted = {"format", "format_version", "class", "sklearn_twins_version", *SECTIONS}
     if metadata.get("format") != FORMAT:
         raise UnreadableFileError("It is a safetensors file, but save() of an embedder did not write it.")
     version = metadata.get("format_version", "")
     if version != FORMAT_VERSION:
+        is_older = version.isdecimal() and int(version) < int(FORMAT_VERSION)
+        remedy = "fit the embedder again with this version and save it" if is_older else "install a later version"
         raise UnreadableFileError(
-            f"It is of format {shortened(version)}, and sklearn_twins {__version__} knows format {FORMAT_VERSION} "
-            "only; install a later version."
+            f"It is in format {shortened(version)}, written by sklearn_twins "
+            f"{metadata.get('sklearn_twins_version', 'of an unknown version')}; sklearn_twins {__version__} reads "
+            f"format '{FORMAT_VERSION}' only. To use it, {remedy}."
         )
-    require(metadata.keys() == wanted, "its header lacks a section, or has one more")
+    require(metadata.keys() == wanted, "its header has missing or unknown sections")
     if metadata["class"] != name_of(cls):
         raise UnreadableFileError(
             f"It holds {shortened(metadata['class'])}, not {name_of(cls)!r}; call load() of the class that wrote it."
@@ -170,9 +176,9 @@ def check_parameters(cls, parameters):
 
 
 def check_settings(settings):
-    """Refuse what neither `set_output` nor scikit-learn's metadata routing was told."""
-    require(settings.keys() <= {"output", "requests"}, "its settings are not known")
-    require(is_settings(settings.get("output", {})), "its output is none")
+    """Refuse settings that neither `set_output` nor scikit-learn's metadata routing makes."""
+    require(settings.keys() <= {"output", "requests"}, "it has unknown settings")
+    require(is_settings(settings.get("output", {})), "its output configuration is invalid")
     requests = settings.get("requests", {})
-    require(type(requests) is dict and requests.keys() <= set(METHODS), "nothing requests metadata so")
-    require(all(type(wanted) is dict for wanted in requests.values()), "its requests of metadata are none")
+    require(type(requests) is dict and requests.keys() <= set(METHODS), "its requests of metadata are invalid")
+    require(all(type(wanted) is dict for wanted in requests.values()), "its requests of metadata are invalid")

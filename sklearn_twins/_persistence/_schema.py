@@ -1,61 +1,28 @@
-"""What files may hold: the classes whose objects are stored, what each of them consists of, and what fits together."""
+"""The schema of files: the classes whose objects are stored, and what each of them consists of."""
 
 import inspect
+from dataclasses import dataclass
 from importlib import import_module
 from numbers import Real
 
 import numpy as np
-from sklearn.preprocessing import QuantileTransformer
 
 from .._exceptions import UnreadableFileError
-from .._image._pillow import Target
-from .._image._preprocessor import ImagePreprocessor
 from .._inference._collapse import Circumstances
 from .._inference._output import Output
+from .._modalities import MODALITIES
 from .._parts._component import Component
 from .._parts._spec import SampleSpec
-from .._parts._stored_state import is_array, is_finite, is_int, is_names, is_one, is_settings, is_tuple, is_word
+from .._parts._stored_state import is_array, is_int, is_names, is_one, is_settings, is_tuple
 from .._parts._user_encoder import ReadyEncoder
-from .._tabular._categories import CategoryColumns
-from .._tabular._numbers import DECODERS, NumberColumns
-from .._tabular._preprocessor import TablePreprocessor
-from .._tabular._schema import is_category, is_part
 from ._state import Recipe
 
-ROOMS = ("preprocessing", "augmentations", "networks", "objectives")
+DOORS = ("preprocessing", "augmentations", "networks", "objectives")  # public modules with components
 
-
-def storable_classes():
-    """The classes whose objects files hold, by the names under which they are stored.
-
-    Returns
-    -------
-    classes : dict of str to type
-    """
-    classes = {cls.__name__: cls for cls in PARTS}
-    for room in ROOMS:
-        module = import_module(f"..{room}", __package__)
-        for name in module.__all__:
-            thing = getattr(module, name)
-            if isinstance(thing, type) and issubclass(thing, Component) and thing is not ReadyEncoder:
-                classes[f"{room}.{name}"] = thing
-    return classes
-
-
-NAMED = {"n_features_in_": is_int(), "feature_names_in_": is_names}
-EXTRAS = {"feature_names_in_": is_names, "_sklearn_output_config": is_settings}
-# What an object consists of beside its parameters, if it is fitted.
-PARTS = {
-    SampleSpec: {
-        "shape": is_tuple(is_int(1)),
-        "missing": is_tuple(is_int()),
-        "categories": is_tuple(is_int(2)),
-        "sources": is_tuple(is_int()),
-        "edges": is_tuple(is_tuple(is_finite)),
-        "clip": lambda value: value is None or (is_finite(value) and value > 0),
-        "mean": is_tuple(is_finite),
-        "std": is_tuple(is_finite),
-    },
+COLUMNS = {"n_features_in_": is_int(1), "feature_names_in_": is_names}  # of an embedder, and of its preprocessor
+OPTIONAL = {"feature_names_in_": is_names, "_sklearn_output_config": is_settings}
+# Attributes of the engine's objects; those of a modality's are in its record.
+ENGINE = {
     Recipe: {
         "encoder": lambda value: isinstance(value, Component) and hasattr(value, "build"),
         "spec": is_one(SampleSpec),
@@ -71,99 +38,101 @@ PARTS = {
         **dict.fromkeys(("batch", "n_rows", "projection_dim"), is_int(1)),
         **dict.fromkeys(("projection_rank", "projection_redundancy"), lambda value: isinstance(value, Real)),
     },
-    NumberColumns: {
-        "kinds": lambda value: (
-            type(value) is dict and all(is_int()(key) and is_word(DECODERS)(kind) for key, kind in value.items())
-        ),
-        "parts": is_tuple(is_part),
-        "missing": is_tuple(is_int()),
-        "center": is_array(np.float64),
-        "scale": is_array(np.float64),
-        "ranks": lambda value: (
-            type(value) is list and all(rank is None or isinstance(rank, QuantileTransformer) for rank in value)
-        ),
-        "clip": lambda value: is_finite(value) and value > 0,
-    },
-    CategoryColumns: {
-        "columns": is_tuple(is_int()),
-        "categories": is_tuple(is_tuple(is_category)),
-        "pooled": is_tuple(is_one(bool)),
-    },
-    Target: {
-        "size": is_tuple(is_int(1)),
-        "color": is_word(("grey", "rgb", "rgba")),
-        "resize": is_one(bool),
-    },
-    QuantileTransformer: {
-        "quantiles_": lambda value: isinstance(value, np.ndarray) and value.dtype == np.float64 and value.ndim == 2,
-        "references_": is_array(np.float64),
-        "n_quantiles_": is_int(1),
-        "n_features_in_": is_int(1),
-        "_sklearn_version": is_one(str),
-    },
-}
-FITTED = {
-    TablePreprocessor: {
-        "kinds_": is_tuple(is_word(("category", *DECODERS))),
-        "center_": is_array(np.float64),
-        "scale_": is_array(np.float64),
-        "spec_": is_one(SampleSpec),
-        "n_features_in_": is_int(1),
-        "_numeric": is_one(NumberColumns),
-        "_categorical": is_one(CategoryColumns),
-    },
-    ImagePreprocessor: {
-        "sample_shape_": is_tuple(is_int(1)),
-        "value_range_": is_tuple(is_finite),
-        "mean_": is_array(np.float64),
-        "std_": is_array(np.float64),
-        "spec_": is_one(SampleSpec),
-        "n_features_in_": is_int(1),
-        "_target": lambda value: value is None or isinstance(value, Target),
-    },
 }
 
 
-def complete(cls, state):
-    """The state of an object from a file, with the defaults of parameters that it was written without.
+@dataclass(frozen=True)
+class Schema:
+    """What files may hold.
 
     Parameters
     ----------
-    cls : type
-        One of `storable_classes`.
-    state : dict
-        Of its attributes.
+    classes : dict of str to type
+        Classes whose objects are stored, by their names in files.
+    attributes : dict of type to dict
+        Predicates of the attributes of each object of a class, by their names.
+    fitted : dict of type to dict
+        The same for preprocessors, whose objects have these attributes if they are fitted.
+    """
+
+    classes: dict
+    attributes: dict
+    fitted: dict
+
+    def complete(self, cls, state):
+        """Check an object's attributes from a file, and add defaults of parameters that the file was written without.
+
+        Parameters
+        ----------
+        cls : type
+            One of `classes`.
+        state : dict
+            The attributes.
+
+        Returns
+        -------
+        state : dict
+
+        Raises
+        ------
+        UnreadableFileError
+            If an attribute is missing, invalid or unknown.
+        """
+        defaults, required = defaults_of(cls)
+        is_fitted = bool(state.keys() - defaults.keys())
+        wanted = self.attributes[cls] if cls in self.attributes else self.fitted.get(cls, {}) if is_fitted else {}
+        for name, value in state.items():
+            predicate = wanted.get(name) or OPTIONAL.get(name)
+            if not predicate(value) if predicate else name not in defaults and name not in required:
+                raise UnreadableFileError(f"The attribute {name!r} of its {cls.__name__} is invalid or unknown.")
+        missing = (wanted.keys() | required) - defaults.keys() - state.keys()
+        if missing:
+            raise UnreadableFileError(f"Its {cls.__name__} lacks {min(missing)!r}.")
+        return {**state, **{name: value for name, value in defaults.items() if name not in state}}
+
+
+def make_schema():
+    """Collect the schema from the public modules, the engine and the records of all modalities.
 
     Returns
     -------
-    state : dict
-
-    Raises
-    ------
-    UnreadableFileError
-        If the class has no such attributes, or one of them is not what it should be.
+    schema : Schema
     """
-    defaults, required = defaults_of(cls)
-    wanted = PARTS[cls] if cls in PARTS else FITTED.get(cls, {}) if state.keys() - defaults.keys() else {}
-    for name, value in state.items():
-        predicate = wanted.get(name) or EXTRAS.get(name)
-        if not predicate(value) if predicate else name not in defaults and name not in required:
-            raise UnreadableFileError(f"Its {cls.__name__} has {name!r} that it cannot have.")
-    missing = (wanted.keys() | required) - defaults.keys() - state.keys()
-    if missing:
-        raise UnreadableFileError(f"Its {cls.__name__} lacks {min(missing)!r}.")
-    return {**state, **{name: value for name, value in defaults.items() if name not in state}}
+    classes = {f"{door}.{cls.__name__}": cls for door in DOORS for cls in components_of(door)}
+    classes |= {cls.__name__: cls for cls in ENGINE}
+    attributes, fitted = dict(ENGINE), {}
+    for record in MODALITIES.values():
+        if record.stored is None:
+            continue
+        stored = record.stored()
+        attributes |= stored.classes
+        fitted[stored.preprocessor] = {**stored.fitted, "spec_": is_one(record.spec), "n_features_in_": is_int(1)}
+        named = set(classes.values())
+        new = [cls for cls in (stored.preprocessor, *stored.classes) if cls not in named]
+        classes |= {f"{record.name}.{cls.__name__}": cls for cls in new}
+    return Schema(classes, attributes, fitted)
+
+
+def components_of(door):
+    """Components of a public module; a user's own encoder is none of the package's."""
+    module = import_module(f"..{door}", __package__)
+    things = [getattr(module, name) for name in module.__all__]
+    return [
+        thing
+        for thing in things
+        if isinstance(thing, type) and issubclass(thing, Component) and thing is not ReadyEncoder
+    ]
 
 
 def defaults_of(cls):
-    """What a class is made with.
+    """Parameters of a class.
 
     Returns
     -------
     defaults : dict
-        Of the parameters that have one: files of before they were there are completed by it.
+        Defaults of the parameters that have one; they complete files from before the parameter existed.
     required : set of str
-        The others.
+        Names of the others.
     """
     parameters = inspect.signature(cls).parameters.values()
     required = {p.name for p in parameters if p.default is p.empty}

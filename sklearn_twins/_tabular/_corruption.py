@@ -32,7 +32,7 @@ def share_draws(spec, device):
     draws : Tensor of shape (features,), int64
         Draw of each column. None instead of both if each column has its own.
     """
-    if not spec.sources:
+    if not getattr(spec, "sources", ()):  # samples of another kind have columns of their own
         return None
     order = {j: draw for draw, j in enumerate(sorted(set(spec.sources)))}
     return len(order), torch.tensor([order[j] for j in spec.sources], device=device)

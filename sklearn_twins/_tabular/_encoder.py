@@ -1,10 +1,8 @@
-"""What encoders of tables have in common: the stem in front, the width asked for behind, expanded numbers."""
+"""TableEncoder, the base of the networks for tables: the stem in front, and expanded numbers."""
 
 from sklearn.utils._param_validation import HasMethods, StrOptions
-from torch import nn
 
-from .._parts._component import Component
-from .._parts._initialize import build_on_meta, initialize
+from .._parts._encoder import Encoder
 from .._parts._validation import check_call, check_instance, check_part
 from ._numeric_embeddings import EXPANSIONS, resolve_expansion
 from ._spec import TableSpec
@@ -22,10 +20,10 @@ def check_table(component, spec):
         )
 
 
-class TableEncoder(Component):
-    """An encoder of tables with the parameter `expansion`: what each number is expanded by first.
+class TableEncoder(Encoder):
+    """Base of encoders of tables, with the parameter `expansion`, which expands each number first.
 
-    Subclasses say what stands between the stem and the embedding, in `_layers(width_in) -> (list of nn.Module, width)`.
+    Subclasses define the layers behind the stem: ``_layers(width_in) -> (list of nn.Module, width)``.
     """
 
     def _layers(self, width_in):
@@ -71,35 +69,10 @@ class TableEncoder(Component):
             self.expansion = resolve_expansion(self.expansion)
         return super().set_params(**nested)
 
-    def build(self, spec, n_components, generator):
-        """Build the module with its initial weights.
-
-        Parameters
-        ----------
-        spec : SampleSpec
-            What the samples are.
-        n_components : int or None
-            Width of the embedding: one linear layer more leads to it. None for the encoder's own width.
-        generator : torch.Generator
-            Source of the initial weights, on the CPU.
-
-        Returns
-        -------
-        encoder : nn.Module
-            (batch, features) -> (batch, n_components).
-
-        Raises
-        ------
-        ValueError
-            If the samples are no rows of a table, or numbers are to be expanded and the spec does not have their edges.
-        """
+    def _check_spec(self, spec):
         check_table(self, spec)
 
-        def make():
-            stem = TableStem(spec, self.expansion)
-            layers, width = self._layers(stem.width)
-            if n_components is not None:
-                layers.append(nn.Linear(width, n_components))
-            return nn.Sequential(stem, *layers)
-
-        return initialize(build_on_meta(make), generator)
+    def _make(self, spec):
+        """The stem, the layers behind it, and the width of their output."""
+        stem = TableStem(spec, self.expansion)
+        return stem, *self._layers(stem.width)

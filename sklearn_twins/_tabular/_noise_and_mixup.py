@@ -69,8 +69,8 @@ class GaussianNoise(Augmentation):
         return gaussian_noise(x, data, generator, self.scale)
 
     def _bound(self, spec, device):
-        n_numbers = spec.n_interpolated
-        return self if n_numbers is None else partial(gaussian_noise, scale=self.scale, n_numbers=n_numbers)
+        n = spec.n_continuous
+        return self if n is None else partial(gaussian_noise, scale=self.scale, n_numbers=n)
 
 
 class Mixup(Augmentation):
@@ -118,5 +118,5 @@ class Mixup(Augmentation):
         return mixup(x, data, generator, self.max_weight)
 
     def _bound(self, spec, device):
-        n_numbers = spec.n_interpolated
-        return self if n_numbers is None else partial(mixup, max_weight=self.max_weight, n_numbers=n_numbers)
+        n = spec.n_continuous
+        return self if n is None else partial(mixup, max_weight=self.max_weight, n_numbers=n)

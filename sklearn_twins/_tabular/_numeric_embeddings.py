@@ -8,6 +8,7 @@ from sklearn.utils._param_validation import Interval, Options
 from torch import nn
 
 from .._parts._component import Component
+from .._parts._initialize import SeededLayer
 
 N_EDGES = 33  # edges per number in a spec: 32 bins
 
@@ -66,14 +67,14 @@ class PiecewiseLinear(Component):
         return _PiecewiseLinear([row[:: (N_EDGES - 1) // self.n_bins] for row in edges])
 
 
-class _PiecewiseLinear(nn.Module):
+class _PiecewiseLinear(SeededLayer, nn.Module):
     def __init__(self, edges):
         super().__init__()
         self.edges, self.width = edges, len(edges[0]) - 1
         for name in ("high", "slope"):
             self.register_buffer(name, torch.empty(len(edges), self.width), persistent=False)
 
-    def draw(self, generator):
+    def reset_parameters_from(self, generator):
         """Compute the bins; nothing is random."""
         edges = torch.tensor(self.edges, dtype=torch.float64)  # (n_numbers, n_bins + 1)
         width = edges.diff(dim=1)
@@ -144,7 +145,7 @@ class Periodic(Component):
         return _Periodic(len(edges), self.n_frequencies, self.frequency_scale, self.width)
 
 
-class _Periodic(nn.Module):
+class _Periodic(SeededLayer, nn.Module):
     def __init__(self, n_numbers, n_frequencies, scale, width):
         super().__init__()
         self.scale, self.width = scale, width
@@ -152,7 +153,7 @@ class _Periodic(nn.Module):
         self.weight = nn.Parameter(torch.empty(n_numbers, 2 * n_frequencies, width))
         self.bias = nn.Parameter(torch.empty(n_numbers, width))
 
-    def draw(self, generator):
+    def reset_parameters_from(self, generator):
         """Draw the frequencies as in the paper, and the layers like `nn.Linear`."""
         self.frequencies.normal_(0, self.scale, generator=generator)
         bound = 1 / math.sqrt(self.weight.shape[1])

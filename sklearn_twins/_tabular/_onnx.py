@@ -1,4 +1,4 @@
-"""The part of an ONNX graph that reads a table and puts its columns beside the embedding."""
+"""The parts of an ONNX graph that read a table, and put its columns next to the embedding."""
 
 import math
 
@@ -6,15 +6,25 @@ import numpy as np
 import torch
 from torch import nn
 
-from .._parts._modality import ALONE
+from .._parts._modality import ALONE, OnnxFront
 from ._passthrough import WIDEST
 from ._spec import embedding_width
 
+KINDS = ("number", "empty")
+
+
+def column_names(preprocessor):
+    """Names of the columns of X, in their order; x0, x1, ... if X had none."""
+    return list(getattr(preprocessor, "feature_names_in_", [f"x{j}" for j in range(preprocessor.n_features_in_)]))
+
 
 def check_numeric(preprocessor):
-    """Refuse columns that an ONNX graph of numbers cannot hold, by their names."""
-    names = getattr(preprocessor, "feature_names_in_", [f"x{j}" for j in range(preprocessor.n_features_in_)])
-    others = [(name, kind) for name, kind in zip(names, preprocessor.kinds_, strict=True) if kind not in KINDS]
+    """Refuse columns that an ONNX graph of numbers cannot read, by their names."""
+    others = [
+        (name, kind)
+        for name, kind in zip(column_names(preprocessor), preprocessor.kinds_, strict=True)
+        if kind not in KINDS
+    ]
     if others:
         (name, kind), n = others[0], len(others)
         more = f" and {n - 1} more columns are" if n > 1 else " is"
@@ -23,11 +33,19 @@ def check_numeric(preprocessor):
         raise ValueError(f"scaling='quantile' cannot be a part of an ONNX graph. {ALONE}.")
 
 
-KINDS = ("number", "empty")
+def read_rows(preprocessor):
+    """The module that turns numbers of X into samples, and two rows of X."""
+    check_numeric(preprocessor)
+    return NumberReader(preprocessor), torch.zeros(2, preprocessor.n_features_in_, dtype=torch.float64)
+
+
+def read_samples(preprocessor):
+    """The module that leaves samples as they are, and two samples."""
+    return nn.Identity(), torch.zeros(2, *preprocessor.spec_.shape)
 
 
 class NumberReader(nn.Module):
-    """Numbers of a table -> samples: what `NumberColumns.encode` does, in float64.
+    """Numbers of a table -> samples, as `NumberColumns.encode` makes them, in float64.
 
     Shape
     -----
@@ -54,7 +72,7 @@ class NumberReader(nn.Module):
 
 
 class Columns(nn.Module):
-    """Samples of a table -> the columns that stand beside the embedding: what `write_columns` does.
+    """Samples of a table -> the columns next to the embedding, as `write_columns` writes them.
 
     Shape
     -----
@@ -80,3 +98,6 @@ class Columns(nn.Module):
             places = samples[:, column : column + 1] - 2  # behind the codes of missing and of unseen values
             parts.append((places == torch.arange(width)).float())  # (rows, width)
         return torch.cat(parts, dim=1)
+
+
+FRONT = OnnxFront(read_rows, read_samples, column_names)

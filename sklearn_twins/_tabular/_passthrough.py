@@ -1,4 +1,4 @@
-"""The columns of a table that `transform` puts next to the embedding."""
+"""The columns of a table: those that `transform` puts next to the embedding, and those that are constant."""
 
 import math
 

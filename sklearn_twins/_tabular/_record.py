@@ -1,6 +1,7 @@
 """The record of tables."""
 
 from .._parts._modality import Modality
+from ._drawing import draw_tables
 from ._passthrough import PASSTHROUGH, find_constant_columns
 from ._spec import TableSpec
 
@@ -33,6 +34,20 @@ def encoders():
     return {"mlp": MLPEncoder, "resnet": ResNetEncoder}
 
 
+def stored():
+    """How files hold tables."""
+    from ._schema import STORED
+
+    return STORED
+
+
+def onnx():
+    """How ONNX graphs read tables."""
+    from ._onnx import FRONT
+
+    return FRONT
+
+
 TABULAR = Modality(
     name="tabular",
     spec=TableSpec,
@@ -43,4 +58,8 @@ TABULAR = Modality(
     passthrough=PASSTHROUGH,
     constant_columns=find_constant_columns,
     stackable=True,
+    stored=stored,
+    onnx=onnx,
+    sample_ndim=1,
+    draw_views=draw_tables,
 )

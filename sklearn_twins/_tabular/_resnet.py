@@ -5,6 +5,7 @@ from numbers import Integral
 from sklearn.utils._param_validation import Interval
 from torch import nn
 
+from .._parts._encoder import BLOCK
 from ._encoder import EXPANSION_CONSTRAINT, TableEncoder
 
 
@@ -17,6 +18,8 @@ class ResidualBlock(nn.Module):
     -----
     (batch, width) -> (batch, width)
     """
+
+    folds_as = BLOCK
 
     def __init__(self, width, hidden_width):
         super().__init__()

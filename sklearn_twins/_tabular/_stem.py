@@ -6,13 +6,15 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from .._parts._encoder import STEM
+from .._parts._initialize import SeededLayer
 from ._numeric_embeddings import resolve_expansion
 from ._spec import embedding_width
 
 MAX_CODE = 2**24  # largest code that float32 holds exactly; casting floats beyond int64 depends on the machine
 
 
-class TableStem(nn.Module):
+class TableStem(SeededLayer, nn.Module):
     """Turn table rows, with NaN and codes, into finite inputs of a network.
 
     A missing number becomes 0, its column's median. Each number that was missing in some training rows adds an
@@ -50,6 +52,8 @@ class TableStem(nn.Module):
     tensor([0., 1., 0.])
     """
 
+    folds_as = STEM
+
     def __init__(self, spec, expansion=None):
         super().__init__()
         self.n_numbers = spec.n_numbers
@@ -66,7 +70,7 @@ class TableStem(nn.Module):
         added = self.n_numbers * (self.expansion.width - 1) if self.expansion else 0
         self.width = spec.n_inputs + added
 
-    def draw(self, generator):
+    def reset_parameters_from(self, generator):
         """Store which numbers have indicators, as a tensor on the weights' device.
 
         Indexing with a list would copy it to the GPU for each batch.
@@ -103,7 +107,7 @@ class TableStem(nn.Module):
         return torch.cat(parts, dim=1) if len(parts) > 1 else parts[0]  # (batch, width)
 
 
-class CategoryEmbeddings(nn.Module):
+class CategoryEmbeddings(SeededLayer, nn.Module):
     """Replace each code of each categorical column by a trained vector.
 
     If a column has no more categories than its vectors are wide, they start as one-hot vectors, all equally far apart.
@@ -141,7 +145,7 @@ class CategoryEmbeddings(nn.Module):
             for name in ("columns", "last", "first"):
                 self.register_buffer(f"{name}_{width}", torch.empty(len(self.groups[width])), persistent=False)
 
-    def draw(self, generator):
+    def reset_parameters_from(self, generator):
         """Draw the vectors, and store where each column's vectors are."""
         for width, group in self.groups.items():
             sizes = torch.tensor([self.n_codes[c] for c in group])

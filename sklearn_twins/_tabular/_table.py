@@ -8,7 +8,7 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils.validation import validate_data
 
-from .._inputs._containers import framed, opened
+from .._inputs._containers import as_frame, check_container, is_number
 from .._inputs._memory_maps import check_mapping
 from ._column_kinds import infer_kind_of_type, infer_kind_of_values
 
@@ -190,11 +190,6 @@ class FrameTable(Table):
         self.__dict__.pop("columns", None)
 
 
-def is_number(dtype):
-    """Whether a narwhals dtype is numeric or boolean."""
-    return dtype.is_numeric() or dtype == nw.Boolean
-
-
 @contextlib.contextmanager
 def name_column_in_errors(table, j):
     """Prefix errors about a column's values with its name."""
@@ -229,8 +224,8 @@ def read_table(X, owner, *, reset, max_dense_bytes):
     """
     if type(X).__module__.partition(".")[0] == "dask" and hasattr(X, "partitions") and hasattr(X, "columns"):
         raise TypeError("X is a dask data frame, not computed yet; give X.compute(), or its partitions one by one.")
-    X = opened(X, "X", "a data frame, an array or a list of rows")
-    frame = framed(X, "X")
+    X = check_container(X, "X", "a data frame, an array or a list of rows")
+    frame = as_frame(X, "X")
     min_rows = 2 if reset else 1
     if isinstance(frame, nw.DataFrame):
         validate_data(owner, X, reset=reset, skip_check_array=True)

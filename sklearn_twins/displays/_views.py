@@ -1,48 +1,50 @@
-"""What the encoder is shown: rows, and pairs of randomly changed views of them."""
+"""ViewsDisplay: rows, and pairs of randomly changed views of them, as the encoder receives them."""
 
+from functools import partial
 from numbers import Integral
 
 import numpy as np
 from sklearn.base import clone
 from sklearn.utils.validation import check_scalar
 
+from .._modalities import MODALITIES, record_of
+from .._roles import resolve_part
 from ._style import axes_for
-
-MOST_NAMES = 60  # of columns, below each other
-SEEN = (0, 1, 2)  # of images with more channels than a screen has, those that are drawn as red, green and blue
 
 
 class ViewsDisplay:
-    """Draw rows beside pairs of their views: images as images, rows of a table as cells, with marks on changed ones.
+    """Draw rows next to pairs of their views: images as images, rows of a table as cells, with dots on changed ones.
 
-    Look at it before a long fit. Where views still show what matters, and hide what does not, the embedding will, too.
+    Look at it before a long fit: the embedding keeps what both views of a row still show, and loses what they hide.
 
     Parameters
     ----------
     samples : ndarray of shape (n, *sample_shape)
-        Rows as the network takes them; numbers of a table scaled, categories as codes.
+        Rows as the network receives them: scaled numbers and codes of categories, or intensities.
     views : list of ndarray of shape (n, *sample_shape)
-        Views of them, in pairs.
+        Views of these rows, in pairs.
     names : list of str or None, default=None
-        Of the columns of a table's samples.
+        Names of the columns of a table's samples.
     n_codes : tuple of int, default=()
-        Of a table whose last columns are codes of categories, how many codes each has.
+        Number of codes of each categorical column of a table; these columns come last.
+    modality : str or None, default=None
+        Whose way of drawing is used. None recognises tables and images by their number of axes.
 
     Attributes
     ----------
     ax_ : matplotlib Axes
-        What it is drawn on.
+        Axes with the picture.
     figure_ : matplotlib Figure
-        The figure that these belong to.
+        Figure of these Axes.
     im_ : matplotlib AxesImage
         The picture.
     marks_ : matplotlib PathCollection or None
-        Marks of a table's changed cells.
+        Dots on a table's changed cells.
 
     See Also
     --------
     sklearn_twins.BarlowTwinsEmbedder.transform_views : Embed views of rows.
-    sklearn_twins.augmentations : What makes views.
+    sklearn_twins.augmentations : Augmentations, which make views.
 
     Examples
     --------
@@ -54,11 +56,12 @@ class ViewsDisplay:
     (2, (5, 4))
     """
 
-    def __init__(self, samples, views, names=None, n_codes=()):
+    def __init__(self, samples, views, names=None, n_codes=(), modality=None):
         self.samples = samples
         self.views = views
         self.names = names
         self.n_codes = n_codes
+        self.modality = modality
 
     @classmethod
     def from_estimator(cls, embedder, X, *, n_rows=8, n_pairs=1, random_state=0, ax=None):
@@ -67,13 +70,13 @@ class ViewsDisplay:
         Parameters
         ----------
         embedder : BarlowTwinsEmbedder
-            Fitted or not; it is left as it is.
+            Fitted or not; it is not changed.
         X : data frame, array-like or sparse array of shape (n, n_features_in_); images
             Rows. The first ones are drawn; augmentations that borrow values borrow them from all.
         n_rows : int, default=8
-            How many are drawn.
+            Number of rows that are drawn.
         n_pairs : int, default=1
-            Pairs of views of each.
+            Pairs of views of each row.
         random_state : int, RandomState instance or None, default=0
             Seed of the views.
         ax : matplotlib Axes or None, default=None
@@ -82,25 +85,29 @@ class ViewsDisplay:
         Returns
         -------
         display : ViewsDisplay
-            What has been drawn.
+            The display, drawn.
 
         Raises
         ------
         ValueError, TypeError
-            As `fit` and `transform` do of parameters and X.
+            If a parameter or X is one that `fit` or `transform` refuses.
         """
         check_scalar(n_rows, "n_rows", Integral, min_val=1)
         check_scalar(n_pairs, "n_pairs", Integral, min_val=1)
-        parts, preprocessor = embedder._resolve_parts(), getattr(embedder, "preprocessor_", None)
-        if preprocessor is None:
-            preprocessor = parts["preprocessor"]
-            samples = preprocessor.fit_transform(X, owner=clone(embedder))
-        else:
+        embedder._validate_params()
+        augmentation = resolve_part("augmentation", embedder.augmentation, embedder.modality)
+        if hasattr(embedder, "preprocessor_"):
+            preprocessor = embedder.preprocessor_
             samples = preprocessor.transform(X, owner=embedder)
-        rows, views = views_of(parts["augmentation"], preprocessor.spec_, samples, n_rows, n_pairs, random_state)
-        named = np.ndim(rows) == 2 and hasattr(preprocessor, "get_feature_names_out")
+        else:
+            preprocessor = resolve_part("preprocessor", embedder.preprocessor, embedder.modality)
+            samples = preprocessor.fit_transform(X, owner=clone(embedder))
+        rows, views = make_pictures(augmentation, preprocessor.spec_, samples, n_rows, n_pairs, random_state)
+        named = hasattr(preprocessor, "get_feature_names_out")
         names = list(preprocessor.get_feature_names_out()) if named else None
-        return cls(rows, views, names, getattr(preprocessor.spec_, "categories", ())).plot(ax=ax)
+        n_codes, record = getattr(preprocessor.spec_, "categories", ()), record_of(preprocessor.spec_)
+        modality = record.name if record.draw_views else None
+        return cls(rows, views, names, n_codes, modality).plot(ax=ax)
 
     def plot(self, *, ax=None):
         """Draw.
@@ -117,79 +124,35 @@ class ViewsDisplay:
         """
         pictures = [self.samples, *self.views]
         titles = ["row", *(f"view {'ab'[i % 2]}" for i in range(len(self.views)))]
-        self.marks_ = None
-        if np.ndim(self.samples) == 4:
-            self._plot_images(pictures, titles, ax)
-        elif np.ndim(self.samples) == 2:
-            self._plot_table(pictures, titles, ax)
-        else:
-            raise ValueError(
-                f"ViewsDisplay draws rows of a table and images. Got samples of shape {np.shape(self.samples)[1:]}; "
-                "give it arrays of shape (n, columns) or (n, channels, height, width) that are made of them."
-            )
+        make_axes = partial(axes_for, ax)
+        self.im_, self.marks_ = self._record().draw_views(pictures, titles, make_axes, self.names, self.n_codes)
+        self.ax_, self.figure_ = self.im_.axes, self.im_.axes.figure
         return self
 
-    def _plot_images(self, pictures, titles, ax):
-        n, _, height, width = np.shape(self.samples)
-        gap, wide = max(1, width // 16), max(2, width // 6)
-        self.ax_ = ax = axes_for(ax, figsize=(1.1 * len(pictures), 1.0 * n * height / width + 0.4))
-        columns = []
-        for j, images in enumerate(pictures):
-            tiles = [np.pad(drawn(image), ((0, gap), (0, 0), (0, 0)), constant_values=1) for image in images]
-            columns.append(
-                np.pad(np.concatenate(tiles), ((0, 0), (0, gap if j % 2 else wide), (0, 0)), constant_values=1)
-            )
-        self.im_ = ax.imshow(np.concatenate(columns, axis=1), interpolation="nearest")
-        self.figure_, left = ax.figure, 0
-        for column, title in zip(columns, titles, strict=True):
-            ax.text(left + width / 2, -gap, title, ha="center", va="bottom", fontsize="small")
-            left += column.shape[1]
-        ax.set_axis_off()
-
-    def _plot_table(self, pictures, titles, ax):
-        n, d = np.shape(self.samples)
-        self.ax_ = ax = axes_for(ax, figsize=(min(14, max(4, 0.28 * d * len(pictures) + 1.5)), 0.28 * n + 1.6))
-        lefts = np.arange(len(pictures)) * (d + 1)
-        table = np.full((n, lefts[-1] + d), np.nan)
-        places = []
-        for left, title, picture in zip(lefts, titles, pictures, strict=True):
-            table[:, left : left + d] = self._colors(picture)
-            same = (picture == self.samples) | (np.isnan(picture) & np.isnan(self.samples))
-            places.append(np.argwhere(~same)[:, ::-1] + [left, 0])
-            ax.text(left + d / 2 - 0.5, -0.8, title, ha="center", va="bottom", fontsize="small")
-        self.im_ = ax.imshow(
-            np.ma.masked_invalid(table), cmap="RdBu_r", vmin=-3, vmax=3, interpolation="nearest", aspect="auto"
+    def _record(self):
+        """The record of the modality whose way of drawing is used."""
+        ndim = np.ndim(self.samples) - 1
+        for record in MODALITIES.values():
+            if record.draw_views and (self.modality or ndim) in (record.name, record.sample_ndim):
+                return record
+        raise ValueError(
+            f"ViewsDisplay draws rows of a table and images. Got samples of shape {np.shape(self.samples)[1:]}; "
+            "give it arrays of shape (n, columns) or (n, channels, height, width) that are made of them."
         )
-        places = np.concatenate(places)
-        self.marks_ = ax.scatter(*places.T, s=14, facecolors="black", edgecolors="white", linewidths=0.8)
-        self.figure_ = ax.figure
-        named = self.names is not None and d * len(pictures) <= MOST_NAMES
-        ticks = (lefts[:, None] + np.arange(d)).ravel() if named else []
-        ax.set_xticks(ticks, list(self.names) * len(pictures) if named else [], rotation=90, fontsize="x-small")
-        ax.set(ylabel="row of X", yticks=range(n))
-        ax.spines[:].set_visible(False)
-        ax.figure.colorbar(self.im_, ax=ax, label="scaled number; dots: changed", shrink=0.9)
-
-    def _colors(self, picture):
-        """Numbers as they are, codes spread over the range of colours."""
-        colors = np.array(picture, dtype=np.float64)
-        for j, n in enumerate(self.n_codes, colors.shape[1] - len(self.n_codes)):
-            colors[:, j] = 4 * colors[:, j] / max(n - 1, 1) - 2
-        return colors
 
 
-def views_of(augmentation, spec, samples, n_rows, n_pairs, random_state):
+def make_pictures(augmentation, spec, samples, n_rows, n_pairs, random_state):
     """The first samples, and pairs of views of them.
 
     Returns
     -------
     rows : ndarray of shape (n_rows, *sample_shape)
-        Intensities, of images.
+        Bytes as intensities.
     views : list of ndarray of shape (n_rows, *sample_shape)
     """
     import torch
 
-    from .._parts._augmentation import bind
+    from .._parts._augmentation import bind, to_intensities
     from .._parts._two_views import make_views
     from .._runtime._seeds import Stream, choose_seed, make_generator
     from .._runtime._storage import to_storage
@@ -201,11 +164,4 @@ def views_of(augmentation, spec, samples, n_rows, n_pairs, random_state):
         bound, data = bind(augmentation, spec, cpu), to_storage(samples, cpu, "auto")
         x = data[torch.arange(min(n_rows, len(samples)))]
         views = [view.numpy() for _ in range(n_pairs) for view in make_views(bound, x, data, generator)]
-    rows = x.numpy()
-    return rows / np.float32(255) if rows.dtype == np.uint8 else rows, views
-
-
-def drawn(image):
-    """An image as matplotlib takes it: grey, or three of its channels.  # (channels, height, width) -> (h, w, 3)"""
-    channels = [0, 0, 0] if len(image) < 3 else list(SEEN)
-    return np.clip(np.moveaxis(np.asarray(image)[channels], 0, -1), 0, 1)
+    return to_intensities(x).numpy(), views

@@ -13,7 +13,7 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import check_scalar
 
 from .._html_repr import DocumentationLinkMixin
-from .._inputs._unlabeled import stacked
+from .._inputs._unlabeled import append_unlabeled
 from .._runtime._progress_bar import TimeEstimator, format_time_left
 from ._pipeline import candidates_of, check_candidates, check_search, copied, embedder_of, step_of
 
@@ -244,7 +244,7 @@ def trained(estimator, name, grid, X, y, folds, unlabeled, most, verbose):
                         rows = transformer.fit_transform(rows, labels)
             embedder = embedder_of(whole, name)
             key = key_of(embedder, rows, unlabeled)
-            embedders[key], tables[key] = embedder, stacked(rows, unlabeled)
+            embedders[key], tables[key] = embedder, append_unlabeled(rows, unlabeled)
     tell = teller(len(embedders)) if verbose else None
     sizes = fit_together(list(embedders.values()), list(tables.values()), most, tell)
     return embedders, sizes

@@ -14,7 +14,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.manifold import TSNE
 from torch import nn
 
-from sklearn_twins import Component, SampleSpec, displays
+from sklearn_twins import Component, displays
 from sklearn_twins.augmentations import Identity, MarginalCorruption, Pair
 from sklearn_twins.displays import (
     CrossCorrelationDisplay,
@@ -24,6 +24,7 @@ from sklearn_twins.displays import (
     ViewsDisplay,
 )
 from sklearn_twins.metrics import effective_rank, invariance
+from sklearn_twins.preprocessing import TableSpec
 
 pytestmark = pytest.mark.slow
 
@@ -209,7 +210,7 @@ class Plain(Component):
         self.shape = shape
 
     def fit_transform(self, X, *, owner):
-        self.spec_, owner.n_features_in_ = SampleSpec(self.shape), X.shape[1]
+        self.spec_, owner.n_features_in_ = TableSpec(self.shape), X.shape[1]
         return self.transform(X, owner=owner)
 
     def transform(self, X, *, owner):

@@ -8,7 +8,6 @@ import torch
 from sklearn_twins._image._colors import PLANES
 from sklearn_twins._image._operations import MOST_PLANES, ColourSteps
 from sklearn_twins._parts._augmentation import bind, compiled_by
-from sklearn_twins._parts._spec import SampleSpec
 from sklearn_twins.augmentations import (
     Chain,
     ColorJitter,
@@ -21,6 +20,7 @@ from sklearn_twins.augmentations import (
     Pair,
     Solarize,
 )
+from sklearn_twins.preprocessing import ImageSpec
 
 CPU = torch.device("cpu")
 
@@ -39,7 +39,7 @@ def as_it_is(function, *constants):
 
 
 def both(augmentation, shape):
-    plain = bind(augmentation, SampleSpec(shape), CPU)
+    plain = bind(augmentation, ImageSpec(shape), CPU)
     return plain, compiled_by(plain, as_it_is)
 
 

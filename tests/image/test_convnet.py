@@ -6,8 +6,8 @@ import torch.nn.functional as F
 from torch import nn
 
 from sklearn_twins._image._convnet import strides
-from sklearn_twins._parts._spec import SampleSpec
 from sklearn_twins.networks import ConvNetEncoder
+from sklearn_twins.preprocessing import ImageSpec
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -17,7 +17,7 @@ def seeded(seed=0):
 
 
 def make_spec(shape=(3, 9, 9)):
-    return SampleSpec(shape, mean=(0.4,) * shape[0], std=(0.2,) * shape[0])
+    return ImageSpec(shape, mean=(0.4,) * shape[0], std=(0.2,) * shape[0])
 
 
 def build(encoder, spec=None, n_components=None, seed=0):

@@ -4,7 +4,6 @@ import pytest
 import torch
 
 from sklearn_twins._parts._augmentation import bind
-from sklearn_twins._parts._spec import SampleSpec
 from sklearn_twins.augmentations import (
     Chain,
     ColorJitter,
@@ -18,6 +17,7 @@ from sklearn_twins.augmentations import (
     barlow_twins_pair,
     make_views,
 )
+from sklearn_twins.preprocessing import ImageSpec
 
 CPU = torch.device("cpu")
 
@@ -31,7 +31,7 @@ def images(*shape):
 
 
 def n_operations(component, shape):
-    return len(bind(component, SampleSpec(shape), CPU).operations)
+    return len(bind(component, ImageSpec(shape), CPU).operations)
 
 
 def test_recipe_is_a_chain_of_its_components():
@@ -46,9 +46,9 @@ def test_recipe_is_a_chain_of_its_components():
             ("solarize", Solarize(0.5, 0.1)),
         ]
     )
-    expected = bind(chain, SampleSpec((3, 112, 112)), CPU)(x, x, seeded())
+    expected = bind(chain, ImageSpec((3, 112, 112)), CPU)(x, x, seeded())
     assert torch.equal(ImageViews()(x, x, seeded()), expected)
-    assert torch.equal(bind(ImageViews(), SampleSpec((3, 112, 112)), CPU)(x, x, seeded()), expected)
+    assert torch.equal(bind(ImageViews(), ImageSpec((3, 112, 112)), CPU)(x, x, seeded()), expected)
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_papers_pair():
     assert (pair.view_a.blur, pair.view_a.solarize, pair.view_b.blur, pair.view_b.solarize) == (1.0, 0.0, 0.1, 0.2)
     assert barlow_twins_pair().set_params(view_b__jitter=0.5).view_b.jitter == 0.5
     x = images(40, 3, 64, 64)
-    x_a, x_b = make_views(bind(pair, SampleSpec((3, 64, 64)), CPU), x, x, seeded())
+    x_a, x_b = make_views(bind(pair, ImageSpec((3, 64, 64)), CPU), x, x, seeded())
     generator = seeded()
     assert torch.equal(x_a, ImageViews(blur=1.0, solarize=0.0)(x, x, generator))
     assert torch.equal(x_b, ImageViews(blur=0.1, solarize=0.2)(x, x, generator))

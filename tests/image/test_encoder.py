@@ -9,10 +9,10 @@ import torch
 from sklearn.base import clone
 from torch import nn
 
-from sklearn_twins._parts._spec import SampleSpec
 from sklearn_twins._persistence._state import Recipe, finish
 from sklearn_twins._runtime._tensors_as_arrays import to_arrays
 from sklearn_twins.networks import ConvNetEncoder, ImageResNetEncoder, ImageStem, MLPEncoder, ResNetEncoder
+from sklearn_twins.preprocessing import ImageSpec, TableSpec
 
 SIZES = [(1, 1), (1, 9), (5, 7), (8, 8), (28, 28), (33, 17)]
 SMALL = [ConvNetEncoder(widths=(4, 8, 8)), ImageResNetEncoder(width=4), ImageResNetEncoder(depth=50, width=2)]
@@ -25,7 +25,7 @@ def seeded(seed=0):
 
 
 def make_spec(shape=(3, 9, 9)):
-    return SampleSpec(shape, mean=(0.4,) * shape[0], std=(0.2,) * shape[0])
+    return ImageSpec(shape, mean=(0.4,) * shape[0], std=(0.2,) * shape[0])
 
 
 def build(encoder, spec=None, n_components=None, seed=0):
@@ -151,7 +151,7 @@ def test_bfloat16_is_close(encoder):
 @pytest.mark.parametrize("encoder", [ConvNetEncoder(), ImageResNetEncoder()], ids=str)
 def test_tables_are_refused(encoder):
     with pytest.raises(ValueError, match=r"is for images.* Got samples of shape \(6,\)\. For tables use .*'mlp'"):
-        encoder.build(SampleSpec((6,)), None, seeded())
+        encoder.build(TableSpec((6,)), None, seeded())
 
 
 @pytest.mark.parametrize("encoder", [MLPEncoder(), ResNetEncoder()], ids=str)

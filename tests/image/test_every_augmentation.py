@@ -7,7 +7,6 @@ import torch
 from sklearn.base import clone
 
 from sklearn_twins._parts._augmentation import bind
-from sklearn_twins._parts._spec import SampleSpec
 from sklearn_twins.augmentations import (
     Chain,
     ColorJitter,
@@ -27,6 +26,7 @@ from sklearn_twins.augmentations import (
     barlow_twins_pair,
     make_views,
 )
+from sklearn_twins.preprocessing import ImageSpec
 
 OF_IMAGES = [
     RandomResizedCrop(),
@@ -68,7 +68,7 @@ def images(n, shape, seed=1, dtype=torch.float32):
 
 
 def bound(augmentation, shape, device="cpu"):
-    return bind(augmentation, SampleSpec(shape), torch.device(device))
+    return bind(augmentation, ImageSpec(shape), torch.device(device))
 
 
 def layouts(x):

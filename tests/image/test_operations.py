@@ -6,7 +6,6 @@ import torch
 from sklearn_twins._image import _operations as _images
 from sklearn_twins._image._operations import BLOCK, ImageSteps, Operation, columns_first, rows_first
 from sklearn_twins._parts._augmentation import bind, to_intensities
-from sklearn_twins._parts._spec import SampleSpec
 from sklearn_twins.augmentations import (
     Chain,
     ColorJitter,
@@ -21,6 +20,7 @@ from sklearn_twins.augmentations import (
     RandomResizedCrop,
     Solarize,
 )
+from sklearn_twins.preprocessing import ImageSpec
 
 CPU = torch.device("cpu")
 
@@ -34,7 +34,7 @@ def images(*shape, seed=1):
 
 
 def bound(augmentation, shape):
-    return bind(augmentation, SampleSpec(shape), CPU)
+    return bind(augmentation, ImageSpec(shape), CPU)
 
 
 def steps_of(chain):
@@ -153,7 +153,7 @@ def test_no_image_is_looked_for_where_they_are_masked(monkeypatch):
     def nonzero(x):
         raise AssertionError("waits")
 
-    steps = bind(ImageViews(blur=0.5), SampleSpec((3, 64, 64)), CPU)
+    steps = bind(ImageViews(blur=0.5), ImageSpec((3, 64, 64)), CPU)
     x, drawn = torch.rand(8, 3, 64, 64), steps.draw(8, seeded())
     monkeypatch.setattr(torch.Tensor, "nonzero", nonzero)
     steps.apply(x, drawn, masked=True)

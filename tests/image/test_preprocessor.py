@@ -17,7 +17,7 @@ from sklearn.utils import get_tags
 
 from sklearn_twins import BarlowTwinsEmbedder
 from sklearn_twins._image import _preprocessor as _images
-from sklearn_twins.preprocessing import ImagePreprocessor
+from sklearn_twins.preprocessing import ImagePreprocessor, ImageSpec
 
 
 def pixels(*shape, seed=0):
@@ -118,7 +118,7 @@ def test_layout_in_transform_is_that_of_fit():
 def test_attributes_and_clone():
     preprocessor = ImagePreprocessor(sample_shape=(9, 7, 3)).fit(X)
     assert preprocessor.value_range_ == (0.0, 255.0) and preprocessor.mean_.dtype == np.float64
-    assert preprocessor.spec_.shape == (3, 9, 7) and preprocessor.spec_.is_image
+    assert preprocessor.spec_.shape == (3, 9, 7) and isinstance(preprocessor.spec_, ImageSpec)
     assert not hasattr(clone(preprocessor), "spec_")
     again = pickle.loads(pickle.dumps(preprocessor))
     assert joblib.hash(again) == joblib.hash(preprocessor)

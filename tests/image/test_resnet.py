@@ -10,8 +10,8 @@ from torch import nn
 
 from sklearn_twins._image._resnet import basic, bottleneck
 from sklearn_twins._parts._initialize import build_on_meta, initialize
-from sklearn_twins._parts._spec import SampleSpec
 from sklearn_twins.networks import ImageResNetEncoder
+from sklearn_twins.preprocessing import ImageSpec
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -21,7 +21,7 @@ def seeded(seed=0):
 
 
 def build(shape, n_components=None, **parameters):
-    return ImageResNetEncoder(**parameters).check().build(SampleSpec(shape), n_components, seeded())
+    return ImageResNetEncoder(**parameters).check().build(ImageSpec(shape), n_components, seeded())
 
 
 def n_parameters(net):
@@ -31,7 +31,7 @@ def n_parameters(net):
 def layout(depth, stem, n_channels=3):
     """The network without its numbers."""
     encoder = ImageResNetEncoder(depth, stem=stem)
-    return build_on_meta(lambda: nn.Sequential(*encoder._layers(SampleSpec((n_channels, 32, 32)))[0]))
+    return build_on_meta(lambda: nn.Sequential(*encoder._layers(ImageSpec((n_channels, 32, 32)))[0]))
 
 
 @pytest.mark.parametrize(("depth", "published"), [(18, 11_689_512), (34, 21_797_672), (50, 25_557_032)])
@@ -54,9 +54,7 @@ def test_depth_counts_layers_with_weights(depth):
 
 @pytest.mark.parametrize(("shape", "stem"), [((3, 64, 64), "small"), ((3, 65, 8), "large"), ((3, 8, 65), "large")])
 def test_auto_stem_goes_by_the_longer_side(shape, stem):
-    auto, chosen = (
-        ImageResNetEncoder(stem=s, width=2).build(SampleSpec(shape), None, seeded()) for s in ("auto", stem)
-    )
+    auto, chosen = (ImageResNetEncoder(stem=s, width=2).build(ImageSpec(shape), None, seeded()) for s in ("auto", stem))
     assert repr(auto) == repr(chosen)
 
 

@@ -8,8 +8,8 @@ import torch
 from torch import nn
 
 from sklearn_twins._parts._initialize import build_on_meta
-from sklearn_twins._parts._spec import SampleSpec
 from sklearn_twins.networks import ImageStem, initialize
+from sklearn_twins.preprocessing import ImageSpec
 
 SHAPES = [(1, 1, 1), (3, 1, 9), (4, 5, 7), (1, 8, 8), (10, 6, 6), (1, 28, 28), (3, 33, 17)]
 every_shape = pytest.mark.parametrize("shape", SHAPES, ids=str)
@@ -22,7 +22,7 @@ def seeded(seed=0):
 
 def make_spec(shape):
     rng = np.random.default_rng(len(shape) + shape[0])
-    return SampleSpec(shape, mean=tuple(rng.uniform(size=shape[0])), std=tuple(rng.uniform(0.1, 0.5, size=shape[0])))
+    return ImageSpec(shape, mean=tuple(rng.uniform(size=shape[0])), std=tuple(rng.uniform(0.1, 0.5, size=shape[0])))
 
 
 def build(spec, **params):
@@ -69,14 +69,14 @@ def test_any_strides_will_do():
 def test_its_input_is_not_written_to():
     """Nor handed on, even where there is nothing to change."""
     x = torch.rand(4, 3, 5, 5, generator=seeded())
-    stem, before = build(SampleSpec((3, 5, 5)), channels_last=False), x.clone()
+    stem, before = build(ImageSpec((3, 5, 5)), channels_last=False), x.clone()
     stem(x).add_(1)
     assert torch.equal(x, before)
 
 
 def test_without_statistics_intensities_stay():
     x = images((3, 5, 5))
-    stem = build(SampleSpec((3, 5, 5)))
+    stem = build(ImageSpec((3, 5, 5)))
     assert torch.equal(stem(x / 255), x / 255)
     torch.testing.assert_close(stem(x), x / 255)
 
@@ -84,7 +84,7 @@ def test_without_statistics_intensities_stay():
 @pytest.mark.parametrize("std", [0.0, 1e-12])
 def test_constant_channel_is_shifted_only(std):
     """Rounding gives the standard deviation of equal numbers a size of its own."""
-    spec = SampleSpec((2, 4, 4), mean=(0.2, 0.6), std=(0.25, std))
+    spec = ImageSpec((2, 4, 4), mean=(0.2, 0.6), std=(0.25, std))
     x = torch.full((3, 2, 4, 4), 0.7)
     out = build(spec)(x)
     torch.testing.assert_close(out[:, 0], torch.full((3, 4, 4), 2.0))
@@ -93,8 +93,8 @@ def test_constant_channel_is_shifted_only(std):
 
 @pytest.mark.parametrize("name", ["mean", "std"])
 def test_statistics_must_be_of_each_channel(name):
-    with pytest.raises(ValueError, match=rf"SampleSpec\.{name} must have one number for each of the 3 channels"):
-        ImageStem(SampleSpec((3, 4, 4), **{name: (0.5,)}))
+    with pytest.raises(ValueError, match=rf"ImageSpec\.{name} must have one number for each of the 3 channels"):
+        ImageStem(ImageSpec((3, 4, 4), **{name: (0.5,)}))
 
 
 def test_nothing_is_trained_stored_or_drawn():
@@ -113,7 +113,7 @@ def test_statistics_go_where_the_module_goes():
 
 
 def test_statistics_may_be_numpys():
-    spec = SampleSpec((2, 4, 4), mean=tuple(np.float32([0.5, 0.25])), std=(np.float64(0.5), 1))
+    spec = ImageSpec((2, 4, 4), mean=tuple(np.float32([0.5, 0.25])), std=(np.float64(0.5), 1))
     np.testing.assert_allclose(build(spec)(images((2, 4, 4))), by_hand(images((2, 4, 4)), spec), atol=1e-5)
 
 

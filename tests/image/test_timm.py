@@ -12,10 +12,10 @@ from sklearn.base import clone
 from torch import nn
 
 from sklearn_twins import BarlowTwinsEmbedder
-from sklearn_twins._parts._spec import SampleSpec
 from sklearn_twins._persistence._state import Recipe, finish
 from sklearn_twins._runtime._tensors_as_arrays import to_arrays
 from sklearn_twins.networks import ImageStem, TimmEncoder, output_width
+from sklearn_twins.preprocessing import ImageSpec, TableSpec
 
 NAMES = ["flat_net", "flat_net_large", "sized_net", "other"]
 installed = all(importlib.util.find_spec(name) for name in ("timm", "torchvision"))
@@ -74,7 +74,7 @@ def seeded(seed=0):
 
 
 def make_spec(shape=(4, 6, 5)):
-    return SampleSpec(shape, mean=(0.4,) * shape[0], std=(0.2,) * shape[0])
+    return ImageSpec(shape, mean=(0.4,) * shape[0], std=(0.2,) * shape[0])
 
 
 def build(name, spec=None, n_components=None, seed=0, **params):
@@ -204,7 +204,7 @@ def test_missing_timm_is_named(monkeypatch):
 
 def test_tables_are_refused(fake):
     with pytest.raises(ValueError, match=r"is for images.* Got samples of shape \(6,\)"):
-        build("flat_net", SampleSpec((6,)))
+        build("flat_net", TableSpec((6,)))
     assert not fake.asked
 
 

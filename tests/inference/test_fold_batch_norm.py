@@ -12,7 +12,7 @@ import torch
 from numpy.testing import assert_array_equal
 from torch import nn
 
-from sklearn_twins import BarlowTwinsEmbedder, SampleSpec
+from sklearn_twins import BarlowTwinsEmbedder
 from sklearn_twins._inference import _fold_batch_norm as _folding
 from sklearn_twins._inference._embed import embed
 from sklearn_twins._inference._fold_batch_norm import folded
@@ -28,11 +28,12 @@ from sklearn_twins.networks import (
     TableStem,
     initialize,
 )
+from sklearn_twins.preprocessing import ImageSpec, TableSpec
 
 pytestmark = pytest.mark.slow  # seconds, being many
 
-TABLE = SampleSpec(shape=(6,), missing=(1,), categories=(4,), edges=(tuple(np.linspace(-1, 1, 33).tolist()),) * 5)
-IMAGES = SampleSpec(shape=(3, 16, 12), mean=(0.5, 0.4, 0.3), std=(0.2, 0.3, 0.1))
+TABLE = TableSpec(shape=(6,), missing=(1,), categories=(4,), edges=(tuple(np.linspace(-1, 1, 33).tolist()),) * 5)
+IMAGES = ImageSpec(shape=(3, 16, 12), mean=(0.5, 0.4, 0.3), std=(0.2, 0.3, 0.1))
 
 # name -> component, samples, width asked for, batch norms that stay
 ENCODERS = {
@@ -53,7 +54,7 @@ ENCODERS = {
 def samples_of(spec, n=50):
     """Random samples, some values missing, some codes unknown; of images, bytes."""
     rng = np.random.default_rng(0)
-    if spec.is_image:
+    if isinstance(spec, ImageSpec):
         return rng.integers(0, 256, size=(n, *spec.shape), dtype=np.uint8)
     x = np.concatenate([rng.normal(size=(n, 5)), rng.integers(0, 6, size=(n, 1))], axis=1).astype(np.float32)
     x[::3, 1] = np.nan

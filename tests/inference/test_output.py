@@ -7,8 +7,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from sklearn_twins import BarlowTwinsEmbedder
 from sklearn_twins._inference._output import COLUMN_VARIANCE, EMBEDDING_VARIANCE, WIDEST, balanced, write_columns
-from sklearn_twins._parts._spec import SampleSpec
-from sklearn_twins.preprocessing import TablePreprocessor
+from sklearn_twins.preprocessing import TablePreprocessor, TableSpec
 
 
 def columns_of(samples, spec):
@@ -18,7 +17,7 @@ def columns_of(samples, spec):
 
 
 def test_columns_by_hand():
-    spec = SampleSpec(shape=(4,), missing=(1,), categories=(4, 36))  # two categories, and 34
+    spec = TableSpec(shape=(4,), missing=(1,), categories=(4, 36))  # two categories, and 34
     samples = [[0.5, np.nan, 2, 2], [-1.0, 2.0, 3, 33], [0.0, 0.0, 0, 34], [0.0, 0.0, 1, 99]]
     out = columns_of(samples, spec)
     assert_array_equal(out[:, :3], [[0.5, 0, 1], [-1, 2, 0], [0, 0, 0], [0, 0, 0]])

@@ -13,7 +13,7 @@ from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.semi_supervised import SelfTrainingClassifier
 
-from sklearn_twins._inputs._unlabeled import stacked
+from sklearn_twins._inputs._unlabeled import append_unlabeled
 
 HELD = {
     "array": lambda X: X,
@@ -61,7 +61,7 @@ def test_columns_in_another_order(make, rows):
 
 def test_categories_of_both_are_known():
     a, b = (pd.DataFrame({"job": pd.Categorical(values)}) for values in (["x", "y"], ["y", "z"]))
-    assert list(stacked(a, b)["job"]) == ["x", "y", "y", "z"]
+    assert list(append_unlabeled(a, b)["job"]) == ["x", "y", "y", "z"]
 
 
 def test_they_are_left_alone(make, rows):
@@ -74,7 +74,11 @@ def test_they_are_left_alone(make, rows):
 REFUSED = {
     "fewer columns": (lambda X: X[:, :3], ValueError, r"unlabeled has rows of shape \(3,\), and X of shape \(4,\)"),
     "one row": (lambda X: X[0], ValueError, "unlabeled has rows of shape"),
-    "another kind": (HELD["pandas"], TypeError, "unlabeled must be what X is, an array. Got a frame of pandas"),
+    "another kind": (
+        HELD["pandas"],
+        TypeError,
+        "unlabeled must be in the container of X, an array. Got a frame of pandas",
+    ),
     "a list": (HELD["list"], TypeError, "Got a list"),
     "sparse": (HELD["sparse"], TypeError, "Got a sparse array"),
     "infinity": (lambda X: X * np.inf, ValueError, "infinity"),
@@ -92,7 +96,7 @@ def test_refused(make, rows, case):
 
 def test_frames_refused(make, rows):
     frame = HELD["pandas"](rows)
-    with pytest.raises(ValueError, match=r"lacks \['a'\], and has \['e'\] besides"):
+    with pytest.raises(ValueError, match=r"lacks \['a'\], and has \['e'\] in addition"):
         make().fit(frame, unlabeled=frame.rename(columns={"a": "e"}))
     with pytest.raises(TypeError, match=r"a frame of pandas\. Got a frame of polars"):
         make().fit(frame, unlabeled=HELD["polars"](rows))

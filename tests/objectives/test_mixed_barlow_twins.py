@@ -7,6 +7,7 @@ import torch
 
 from sklearn_twins import SampleSpec
 from sklearn_twins.objectives import BarlowTwins, MixedBarlowTwins, mixing_term
+from sklearn_twins.preprocessing import TableSpec
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -104,7 +105,7 @@ def test_categories_are_one_or_the_other():
     n = 2000
     x_a = torch.cat([torch.zeros(n, 1), torch.full((n, 1), 2.0)], 1)
     x_b = torch.cat([torch.ones(n, 1), torch.full((n, 1), 5.0)], 1)
-    x_m, (share, _) = mixed(x_a, x_b, SampleSpec((2,), categories=(6,)))
+    x_m, (share, _) = mixed(x_a, x_b, TableSpec((2,), categories=(6,)))
     assert set(x_m[:, 1].tolist()) == {2.0, 5.0}
     assert (x_m[:, 1] == 2).float().mean().item() == pytest.approx(share[0].item(), abs=0.05)
 
@@ -112,7 +113,7 @@ def test_categories_are_one_or_the_other():
 def test_missing_numbers():
     """A row keeps its own number where the partner has none; where it has none itself, nothing lies in between."""
     x_a, x_b = torch.tensor([[1.0], [float("nan")]]), torch.tensor([[float("nan")], [4.0]])
-    x_m, (_, partners) = mixed(x_a, x_b, SampleSpec((1,), missing=(0,)))
+    x_m, (_, partners) = mixed(x_a, x_b, TableSpec((1,), missing=(0,)))
     expected = [1.0 if partners[0] == 0 else x_m[0].item(), float("nan")]
     torch.testing.assert_close(x_m.flatten(), torch.tensor(expected), equal_nan=True)
     assert torch.isfinite(x_m[0])

@@ -7,7 +7,6 @@ import torch
 from sklearn.base import clone
 
 from sklearn_twins._parts._augmentation import bind
-from sklearn_twins._parts._spec import SampleSpec
 from sklearn_twins.augmentations import (
     Augmentation,
     Chain,
@@ -19,8 +18,9 @@ from sklearn_twins.augmentations import (
     Pair,
     make_views,
 )
+from sklearn_twins.preprocessing import TableSpec
 
-MIXED = SampleSpec((5,), categories=(9,), sources=(0, 0, 1, 1, 2))
+MIXED = TableSpec((5,), categories=(9,), sources=(0, 0, 1, 1, 2))
 CPU = torch.device("cpu")
 
 

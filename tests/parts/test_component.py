@@ -12,13 +12,12 @@ from sklearn.utils._param_validation import Interval, InvalidParameterError, val
 
 from sklearn_twins._modalities import MODALITIES
 from sklearn_twins._parts._component import Component
-from sklearn_twins._parts._spec import SampleSpec
 from sklearn_twins._parts._validation import check_part
 from sklearn_twins._roles import ROLES, Role, resolve
 from sklearn_twins.augmentations import Identity, MarginalCorruption, Masking
 from sklearn_twins.networks import ConvNetEncoder, IdentityProjector, MLPEncoder, MLPProjector
 from sklearn_twins.objectives import HSIC, BarlowTwins
-from sklearn_twins.preprocessing import TablePreprocessor
+from sklearn_twins.preprocessing import TablePreprocessor, TableSpec
 
 NAMED = [(parameter, name) for parameter, role in ROLES.items() for name in role.names]
 
@@ -31,14 +30,14 @@ class Knob(Component):
 
 
 def test_spec_counts_columns_and_marks():
-    assert SampleSpec((5,)).n_inputs == 5
-    assert SampleSpec((5,), missing=(1, 3)).n_inputs == 7
+    assert TableSpec((5,)).n_inputs == 5
+    assert TableSpec((5,), missing=(1, 3)).n_inputs == 7
 
 
 def test_spec_is_a_value():
-    spec = SampleSpec((5,), missing=(1,))
-    assert spec == SampleSpec((5,), (1,)) != SampleSpec((5,))
-    assert len({spec, SampleSpec((5,), (1,))}) == 1 and pickle.loads(pickle.dumps(spec)) == spec
+    spec = TableSpec((5,), missing=(1,))
+    assert spec == TableSpec((5,), (1,)) != TableSpec((5,))
+    assert len({spec, TableSpec((5,), (1,))}) == 1 and pickle.loads(pickle.dumps(spec)) == spec
     with pytest.raises(AttributeError):
         spec.shape = (6,)
 
@@ -152,6 +151,6 @@ def test_role_is_a_value():
 
 @pytest.mark.parametrize("edges", [(), ((0.0, 0.5, 1.0), (1.0, 1.0, 2.5))])
 def test_spec_is_copied_whole(edges):
-    spec = SampleSpec((2,), missing=(1,), edges=edges, clip=1.5)
+    spec = TableSpec((2,), missing=(1,), edges=edges, clip=1.5)
     for twin in (pickle.loads(pickle.dumps(spec)), copy.deepcopy(spec), copy.copy(spec)):
         assert twin == spec and twin.edges == edges and repr(twin) == repr(spec) and hash(twin) == hash(spec)

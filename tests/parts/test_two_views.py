@@ -7,7 +7,6 @@ import torch
 from sklearn.base import clone
 
 from sklearn_twins._parts._augmentation import bind
-from sklearn_twins._parts._spec import SampleSpec
 from sklearn_twins.augmentations import (
     Chain,
     GaussianNoise,
@@ -19,6 +18,7 @@ from sklearn_twins.augmentations import (
     Pair,
     make_views,
 )
+from sklearn_twins.preprocessing import ImageSpec, TableSpec
 
 
 def seeded(seed=0):
@@ -100,7 +100,7 @@ def test_callables_of_the_users_own_make_views():
 
 def test_bound_pair_makes_the_two_bound_views():
     """In its order, from one generator; a callable that cannot be told is called as it is."""
-    spec, cpu = SampleSpec((5,), categories=(9,), sources=(0, 0, 1, 1, 2)), torch.device("cpu")
+    spec, cpu = TableSpec((5,), categories=(9,), sources=(0, 0, 1, 1, 2)), torch.device("cpu")
     x, generator = rows(), seeded(7)
     pair = Pair(Masking(0.5), GaussianNoise())
     x_a, x_b = make_views(bind(pair, spec, cpu), x, x, seeded(7))
@@ -180,7 +180,7 @@ def test_module_that_does_nothing_gives_copies():
 
 
 def test_module_with_tensors_is_copied_to_the_device():
-    spec = SampleSpec((3, 4, 5))
+    spec = ImageSpec((3, 4, 5))
     plain, filled = Plus(), Plus(with_tensor=True)
     assert bind(plain, spec, torch.device("cpu")) is plain
     moved = bind(filled, spec, torch.device("meta"))
@@ -195,7 +195,7 @@ def test_each_view_of_bytes_is_given_them_as_it_likes():
 
     x = torch.randint(0, 256, (6, 3, 4, 5), generator=seeded(1), dtype=torch.uint8)
     for pair in (Pair(flat, ImageViews()), Pair(ImageViews(), Chain([("flat", flat)]))):
-        bound = bind(pair, SampleSpec((3, 4, 5)), torch.device("cpu"))
+        bound = bind(pair, ImageSpec((3, 4, 5)), torch.device("cpu"))
         views = make_views(bound, x.contiguous(memory_format=torch.channels_last), x, seeded())
         own, other = views if pair.view_a is flat else views[::-1]
         assert torch.equal(own, x / 255)

@@ -5,13 +5,14 @@ import torch
 from sklearn.base import clone
 from torch import nn
 
-from sklearn_twins._parts._spec import SampleSpec
+from sklearn_twins import SampleSpec
 from sklearn_twins.networks import ImageStem, ReadyEncoder, TableStem, output_width
+from sklearn_twins.preprocessing import ImageSpec, TableSpec
 
-SPEC = SampleSpec(shape=(6,))
-MARKED = SampleSpec(shape=(6,), missing=(1, 4))
-MIXED = SampleSpec(shape=(6,), missing=(1,), categories=(4, 40))
-IMAGE = SampleSpec(shape=(3, 4, 5), mean=(0.2, 0.4, 0.6), std=(0.1, 0.2, 0.4))
+SPEC = TableSpec(shape=(6,))
+MARKED = TableSpec(shape=(6,), missing=(1, 4))
+MIXED = TableSpec(shape=(6,), missing=(1,), categories=(4, 40))
+IMAGE = ImageSpec(shape=(3, 4, 5), mean=(0.2, 0.4, 0.6), std=(0.1, 0.2, 0.4))
 
 
 def build(source, spec=SPEC, n_components=None, seed=0):
@@ -133,7 +134,7 @@ def test_wrong_width_is_refused():
 def test_wrong_input_width_is_refused():
     with pytest.raises(ValueError, match=r"cannot take samples of shape \(6,\)"):
         build(nn.Linear(5, 3))
-    with pytest.raises(ValueError, match="Of a table it receives 8 numbers, see SampleSpec"):
+    with pytest.raises(ValueError, match="For a table it receives 8 numbers, see TableSpec"):
         build(nn.Linear(6, 3), MARKED)
     with pytest.raises(ValueError, match=rf"Of a table it receives {MIXED.n_inputs} numbers"):
         build(nn.Linear(6, 3), MIXED)

@@ -1,9 +1,9 @@
-"""Make the files of tests/test_file_formats.py that are not there yet: embedders as this version writes them.
+"""Make the files of tests/persistence/test_formats.py that are missing: embedders as this version writes them.
 
     python tests/persistence/make.py
 
-Of each kind it writes KIND-FORMAT.safetensors and, as KIND-FORMAT.npy, the embedding of the rows below. Files that are
-there are left alone: they show what earlier versions wrote.
+For each kind of embedder it writes KIND-FORMAT.safetensors and, as KIND-FORMAT.npy, the embedding of the rows below.
+Existing files are kept, since they show what earlier versions wrote.
 """
 
 import datetime
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-FORMAT = "1"
+FORMAT = "2"
 DIRECTORY = Path(__file__).parent
 DAY = datetime.datetime(2024, 2, 27, 18)
 

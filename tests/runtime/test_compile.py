@@ -13,7 +13,7 @@ import pytest
 import torch
 from sklearn.base import clone
 
-from sklearn_twins import BarlowTwinsEmbedder, SampleSpec
+from sklearn_twins import BarlowTwinsEmbedder
 from sklearn_twins._parts._augmentation import bind, compiled_by
 from sklearn_twins._runtime import _compile as _compiling
 from sklearn_twins._runtime._compile import check_compiler, compile_function, compile_module
@@ -27,6 +27,7 @@ from sklearn_twins.augmentations import (
     make_views,
 )
 from sklearn_twins.networks import ConvNetEncoder, MLPProjector
+from sklearn_twins.preprocessing import ImageSpec
 
 CPU = torch.device("cpu")
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -95,7 +96,7 @@ def small(**params):
 )
 def test_views_are_those_that_are_not_compiled(augmentation, shape):
     x = torch.randint(0, 256, (30, *shape), dtype=torch.uint8, generator=seeded(1))
-    plain = bind(augmentation, SampleSpec(shape), CPU)
+    plain = bind(augmentation, ImageSpec(shape), CPU)
     ours = compiled_by(plain, compile_function)
     for generators in ((seeded(), seeded()), (seeded(7), seeded(7))):
         before = n_compiled()

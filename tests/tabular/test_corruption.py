@@ -6,15 +6,15 @@ import torch
 from scipy import stats
 
 from sklearn_twins._parts._augmentation import bind
-from sklearn_twins._parts._spec import SampleSpec
 from sklearn_twins._tabular._corruption import MAX_ROWS_FLOAT32
 from sklearn_twins.augmentations import MarginalCorruption, Masking
+from sklearn_twins.preprocessing import TableSpec
 
 KINDS = [MarginalCorruption, Masking]
 BOTH = pytest.mark.parametrize("kind", KINDS)
 
 # Two dates, of three and two parts, a number between them, and a category from between their columns.
-DATED = SampleSpec((7,), categories=(50,), sources=(1, 1, 1, 4, 7, 7, 2))
+DATED = TableSpec((7,), categories=(50,), sources=(1, 1, 1, 4, 7, 7, 2))
 GROUPS = [[0, 1, 2], [3], [4, 5], [6]]
 
 
@@ -220,7 +220,7 @@ def test_rows_of_two_sources_are_independent():
 
 def test_category_gives_way_to_one_that_occurs_as_often_as_it_does():
     """Codes in between, and those of the other column, never occur."""
-    spec = SampleSpec((3,), categories=(50, 50))
+    spec = TableSpec((3,), categories=(50, 50))
     data = torch.tensor([[0.5, 2.0, 0.0], [0.5, 2.0, 49.0], [0.5, 7.0, 9.0], [0.5, 2.0, 9.0]])
     view = bound(MarginalCorruption(1.0), spec)(torch.full((4_000, 3), 1.0), data, seeded())
     for column, expected in [(1, {2: 3 / 4, 7: 1 / 4}), (2, {0: 1 / 4, 9: 1 / 2, 49: 1 / 4})]:
@@ -260,6 +260,6 @@ def test_default_rate_follows_from_the_number_of_columns(n_columns, rate):
 
 def test_default_rate_counts_the_columns_of_the_table_not_of_the_sample():
     """A table of two columns, of which one is a date with thirty-nine parts."""
-    spec = SampleSpec(shape=(40,), sources=(0, *[1] * 39))
+    spec = TableSpec(shape=(40,), sources=(0, *[1] * 39))
     replaced = bound(MarginalCorruption(), spec)(torch.ones(50_000, 40), torch.zeros(10, 40), seeded()) == 0
     assert abs(replaced.double().mean().item() - 0.2) < 0.01

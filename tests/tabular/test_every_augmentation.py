@@ -6,16 +6,17 @@ import pytest
 import torch
 from sklearn.base import clone
 
+from sklearn_twins import SampleSpec
 from sklearn_twins._parts._augmentation import bind
-from sklearn_twins._parts._spec import SampleSpec
 from sklearn_twins.augmentations import Chain, GaussianNoise, Identity, MarginalCorruption, Masking, Mixup, Pair
+from sklearn_twins.preprocessing import TableSpec
 
 NAN = float("nan")
 SPECS = {
-    "plain": SampleSpec((6,)),
-    "categories": SampleSpec((6,), categories=(5, 9)),
-    "mixed": SampleSpec((6,), missing=(1, 2), categories=(5, 9), sources=(0, 3, 3, 4, 1, 2)),
-    "codes only": SampleSpec((2,), categories=(5, 9)),
+    "plain": TableSpec((6,)),
+    "categories": TableSpec((6,), categories=(5, 9)),
+    "mixed": TableSpec((6,), missing=(1, 2), categories=(5, 9), sources=(0, 3, 3, 4, 1, 2)),
+    "codes only": TableSpec((2,), categories=(5, 9)),
 }
 AUGMENTATIONS = [
     MarginalCorruption(0.5),

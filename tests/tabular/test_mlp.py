@@ -8,12 +8,12 @@ import torch
 from sklearn.base import clone
 from torch import nn
 
-from sklearn_twins._parts._spec import SampleSpec
 from sklearn_twins.networks import IdentityProjector, MLPEncoder, MLPProjector, PiecewiseLinear, TableStem
+from sklearn_twins.preprocessing import TableSpec
 
-SPEC = SampleSpec(shape=(6,))
-MARKED = SampleSpec(shape=(6,), missing=(1, 4))
-MIXED = SampleSpec(shape=(6,), missing=(1,), categories=(4, 30, 4), edges=(tuple(np.linspace(-2, 2, 33)),) * 3)
+SPEC = TableSpec(shape=(6,))
+MARKED = TableSpec(shape=(6,), missing=(1, 4))
+MIXED = TableSpec(shape=(6,), missing=(1,), categories=(4, 30, 4), edges=(tuple(np.linspace(-2, 2, 33)),) * 3)
 
 
 def seeded(seed=0):

@@ -6,12 +6,12 @@ import torch
 from scipy import stats
 
 from sklearn_twins._parts._augmentation import bind
-from sklearn_twins._parts._spec import SampleSpec
 from sklearn_twins.augmentations import GaussianNoise, Mixup
+from sklearn_twins.preprocessing import TableSpec
 
 KINDS = [GaussianNoise, Mixup]
 BOTH = pytest.mark.parametrize("kind", KINDS)
-MIXED = SampleSpec((5,), categories=(200, 200, 200))
+MIXED = TableSpec((5,), categories=(200, 200, 200))
 
 
 def seeded(seed=0):

@@ -11,9 +11,9 @@ from scipy import stats
 from sklearn.base import clone
 
 from sklearn_twins._parts._initialize import build_on_meta
-from sklearn_twins._parts._spec import SampleSpec
 from sklearn_twins._tabular._spec import embedding_width
 from sklearn_twins.networks import MLPEncoder, Periodic, PiecewiseLinear, ResNetEncoder, TableStem, initialize
+from sklearn_twins.preprocessing import TableSpec
 
 NAN = float("nan")
 EDGES = (
@@ -22,7 +22,7 @@ EDGES = (
     (-1.0, *[0.0] * 16, *np.linspace(0, 1.5, 16)),  # half of the rows are equal
     (0.5,) * 33,  # all of them are
 )
-SPEC = SampleSpec((6,), missing=(2,), categories=(4, 30), edges=EDGES)
+SPEC = TableSpec((6,), missing=(2,), categories=(4, 30), edges=EDGES)
 N_OTHERS = 1 + embedding_width(4) + embedding_width(30)  # inputs that are not numbers
 EXPANSIONS = {"piecewise_linear": PiecewiseLinear(n_bins=4), "periodic": Periodic(3, 0.7, width=5)}
 every_expansion = pytest.mark.parametrize("expansion", EXPANSIONS.values(), ids=EXPANSIONS)
@@ -185,7 +185,7 @@ def test_encoders_expand(kind, expansion, n_rows):
 @every_encoder
 @pytest.mark.parametrize("name", EXPANSIONS)
 def test_tables_without_numbers_have_nothing_to_expand(kind, name):
-    spec = SampleSpec((2,), categories=(4, 30))
+    spec = TableSpec((2,), categories=(4, 30))
     encoders = [kind(**SMALL[kind], expansion=e).build(spec, 3, seeded()).eval() for e in (name, None)]
     x = torch.tensor([[2.0, 9.0], [3.0, 0.0]])
     assert torch.equal(*(encoder(x) for encoder in encoders))
@@ -239,5 +239,5 @@ def test_class_is_refused_where_an_expansion_is_meant(kind):
 @pytest.mark.parametrize("edges", [(), EDGES[:2]])
 def test_samples_without_edges_are_refused(kind, name, edges):
     """A preprocessor of the user's need not give them."""
-    with pytest.raises(ValueError, match=rf"needs SampleSpec\.edges of each of the 3 numbers.* of {len(edges)}\."):
-        kind(expansion=name).build(SampleSpec((3,), edges=edges), None, seeded())
+    with pytest.raises(ValueError, match=rf"needs TableSpec\.edges of each of the 3 numbers.* of {len(edges)}\."):
+        kind(expansion=name).build(TableSpec((3,), edges=edges), None, seeded())

@@ -9,9 +9,8 @@ from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from sklearn_twins._parts._spec import SampleSpec
 from sklearn_twins._tabular import _table as _reading
-from sklearn_twins.preprocessing import TablePreprocessor
+from sklearn_twins.preprocessing import TablePreprocessor, TableSpec
 
 NAN = np.nan
 
@@ -59,7 +58,7 @@ def test_learned_scales():
     np.testing.assert_allclose(fitted.center_, center, rtol=1e-12)
     np.testing.assert_allclose(fitted.scale_, 1 / (q75 - q25), rtol=1e-12)
     assert fitted.center_.dtype == fitted.scale_.dtype == np.float64
-    assert fitted.spec_ == SampleSpec(shape=(4,), clip=1.5) and fitted.n_features_in_ == 4
+    assert fitted.spec_ == TableSpec(shape=(4,), clip=1.5) and fitted.n_features_in_ == 4
 
 
 def test_units_of_any_size_beside_each_other():
@@ -203,7 +202,7 @@ def test_missing_values_stay_and_are_not_learned_from():
     found = fitted.transform(spoilt)
     assert np.array_equal(np.isnan(found), holes)
     np.testing.assert_allclose(found, reference(spoilt), rtol=1e-6, atol=1e-7)
-    assert fitted.spec_ == SampleSpec(shape=(4,), missing=(0, 2), clip=1.5)
+    assert fitted.spec_ == TableSpec(shape=(4,), missing=(0, 2), clip=1.5)
     assert all(type(j) is int for j in fitted.spec_.missing)
 
 
@@ -369,7 +368,7 @@ def test_wrong_clip_is_refused_at_fit(clip):
 def test_fit_forgets_what_it_saw_before():
     first = TablePreprocessor().fit(np.where(normal() > 1, NAN, normal()))
     again = first.fit(normal(dim=2))
-    assert again is first and again.spec_ == SampleSpec(shape=(2,), clip=1.5) and again.n_features_in_ == 2
+    assert again is first and again.spec_ == TableSpec(shape=(2,), clip=1.5) and again.n_features_in_ == 2
 
 
 def test_clone_and_pipeline():

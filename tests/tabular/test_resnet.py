@@ -7,11 +7,11 @@ import pytest
 import torch
 from sklearn.base import clone
 
-from sklearn_twins._parts._spec import SampleSpec
 from sklearn_twins.networks import ResNetEncoder
+from sklearn_twins.preprocessing import TableSpec
 
-SPEC = SampleSpec((6,))
-MIXED = SampleSpec((6,), missing=(1,), categories=(4, 30))
+SPEC = TableSpec((6,))
+MIXED = TableSpec((6,), missing=(1,), categories=(4, 30))
 
 
 def seeded(seed=0):

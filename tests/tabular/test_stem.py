@@ -6,19 +6,19 @@ import pytest
 import torch
 
 from sklearn_twins._parts._initialize import build_on_meta
-from sklearn_twins._parts._spec import SampleSpec
 from sklearn_twins._tabular._spec import embedding_width
 from sklearn_twins.networks import TableStem, initialize
+from sklearn_twins.preprocessing import TableSpec
 
 NAN = float("nan")
-MIXED = SampleSpec((8,), missing=(2, 0), categories=(5, 40, 5, 2, 40))
+MIXED = TableSpec((8,), missing=(2, 0), categories=(5, 40, 5, 2, 40))
 SPECS = {
-    "numbers": SampleSpec((3,), missing=(1,)),
+    "numbers": TableSpec((3,), missing=(1,)),
     "mixed": MIXED,
-    "one category": SampleSpec((2,), missing=(0,), categories=(4,)),
-    "equal categories": SampleSpec((4,), categories=(5, 5, 5)),
-    "categories only": SampleSpec((3,), categories=(40, 5, 40)),
-    "category without values": SampleSpec((1,), categories=(2,)),
+    "one category": TableSpec((2,), missing=(0,), categories=(4,)),
+    "equal categories": TableSpec((4,), categories=(5, 5, 5)),
+    "categories only": TableSpec((3,), categories=(40, 5, 40)),
+    "category without values": TableSpec((1,), categories=(2,)),
 }
 every_spec = pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS)
 with_categories = pytest.mark.parametrize("spec", [s for s in SPECS.values() if s.categories])
@@ -68,30 +68,30 @@ def by_hand(spec, tables, x):
 
 def test_complete_tables_pass():
     x = torch.randn(5, 3, generator=seeded())
-    assert torch.equal(TableStem(SampleSpec((3,)))(x), x)
+    assert torch.equal(TableStem(TableSpec((3,)))(x), x)
 
 
 def test_missing_values_are_marked():
     x = torch.tensor([[1.0, NAN, 3.0], [NAN, 5.0, 6.0], [7.0, 8.0, 9.0]])
-    out = TableStem(SampleSpec((3,), missing=(0, 1)))(x)
+    out = TableStem(TableSpec((3,), missing=(0, 1)))(x)
     assert out.tolist() == [[1, 0, 3, 0, 1], [0, 5, 6, 1, 0], [7, 8, 9, 0, 0]]
 
 
 def test_marks_are_in_the_order_of_the_spec():
-    out = TableStem(SampleSpec((3,), missing=(2, 0)))(torch.tensor([[1.0, 2.0, NAN]]))
+    out = TableStem(TableSpec((3,), missing=(2, 0)))(torch.tensor([[1.0, 2.0, NAN]]))
     assert out.tolist() == [[1, 2, 0, 1, 0]]
 
 
 def test_missing_value_in_a_column_that_had_none_is_zero():
-    out = TableStem(SampleSpec((3,), missing=(1,)))(torch.tensor([[NAN, 2.0, 3.0]]))
+    out = TableStem(TableSpec((3,), missing=(1,)))(torch.tensor([[NAN, 2.0, 3.0]]))
     assert out.tolist() == [[0, 2, 3, 0]]
-    assert TableStem(SampleSpec((2,)))(torch.tensor([[NAN, 2.0]])).tolist() == [[0, 2]]
+    assert TableStem(TableSpec((2,)))(torch.tensor([[NAN, 2.0]])).tolist() == [[0, 2]]
 
 
 @pytest.mark.parametrize("missing", [(), (1,), (0, 1, 2, 3)])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
 def test_shape_and_dtype(missing, dtype):
-    spec = SampleSpec((4,), missing=missing)
+    spec = TableSpec((4,), missing=missing)
     out = TableStem(spec)(torch.full((6, 4), NAN, dtype=dtype))
     assert out.shape == (6, spec.n_inputs) and out.dtype == dtype
     assert torch.isfinite(out).all()
@@ -111,7 +111,7 @@ def test_it_has_no_weights_without_categories():
 
 def test_gradients_flow_to_present_values_only():
     x = torch.tensor([[1.0, NAN]], requires_grad=True)
-    TableStem(SampleSpec((2,), missing=(1,)))(x).sum().backward()
+    TableStem(TableSpec((2,), missing=(1,)))(x).sum().backward()
     assert x.grad.tolist() == [[1, 0]]
 
 
@@ -214,9 +214,9 @@ def test_weights_go_from_one_stem_to_another(spec):
 
 def test_marks_are_laid_out_beside_the_weights_and_not_saved():
     """On a GPU a list would be copied there for each batch, which waits for it."""
-    spec = SampleSpec((3,), missing=(0, 2))
+    spec = TableSpec((3,), missing=(0, 2))
     with torch.device("meta"):
         stem = TableStem(spec)
     assert stem.marked.is_meta and not stem.state_dict()
-    stem.to_empty(device="cpu").draw(torch.Generator())
+    stem.to_empty(device="cpu").reset_parameters_from(torch.Generator())
     assert stem.marked.tolist() == TableStem(spec).marked.tolist() == [0, 2]
