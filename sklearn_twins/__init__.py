@@ -7,7 +7,7 @@ from ._exceptions import CollapseWarning, OtherVersionWarning, UnreadableFileErr
 from ._parts._component import Component
 from ._parts._spec import SampleSpec
 from ._runtime._forks import watch as _watch_forks
-from ._version import __version__
+from ._version import __version__ as __version__
 
 ROOMS = ("augmentations", "displays", "metrics", "model_selection", "networks", "objectives", "preprocessing")
 
@@ -18,7 +18,6 @@ __all__ = [
     "OtherVersionWarning",
     "SampleSpec",
     "UnreadableFileError",
-    "__version__",
     *ROOMS,
 ]
 
@@ -34,4 +33,4 @@ def __getattr__(name):
 
 
 def __dir__():
-    return __all__
+    return [*__all__, "__version__"]

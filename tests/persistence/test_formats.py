@@ -1,4 +1,4 @@
-"""Files that earlier versions wrote: those of this format are loaded, those of an older one are refused by a clear error."""
+"""Files of earlier versions: this format loads, an older one is refused by a clear error."""
 
 import importlib.util
 import re
