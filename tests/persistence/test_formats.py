@@ -1,4 +1,4 @@
-"""Files that earlier versions wrote: those of this format are loaded, those of an older one are refused by a clear error."""
+"""Files that earlier versions wrote: this format is loaded, an older one is refused by a clear error."""
 
 import importlib.util
 import re
