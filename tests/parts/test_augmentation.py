@@ -4,6 +4,7 @@ import pickle
 
 import pytest
 import torch
+from builders import seeded
 from sklearn.base import clone
 
 from sklearn_twins._parts._augmentation import bind
@@ -22,10 +23,6 @@ from sklearn_twins.preprocessing import TableSpec
 
 MIXED = TableSpec((5,), categories=(9,), sources=(0, 0, 1, 1, 2))
 CPU = torch.device("cpu")
-
-
-def seeded(seed=0):
-    return torch.Generator().manual_seed(seed)
 
 
 def rows():

@@ -4,6 +4,7 @@ import pickle
 
 import pytest
 import torch
+from builders import seeded
 from sklearn.base import clone
 
 from sklearn_twins._parts._augmentation import bind
@@ -19,10 +20,6 @@ from sklearn_twins.augmentations import (
     make_views,
 )
 from sklearn_twins.preprocessing import ImageSpec, TableSpec
-
-
-def seeded(seed=0):
-    return torch.Generator().manual_seed(seed)
 
 
 def rows(n=40, dim=5):

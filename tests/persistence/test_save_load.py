@@ -28,6 +28,7 @@ from torch import nn
 
 import sklearn_twins
 from sklearn_twins import BarlowTwinsEmbedder, OtherVersionWarning, UnreadableFileError
+from sklearn_twins._persistence._save_load import FORMAT_VERSION
 from sklearn_twins._roles import ROLES
 from sklearn_twins.augmentations import Chain, GaussianNoise, Identity, Masking, Pair
 from sklearn_twins.networks import (
@@ -94,7 +95,7 @@ TABLES = {
     "objective": {"objective": HSIC(off_diagonal_weight=0.01)},
     "random state": {"random_state": np.random.RandomState(5)},
     "strange numbers": {"tol": 1e300, "n_iter_no_change": 10**18, "verbose": np.bool_(False)},
-    **{f"objective {name}": {"objective": name} for name in ROLES["objective"].names},
+    **{f"objective {name}": {"objective": name} for name in ROLES["objective"].parts()},
     **{f"encoder {name}": {"encoder": name} for name in ("mlp", "resnet")},
 }
 IMAGES = {
@@ -362,7 +363,7 @@ def test_other_programs_can_read_it(fitted, tmp_path):
         metadata = file.metadata()
         for name, tensor in embedder.encoder_.state_dict().items():
             assert_array_equal(file.get_tensor(f"encoder_.{name}"), tensor.numpy())
-    assert metadata["format"] == "sklearn_twins.embedder" and metadata["format_version"] == "1"
+    assert metadata["format"] == "sklearn_twins.embedder" and metadata["format_version"] == FORMAT_VERSION
     assert metadata["sklearn_twins_version"] == sklearn_twins.__version__
     assert json.loads(metadata["parameters"])["batch_size"] == 32
 
