@@ -1,4 +1,4 @@
-"""Initial weights: torch's own distribution, from one explicit generator, whatever the caller's ambient state is."""
+"""Initial weights: torch's own distribution, from one explicit generator, in any ambient state of the caller."""
 
 import contextlib
 import math

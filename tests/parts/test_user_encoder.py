@@ -1,4 +1,4 @@
-"""Encoders the user brings: copied, never trained or moved; made by a callable; refused with a reason."""
+"""A user's encoders: copied, never trained or moved; made by a callable; refused with a reason."""
 
 import pytest
 import torch
@@ -144,16 +144,12 @@ def test_wrong_input_width_is_refused():
 def test_message_about_images_speaks_of_no_table():
     """Where the channels are is what goes wrong most."""
     for module in (nn.Sequential(nn.Flatten(), nn.Linear(6, 3)), nn.Conv2d(5, 2, 1)):
-        with pytest.raises(
-            ValueError, match=r"\(3, 4, 5\) \(.*\)\. For images .*\(batch, 3, 4, 5\): channels"
-        ):
+        with pytest.raises(ValueError, match=r"\(3, 4, 5\) \(.*\)\. For images .*\(batch, 3, 4, 5\): channels"):
             build(module, IMAGE)
 
 
 def test_message_about_samples_of_another_kind():
-    with pytest.raises(
-        ValueError, match=r"of shape \(4, 3\) \(.*\)\. It receives batches of shape \(batch, 4, 3\)"
-    ):
+    with pytest.raises(ValueError, match=r"of shape \(4, 3\) \(.*\)\. It receives batches of shape \(batch, 4, 3\)"):
         build(nn.Sequential(nn.Flatten(), nn.Linear(6, 3)), SampleSpec(shape=(4, 3)))
 
 
