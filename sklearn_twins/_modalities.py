@@ -5,6 +5,7 @@ from ._parts._modality import OTHER
 from ._tabular._record import TABULAR
 
 MODALITIES = {record.name: record for record in (IMAGE, TABULAR)}
+DEFAULT = TABULAR.name
 
 
 def record_of(spec):

@@ -10,7 +10,7 @@ from sklearn.base import clone
 from sklearn.utils import get_tags
 from sklearn.utils._param_validation import HasMethods, StrOptions
 
-from ._modalities import MODALITIES
+from ._modalities import DEFAULT, MODALITIES
 from ._parts._component import Component
 from ._parts._validation import check_call, check_instance, check_part, is_component, is_module
 
@@ -241,7 +241,7 @@ def input_tags(preprocessor, modality):
     if not (is_component(preprocessor) and hasattr(preprocessor, "__sklearn_tags__")):
         role = ROLES["preprocessor"]
         known = isinstance(preprocessor, str) and role.knows(preprocessor)
-        modality = modality if modality in MODALITIES else "tabular"
+        modality = modality if modality in MODALITIES else DEFAULT
         preprocessor = role.resolve(preprocessor if known else "auto", modality)
     return get_tags(preprocessor).input_tags
 

@@ -3,7 +3,7 @@
 import torch
 
 from sklearn_twins._parts._augmentation import bind
-from sklearn_twins._parts._spec import SampleSpec
+from sklearn_twins.preprocessing import TableSpec
 
 
 def seeded(seed=0):
@@ -13,7 +13,7 @@ def seeded(seed=0):
 
 def table_spec(n_columns, **fields):
     """A spec of table samples with `n_columns` columns."""
-    return SampleSpec((n_columns,), **fields)
+    return TableSpec((n_columns,), **fields)
 
 
 def table_samples(spec, n=64, seed=1, dtype=torch.float32):

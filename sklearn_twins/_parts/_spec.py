@@ -31,8 +31,8 @@ class SampleSpec:
     shape: tuple
 
     @property
-    def n_continuous(self):
-        """Number of values along a sample's first axis that are numbers, if codes of categories follow; else None."""
+    def n_interpolated(self):
+        """Number of leading values that views may interpolate; None if that is all of them."""
         return None
 
     def make_stem(self):

@@ -2,7 +2,6 @@
 
 import inspect
 from dataclasses import dataclass
-from importlib import import_module
 from numbers import Real
 
 import numpy as np
@@ -16,8 +15,6 @@ from .._parts._spec import SampleSpec
 from .._parts._stored_state import is_array, is_int, is_names, is_one, is_settings, is_tuple
 from .._parts._user_encoder import ReadyEncoder
 from ._state import Recipe
-
-DOORS = ("preprocessing", "augmentations", "networks", "objectives")  # public modules with components
 
 COLUMNS = {"n_features_in_": is_int(1), "feature_names_in_": is_names}  # of an embedder, and of its preprocessor
 OPTIONAL = {"feature_names_in_": is_names, "_sklearn_output_config": is_settings}
@@ -98,8 +95,12 @@ def make_schema():
     -------
     schema : Schema
     """
-    classes = {f"{door}.{cls.__name__}": cls for door in DOORS for cls in components_of(door)}
-    classes |= {cls.__name__: cls for cls in ENGINE}
+    from .. import augmentations, networks, objectives, preprocessing
+
+    classes = {cls.__name__: cls for cls in ENGINE}
+    for module in (augmentations, networks, objectives, preprocessing):
+        room = module.__name__.rpartition(".")[2]
+        classes |= {f"{room}.{cls.__name__}": cls for cls in components_of(module)}
     attributes, fitted = dict(ENGINE), {}
     for record in MODALITIES.values():
         if record.stored is None:
@@ -113,9 +114,8 @@ def make_schema():
     return Schema(classes, attributes, fitted)
 
 
-def components_of(door):
-    """Components of a public module; a user's own encoder is none of the package's."""
-    module = import_module(f"..{door}", __package__)
+def components_of(module):
+    """Components of a public module, without `ReadyEncoder`, which holds a user's code."""
     things = [getattr(module, name) for name in module.__all__]
     return [
         thing

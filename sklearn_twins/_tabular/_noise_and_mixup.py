@@ -69,7 +69,7 @@ class GaussianNoise(Augmentation):
         return gaussian_noise(x, data, generator, self.scale)
 
     def _bound(self, spec, device):
-        n = spec.n_continuous
+        n = spec.n_interpolated
         return self if n is None else partial(gaussian_noise, scale=self.scale, n_numbers=n)
 
 
@@ -118,5 +118,5 @@ class Mixup(Augmentation):
         return mixup(x, data, generator, self.max_weight)
 
     def _bound(self, spec, device):
-        n = spec.n_continuous
+        n = spec.n_interpolated
         return self if n is None else partial(mixup, max_weight=self.max_weight, n_numbers=n)

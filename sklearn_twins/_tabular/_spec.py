@@ -61,18 +61,13 @@ class TableSpec(SampleSpec):
 
     @property
     def n_interpolated(self):
-        """Number of leading columns whose values views may interpolate; None if that is all of them."""
+        """Number of leading columns that views may interpolate; None if that is all of them."""
         return self.n_numbers if self.categories else None
 
     @property
     def n_inputs(self):
         """Number of inputs an encoder receives: numbers, marks of missing ones, and embeddings of categories."""
         return self.n_numbers + len(self.missing) + sum(map(embedding_width, self.categories))
-
-    @property
-    def n_continuous(self):
-        """Number of numeric columns, if codes of categories follow; else None."""
-        return self.n_numbers if self.categories else None
 
     def make_stem(self):
         """Make the layer in front of a user's network: a `TableStem`.

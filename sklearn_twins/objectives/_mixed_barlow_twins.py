@@ -126,7 +126,7 @@ class MixedBarlowTwins(CorrelationObjective):
         batch, device = x_a.shape[0], x_a.device
         share = torch.rand((), generator=generator, device=device)
         partners = torch.randperm(batch, generator=generator, device=device)
-        n_numbers = spec.n_continuous
+        n_numbers = spec.n_interpolated
         away = (1 - share).expand(batch, *[1] * (x_a.dim() - 1))
         return moved_towards(x_a, x_b.index_select(0, partners), away, n_numbers, generator), (
             share.expand(batch, 1),

@@ -14,8 +14,8 @@ from sklearn.exceptions import NotFittedError
 from sklearn.manifold import TSNE
 from torch import nn
 
-from sklearn_twins import Component, displays
-from sklearn_twins.augmentations import Identity, MarginalCorruption, Pair
+from sklearn_twins import Component, SampleSpec, displays
+from sklearn_twins.augmentations import Identity, MarginalCorruption
 from sklearn_twins.displays import (
     CrossCorrelationDisplay,
     EmbeddingDisplay,
@@ -24,7 +24,6 @@ from sklearn_twins.displays import (
     ViewsDisplay,
 )
 from sklearn_twins.metrics import effective_rank, invariance
-from sklearn_twins.preprocessing import TableSpec
 
 pytestmark = pytest.mark.slow
 
@@ -82,8 +81,15 @@ def test_on_axes_of_its_own_and_on_others(make, X, tmp_path, fingerprint, kind):
     assert fingerprint(embedder) == before
 
 
-@pytest.mark.parametrize("style", ["default", "dark_background"])
-@pytest.mark.parametrize("kind", [kind for kind in FROM_ESTIMATOR if kind is not ViewsDisplay])
+@pytest.mark.parametrize(
+    ("kind", "style"),
+    [
+        (TrainingCurveDisplay, "default"),
+        (CrossCorrelationDisplay, "dark_background"),
+        (SpectrumDisplay, "default"),
+        (EmbeddingDisplay, "dark_background"),
+    ],
+)
 def test_nothing_is_cut_off_in_a_column_of_a_paper(make, X, kind, style):
     with plt.style.context([style, {"figure.figsize": (3.4, 2.6)}]):
         labels = {"y": np.arange(len(X)) % 9} if kind is EmbeddingDisplay else {}
@@ -143,12 +149,6 @@ def test_cross_correlation(make, X):
     assert "first 3 of" in display.ax_.get_xlabel()
 
 
-def test_correlations_of_a_clean_pair_are_one(make, X):
-    embedder = make(augmentation=Pair(Identity(), Identity())).fit(X)
-    diagonal = CrossCorrelationDisplay.from_estimator(embedder, X).correlation.diagonal()
-    assert set(diagonal.round(5)) <= {0.0, 1.0} and diagonal.any()
-
-
 def test_spectrum(make, X):
     embedder = make(n_components=5).fit(X)
     display = SpectrumDisplay.from_estimator(embedder, X)
@@ -166,11 +166,6 @@ def test_spectrum(make, X):
 def test_a_module_of_the_users_has_no_random_twin(make, X):
     embedder = make(encoder=nn.Linear(5, 4)).fit(X)
     assert list(SpectrumDisplay.from_estimator(embedder, X).lines_) == ["embedding"]
-
-
-def test_spectrum_of_images(make, images):
-    embedder = make(modality="image", encoder="convnet", n_components=4).fit(images)
-    assert set(SpectrumDisplay.from_estimator(embedder, images).lines_) == {"embedding", "random encoder"}
 
 
 @pytest.mark.parametrize("fitted", [False, True])
@@ -204,13 +199,13 @@ def test_views_are_the_seeds(make, X):
 
 
 class Plain(Component):
-    """A preprocessor that knows no names."""
+    """A preprocessor without feature names."""
 
     def __init__(self, shape=(5,)):
         self.shape = shape
 
     def fit_transform(self, X, *, owner):
-        self.spec_, owner.n_features_in_ = TableSpec(self.shape), X.shape[1]
+        self.spec_, owner.n_features_in_ = SampleSpec(self.shape), X.shape[1]
         return self.transform(X, owner=owner)
 
     def transform(self, X, *, owner):
@@ -234,7 +229,7 @@ def test_a_random_encoder_leaves_torchs_generator_alone(make, X):
     assert torch.equal(torch.get_rng_state(), before)
 
 
-@pytest.mark.parametrize("channels", [1, 3, 5])
+@pytest.mark.parametrize("channels", [1, 5])
 def test_views_of_images(make, images, tmp_path, channels):
     X = np.repeat(images[..., :1], channels, axis=3)
     embedder = make(modality="image", encoder="convnet").set_params(preprocessor__channels="last")
@@ -257,14 +252,8 @@ def test_an_embedder_that_could_not_be_fitted_is_refused(make, X):
 
 @pytest.mark.parametrize(
     ("y", "n"),
-    [
-        (None, 1),
-        (np.arange(60) % 3, 3),
-        (np.array(list("ab") * 30), 2),
-        (np.linspace(0, 1, 60), 1),
-        (np.arange(60) % 20 - 1, 20),
-    ],
-    ids=["none", "classes", "words", "numbers", "many"],
+    [(None, 1), (np.array(list("ab") * 30), 2), (np.linspace(0, 1, 60), 1), (np.arange(60) % 20 - 1, 20)],
+    ids=["none", "words", "numbers", "many"],
 )
 def test_embedding(make, X, tmp_path, y, n):
     embedder = make().fit(X)

@@ -116,7 +116,7 @@ def test_samples_are_not_written_to(name):
     _, spec, _, _ = ENCODERS[name]
     samples = samples_of(spec)
     before = samples.copy()
-    embed(trained(name), samples)
+    embed(trained(name), samples, spec)
     assert_array_equal(samples, before)
 
 

@@ -1,4 +1,4 @@
-"""One table in every container it may come in, and the samples are the same to the last bit."""
+"""One table in every kind of container: the samples are the same to the last bit."""
 
 import datetime
 from zoneinfo import ZoneInfo
@@ -11,7 +11,7 @@ import pytest
 
 from sklearn_twins.preprocessing import TablePreprocessor
 
-# A preprocessor is fitted on one container and transforms the others, some of which have no names.
+# A preprocessor is fitted on one container and transforms the others; some of them have no feature names.
 pytestmark = pytest.mark.filterwarnings("ignore:X (does not have|has) .*feature names")
 
 N = 40
@@ -19,7 +19,7 @@ START, ZONE = datetime.datetime(2019, 12, 30, 22, 15, 0, 250_000), ZoneInfo("Ame
 
 
 def gaps(values, every=7):
-    """Every few values missing."""
+    """The values, with a missing one every few."""
     return [None if i % every == every - 1 else value for i, value in enumerate(values)]
 
 
@@ -126,10 +126,10 @@ def same(a, b):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("scaling", ["robust", "quantile"])
 @pytest.mark.parametrize("container", CONTAINERS)
-def test_samples(tables, container, scaling):
-    """Fitted on this one: the same samples of it and of every other."""
+def test_samples(tables, container):
+    """A preprocessor fitted on one container makes the same samples of it and of every other one."""
+    scaling = ("robust", "quantile")[list(CONTAINERS).index(container) % 2]
     plain = TablePreprocessor(LISTED, scaling=scaling).fit(tables["pandas"])
     fitted = TablePreprocessor(LISTED, scaling=scaling).fit(tables[container])
     assert fitted.kinds_ == plain.kinds_ == KINDS
@@ -142,27 +142,28 @@ def test_samples(tables, container, scaling):
 
 
 def test_embeddings(tables, make, one_thread):
-    """The whole embedder, fitted on each and embedding the next."""
-    embedders = {name: make(preprocessor=TablePreprocessor(LISTED)).fit(table) for name, table in tables.items()}
-    expected = embedders["pandas"].transform(tables["pandas"])
+    """Embedders fitted on one container embed another one."""
+    names = ("pandas", "array of objects", "polars", "pyarrow")
+    embedders = [make(preprocessor=TablePreprocessor(LISTED)).fit(tables[name]) for name in names]
+    expected = embedders[0].transform(tables["pandas"])
     assert np.isfinite(expected).all() and np.ptp(expected, axis=0).max() > 0.01
-    for (name, embedder), table in zip(embedders.items(), [*[*tables.values()][1:], tables["pandas"]], strict=True):
-        assert same(embedder.transform(table), expected), name
+    for embedder, name in zip(embedders, (*names[1:], names[0]), strict=True):
+        assert same(embedder.transform(tables[name]), expected), name
 
 
-# What of pandas and pyarrow has a type for categories that are integers.
+# Containers with a type for categories that are integers.
 TYPED = ("pandas", "pandas, nullable", "pandas, Arrow", "pyarrow dictionary")
 
 
 @pytest.mark.parametrize("container", CONTAINERS)
 def test_categories_that_are_integers(tables, container):
-    """A type for categories says that they are; plain integers are numbers unless they are named."""
+    """Integers of a categorical type are categories; plain integers are numbers unless they are listed."""
     kind = TablePreprocessor().fit(tables[container]).kinds_[LISTED[0]]
     assert kind == ("category" if container in TYPED else "number")
 
 
 def test_containers_hold_what_their_names_say(tables):
-    """What is handed in differs, or all the above would hold by itself."""
+    """The containers differ; otherwise the tests above would prove nothing."""
     gappy, code = (
         [str(tables[name].dtypes[of]) for name in CONTAINERS if "pandas" in name[:6] and "own" not in name]
         for of in ("gappy bool", "code")
@@ -209,7 +210,7 @@ FORMS = {
 
 @pytest.mark.parametrize("form", FORMS)
 def test_same_rows_in_another_form(tables, form):
-    """Both to a preprocessor fitted on the plain form, and to fit one on."""
+    """The same samples, by a preprocessor fitted on the plain form and by one fitted on this one."""
     make_table, rows = FORMS[form]
     table, objects = make_table(), tables["array of objects"][rows]
     plain = TablePreprocessor(LISTED).fit(tables["pandas"])

@@ -1,4 +1,4 @@
-"""Rows without a label that join the fit: by themselves, in searches, with metadata routing."""
+"""Rows without labels in a fit: directly, in searches, with metadata routing."""
 
 import numpy as np
 import pandas as pd
@@ -34,7 +34,7 @@ def rows():
 
 @pytest.mark.parametrize("held", HELD)
 def test_they_join_the_fit(make, rows, held):
-    """As one table of both; what is returned is of X alone."""
+    """The fit is that of one table with both; the output has the rows of X only."""
     as_held = HELD[held]
     few, more = as_held(rows[:20]), as_held(rows[20:])
     together = make().fit(as_held(rows))
@@ -147,7 +147,7 @@ def test_metadata_routing(make, labelled):
 
 
 def test_labels_of_minus_one_go_by_untouched(make, labelled):
-    """scikit-learn's way to mark rows without a label is for the classifier behind."""
+    """Labels of -1, scikit-learn's mark of rows without a label, reach the classifier behind the embedder."""
     X, y, _ = labelled
     partly = np.where(np.arange(24) < 16, y, -1)
     pipeline = make_pipeline(make(), SelfTrainingClassifier(LogisticRegression()))

@@ -1,19 +1,16 @@
-"""Initial weights: torch's own distribution, from one explicit generator, whatever the caller's ambient state is."""
+"""Initial weights: torch's own distribution, from one explicit generator, in any ambient state of the caller."""
 
 import contextlib
 import math
 
 import pytest
 import torch
+from builders import seeded
 from scipy import stats
 from torch import nn
 
-from sklearn_twins._parts._initialize import build_on_meta, skeletons
+from sklearn_twins._parts._initialize import SeededLayer, build_on_meta, skeletons
 from sklearn_twins.networks import initialize
-
-
-def seeded(seed=0):
-    return torch.Generator().manual_seed(seed)
 
 
 def build(make, seed=0):
@@ -47,8 +44,8 @@ AMBIENT = {
 }
 
 
-class Drawn(nn.Module):
-    """A layer of ours: with weights that torch has no rule for, and a layer that it has one for."""
+class Drawn(SeededLayer, nn.Module):
+    """A layer with weights that torch has no rule for, and a layer that it has one for."""
 
     def __init__(self):
         super().__init__()
@@ -57,7 +54,7 @@ class Drawn(nn.Module):
         self.register_buffer("order", torch.empty(6), persistent=False)
         self.inner = nn.Linear(6, 3)
 
-    def draw(self, generator):
+    def reset_parameters_from(self, generator):
         for parameter in (self.scale, *self.tables.values()):
             parameter.normal_(generator=generator)
         self.order = torch.arange(6).flip(0)
@@ -160,13 +157,13 @@ def test_layers_without_parameters_need_none():
 
 @pytest.mark.parametrize("make", [lambda: nn.Embedding(3, 4), lambda: nn.PReLU(), lambda: nn.GRU(3, 4)])
 def test_unknown_layer_is_refused(make):
-    """Left alone, its memory would be whatever was there before."""
+    """Otherwise its memory would stay undefined."""
     with pytest.raises(TypeError, match=make().__class__.__name__):
         build(make)
 
 
-def test_layers_with_a_draw_draw_in_turn():
-    """After the layers before them, before those in them, from the one generator; what they lay out is not cast."""
+def test_seeded_layers_draw_in_turn():
+    """After the layers before them and before those inside them, from one generator; their buffers are not cast."""
     generator, module = seeded(3), build(drawn, 3)
     first, layer = module
     bound = 1 / math.sqrt(6)
@@ -180,14 +177,16 @@ def test_layers_with_a_draw_draw_in_turn():
 
 
 @pytest.mark.parametrize("kind", [nn.Linear, nn.BatchNorm1d])
-def test_layer_of_a_known_kind_with_a_draw_draws_its_own(kind):
-    class Sevens(kind):
-        def draw(self, generator):
+def test_seeded_layer_of_a_known_kind_draws_its_own_weights(kind):
+    class Sevens(SeededLayer, kind):
+        def reset_parameters_from(self, generator):
             for parameter in self.parameters():
                 parameter.fill_(7.0)
 
     layer = build(lambda: Sevens(2, 2))
     assert all((p == 7).all() for p in layer.parameters())
+    layer.reset_parameters()  # torch's own reset still is another method
+    assert not all((p == 7).all() for p in layer.parameters())
 
 
 def test_layer_with_buffers_only_is_refused_too():
@@ -202,7 +201,7 @@ def test_layer_with_buffers_only_is_refused_too():
 
 @every_ambient
 def test_ambient_state_does_not_matter(ambient, make):
-    """DESIGN section 5: inside another default dtype or device, or inference mode, the same bits."""
+    """The bits are the same in another default dtype or device, and in inference mode."""
     expected = tensors(build(make))
     with ambient():
         found = tensors(build(make))

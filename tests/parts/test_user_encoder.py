@@ -1,7 +1,8 @@
-"""Encoders the user brings: copied, never trained or moved; made by a callable; refused with a reason."""
+"""A user's encoders: copied, never trained or moved; made by a callable; refused with a reason."""
 
 import pytest
 import torch
+from builders import seeded
 from sklearn.base import clone
 from torch import nn
 
@@ -16,7 +17,7 @@ IMAGE = ImageSpec(shape=(3, 4, 5), mean=(0.2, 0.4, 0.6), std=(0.1, 0.2, 0.4))
 
 
 def build(source, spec=SPEC, n_components=None, seed=0):
-    return ReadyEncoder(source).build(spec, n_components, torch.Generator().manual_seed(seed))
+    return ReadyEncoder(source).build(spec, n_components, seeded(seed))
 
 
 def test_module_is_copied_with_its_weights():
@@ -136,19 +137,19 @@ def test_wrong_input_width_is_refused():
         build(nn.Linear(5, 3))
     with pytest.raises(ValueError, match="For a table it receives 8 numbers, see TableSpec"):
         build(nn.Linear(6, 3), MARKED)
-    with pytest.raises(ValueError, match=rf"Of a table it receives {MIXED.n_inputs} numbers"):
+    with pytest.raises(ValueError, match=rf"For a table it receives {MIXED.n_inputs} numbers"):
         build(nn.Linear(6, 3), MIXED)
 
 
 def test_message_about_images_speaks_of_no_table():
     """Where the channels are is what goes wrong most."""
     for module in (nn.Sequential(nn.Flatten(), nn.Linear(6, 3)), nn.Conv2d(5, 2, 1)):
-        with pytest.raises(ValueError, match=r"of shape \(3, 4, 5\) \(.*\)\. Of images .*\(batch, 3, 4, 5\): channels"):
+        with pytest.raises(ValueError, match=r"\(3, 4, 5\) \(.*\)\. For images .*\(batch, 3, 4, 5\): channels"):
             build(module, IMAGE)
 
 
-def test_message_about_samples_of_another_kind_speaks_of_neither():
-    with pytest.raises(ValueError, match=r"cannot take samples of shape \(4, 3\) \(.*\)\.$"):
+def test_message_about_samples_of_another_kind():
+    with pytest.raises(ValueError, match=r"of shape \(4, 3\) \(.*\)\. It receives batches of shape \(batch, 4, 3\)"):
         build(nn.Sequential(nn.Flatten(), nn.Linear(6, 3)), SampleSpec(shape=(4, 3)))
 
 

@@ -1,4 +1,4 @@
-"""Files of earlier versions: this format loads, an older one is refused by a clear error."""
+"""Files that earlier versions wrote: this format is loaded, an older one is refused by a clear error."""
 
 import importlib.util
 import re
