@@ -1,6 +1,6 @@
 """
-What a collapse looks like
-==========================
+Recognising a collapse
+======================
 
 An embedding has *collapsed* when it is the same for every row, or when all its coordinates repeat each other. The
 loss may still look excellent: views agree easily if everything agrees. This page compares a healthy fit with three
