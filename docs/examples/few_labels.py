@@ -157,7 +157,9 @@ def draw(path, scores, label_counts, trained):
     for axis, title, C in zip(axes, ["Before training", "After training"], [views.before, views.after], strict=True):
         off = np.abs(C[~np.eye(len(C), dtype=bool)]).mean()
         image = axis.imshow(C[:64, :64], cmap="RdBu_r", vmin=-1, vmax=1, interpolation="nearest")
-        axis.set_title(f"{title}: mean diagonal {C.diagonal().mean():.2f}, |off-diagonal| {off:.2f}", fontsize="medium")
+        axis.set_title(
+            f"{title}\nmean diagonal {C.diagonal().mean():.2f}, mean |off-diagonal| {off:.2f}", fontsize="medium"
+        )
         axis.set(xlabel="coordinate of view b", ylabel="coordinate of view a")
     bottom.colorbar(image, ax=axes, label="correlation over all rows", shrink=0.9)
     bottom.suptitle(
