@@ -12,7 +12,7 @@ from sklearn_twins._runtime._storage import (
     HostRows,
     as_tensor,
     copy_ahead,
-    fits,
+    fits_on_device,
     in_memory_order,
     prefetch,
     print_storage,
@@ -222,7 +222,7 @@ def test_an_array_on_the_cpu_is_not_copied():
 def test_a_gpu_takes_what_fits_half_of_its_memory(monkeypatch, free, on_device):
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (free, 10 * free))
     for source in (samples(), OnDisk(samples())):
-        assert fits(source, 23, torch.device("cuda")) == on_device
+        assert fits_on_device(source, 23, torch.device("cuda")) == on_device
 
 
 def test_where_samples_are_is_told_unless_it_goes_without_saying(capsys):
