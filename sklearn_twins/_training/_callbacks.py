@@ -298,5 +298,5 @@ def check_monitor(callback, kind, validated, recorded):
     if monitor.endswith("_best") and not recorded:
         raise ValueError(
             f"callbacks has {callback!r}, whose monitor={monitor!r} is never recorded. Give monitor=None, or a "
-            "function of the net, such as lambda net: net.history[-1, 'train_loss'] <= min(net.history[:, 'train_loss'])."
+            "function of the net: lambda net: net.history[-1, 'train_loss'] <= min(net.history[:, 'train_loss'])."
         )
