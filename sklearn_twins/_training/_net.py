@@ -63,7 +63,7 @@ def check_loss(loss, objective, z_a):
     if not loss.is_floating_point() or loss.device != z_a.device or (z_a.requires_grad and not loss.requires_grad):
         raise TypeError(
             f"objective={objective!r} must return a float on {z_a.device} that depends on the projections by torch's "
-            f"operations, without detaching. Got {loss!r}."
+            f"operations and is not detached. Got {loss!r}."
         )
     return loss
 
