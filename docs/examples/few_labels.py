@@ -34,7 +34,7 @@ from sklearn_twins.augmentations import MarginalCorruption, make_views
 from sklearn_twins.objectives import cross_correlation
 
 DRAWS = 5  # draws of the labelled rows per seed
-METHODS = {  # colour (Okabe and Ito's, which colour-blind readers can tell apart) and marker
+METHODS = {  # colour (Okabe and Ito's palette, safe for colour-blind readers) and marker
     "raw pixels": ("#000000", "s"),
     "PCA": ("#E69F00", "D"),
     "random encoder": ("#56B4E9", "^"),
