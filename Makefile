@@ -9,7 +9,8 @@
 #   make linkcheck   links to other sites; needs the network
 #   make dist        of the last commit, a source distribution and a wheel in dist/, checked for upload
 #   make test-dist   make dist; the contract tests of that source distribution with that wheel installed
-#   make lint        style
+#   make coverage    the fast tests, with the share of lines and branches they run; htmlcov/index.html shows which
+#   make lint        style and spelling
 #   make clean       remove the environments and everything that was built
 
 PYTHON ?= python3
@@ -24,10 +25,10 @@ CONTRACTS := $(addprefix tests/test_,checks.py searches.py determinism.py mixed_
 SPHINX := $(ENV)/bin/python -m sphinx --fail-on-warning --keep-going --quiet
 PYTEST := -m pytest -n $(WORKERS) --maxprocesses 8 --dist worksteal
 
-.PHONY: help demo test test-fast test-matrix test-floor docs linkcheck dist test-dist lint clean
+.PHONY: help demo test test-fast test-matrix test-floor docs linkcheck dist test-dist coverage lint clean
 
 # Each of pytest's workers has a core.
-test test-fast test-matrix test-floor test-dist: export OMP_NUM_THREADS = 1
+test test-fast test-matrix test-floor test-dist coverage: export OMP_NUM_THREADS = 1
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -71,12 +72,16 @@ test-dist: dist $(DIST)/installed
 	tar -xf dist/*.tar.gz -C build/tests --strip-components 1 --exclude '*/sklearn_twins' --exclude '*.egg-info'
 	cd build/tests && SKLEARN_TWINS_WHEEL=1 $(abspath $(DIST))/bin/python $(PYTEST) $(CONTRACTS) tests/test_distribution.py
 
+coverage: $(ENV)/installed
+	$(ENV)/bin/python $(PYTEST) -m "not slow" --cov --cov-report=term --cov-report=html
+
 lint: $(ENV)/installed
 	$(ENV)/bin/ruff check .
 	$(ENV)/bin/ruff format --check .
+	$(ENV)/bin/codespell
 
 clean:
-	rm -rf $(ENV) $(FLOOR) $(BUILD) $(DIST) build dist *.egg-info .pytest_cache .ruff_cache
+	rm -rf $(ENV) $(FLOOR) $(BUILD) $(DIST) build dist *.egg-info .pytest_cache .ruff_cache .coverage* htmlcov
 	rm -rf docs/_build docs/api docs/gallery docs/examples/*.png few_labels.png mixed_tables.png pictures.png
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

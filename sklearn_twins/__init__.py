@@ -6,7 +6,7 @@ from ._embedder import BarlowTwinsEmbedder
 from ._exceptions import CollapseWarning, OtherVersionWarning, UnreadableFileError
 from ._parts._component import Component
 from ._parts._spec import SampleSpec
-from ._runtime._forks import watch as _watch_forks
+from ._runtime import _forks  # noqa: F401  notes the process that imports the package
 from ._version import __version__ as __version__
 
 ROOMS = ("augmentations", "displays", "metrics", "model_selection", "networks", "objectives", "preprocessing")
@@ -20,9 +20,6 @@ __all__ = [
     "UnreadableFileError",
     *ROOMS,
 ]
-
-
-_watch_forks()
 
 
 def __getattr__(name):

@@ -3,7 +3,7 @@
 import torch
 
 from sklearn_twins._parts._augmentation import bind
-from sklearn_twins.preprocessing import TableSpec
+from sklearn_twins.preprocessing import ImageSpec, TableSpec
 
 
 def seeded(seed=0):
@@ -16,17 +16,19 @@ def table_spec(n_columns, **fields):
     return TableSpec((n_columns,), **fields)
 
 
+def image_spec(*shape, **fields):
+    """A spec of image samples, whose shape is (channels, height, width)."""
+    return ImageSpec(shape, **fields)
+
+
 def table_samples(spec, n=64, seed=1, dtype=torch.float32):
     """Normal numbers, those of `spec.missing` missing together in some rows, then codes."""
     generator = seeded(seed)
     numbers = torch.randn(n, spec.n_numbers, generator=generator, dtype=dtype)
-    numbers[
-        (torch.rand(n, 1, generator=generator) < 0.3)
-        & torch.isin(torch.arange(spec.n_numbers), torch.tensor(spec.missing))
-    ] = torch.nan
-    return torch.column_stack(
-        [numbers, *(torch.randint(c, (n,), generator=generator).to(dtype) for c in spec.categories)]
-    )
+    gaps = (torch.rand(n, generator=generator) < 0.3).nonzero()  # (gaps, 1)
+    numbers[gaps, torch.tensor(spec.missing, dtype=torch.int64)] = torch.nan
+    codes = [torch.randint(n_codes, (n,), generator=generator).to(dtype) for n_codes in spec.categories]
+    return torch.column_stack([numbers, *codes])
 
 
 def bound(augmentation, spec):

@@ -56,7 +56,7 @@ def test_what_is_looked_at():
     ours = {"diagnose", "fit", "load", "partial_fit", "save", "score", "set_params", "to_onnx", "transform"}
     assert {f"sklearn_twins.BarlowTwinsEmbedder.{name}" for name in ours} <= set(METHODS)
     assert "sklearn_twins.BarlowTwinsEmbedder.get_metadata_routing" not in METHODS  # scikit-learn's own
-    assert "sklearn_twins.SampleSpec.n_inputs" in METHODS
+    assert "sklearn_twins.preprocessing.TableSpec.n_inputs" in METHODS
 
 
 @pytest.mark.parametrize("name", [*PUBLIC, *METHODS, *RETURNED])

@@ -2,20 +2,20 @@
 How large a batch?
 ==================
 
-InfoNCE tells a row's other view from the other rows of its batch, its negatives, and so wants many of them. Barlow
-Twins and HSIC compare coordinates, of which there are as many in a batch of any size; what a small batch costs them
-is that correlations over few rows are noisy. On ImageNet, Zbontar et al. (`Barlow Twins
-<https://arxiv.org/abs/2103.03230>`_, ICML 2021, figure 2) find theirs robust down to batches of 256, where SimCLR,
-which is trained by InfoNCE, loses. What about a small table?
+InfoNCE learns to distinguish a row's other view from the other rows of the batch, its negatives, so it needs many of
+them. Barlow Twins and HSIC compare coordinates, and their number does not depend on the batch size; but correlations
+over few rows are noisy. On ImageNet, Zbontar et al. (`Barlow Twins <https://arxiv.org/abs/2103.03230>`_, ICML 2021,
+figure 2) find Barlow Twins robust down to batches of 256, where SimCLR, which is trained with InfoNCE, loses
+accuracy. Does this hold on a small table?
 """
 
 # %%
 # Equal steps
 # -----------
 #
-# Every fit makes the same number of updates. With equal epochs the smallest batches would make 64 times as many as
-# the largest, and that alone would decide. The price is that with larger batches a row is seen more often (2 times
-# with 16 rows, 128 times with 1024): what to compare is how steeply the lines rise, not that they do.
+# Every fit makes the same number of updates. With equal epochs, the smallest batches would make 64 times as many
+# updates as the largest, which alone would decide. The price: with larger batches, each row is seen more often (2
+# times with 16 rows, 128 times with 1024). So compare how steeply the lines rise, not that they rise.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -35,11 +35,11 @@ X, y = load_digits(return_X_y=True)
 
 
 def few_label_accuracy(objective, batch_size, seed):
-    """Accuracy with 5 labels a class on held-out rows, the mean over five draws."""
+    """Return the accuracy on held-out rows with 5 labels per class, averaged over five draws."""
     X_train, X_test, y_train, y_test = train_test_split(X, y, train_size=1024, stratify=y, random_state=seed)
     embedder = BarlowTwinsEmbedder(
         objective=objective,
-        encoder=MLPEncoder(hidden_dims=(64,)),  # small, to be quick
+        encoder=MLPEncoder(hidden_dims=(64,)),  # small, to save time
         projector=MLPProjector(hidden_dims=(64,), projection_dim=64),
         passthrough=False,
         batch_size=batch_size,
@@ -60,31 +60,31 @@ accuracies = {
 }
 
 # %%
-# What came of it
-# ---------------
+# Results
+# -------
 
 figure, ax = plt.subplots(figsize=(7, 4), layout="constrained")
 for i, (objective, values) in enumerate(accuracies.items()):
     color, marker = ["#0072B2", "#D55E00", "#009E73"][i], "os^"[i]
-    x = np.array(BATCHES) * 1.06 ** (i - 1)  # beside each other
+    x = np.array(BATCHES) * 1.06 ** (i - 1)  # markers side by side
     ax.plot(x, values.mean(0), marker=marker, color=color, label=objective)
     ax.plot(x, values.T, "_", color=color, alpha=0.6)
 ax.set_xscale("log", base=2)
 ax.set_xticks(BATCHES, BATCHES)
-ax.set(xlabel="rows in a batch", ylabel="accuracy, 5 labels a class")
+ax.set(xlabel="batch size", ylabel="accuracy, 5 labels per class")
 ax.set_title(f"Mean and runs, {STEPS} steps each")
 ax.grid(alpha=0.3)
 ax.legend()
 
-print(f"{'rows in a batch':16}" + "".join(f"{size:>16}" for size in BATCHES))
+print(f"{'batch size':16}" + "".join(f"{size:>16}" for size in BATCHES))
 for objective, values in accuracies.items():
     cells = zip(values.mean(0), values.std(0), strict=True)
     print(f"{objective:16}" + "".join(f"{mean:>8.3f} ± {spread:.3f}" for mean, spread in cells))
 
 # %%
-# Two seeds are few, and the marks show how far apart they are. With ``SEEDS = 8``, from batches of 16 to those of
-# 1024, Barlow Twins went from 0.805 to 0.835, HSIC from 0.805 to 0.834 and InfoNCE from 0.810 to 0.850, each ± 0.01
-# to 0.02 over the seeds. So InfoNCE gains more from large batches, 4 points against 3, as it should; but all three
-# bear small ones, and here it is behind the others at no size. That is one table of 1,024 rows, a small network and a
-# short fit: it says nothing about images, and over twelve tables, with the default network, Barlow Twins is not
-# behind InfoNCE at 5 and 25 labels a class (:doc:`/benchmarks/quality`).
+# Two seeds are few; the marks show how far apart they are. With ``SEEDS = 8``, from batches of 16 to batches of 1024,
+# Barlow Twins went from 0.805 to 0.835, HSIC from 0.805 to 0.834 and InfoNCE from 0.810 to 0.850, each ± 0.01 to 0.02
+# over the seeds. So InfoNCE gains more from large batches, 4 points against 3, as expected. But all three work with
+# small batches, and here InfoNCE is behind the others at no size. This is one table of 1,024 rows, a small network
+# and a short fit. It says nothing about images. Over twelve tables, with the default network, Barlow Twins is not
+# behind InfoNCE with 5 and 25 labels per class (:doc:`/benchmarks/quality`).

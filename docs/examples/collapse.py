@@ -1,22 +1,21 @@
 """
-What a collapse looks like
-==========================
+Recognising a collapse
+======================
 
-An embedding has *collapsed* when it says the same of every row, or the same thing in all of its coordinates. The loss
-may look splendid then: that views agree is easy if everything agrees. Here are a healthy fit and three that are not,
-what :mod:`sklearn_twins.displays` shows of them, and what :meth:`~sklearn_twins.BarlowTwinsEmbedder.diagnose` says.
+An embedding has *collapsed* when it is the same for every row, or when all its coordinates repeat each other. The
+loss may still look excellent: views agree easily if everything agrees. This page compares a healthy fit with three
+unhealthy ones, using :mod:`sklearn_twins.displays` and :meth:`~sklearn_twins.BarlowTwinsEmbedder.diagnose`.
 """
 
 # %%
 # Four fits
 # ---------
 #
-# The first has the defaults. The second is asked that views agree and for nothing else: the off-diagonal weight is 0,
-# and no projector stands between the objective and the embedding. The third is shown two views that are the same, so
-# that its task is solved before it begins. The fourth has a learning rate 600 times the default.
+# The first fit uses the defaults. The second only has to make views agree: the off-diagonal weight is 0, and there is
+# no projector between the objective and the embedding. The third receives two identical views, so its task is solved
+# from the start. The fourth has a learning rate of 600 times the default.
 #
-# A fit that ends badly says so by a :class:`~sklearn_twins.CollapseWarning`. Here it is put aside, since ``diagnose``
-# follows.
+# A collapsed fit warns with a :class:`~sklearn_twins.CollapseWarning`. We silence it here: ``diagnose`` follows.
 
 import warnings
 
@@ -51,8 +50,8 @@ for name, parameters in fits.items():
 # Curves
 # ------
 #
-# Mind the scales. The losses of the two that were given an easy task are the lowest: a low loss is no praise. The
-# second has no redundancy term, the third no invariance term to speak of. The fourth looks much like the healthy one.
+# Note the scales. The two fits with an easy task have the lowest losses: a low loss does not mean a good embedding.
+# The second has no redundancy term, the third almost no invariance term. The fourth looks much like the healthy fit.
 
 plt.rc("legend", fontsize="small")
 figure, axes = plt.subplots(2, 2, figsize=(7, 6), layout="constrained")
@@ -64,10 +63,10 @@ for (name, embedder), ax in zip(embedders.items(), axes.flat, strict=True):
 # Spectra
 # -------
 #
-# How many directions the embeddings of held-out rows use. Agreement alone uses the fewest, with half of its
-# coordinates repeating another one. The fourth ends in a cliff: some of its coordinates are constant. But many
-# directions are no praise, either: where views are identical, nothing says which directions matter, and the embedding
-# spreads over as many as it can.
+# The spectrum shows how many directions the embeddings of held-out rows use. "Agreement alone" uses the fewest: half
+# of its coordinates repeat another one. The fourth spectrum ends in a cliff: some coordinates are constant. But many
+# directions do not mean a good embedding either: with identical views, nothing says which directions matter, and the
+# embedding spreads over as many as it can.
 
 embeddings = {name: embedder.transform(X_test) for name, embedder in embedders.items()}
 figure, ax = plt.subplots(figsize=(7, 4), layout="constrained")
@@ -77,15 +76,15 @@ SpectrumDisplay(embeddings).plot(ax=ax)
 # Diagnoses
 # ---------
 #
-# ``diagnose`` looks at a few hundred rows and at how they were learnt, and says what it finds, the likely cause and
-# what helps. A fit that has gone wrong badly warns in the same words.
+# ``diagnose`` checks a few hundred rows and the course of the fit. It reports what it finds, the likely cause and the
+# remedy. A collapsed fit warns in the same words.
 
 for name, embedder in embedders.items():
     print(f"{name}\n{embedder.diagnose(X_test)}\n")
 
 # %%
-# What it costs
-# -------------
+# The cost in accuracy
+# --------------------
 #
 # Accuracy of logistic regression with a hundred labelled rows:
 

@@ -2,12 +2,12 @@
 Many rows, few labels
 =====================
 
-Handwritten digits (:func:`sklearn.datasets.load_digits`), of which only 1, 5 or 20 a class have a label. How far does
-one and the same linear classifier get on the raw pixels, on PCA, and on what
-:class:`~sklearn_twins.BarlowTwinsEmbedder` makes of them, as it is before training and after training on the rows
-without any label?
+Of scikit-learn's handwritten digits (:func:`sklearn.datasets.load_digits`), only 1, 5 or 20 per class have a label.
+How accurate is the same linear classifier on the raw pixels, on PCA, and on the output of
+:class:`~sklearn_twins.BarlowTwinsEmbedder`, untrained and trained on all rows without labels?
 
-Then a grid search over the parts of the embedder, and a picture. A minute or two on two cores::
+The script also runs a grid search over the parts of the embedder and draws a figure. It takes a minute or two on two
+cores::
 
     python few_labels.py [--quick] [--output few_labels.png]
 """
@@ -33,8 +33,8 @@ from sklearn_twins import BarlowTwinsEmbedder
 from sklearn_twins.augmentations import MarginalCorruption, make_views
 from sklearn_twins.objectives import cross_correlation
 
-DRAWS = 5  # of the labelled rows, for each seed
-METHODS = {  # colour (Okabe and Ito's, which colour-blind readers can tell apart) and marker
+DRAWS = 5  # draws of the labelled rows per seed
+METHODS = {  # colour (Okabe and Ito's palette, safe for colour-blind readers) and marker
     "raw pixels": ("#000000", "s"),
     "PCA": ("#E69F00", "D"),
     "random encoder": ("#56B4E9", "^"),
@@ -45,27 +45,27 @@ START = time.perf_counter()
 
 
 def say(text):
-    """Print a line with the seconds since the start."""
+    """Print a line, with the seconds since the start."""
     print(f"[{time.perf_counter() - START:5.1f} s] {text}", flush=True)
 
 
 def split(seed):
-    """Training rows and a held-out quarter."""
+    """Split into training rows and a held-out quarter."""
     X, y = load_digits(return_X_y=True)
     return train_test_split(X, y, test_size=0.25, stratify=y, random_state=seed)
 
 
 def rescale(train, test):
-    """Centre the columns and divide all of them by one number; what the embedder returns is scaled as it is.
+    """Centre the columns and scale all of them by one constant. The embedder's output needs no scaling.
 
-    Dividing each column by its own, as StandardScaler does, costs raw pixels and PCA up to 0.2 of accuracy.
+    Standardising each column, as StandardScaler does, costs raw pixels and PCA up to 0.2 of accuracy.
     """
     center, scale = train.mean(axis=0), np.sqrt(train.var(axis=0).mean())
     return (train - center) / scale, (test - center) / scale
 
 
 class CorrelationOfViews(Callback):
-    """Keep the cross-correlation of the projections of two views, before and after training."""
+    """Store the cross-correlation of the projections of two views, before and after training."""
 
     def on_epoch_begin(self, net, dataset_train=None, **kwargs):
         if len(net.history) == 1:
@@ -83,13 +83,14 @@ class CorrelationOfViews(Callback):
 
 
 def compare(seed, label_counts, **parameters):
-    """One seed: a new test quarter, new labels, new initial weights. The embedder sees no test row and no label.
+    """Compare the methods for one seed: a new split, new labelled rows and new initial weights.
 
-    Returns the accuracies, a list for each (method, labels a class), and the embedder.
+    The embedder sees no test row and no label. Returns the accuracies, a list for each (method, labels per class), and
+    the embedder.
     """
     X_train, X_test, y_train, y_test = split(seed)
     trained = BarlowTwinsEmbedder(callbacks=[CorrelationOfViews()], random_state=seed, **parameters).fit(X_train)
-    # At this rate no float32 weight changes. The epochs are for the batch norms to settle on the data.
+    # At this learning rate no float32 weight changes. The epochs only fit the statistics of the batch norms.
     untrained = BarlowTwinsEmbedder(learning_rate=1e-12, weight_decay=0, max_epochs=10, random_state=seed).fit(X_train)
     pca = PCA(n_components=0.95).fit(X_train)
     rng = np.random.default_rng(seed)
@@ -109,17 +110,17 @@ def compare(seed, label_counts, **parameters):
 
 
 def print_table(scores, label_counts):
-    """Mean and standard deviation over the runs, and of the difference in one and the same run."""
+    """Print mean and standard deviation over the runs, and of the difference run by run."""
     rows = {name: [scores[name, count] for count in label_counts] for name in METHODS}
     rows["embedding - raw"] = [scores["embedding", n] - scores["raw pixels", n] for n in label_counts]
-    print(f"\n  {'labels a class':16}" + "".join(f"{count:>16}" for count in label_counts))
+    print(f"\n  {'labels per class':16}" + "".join(f"{count:>16}" for count in label_counts))
     for name, cells in rows.items():
         print(f"  {name:16}" + "".join(f"{c.mean():>8.3f} ± {c.std(ddof=1):.3f}" for c in cells))
     print()
 
 
 def search(max_epochs):
-    """A grid over the objective, its weight and the views, with all labels of the training rows."""
+    """Search over the objective, its weight and the views, with all labels of the training rows."""
     X_train, X_test, y_train, y_test = split(0)
     embedder = BarlowTwinsEmbedder(max_epochs=max_epochs, random_state=0)
     pipeline = make_pipeline(embedder, LogisticRegression(max_iter=1000))
@@ -141,7 +142,7 @@ def search(max_epochs):
 
 
 def draw(path, scores, label_counts, trained):
-    """The accuracies, the training curve, and the correlation of two views before and after training."""
+    """Draw the accuracies, the training curve, and the correlation of two views before and after training."""
     figure = plt.figure(figsize=(9, 8), dpi=100, layout="constrained")
     top, bottom = figure.subfigures(2, 1, hspace=0.04)
     left, right = top.subplots(1, 2, width_ratios=[1.25, 1])
@@ -156,18 +157,20 @@ def draw(path, scores, label_counts, trained):
     for axis, title, C in zip(axes, ["Before training", "After training"], [views.before, views.after], strict=True):
         off = np.abs(C[~np.eye(len(C), dtype=bool)]).mean()
         image = axis.imshow(C[:64, :64], cmap="RdBu_r", vmin=-1, vmax=1, interpolation="nearest")
-        axis.set_title(f"{title}: mean diagonal {C.diagonal().mean():.2f}, size off it {off:.2f}", fontsize="medium")
+        axis.set_title(
+            f"{title}\nmean diagonal {C.diagonal().mean():.2f}, mean |off-diagonal| {off:.2f}", fontsize="medium"
+        )
         axis.set(xlabel="coordinate of view b", ylabel="coordinate of view a")
     bottom.colorbar(image, ax=axes, label="correlation over all rows", shrink=0.9)
     bottom.suptitle(
         f"Cross-correlation of the projections of two corrupted views (first 64 of {len(C)} coordinates):\n"
-        "the objective wants the identity matrix."
+        "the objective drives it to the identity matrix."
     )
     figure.savefig(path)
 
 
 def draw_scores(axis, scores, label_counts):
-    """Every run a small dot; the mean a large one, its bar a standard deviation."""
+    """Draw each run as a small dot, and the mean as a large one with a bar of one standard deviation."""
     for m, (name, (colour, marker)) in enumerate(METHODS.items()):
         for g, count in enumerate(label_counts):
             values, x = scores[name, count], g + (m - 1.5) * 0.2
@@ -178,19 +181,19 @@ def draw_scores(axis, scores, label_counts):
         axis.axvline(g - 0.5, color="0.85", linewidth=1)
     axis.set_xticks(range(len(label_counts)), label_counts)
     title = f"Digits: accuracy on the held-out quarter, {len(values)} runs"
-    axis.set(title=title, xlabel="labelled rows a class", ylabel="accuracy: mean, standard deviation, runs")
+    axis.set(title=title, xlabel="labelled rows per class", ylabel="accuracy: mean, standard deviation, runs")
     axis.grid(axis="y", alpha=0.3)
     axis.legend(loc="lower right", title="logistic regression on")
 
 
 def main():
-    parser = argparse.ArgumentParser(description="Few-label accuracy on digits, a grid search and a picture.")
-    parser.add_argument("--quick", action="store_true", help="fewer seeds and epochs, to see that it runs")
-    parser.add_argument("--output", default="few_labels.png", help="where the picture goes")
+    parser = argparse.ArgumentParser(description="Few-label accuracy on digits, a grid search and a figure.")
+    parser.add_argument("--quick", action="store_true", help="fewer seeds and epochs, to check that it runs")
+    parser.add_argument("--output", default="few_labels.png", help="file of the figure")
     options = parser.parse_args()
     n_seeds, label_counts, parameters = (2, (1, 5), {"max_epochs": 5}) if options.quick else (5, (1, 5, 20), {})
 
-    say(f"{n_seeds} seeds, two at a time: each a new held-out quarter, a new embedder, {DRAWS} draws of labelled rows")
+    say(f"{n_seeds} seeds, two at a time; each with its own split, embedder and {DRAWS} draws of labelled rows")
     jobs = (joblib.delayed(compare)(seed, label_counts, **parameters) for seed in range(n_seeds))
     runs = []
     for run in joblib.Parallel(n_jobs=2, return_as="generator")(jobs):
@@ -199,10 +202,10 @@ def main():
     scores = {key: np.concatenate([run[0][key] for run in runs]) for key in runs[0][0]}
     print_table(scores, label_counts)
 
-    say("grid search: 8 settings x 3 folds, with few epochs")
+    say("grid search: 8 settings x 3 folds, few epochs each")
     search(2 if options.quick else 10)
     draw(options.output, scores, label_counts, runs[0][1])
-    say(f"done; the picture is {options.output}")
+    say(f"done; figure: {options.output}")
 
 
 if __name__ == "__main__":

@@ -2,24 +2,24 @@
 The matrix that becomes the identity
 ====================================
 
-What does :class:`~sklearn_twins.BarlowTwinsEmbedder` minimise? Every row of a batch is changed at random twice; both
-views go through the encoder and the projector. Of the two projections the *cross-correlation matrix* C is formed: its
-entry (i, j) is the correlation, over the rows, of coordinate i in one view with coordinate j in the other. The loss
-is how far C is from the identity matrix (Zbontar et al., `Barlow Twins <https://arxiv.org/abs/2103.03230>`_, ICML
-2021, equations 1 and 2):
+What does :class:`~sklearn_twins.BarlowTwinsEmbedder` minimise? It changes every row of a batch twice at random and
+passes both views through the encoder and the projector. From the two projections it computes the *cross-correlation
+matrix* C: entry (i, j) is the correlation, over the rows, of coordinate i in one view with coordinate j in the other.
+The loss measures how far C is from the identity matrix (Zbontar et al., `Barlow Twins
+<https://arxiv.org/abs/2103.03230>`_, ICML 2021, equations 1 and 2):
 
 .. math:: \\sum_i (1 - C_{ii})^2 + w \\sum_{i \\ne j} C_{ij}^2
 
-Here it is watched on its way there, on handwritten digits; and then each of the two terms is all but left out.
+This page follows C during a fit on handwritten digits, and then nearly removes each of the two terms in turn.
 """
 
 # %%
-# A callback that looks at the matrix
-# -----------------------------------
+# A callback that stores the matrix
+# ---------------------------------
 #
-# The projector is dropped when a fit ends, so the matrix has to be looked at during the fit. ``callbacks`` takes
-# those of skorch, whose training loop is inside: ``dataset_train`` are the training rows as a tensor, ``net.module_``
-# is encoder and projector in one.
+# ``fit`` drops the projector at the end, so we have to compute the matrix during the fit. ``callbacks`` takes skorch
+# callbacks, since skorch runs the training loop. ``dataset_train`` holds the training rows as a tensor, and
+# ``net.module_`` is the encoder followed by the projector.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -39,7 +39,7 @@ X = load_digits().data
 
 
 class Correlations(Callback):
-    """Keep the matrix of all rows, before the first epoch and after each."""
+    """Store the matrix of all rows, before the first epoch and after each epoch."""
 
     def on_epoch_begin(self, net, dataset_train=None, **kwargs):
         if len(net.history) == 1:
@@ -58,7 +58,7 @@ class Correlations(Callback):
 
 watch = Correlations()
 embedder = BarlowTwinsEmbedder(
-    projector=MLPProjector(projection_dim=64),  # narrow, so that single entries can be seen
+    projector=MLPProjector(projection_dim=64),  # narrow, so that single entries are visible
     max_epochs=EPOCHS,
     callbacks=[watch],
     random_state=0,
@@ -68,19 +68,18 @@ embedder = BarlowTwinsEmbedder(
 # From the first epoch to the last
 # --------------------------------
 #
-# Before training, views agree only by what the corruption has left alone. In the first epochs everything grows:
-# coordinates learn what outlasts the corruption, and as that is much the same for all of them, they repeat each
-# other. Then the diagonal is nearly where it will stay, and the rest of the time goes into the pattern off it, which
-# fades.
+# Before training, views agree only in the values that the corruption left unchanged. In the first epochs everything
+# grows: coordinates learn what is stable under corruption, and because that is much the same for all of them, they
+# repeat each other. Then the diagonal is almost at its final value, and the off-diagonal pattern slowly fades.
 
 
 def draw(axes, matrices, titles):
-    """Matrices beside each other, with one scale of colours for all."""
+    """Draw matrices side by side, with one colour scale for all."""
     for ax, C, title in zip(axes, matrices, titles, strict=True):
         off = np.abs(C[~np.eye(len(C), dtype=bool)]).mean()
         image = ax.imshow(C, cmap="RdBu_r", vmin=-1, vmax=1)
         ax.set_title(title)
-        ax.set(xlabel=f"diagonal {C.diagonal().mean():.2f}\nsize off it {off:.2f}")
+        ax.set(xlabel=f"diagonal {C.diagonal().mean():.2f}\n|off-diagonal| {off:.2f}")
         ax.set(xticks=[], yticks=[])
     plt.colorbar(image, ax=list(axes), label="correlation", shrink=0.7)
 
@@ -93,13 +92,14 @@ draw(axes.ravel(), [watch.matrices[n] for n in epochs], [f"{n} epochs" for n in 
 # The loss and its terms
 # ----------------------
 #
-# The **invariance** term draws the diagonal to 1: a coordinate that is the same in both views says something that the
-# corruption has not touched. The **redundancy** term draws everything else to 0: coordinates that say different
-# things say more together. The first alone would be satisfied by saying one thing everywhere, the second by saying
-# noise; the embedding is where they have to meet.
+# The **invariance** term pulls the diagonal to 1: a coordinate that is the same in both views carries information
+# that the corruption did not change. The **redundancy** term pulls everything else to 0: coordinates that differ
+# carry more information together. Alone, the first term would be satisfied by the same coordinate everywhere, the
+# second by noise. Together they exclude both.
 #
-# :class:`~sklearn_twins.displays.TrainingCurveDisplay` draws both, weighted as in the loss, and how much of the
-# redundancy is there only because a correlation over the rows of one batch is never exactly zero.
+# :class:`~sklearn_twins.displays.TrainingCurveDisplay` draws both terms, weighted as in the loss. It also draws the
+# sampling noise: the part of the redundancy that exists because a correlation over the rows of one batch is never
+# exactly zero.
 
 figure, (left, right) = plt.subplots(1, 2, figsize=(7, 3.2), layout="constrained")
 TrainingCurveDisplay.from_estimator(embedder, ax=left)
@@ -108,7 +108,7 @@ left.legend(loc="upper right")
 on = [C.diagonal().mean() for C in watch.matrices]
 off = [np.abs(C[~np.eye(len(C), dtype=bool)]).mean() for C in watch.matrices]
 right.plot(on, color="#0072B2", label="mean of the diagonal")
-right.plot(off, "--", color="#D55E00", label="mean size off the diagonal")
+right.plot(off, "--", color="#D55E00", label="mean |off-diagonal|")
 right.set(title="The matrix", xlabel="epoch", ylim=(0, 1))
 right.grid(alpha=0.3)
 right.legend()
@@ -117,10 +117,9 @@ right.legend()
 # Too little weight, and too much
 # -------------------------------
 #
-# ``off_diagonal_weight`` is w, the paper's lambda; "auto" is 1 over the number of coordinates, here 1/64. Without it
-# nothing keeps coordinates apart, and they all say the same, or its opposite. The more of it, the paler the rest of
-# the matrix, and the diagonal with it: at 10, coordinates are so busy not repeating each other that they do not agree
-# with themselves.
+# ``off_diagonal_weight`` is w, the paper's lambda; "auto" is 1 over the number of coordinates, here 1/64. With a
+# weight of 0 nothing keeps coordinates apart, and they are all the same up to the sign. A larger weight makes the
+# off-diagonal entries paler, and the diagonal too: at 10, coordinates no longer agree between the two views.
 
 weights = {"w = 0": 0, 'w = "auto"': "auto", "w = 0.2": 0.2, "w = 10": 10}
 matrices = []
@@ -139,5 +138,5 @@ figure, axes = plt.subplots(1, 4, figsize=(7, 2.6), layout="constrained")
 draw(axes, matrices, list(weights))
 
 # %%
-# The matrix on the left is what a collapse looks like, and the fit says so: a warning names the cause and what helps,
-# as ``diagnose`` does (:doc:`collapse`).
+# The matrix on the left shows a collapse. The fit warns about it and names the cause and the remedy, as ``diagnose``
+# does (:doc:`collapse`).

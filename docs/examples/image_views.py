@@ -1,14 +1,14 @@
 """
-What the network is shown
-=========================
+Views of images
+===============
 
-Pairs of views of colour photographs, of grey digits and of images with ten channels: each row is one image, and
-beside it two pairs of what :class:`~sklearn_twins.BarlowTwinsEmbedder` trains its encoder to recognise as the same::
+Draw pairs of views of colour photographs, grayscale digits and images with ten channels. Each row shows one image and
+two pairs of views, which :class:`~sklearn_twins.BarlowTwinsEmbedder` trains its encoder to recognise as the same::
 
     python image_views.py [--quick] [--output image_views.png]
 
-Look at such a picture before a long fit: where the views still show what matters and hide what does not, the
-embedding will do so, too. A digit that is mirrored, say, is another digit: hence ``flip=0`` for them.
+Look at such a figure before a long fit. If the views still show what matters and hide what does not, so will the
+embedding. A mirrored digit, for example, is a different digit: hence ``flip=0``.
 """
 
 import argparse
@@ -26,24 +26,24 @@ from sklearn_twins.preprocessing import ImagePreprocessor
 
 SIDE = 64
 PLACES = [(0, 120, 220), (0, 230, 80), (1, 130, 250), (1, 40, 60)]  # photograph, row, column
-SEEN = [8, 4, 1]  # of ten channels, those that are drawn as red, green and blue
+SEEN = [8, 4, 1]  # the channels of ten that are drawn as red, green and blue
 
 
 def photographs(n):
-    """Pieces of scikit-learn's two photographs, of 64 x 64 pixels.  # (n, 64, 64, 3), uint8"""
+    """Crop pieces of 64 x 64 pixels from scikit-learn's two photographs.  # (n, 64, 64, 3), uint8"""
     whole = load_sample_images().images
     pieces = [whole[i][y : y + 3 * SIDE : 3, x : x + 3 * SIDE : 3] for i, y, x in PLACES[:n]]
     return np.stack(pieces)
 
 
 def ten_channels(colored):
-    """What a camera with ten bands might see: mixtures of red, green and blue.  # (n, 64, 64, 10), float32"""
+    """Mix red, green and blue into ten channels, as a ten-band camera might.  # (n, 64, 64, 10), float32"""
     mixture = np.exp(-(((np.linspace(0, 2, 10)[:, None] - [2, 1, 0]) / 0.8) ** 2))
     return (colored / np.float32(255)) @ (mixture / mixture.sum(axis=1, keepdims=True)).T.astype(np.float32)
 
 
 def pairs(X, augmentation, n_pairs):
-    """The images, then pairs of views of each.  # list of (n, channels, height, width)"""
+    """Return the images, then pairs of views of each.  # list of (n, channels, height, width)"""
     samples = torch.from_numpy(ImagePreprocessor().fit_transform(X).copy())
     generator = torch.Generator().manual_seed(3)
     augmentation = augmentation.bind(ImagePreprocessor().fit(X).spec_, torch.device("cpu"))
@@ -52,19 +52,19 @@ def pairs(X, augmentation, n_pairs):
     return [originals, *views]
 
 
-def drawn(image):
-    """An image as matplotlib takes it: grey, or three of its channels."""
+def to_rgb(image):
+    """Convert an image for matplotlib: grayscale, or three of its channels."""
     channels = list(range(len(image))) if len(image) in (1, 3) else SEEN
     return np.clip(image[channels].permute(1, 2, 0).numpy(), 0, 1)
 
 
 def mosaic(columns):
-    """Images below each other, views beside them: one picture, white between, more so between pairs.
+    """Arrange images in rows and their views in columns, with white gaps, wider between pairs.
 
     Parameters
     ----------
     columns : list of Tensor of shape (n, channels, height, width)
-        The images, and their views.
+        The images and their views.
 
     Returns
     -------
@@ -73,7 +73,7 @@ def mosaic(columns):
     side = columns[0].shape[2]
     thin, thick, parts = max(1, side // 16), max(2, side // 6), []
     for j, images in enumerate(columns):
-        tiles = [np.broadcast_to(drawn(image), (side, side, 3)) for image in images]
+        tiles = [np.broadcast_to(to_rgb(image), (side, side, 3)) for image in images]
         rows = [np.pad(tile, ((0, thin), (0, 0), (0, 0)), constant_values=1) for tile in tiles]
         gap = thick if j % 2 == 0 else thin
         parts.append(np.pad(np.concatenate(rows), ((0, 0), (0, gap), (0, 0)), constant_values=1))
@@ -90,8 +90,8 @@ def main():
     digits = load_digits().images[[5, 17, 26, 38][:n]]
     sources = {
         "colour, barlow_twins_pair()": (colored, barlow_twins_pair()),
-        "grey, ImageViews(flip=0, min_scale=0.4)": (digits, ImageViews(flip=0, min_scale=0.4)),
-        "ten channels, three of them drawn": (ten_channels(colored), ImageViews()),
+        "grayscale, ImageViews(flip=0, min_scale=0.4)": (digits, ImageViews(flip=0, min_scale=0.4)),
+        "ten channels, three of them shown": (ten_channels(colored), ImageViews()),
     }
     figure, axes = plt.subplots(3, 1, figsize=(5.5, 3 * (n + 0.5)), squeeze=False)
     for ax, (name, (X, augmentation)) in zip(axes[:, 0], sources.items(), strict=True):
@@ -105,7 +105,7 @@ def main():
         print(f"{name}: {len(X)} images of {' x '.join(map(str, X.shape[1:]))}")
     figure.tight_layout()
     figure.savefig(options.output, dpi=110)
-    print(f"picture: {options.output}")
+    print(f"figure: {options.output}")
 
 
 if __name__ == "__main__":

@@ -1,18 +1,17 @@
 """
-Finding a picture again
-=======================
+Image retrieval
+===============
 
-Somebody has mirrored a picture, moved it a little and changed its colours. Which of many is it? On pixels it is far
-from its original. An embedding that is trained to give changed copies of an image the same place has learnt not to
-mind.
+An image was mirrored, shifted a little and recoloured. Which of many images is it? In pixel space it is far from the
+original. An embedding trained to map changed copies of an image to the same point ignores such changes.
 """
 
 # %%
 # Pieces of photographs
 # ---------------------
 #
-# scikit-learn ships two photographs. Pieces of them, 32 by 32 pixels, are the collection; no labels, none needed.
-# What the network is shown of them, :class:`~sklearn_twins.displays.ViewsDisplay` draws before any training:
+# scikit-learn ships two photographs. We cut them into pieces of 32 by 32 pixels; no labels are needed.
+# :class:`~sklearn_twins.displays.ViewsDisplay` draws the views that the network will receive, before any training:
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -31,7 +30,7 @@ photographs = load_sample_images().images
 
 
 def cut(photo, top, left):
-    """A piece of a photograph."""
+    """Cut a piece out of a photograph."""
     return photo[top : top + SIDE, left : left + SIDE]
 
 
@@ -54,9 +53,10 @@ display = ViewsDisplay.from_estimator(embedder, pieces[::45], n_rows=4, n_pairs=
 # Changed copies
 # --------------
 #
-# Each piece again, cut 6 pixels further down and to the right, mirrored, darker and warmer. On pixels, where dark is
-# near to dark, the original is hardly ever among the five nearest of the 190 pieces; in the embedding far more often,
-# though this is a small network and a short fit, and more than half are still missed.
+# We cut each piece again, 6 pixels further down and to the right, and make it mirrored, darker and warmer. In pixel
+# space, dark images are close to dark images, and the original is hardly ever among the five nearest of the 190
+# pieces. In the embedding it is far more often. This is a small network and a short fit, so more than half are still
+# missed.
 
 moved = np.stack([cut(photo, top + 6, left + 6) for photo, top, left in places])
 changed = (moved[:, :, ::-1] * np.array([0.8, 0.7, 0.6])).astype(np.uint8)
@@ -65,7 +65,7 @@ embedder.fit(pieces)
 
 
 def pixels(images):
-    """Every image as a row of numbers."""
+    """Flatten each image to a row of numbers."""
     return images.reshape(len(images), -1) / 255
 
 
@@ -81,8 +81,8 @@ for name, space in {"pixels": pixels, "embedding": embedder.transform}.items():
 # Neighbours
 # ----------
 #
-# A few changed pieces, and what is nearest to them on pixels and in the embedding. The original is framed where it is
-# found.
+# A few changed pieces with their nearest neighbours in pixel space and in the embedding. A frame marks the original
+# if it was found.
 
 queries = np.random.default_rng(1).choice(len(pieces), 7, replace=False)
 widths = [1, 0.3, *[1] * 5, 0.3, *[1] * 5]
@@ -98,5 +98,5 @@ for row, query in zip(axes, queries, strict=True):
             ax.add_patch(frame).set(edgecolor="#0072B2", linewidth=4, clip_on=False)
 for ax in axes.flat:
     ax.set_axis_off()
-for j, title in [(0, "changed"), (4, "nearest on pixels"), (10, "nearest in the embedding")]:
+for j, title in [(0, "changed"), (4, "nearest in pixel space"), (10, "nearest in the embedding")]:
     axes[0, j].set_title(title, fontsize="medium")

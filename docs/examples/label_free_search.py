@@ -2,18 +2,18 @@
 A search without labels
 =======================
 
-A search that is given no ``scoring`` and no ``y`` uses the embedder's own
-:meth:`~sklearn_twins.BarlowTwinsEmbedder.score`: how well clusters of the embedding outlast a random change of the
-rows. Does it find what labels would have found?
+A search without ``scoring`` and ``y`` uses the embedder's own :meth:`~sklearn_twins.BarlowTwinsEmbedder.score`. It
+measures how stable the embedding's clusters are under augmentation. Does it choose the settings that labels would
+have chosen?
 """
 
 # %%
-# One search, two judges
+# One search, two scores
 # ----------------------
 #
-# The score is a scorer, ``get_scorer("cluster_agreement")``, so that it can stand beside others in a search. Here the
-# second one has labels: the accuracy of logistic regression on 5 labelled rows a class. The search chooses by the
-# first (``refit``); what the second says is only looked at afterwards. Left to itself it would be
+# The score is available as a scorer, ``get_scorer("cluster_agreement")``, so a search can compute it along with
+# others. The second score here uses labels: the accuracy of logistic regression on 5 labelled rows per class. The
+# search chooses by the first (``refit``); we only compare with the second afterwards. In practice, you would write
 # ``RandomizedSearchCV(embedder, settings).fit(X)``.
 
 import warnings
@@ -45,7 +45,7 @@ settings = {
 
 
 def few_label_accuracy(embedder, X, y):
-    """A scorer that needs labels: the mean over ten draws of 5 labelled rows a class."""
+    """Score with labels: mean accuracy over ten draws of 5 labelled rows per class."""
     Z, scores = embedder.transform(X), []
     draws = StratifiedShuffleSplit(10, train_size=5 * len(np.unique(y)), random_state=0)
     for rows, rest in draws.split(Z, y):
@@ -55,7 +55,7 @@ def few_label_accuracy(embedder, X, y):
 
 
 def search(X, y):
-    """A search in one half of the rows, which scores on the other."""
+    """Search on one half of the rows and score on the other half."""
     return RandomizedSearchCV(
         BarlowTwinsEmbedder(random_state=0),
         settings,
@@ -71,26 +71,26 @@ def search(X, y):
 # Two tables
 # ----------
 #
-# Sixteen settings drawn at random, some of them bad on purpose. Each is a point.
+# Each point is one of sixteen random settings, some of them bad on purpose.
 
 figure, axes = plt.subplots(1, 2, figsize=(7, 3.4), layout="constrained")
 tables = {"digits": load_digits, "breast cancer": load_breast_cancer}
 for ax, (name, load) in zip(axes, tables.items(), strict=True):
     found = search(*load(return_X_y=True))
     score, accuracy = (found.cv_results_[f"mean_test_{judge}"] for judge in ["without", "with"])
-    picked = found.best_index_
+    chosen = found.best_index_
     ax.plot(score, accuracy, "o", color="#0072B2", label="candidates")
-    ax.plot(score[picked], accuracy[picked], "*", color="#D55E00", ms=15, label="picked without labels")
+    ax.plot(score[chosen], accuracy[chosen], "*", color="#D55E00", ms=15, label="chosen without labels")
     ax.set_title(f"{name}\nrank correlation {spearmanr(score, accuracy).statistic:+.2f}")
     ax.set_xlabel("score, without labels")
     ax.grid(alpha=0.3)
-    print(f"{name}: picked {accuracy[picked]:.2f} of", *(f"{a:.2f}" for a in np.sort(accuracy)))
-axes[0].set_ylabel("accuracy, 5 labels a class")
+    print(f"{name}: chosen {accuracy[chosen]:.2f}, all", *(f"{a:.2f}" for a in np.sort(accuracy)))
+axes[0].set_ylabel("accuracy, 5 labels per class")
 axes[0].legend()
 
 # %%
-# Here the score goes along with what labels say: on digits it picks the best candidate, on breast cancer one a little
-# above the middle, far from the bad ones. Do not expect that much of it everywhere: over 20 tables the rank
-# correlation is 0.4 in the mean, and what the score picks is better than a random setting but no better than the
-# default (:doc:`/benchmarks/label_free_selection`). So use it to stay away from bad settings; with even a few labels,
+# Here the score agrees with the labels. On digits it chooses the best candidate; on breast cancer it chooses one
+# slightly above the middle, far from the bad ones. Do not expect this everywhere: over 20 tables, the mean rank
+# correlation is 0.4, and the chosen setting is better than a random one but no better than the default
+# (:doc:`/benchmarks/label_free_selection`). So use the score to avoid bad settings. If you have even a few labels,
 # use them (:doc:`unlabeled`).

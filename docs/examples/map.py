@@ -2,18 +2,18 @@
 Maps: coming from PCA, t-SNE or UMAP
 ====================================
 
-PCA, t-SNE and UMAP make two columns of a table, for a picture. :class:`~sklearn_twins.BarlowTwinsEmbedder` makes
-many, for the next step of a pipeline; to look at them, any of the three will do. Here are raw pixels of handwritten
-digits and their embedding, each by PCA and by t-SNE.
+PCA, t-SNE and UMAP reduce a table to two columns for a plot. :class:`~sklearn_twins.BarlowTwinsEmbedder` makes many
+columns for the next step of a pipeline. To plot these, use any of the three. This page compares maps of handwritten
+digits, from raw pixels and from the embedding, by PCA and by t-SNE.
 """
 
 # %%
 # Four maps
 # ---------
 #
-# :class:`~sklearn_twins.displays.EmbeddingDisplay` draws what a transformer makes of rows, coloured by their labels;
-# ``reducer`` is anything that makes two columns, UMAP's included, and PCA if not given. The embedder has seen the
-# training rows only. The percentages say how often a digit's five neighbours on the map, by vote, are right about it.
+# :class:`~sklearn_twins.displays.EmbeddingDisplay` draws the output of a transformer, coloured by labels. ``reducer``
+# is any transformer that returns two columns, such as UMAP; the default is PCA. The embedder is fitted on the
+# training rows only. The percentages are the accuracy of a vote of the five nearest neighbours on the map.
 
 import matplotlib.pyplot as plt
 from sklearn.datasets import load_digits
@@ -50,8 +50,8 @@ style = {"markerscale": 1.5, "columnspacing": 1, "handletextpad": 0.1}
 figure.legend(*handles, loc="outside lower center", ncols=10, **style)
 
 # %%
-# What PCA shows of the embedding is clearer than what it shows of pixels: the main directions of the pixels are those
-# in which ink varies most, the main directions of the embedding are what outlasts a change of some pixels. t-SNE goes
-# by neighbours, and neighbours on the pixels of these digits are excellent already; the embedding gains nothing
-# there, it loses a little. It helps where something simple and linear follows, and labels are few (:doc:`unlabeled`),
-# and it has a ``transform`` for rows to come, which scikit-learn's t-SNE has not.
+# PCA separates the digits better in the embedding than in the pixels. The main directions of the pixels are those in
+# which the ink varies most; the main directions of the embedding are stable under changes of some pixels. t-SNE uses
+# neighbours, and the neighbours in the pixels of these digits are already excellent: here the embedding gains nothing
+# and loses a little. The embedding helps before a simple linear model with few labels (:doc:`unlabeled`). It also has
+# a ``transform`` for new rows, which scikit-learn's t-SNE lacks.

@@ -1,14 +1,14 @@
 """
-A table as it comes
-===================
+A table with mixed columns
+==========================
 
-A bank's table of customers: amounts, categories, dates, durations, yes and no, gaps everywhere. Of a few thousand
-customers, a hundred have a label. How does :class:`~sklearn_twins.BarlowTwinsEmbedder` fit in among the tools that
-people use on such tables: skrub's ``TableVectorizer``, scikit-learn's ``ColumnTransformer`` and ``FeatureUnion``,
-gradient boosting?
+A bank's customer table has amounts, categories, dates, durations, booleans and missing values. Of a few thousand
+customers, a hundred have a label. How do you combine :class:`~sklearn_twins.BarlowTwinsEmbedder` with the usual tools
+for such tables: skrub's ``TableVectorizer``, scikit-learn's ``ColumnTransformer`` and ``FeatureUnion``, and gradient
+boosting?
 
-The table is generated here, so that the script needs no data: each customer has a way of life that no column shows, and
-that all columns and the label follow loosely. With ``--csv`` it is one of your own. A minute or two on two cores::
+The script generates the table: each customer has a hidden way of life, on which all columns and the label loosely
+depend. Use ``--csv`` for a table of your own. It takes a minute or two on two cores::
 
     python mixed_tables.py [--quick] [--csv FILE --target COLUMN] [--output mixed_tables.png]
 """
@@ -39,27 +39,27 @@ from sklearn_twins import BarlowTwinsEmbedder
 from sklearn_twins.preprocessing import TablePreprocessor
 
 LABELLED = 100
-DRAWS = 10  # of the labelled rows, for each seed
+DRAWS = 10  # draws of the labelled rows per seed
 OURS, OTHERS = "#D55E00", "#000000"
 START = time.perf_counter()
 
 
 def say(text):
-    """Print a line with the seconds since the start."""
+    """Print a line, with the seconds since the start."""
     print(f"[{time.perf_counter() - START:5.1f} s] {text}", flush=True)
 
 
 def customers(n=6_000, seed=0):
-    """A generated table with columns of every kind, and whether the customer left."""
+    """Generate a table with columns of every kind, and whether each customer left."""
     rng = np.random.default_rng(seed)
-    life = rng.integers(8, size=n)  # the way of life
+    life = rng.integers(8, size=n)  # the hidden way of life
 
     def by_life(low, high):
-        """A number that differs between the ways of life."""
+        """Draw a number for each way of life."""
         return rng.uniform(low, high, size=8)[life]
 
     def likely(values, evenness):
-        """A category whose frequencies differ between the ways of life."""
+        """Draw categories whose frequencies depend on the way of life."""
         shares = np.cumsum(rng.dirichlet(np.full(len(values), evenness), size=8), axis=1)
         return np.array(values)[(rng.random((n, 1)) > shares[life]).sum(axis=1).clip(max=len(values) - 1)]
 
@@ -85,12 +85,12 @@ def customers(n=6_000, seed=0):
     return table, left
 
 
-def ways(X, seed, **parameters):
-    """Estimators that take the table as it is; the embedders in them have seen all of X, and are fitted no more."""
+def make_models(X, seed, **parameters):
+    """Make estimators that take the table as it is; their embedders are fitted on all of X and frozen."""
     embedder = BarlowTwinsEmbedder(random_state=seed, **parameters)
     embedding = FrozenEstimator(clone(embedder).fit(X))
     vectorized = FrozenEstimator(make_pipeline(TableVectorizer(), embedder).fit(X))
-    plain = TablePreprocessor()  # numbers and codes, as trees like them
+    plain = TablePreprocessor()  # numbers and codes, suitable for trees
     dated = list(X.select_dtypes(["number", "datetime"]))
     linear = make_pipeline(SimpleImputer(), StandardScaler(), LogisticRegression(max_iter=2_000))
     boosting = HistGradientBoostingClassifier(random_state=0)
@@ -99,32 +99,32 @@ def ways(X, seed, **parameters):
         "boosting": make_pipeline(plain, boosting),
         "embedding → linear": make_pipeline(embedding, linear),
         "TableVectorizer → embedding → linear": make_pipeline(vectorized, linear),
-        # ColumnTransformer: the embedding of all columns, beside the scaled numbers and dates
+        # ColumnTransformer: the embedding of all columns, next to the scaled numbers and dates
         "embedding, numbers → linear": make_pipeline(
             make_column_transformer((embedding, list(X)), (plain, dated)), linear
         ),
-        # FeatureUnion: the embedding beside all raw columns, for trees
+        # FeatureUnion: the embedding next to all raw columns, for trees
         "embedding, raw columns → boosting": make_pipeline(make_union(embedding, plain), boosting),
     }
 
 
 def compare(X, y, seed, n_draws, **parameters):
-    """Area under the ROC curve on a held-out half, a list for each way; the labels are drawn anew for each entry."""
+    """Return the areas under the ROC curve on a held-out half: a list per model, one value per draw of the labels."""
     X_train, X_test, y_train, y_test = train_test_split(X, y, test_size=0.5, stratify=y, random_state=seed)
     scores = {}
-    for name, way in ways(X_train, seed, **parameters).items():
+    for name, model in make_models(X_train, seed, **parameters).items():
         scores[name] = []
         for draw in range(n_draws):
             rows, _ = train_test_split(
                 np.arange(len(y_train)), train_size=LABELLED, stratify=y_train, random_state=draw
             )
-            fitted = clone(way).fit(X_train.iloc[rows], y_train[rows])
+            fitted = clone(model).fit(X_train.iloc[rows], y_train[rows])
             scores[name].append(roc_auc_score(y_test, fitted.predict_proba(X_test)[:, 1]))
     return scores
 
 
 def draw(path, scores, title):
-    """A row for each way: the runs small, their mean large."""
+    """Draw a row for each model: its runs as small marks, their mean as a large dot."""
     figure, axis = plt.subplots(figsize=(9, 4.5), dpi=100, layout="constrained")
     for i, (name, values) in enumerate(scores.items()):
         colour = OURS if "embedding" in name else OTHERS
@@ -140,11 +140,11 @@ def draw(path, scores, title):
 
 
 def main():
-    parser = argparse.ArgumentParser(description="Few labels on a table with categories, dates and gaps.")
-    parser.add_argument("--quick", action="store_true", help="fewer seeds and epochs, to see that it runs")
+    parser = argparse.ArgumentParser(description="Few labels on a table with categories, dates and missing values.")
+    parser.add_argument("--quick", action="store_true", help="fewer seeds and epochs, to check that it runs")
     parser.add_argument("--csv", help="a table of your own, with two classes")
-    parser.add_argument("--target", help="its column with the classes")
-    parser.add_argument("--output", default="mixed_tables.png", help="where the picture goes")
+    parser.add_argument("--target", help="the column of --csv with the classes")
+    parser.add_argument("--output", default="mixed_tables.png", help="file of the figure")
     options = parser.parse_args()
     if options.csv:
         X = pd.read_csv(options.csv)
@@ -154,7 +154,7 @@ def main():
         X, y = customers(600 if options.quick else 6_000)
     n_seeds, n_draws, parameters = (1, 2, {"max_epochs": 2}) if options.quick else (2, DRAWS, {})
     print(X.head(3).T.to_string(), end="\n\n")
-    say(f"{len(X):,} rows, of which half are held out; {LABELLED} of the others have a label")
+    say(f"{len(X):,} rows, half of them held out; {LABELLED} of the other half have a label")
     runs = joblib.Parallel(n_jobs=2)(
         joblib.delayed(compare)(X, y, seed, n_draws, **parameters) for seed in range(n_seeds)
     )
@@ -163,8 +163,8 @@ def main():
     for name, values in scores.items():
         print(f"  {name:40} {values.mean():.3f} ± {values.std(ddof=1):.3f}")
     print()
-    draw(options.output, scores, f"{len(X) // 2:,} rows to learn from, {LABELLED} of them with a label")
-    say(f"done; the picture is {options.output}")
+    draw(options.output, scores, f"{len(X) // 2:,} training rows, {LABELLED} of them with a label")
+    say(f"done; figure: {options.output}")
 
 
 if __name__ == "__main__":

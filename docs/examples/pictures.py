@@ -1,14 +1,14 @@
 """
-Looking at a fit
+Inspecting a fit
 ================
 
-The five displays of :mod:`sklearn_twins.displays` on handwritten digits: what the network is shown, the course of the
-fit, how far the coordinates of two views agree and repeat each other, how many directions the embedding uses, and where
-its rows are::
+Draw the five displays of :mod:`sklearn_twins.displays` for handwritten digits: the views that the network receives,
+the training curve, how much the coordinates of two views agree and repeat each other, how many directions the
+embedding uses, and a map of its rows::
 
     python pictures.py [--quick] [--output pictures.png]
 
-Each of them is one call, on axes of its own or on yours, as here.
+Each display takes one call. It draws on new axes, or on yours as here.
 """
 
 import argparse
@@ -53,13 +53,13 @@ def main():
     CrossCorrelationDisplay.from_estimator(embedder, test, ax=axes[1, 0])
     SpectrumDisplay.from_estimator(embedder, test, ax=axes[1, 1])
     EmbeddingDisplay.from_estimator(embedder, test, y, ax=axes[2, 0])
-    flat = BarlowTwinsEmbedder(random_state=0)  # not fitted: views can be looked at before
+    flat = BarlowTwinsEmbedder(random_state=0)  # not fitted: views need no fit
     ViewsDisplay.from_estimator(flat, test.reshape(len(test), -1)[:, 18:30], n_rows=12, ax=axes[2, 1])
     titles = ["Views of images", "Training", "Two views' embeddings", "Spectrum", "Map", "Views of a table's rows"]
     for ax, title in zip(axes.flat, titles, strict=True):
         ax.set_title(title + (f"\n{ax.get_title()}" if ax.get_title() else ""), pad=22)
     figure.savefig(options.output, dpi=90)
-    print(f"{embedder.n_iter_} epochs; picture: {options.output}")
+    print(f"{embedder.n_iter_} epochs; figure: {options.output}")
 
 
 if __name__ == "__main__":

@@ -1,17 +1,17 @@
 """
-A step among others
-===================
+Combining transformers
+======================
 
-:class:`~sklearn_twins.BarlowTwinsEmbedder` is a transformer like scikit-learn's own: a frame goes in and, if you
-like, a frame comes out; it stands in a ``ColumnTransformer`` or a ``FeatureUnion``; and it is kept in a file.
+Use :class:`~sklearn_twins.BarlowTwinsEmbedder` like any other scikit-learn transformer: get a data frame as output,
+put it into a ``ColumnTransformer`` or a ``FeatureUnion``, and save it to a file.
 """
 
 # %%
-# A frame in, a frame out
-# -----------------------
+# Data frames in and out
+# ----------------------
 #
-# scikit-learn's table of wines, with one of its columns as words and a few gaps. Nothing has to be encoded, scaled or
-# filled in before.
+# We take scikit-learn's wine table, turn one of its columns into words and delete a few values. You need not encode,
+# scale or impute.
 
 import tempfile
 from pathlib import Path
@@ -42,10 +42,10 @@ embedding = embedder.fit_transform(X)
 embedding.head(3).round(2).T
 
 # %%
-# What is in it?
-# --------------
+# Relate coordinates to columns
+# -----------------------------
 #
-# A coordinate has no name but a number. How far it goes along with the columns can be seen, by rank correlations:
+# Coordinates have numbers, not names. Rank correlations show how they relate to the columns:
 
 both = pd.concat([numbers, embedding], axis=1).corr("spearman")
 correlations = both.loc[numbers.columns, embedding.columns]
@@ -57,10 +57,10 @@ ax.set(xlabel="coordinate of the embedding")
 figure.colorbar(image, ax=ax, label="rank correlation")
 
 # %%
-# Beside other steps
-# ------------------
+# Combine with other transformers
+# -------------------------------
 #
-# In a ``ColumnTransformer`` it is given some of the columns, the others go another way:
+# In a ``ColumnTransformer``, pass some of the columns to the embedder and the others to other transformers:
 
 chemistry = list(X.columns[:9])
 columns = make_column_transformer(
@@ -72,27 +72,28 @@ by_column = make_pipeline(columns, LogisticRegression(max_iter=1000))
 by_column
 
 # %%
-# In a ``FeatureUnion`` it stands beside another transformer of the same columns:
+# In a ``FeatureUnion``, combine it with another transformer of the same columns:
 
 classifier = LogisticRegression(max_iter=1000)
 union = make_pipeline(StandardScaler(), make_union(embedder, PCA(3)), classifier)
 plain = make_pipeline(StandardScaler(), classifier)
-print(f"by column  {cross_val_score(by_column, X, y, cv=3).mean():.3f}")
-print(f"union      {cross_val_score(union, numbers, y, cv=3).mean():.3f}")
-print(f"without    {cross_val_score(plain, numbers, y, cv=3).mean():.3f}")
+print(f"by column       {cross_val_score(by_column, X, y, cv=3).mean():.3f}")
+print(f"union           {cross_val_score(union, numbers, y, cv=3).mean():.3f}")
+print(f"no embedding    {cross_val_score(plain, numbers, y, cv=3).mean():.3f}")
 
 # %%
-# On a table of 178 rows, all of them labelled, nothing is gained by it; this page is about how the parts fit
+# On a table of 178 rows, all of them labelled, the embedding gains nothing. This page only shows how the parts fit
 # together.
 
 # %%
-# Keep it
-# -------
+# Save and load
+# -------------
 #
-# ``save`` and ``load`` need nothing else, and loading runs no code from the file. The output is the same to the bit.
+# ``save`` and ``load`` need no further package, and ``load`` runs no code from the file. The output is the same bit
+# for bit.
 
 path = Path(tempfile.mkdtemp()) / "wines.safetensors"
 embedder.save(path)
 loaded = BarlowTwinsEmbedder.load(path)
 print(f"{path.name}: {path.stat().st_size / 1e6:.1f} MB")
-print(f"the same output: {embedding.equals(loaded.transform(X))}")
+print(f"same output: {embedding.equals(loaded.transform(X))}")

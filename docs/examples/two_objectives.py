@@ -2,14 +2,14 @@
 Barlow Twins and HSIC
 =====================
 
-Two objectives, one matrix. With C the cross-correlation of the projections of two views and d their width, Barlow
-Twins wants the identity,
+Both objectives are functions of the same matrix C, the cross-correlation of the projections of two views. Let d be
+the width of the projections. Barlow Twins drives C to the identity,
 
 .. math:: \\sum_i (1 - C_{ii})^2 + w \\sum_{i \\ne j} C_{ij}^2 ,
 
 and the form that Tsai et al. (`A Note on Connecting Barlow Twins with Negative-Sample-Free Contrastive Learning
-<https://arxiv.org/abs/2104.13712>`_, 2021) derive from the Hilbert-Schmidt independence criterion draws what is off
-the diagonal to -1 instead of 0:
+<https://arxiv.org/abs/2104.13712>`_, 2021) derive from the Hilbert-Schmidt independence criterion drives the
+off-diagonal entries to -1 instead of 0:
 
 .. math:: \\sum_i (1 - C_{ii})^2 + w \\sum_{i \\ne j} (1 + C_{ij})^2 .
 
@@ -21,10 +21,9 @@ How different are they?
 # ---------------------------
 #
 # Contrastive objectives push each row away from the other rows of its batch, its negatives. HSIC measures the
-# dependence of two kernels over the rows, K and L: ``tr(K H L H) / n²``, H being the matrix that centres. Take each
-# view's own products, ``z @ z.T``, as kernels, and that number is the sum of the squares of C: what looks like
-# comparing rows is comparing coordinates. So the rows of a batch have their say in C, all at once, and none of them
-# has to be told from any other.
+# dependence of two kernels over the rows, K and L: ``tr(K H L H) / n²``, where H is the centring matrix. With the
+# linear kernel ``z @ z.T`` of each view, this number is the sum of the squared entries of C: comparing rows becomes
+# comparing coordinates. All rows of a batch enter C at once, and no row has to be distinguished from another.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -53,11 +52,12 @@ print(f"sum of squares of C:  {(C**2).sum():.6f}")
 # Two fits
 # --------
 #
-# With all else alike. The projector is not kept, so a callback has to look at the projections before a fit ends.
+# Everything but the objective is the same. ``fit`` drops the projector at the end, so a callback stores the
+# correlations of the projections before that.
 
 
 class FinalCorrelation(Callback):
-    """Keep the cross-correlation of two views of all rows, as training leaves it."""
+    """Store the cross-correlation of two views of all rows at the end of training."""
 
     def on_epoch_begin(self, net, dataset_train=None, **kwargs):
         self.rows = dataset_train
@@ -87,10 +87,10 @@ for objective, fits in embedders.items():
 # A loss that is stuck near d
 # ---------------------------
 #
-# Not all coordinates can be each other's opposite. For views made alike, C is nearly a correlation matrix, whose
-# entries add up to zero at least: those off the diagonal are -1/(d - 1) in the mean at best, and the HSIC loss, with
-# w = 1/d as here, has a floor of (d - 2)²/(d - 1), about d - 3. A curve that stays just above it is a healthy one.
-# What remains above the floor is drawn on the right: it is nearly the loss of Barlow Twins.
+# Not all coordinates can be each other's opposite. If both views are made in the same way, C is nearly a correlation
+# matrix, whose entries sum to at least zero. So the mean off-diagonal entry is at least -1/(d - 1), and the HSIC
+# loss, with w = 1/d as here, has a floor of (d - 2)²/(d - 1), about d - 3. A curve that stays just above the floor is
+# healthy. The right plot shows the loss above the floor: it is nearly the loss of Barlow Twins.
 
 colors = {"barlow_twins": "#0072B2", "hsic": "#D55E00"}
 curves = {objective: np.array(fits[0].loss_curve_) for objective, fits in embedders.items()}
@@ -103,7 +103,7 @@ for objective, curve in curves.items():
 left.axhline(floor, color="#808080", linestyle="--", label=f"HSIC's floor, {floor:.0f}")
 left.set(title="Loss", xlabel="epoch", ylim=(0, None))
 right.plot(curves["barlow_twins"], color=colors["barlow_twins"], label="Barlow Twins")
-right.plot(curves["hsic"] - floor, "--", color=colors["hsic"], label="HSIC less its floor")
+right.plot(curves["hsic"] - floor, "--", color=colors["hsic"], label="HSIC minus its floor")
 right.set(title="Above the floor", xlabel="epoch", yscale="log")
 for ax in (left, right):
     ax.grid(alpha=0.3)
@@ -113,9 +113,9 @@ for ax in (left, right):
 # The same matrices
 # -----------------
 #
-# Written out, HSIC is Barlow Twins plus 2w times the sum of what is off the diagonal, plus a constant. That sum is
-# one number among d² entries, and it cannot fall far below zero. So the entries are not at -1, they are around 0, as
-# in Barlow Twins; only their mean is a little lower.
+# Expanded, HSIC is Barlow Twins plus 2w times the sum of the off-diagonal entries, plus a constant. That sum is a
+# single number, against d² entries, and it cannot fall far below zero. So the entries are not near -1 but around 0,
+# as in Barlow Twins; only their mean is slightly lower.
 
 figure, ax = plt.subplots(figsize=(7, 3.2), layout="constrained")
 for (objective, fits), style in zip(embedders.items(), ["-", "--"], strict=True):
@@ -126,7 +126,7 @@ for (objective, fits), style in zip(embedders.items(), ["-", "--"], strict=True)
     ax.hist(off, np.linspace(-1, 1, 101), label=label, **look)
 lowest = -1 / (d - 1)
 ax.axvline(lowest, color="#808080", linestyle=":", label=f"lowest mean, -1/(d - 1) = {lowest:.4f}")
-ax.set(title="What is off the diagonal", xlabel="correlation", ylabel="entries", xlim=(-1, 1))
+ax.set(title="Off-diagonal entries", xlabel="correlation", ylabel="entries", xlim=(-1, 1))
 ax.set_ylim(0, 1.6 * ax.get_ylim()[1])
 ax.legend()
 
@@ -134,8 +134,8 @@ ax.legend()
 # The same features
 # -----------------
 #
-# Accuracy of logistic regression with 5 labelled rows a class, over seeds and draws of the labelled rows. Whichever
-# objective a search prefers, here it prefers it by chance.
+# Accuracy of logistic regression with 5 labelled rows per class, over seeds and draws of the labelled rows. If a
+# search prefers one of the two objectives here, it does so by chance.
 
 draws = list(StratifiedShuffleSplit(10, train_size=50, random_state=0).split(X_train, y_train))
 for objective, fits in embedders.items():

@@ -1,17 +1,17 @@
 """
-Few labels, and rows without
-============================
+Using unlabelled rows
+=====================
 
-A search needs labels. Rows without one can help all the same: they go to the embedder as the fit parameter
-``unlabeled``, and there join the labelled rows of each fold.
+A search that scores accuracy needs labels, but unlabelled rows still help. Pass them to the embedder as the fit
+parameter ``unlabeled``: they join the labelled rows of each fold.
 """
 
 # %%
 # In a grid search
 # ----------------
 #
-# Of 1,347 handwritten digits fifty have a label. The search reaches into the pipeline, by the name of the step, for
-# parameters and for the rows.
+# Only fifty of 1,347 handwritten digits have a label. Prefix the parameters and ``unlabeled`` with the name of the
+# pipeline step.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -26,7 +26,7 @@ from sklearn.preprocessing import FunctionTransformer
 from sklearn_twins import BarlowTwinsEmbedder
 
 EPOCHS = 80
-SEARCH_EPOCHS = 10  # to be quick
+SEARCH_EPOCHS = 10  # to save time
 
 X, y = load_digits(return_X_y=True)
 X_train, X_test, y_train, y_test = train_test_split(X, y, stratify=y, random_state=0)
@@ -40,32 +40,32 @@ grid = {"barlowtwinsembedder__augmentation__corruption_rate": [0.1, 0.3]}
 search = GridSearchCV(pipeline, grid, cv=2)
 search.fit(X_labelled, y_labelled, barlowtwinsembedder__unlabeled=X_rest)
 print(search.best_params_)
-print(f"accuracy on {len(y_test)} other rows: {search.score(X_test, y_test):.3f}")
+print(f"accuracy on {len(y_test)} held-out rows: {search.score(X_test, y_test):.3f}")
 
 # %%
-# How much do they bring?
-# -----------------------
+# How much do they help?
+# ----------------------
 #
-# One classifier, three kinds of columns: raw pixels (all divided by one number, which serves them best), an embedding
-# of the labelled rows, and one of all rows. The last is the same however many have a label, so that it is learnt
-# once, and frozen.
+# We fit one classifier on three kinds of features: raw pixels (scaled by one constant, which works best for them), an
+# embedding trained on the labelled rows, and an embedding trained on all rows. The last does not depend on the
+# labels, so it is trained once and frozen.
 
 COUNTS = (20, 50, 100, 200)
-DRAWS = 2  # of the labelled rows
+DRAWS = 2  # draws of the labelled rows
 
 
-def rescaled(X):
-    """Pixels, which go from 0 to 16, of variance 1 in the mean over the columns."""
+def rescale(X):
+    """Scale pixels by one constant, to a mean variance of 1 over the columns."""
     return X / np.sqrt(X_train.var(axis=0).mean())
 
 
 classifier = LogisticRegression(max_iter=1000)
 embedder = BarlowTwinsEmbedder(max_epochs=EPOCHS, random_state=0)
-learnt = clone(embedder).fit(X_train)
+pretrained = clone(embedder).fit(X_train)
 pipelines = {
-    "raw pixels": make_pipeline(FunctionTransformer(rescaled), classifier),
+    "raw pixels": make_pipeline(FunctionTransformer(rescale), classifier),
     "embedding of the labelled rows": make_pipeline(embedder, classifier),
-    "embedding of all rows": make_pipeline(FrozenEstimator(learnt), classifier),
+    "embedding of all rows": make_pipeline(FrozenEstimator(pretrained), classifier),
 }
 accuracy = {name: np.zeros((DRAWS, len(COUNTS))) for name in pipelines}
 for draw in range(DRAWS):
@@ -92,6 +92,6 @@ for name, values in accuracy.items():
     print(f"{name:32}", *(f"{mean:.3f}" for mean in values.mean(0)))
 
 # %%
-# Labelled rows alone are too few to learn an embedding from: it is no better than raw pixels (nor with 200 epochs).
-# With the others it saves about half of the labels here. The more labels there are, the less is to be gained; and
-# digits, on which the defaults were tuned, are a friendly table (:doc:`/benchmarks/quality` has others).
+# The labelled rows alone are too few to learn an embedding: it is no better than raw pixels (not with 200 epochs
+# either). With the unlabelled rows, it saves about half of the labels here. The gain shrinks with more labels. Digits
+# are also a favourable table, because the defaults were tuned on them (:doc:`/benchmarks/quality` has others).

@@ -78,9 +78,8 @@ def blocks(samples, size):
     if not isinstance(samples, np.ndarray):
         yield from prefetch(lambda start: padded(samples[start : start + size], size), range(0, n, size))
         return
-    whole = as_tensor(samples)
     for start in range(0, n, size):
-        yield whole[start : start + size] if start + size <= n else padded(samples[start:], size)
+        yield padded(samples[start : start + size], size)
 
 
 def pinned_blocks(samples, size):

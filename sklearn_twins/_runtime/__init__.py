@@ -1,1 +1,1 @@
-"""Runtime: devices, torch's state, storage, compilation, progress."""
+"""Runtime: devices, state of torch, storage, compilation, progress."""

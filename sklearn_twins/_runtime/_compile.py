@@ -1,73 +1,75 @@
-"""What `compile=True` means: functions that torch compiles once a process, and the trial that shows whether it can."""
+"""The parameter `compile`: functions that torch compiles once in a process, and a trial of whether it can."""
 
+import inspect
 import warnings
 from functools import lru_cache, partial
-from types import FunctionType
 
 import torch
 
-N_FUNCTIONS = 64  # compiled ones kept; the one unused for longest goes first
+N_FUNCTIONS = 64  # compiled functions kept; the least recently used one goes first
+# torch compiles at most eight versions of a function; newer releases can count them for each call of torch.compile.
+OWN_LIMIT = {"isolate_recompiles": True} if "isolate_recompiles" in inspect.signature(torch.compile).parameters else {}
 
 
 @lru_cache(maxsize=N_FUNCTIONS)
 def compile_function(function, *constants):
-    """A function compiled for its first arguments, for every shape of the others anew.
+    """Compile a function for its first arguments, once for every shape of the others.
 
-    The compiled code belongs to the process, so that a second fit finds it. torch keeps eight versions of one function
-    and then compiles no more; each set of constants has therefore a function of its own.
+    The compiled function is kept for the whole process, so that a second fit finds it. Each set of constants has its
+    own limit of eight versions; in older releases of torch all sets share it, and further ones are not compiled.
 
     Parameters
     ----------
     function : callable
-        A plain function of ``(*constants, *args)``.
+        Function of ``(*constants, *args)``.
     *constants : hashable
         Its first arguments.
 
     Returns
     -------
     compiled : callable
-        Called with the other arguments.
+        Function of ``args``.
     """
-    own = FunctionType(function.__code__.replace(), function.__globals__, function.__name__)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of what torch's own modules use; it imports them here
-        return partial(torch.compile(own, dynamic=False), *constants)
+        warnings.simplefilter("ignore")  # from modules that torch imports here
+        return partial(torch.compile(function, dynamic=False, **OWN_LIMIT), *constants)
 
 
 def forward(layout, module, x):
-    """One pass through a module.  # (batch, *sample_shape) -> (batch, projection_dim)"""
+    """Pass a batch through a module.  # (batch, *sample_shape) -> (batch, projection_dim)"""
     return module(x)
 
 
 def compile_module(module):
-    """A function that passes a batch through a module; modules made of the same layers share what is compiled."""
+    """Compile the pass of a batch through a module; modules with the same layers share the compiled function."""
     return partial(compile_function(forward, repr(module)), module)
 
 
-def one_more(x):
-    """The least that there is to compile."""
+def add_one(x):
+    """Add 1: the smallest function to compile."""
     return x + 1
 
 
 @lru_cache(maxsize=8)
 def check_compiler(device):
-    """Refuse `compile=True` where torch cannot compile; found out by doing it.
+    """Refuse `compile=True` where torch cannot compile, which a trial shows.
 
     Parameters
     ----------
     device : torch.device
+        Device to compile for.
 
     Raises
     ------
     ValueError
-        If it cannot, with the reason.
+        If the trial fails; the message has the reason.
     """
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # as above, of what is imported later
-            fine = compile_function(one_more)(torch.zeros(64, device=device)).sum().item() == 64
-        if not fine:
-            raise RuntimeError("a trial computed something else")
+            warnings.simplefilter("ignore")  # from modules that torch imports later
+            succeeded = compile_function(add_one)(torch.zeros(64, device=device)).sum().item() == 64
+        if not succeeded:
+            raise RuntimeError("a trial gave a wrong result")
     except Exception as error:
         reason = (str(error).strip() or type(error).__name__).split("\n")[0]
         needed = "a C++ compiler, such as g++, and Python's headers" if device.type == "cpu" else "Triton"

@@ -1,4 +1,4 @@
-"""Where torch runs, and in which precision; and how worker processes share the GPUs."""
+"""Devices and precision, and how worker processes share GPUs."""
 
 import contextlib
 import multiprocessing
@@ -12,18 +12,18 @@ import torch.distributed as dist
 
 DEVICES = ("cpu", "cuda")
 PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16}
-LAUNCHED = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")  # what torchrun and accelerate set
-GPU_FITS = 2  # of worker processes on one GPU at a time. Not measured: small networks leave it idle, memory is finite
-SECONDS_BETWEEN_LOOKS = 0.05
+LAUNCHER_VARIABLES = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")  # set by torchrun and accelerate
+FITS_PER_GPU = 2  # fits of worker processes on one GPU at a time; a guess, not measured
+SECONDS_BETWEEN_ATTEMPTS = 0.05
 
 
 def choose_device(device):
-    """The torch device that `device` stands for.
+    """Choose the torch device for the parameter `device`.
 
     Parameters
     ----------
     device : str or torch.device
-        "auto" is the GPU where CUDA has one, else the CPU; of processes that train together, each one's own GPU.
+        "auto" is the GPU if CUDA has one, else the CPU. Processes that train together get one GPU each.
 
     Returns
     -------
@@ -39,7 +39,7 @@ def choose_device(device):
     try:
         chosen = torch.device(device)
         if chosen.type not in DEVICES:
-            raise RuntimeError(f"it is none of {', '.join(DEVICES)}")
+            raise RuntimeError(f"not one of {', '.join(DEVICES)}")
         torch.empty(0, device=chosen)
     except (RuntimeError, AssertionError, ImportError, NotImplementedError) as error:
         reason = str(error).strip().split("\n")[0]
@@ -51,54 +51,54 @@ def choose_device(device):
 
 
 def own_gpu():
-    """The GPU of this process: its local rank's, if it is one of several that train together."""
+    """Name the GPU of this process: that of its local rank if several processes train together."""
     if is_launched() and "LOCAL_RANK" in os.environ:
         return f"cuda:{int(os.environ['LOCAL_RANK']) % torch.cuda.device_count()}"
     return "cuda"
 
 
 def choose_precision(precision, device):
-    """The dtype of autocast, or None for plain float32.
+    """Choose the dtype of autocast; None is plain float32.
 
-    "auto" is float32 on the CPU, and bfloat16 on GPUs that compute in it.
+    "auto" is float32 on the CPU, and bfloat16 on GPUs that support it in hardware.
     """
     if precision not in ("auto", *PRECISIONS):
         raise ValueError(f"precision={precision!r} is not known. Use 'auto', {' or '.join(map(repr, PRECISIONS))}.")
     if precision == "auto":
-        fast = device.type == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0)  # older ones emulate it
+        fast = device.type == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0)  # older GPUs emulate it
         precision = "bfloat16" if fast else "float32"
     return PRECISIONS[precision]
 
 
 def is_launched():
-    """Whether this process is one of several that train together: see `sklearn_twins.training.join`.
+    """Whether this process is one of several that train together.
 
-    Either the caller has made a process group, or torchrun, accelerate or the like has started it. Worker processes of
-    such a one are not.
+    It is if the caller has made a process group, or if a launcher such as torchrun or accelerate has started it. Its
+    own worker processes train alone.
     """
     if not dist.is_available():
         return False
     if dist.is_initialized():
         return dist.get_world_size() > 1
-    if multiprocessing.parent_process() is not None or not all(name in os.environ for name in LAUNCHED):
+    if multiprocessing.parent_process() is not None or not all(name in os.environ for name in LAUNCHER_VARIABLES):
         return False
     return int(os.environ["WORLD_SIZE"]) > 1
 
 
 def is_out_of_memory(error):
-    """Whether torch could not get memory, on a GPU or on the CPU, for which it has no error of its own."""
+    """Whether torch ran out of memory; on the CPU only the message says so."""
     return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
 
 
 def out_of_memory_error(batch, device):
-    """The error of a training for which there is too little memory.
+    """Make the error for a training step that ran out of memory.
 
     Parameters
     ----------
     batch : int
         Rows in a batch.
     device : torch.device
-        Where it was training.
+        Device of the training.
     """
     remedies = f"Use batch_size={max(2, batch // 2)} or less, a smaller encoder or projector"
     if device.type == "cuda":
@@ -108,17 +108,17 @@ def out_of_memory_error(batch, device):
 
 @contextlib.contextmanager
 def claim_device(device, verbose=0):
-    """The device of a fit, claimed for as long as the fit takes.
+    """Claim the device of a fit, in a context.
 
-    Of a worker process, "auto" is the GPU with the fewest fits of other workers, of which each has two at a time;
-    further ones wait. Every other process, and every other device, has its way at once.
+    For "auto" in a worker process this is the GPU with the fewest fits. Each GPU takes two fits of workers at a time,
+    and further ones wait. In every other case the fit starts immediately.
 
     Parameters
     ----------
     device : str
-        The embedder's parameter.
+        Parameter of the embedder.
     verbose : int, default=0
-        1 or more prints where a worker trains.
+        1 or more prints the GPU of a worker.
 
     Yields
     ------
@@ -130,37 +130,38 @@ def claim_device(device, verbose=0):
         return
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     names = visible.split(",") if visible else range(torch.cuda.device_count())
-    with claim_slot([f"gpu-{name}" for name in names], GPU_FITS) as gpu:
+    with claim_slot([f"gpu-{name}" for name in names], FITS_PER_GPU) as gpu:
         if verbose:
-            print(f"worker {os.getpid()}: cuda:{gpu}, one of at most {GPU_FITS} fits there", flush=True)
+            print(f"worker {os.getpid()}: cuda:{gpu}, one of at most {FITS_PER_GPU} fits there", flush=True)
         yield choose_device(f"cuda:{gpu}")
 
 
 @contextlib.contextmanager
-def claim_slot(names, n_places):
-    """Claim one of several places at one of several things, among all processes of this user; wait until one is free.
+def claim_slot(names, n_slots):
+    """Claim a slot of one of several resources, in a context; wait until one is free.
 
-    A place is a lock on a file, which the system gives back when its process ends, however it ends.
+    All processes of the user share the slots. A slot is a lock on a file, which the system releases when its process
+    ends, even if it is killed.
 
     Parameters
     ----------
     names : list of str
-        The things.
-    n_places : int
-        At each of them.
+        Names of the resources.
+    n_slots : int
+        Slots of each resource.
 
     Yields
     ------
     number : int
-        Of the thing; first places are given before second ones.
+        Position of the resource in `names`. All first slots are given before the second ones.
     """
-    from filelock import FileLock, Timeout  # which torch comes with
+    from filelock import FileLock, Timeout
 
     directory = Path(tempfile.gettempdir(), f"sklearn_twins-{os.getuid() if hasattr(os, 'getuid') else ''}")
     directory.mkdir(mode=0o700, exist_ok=True)
-    places = [(number, f"{name}-{place}.lock") for place in range(n_places) for number, name in enumerate(names)]
+    slots = [(number, f"{name}-{slot}.lock") for slot in range(n_slots) for number, name in enumerate(names)]
     while True:
-        for number, file in places:
+        for number, file in slots:
             lock = FileLock(directory / file)
             try:
                 lock.acquire(timeout=0)
@@ -171,4 +172,4 @@ def claim_slot(names, n_places):
             finally:
                 lock.release()
             return
-        time.sleep(SECONDS_BETWEEN_LOOKS)
+        time.sleep(SECONDS_BETWEEN_ATTEMPTS)

@@ -1,11 +1,10 @@
-"""Whether this process is a fork of one that had imported the package, whose threads it does not have."""
+"""Whether this process is a fork of the one that imported the package: it lacks that one's threads."""
 
 import os
 
-process = {"forked": False}
+IMPORTED_BY = os.getpid()  # the package imports this file first: torch may be imported after the fork
 
 
-def watch():
-    """Note it down when the process is forked; called as the package is imported, since torch may come much later."""
-    if hasattr(os, "register_at_fork"):
-        os.register_at_fork(after_in_child=lambda: process.update(forked=True))
+def is_forked():
+    """Whether the package was imported before this process was forked."""
+    return os.getpid() != IMPORTED_BY

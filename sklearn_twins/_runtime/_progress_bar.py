@@ -1,20 +1,18 @@
-"""How far something is, and how long the rest takes: a bar in a terminal or a notebook, plain lines elsewhere."""
+"""Progress: a bar in a terminal or a notebook, plain lines elsewhere, and the time left."""
 
 import multiprocessing
 import os
 import sys
-import threading
 import time
 
-from ._forks import process
+from ._forks import is_forked
 
-WIDTH = 24  # of a bar, in characters
-SECONDS_BETWEEN = 0.2  # drawings of a bar
-SECONDS_BETWEEN_LINES = 30  # where there is no bar
+SECONDS_BETWEEN_DRAWINGS = 0.2
+SECONDS_BETWEEN_LINES = 30
 
 
 def format_duration(seconds):
-    """Seconds in words: "12 s", "3 min 05 s", "1 h 05 min"."""
+    """Write seconds in words: "12 s", "3 min 05 s", "1 h 05 min"."""
     minutes, seconds = divmod(round(seconds), 60)
     if minutes < 60:
         return f"{minutes} min {seconds:02d} s" if minutes else f"{seconds} s"
@@ -23,14 +21,14 @@ def format_duration(seconds):
 
 
 def format_time_left(seconds, at_most=False):
-    """The time left in words; nothing if it is not known (None).
+    """Write the time left in words; an empty string if it is unknown.
 
     Parameters
     ----------
     seconds : float or None
-        How long it is.
+        Time left; None if it is unknown.
     at_most : bool, default=False
-        Whether the end may come earlier.
+        Whether the work may end earlier.
 
     Returns
     -------
@@ -40,17 +38,17 @@ def format_time_left(seconds, at_most=False):
 
 
 class TimeEstimator:
-    """How long the rest takes if it goes on as before.
+    """Estimate the time left from the pace so far.
 
-    What is done first takes longer (things are loaded, compiled, tuned): it is not counted once there is something else
-    to go by, and if it is no whole unit, nothing is said before.
+    The first update is slow (data is loaded, code compiled, kernels are chosen), so it is left out as soon as there is
+    a second one. Before that there is an estimate only if the first update covers a whole unit.
 
     Parameters
     ----------
     total : float
-        All there is to do, in any unit.
+        Units in all: epochs, rows, ...
     done : float, default=0
-        What is done already.
+        Units done before.
     """
 
     def __init__(self, total, done=0):
@@ -58,7 +56,7 @@ class TimeEstimator:
         self.begun = self.first = self.last = (time.perf_counter(), done)
 
     def update(self, done):
-        """So much is done now."""
+        """Note how many units are done now."""
         if done > self.last[1]:
             self.last = time.perf_counter(), done
             if self.first is self.begun:
@@ -70,7 +68,7 @@ class TimeEstimator:
         return time.perf_counter() - self.begun[0]
 
     def seconds_left(self):
-        """Seconds left; None as long as there is nothing to go by."""
+        """Estimate the seconds left; None if it is too early."""
         only_first = self.last is self.first
         start, done = self.begun if only_first else self.first
         now, now_done = self.last
@@ -81,55 +79,55 @@ class TimeEstimator:
 
 
 class Bar:
-    """A bar, drawn as something goes on; it is closed at the end of a `with` block.
+    """A progress bar; close it, or use it in a `with` block.
 
-    It needs no thread: it is drawn by `update`, five times a second at most.
+    It starts no thread: `update` draws it, five times a second at most.
 
     Parameters
     ----------
-    what : str
-        What goes on: "training".
+    description : str
+        Name of the work: "training".
     total : int
-        All there is to do.
+        Units in all.
     unit : str
-        Of which kind: "epochs".
+        Name of the units: "epochs".
     done : float, default=0
-        What is done already.
+        Units done before.
     at_most : bool, default=False
-        Whether the end may come earlier.
-    on : Lines, Notebook or Terminal, default=None
-        Where it is drawn; None is where standard error goes.
+        Whether the work may end earlier.
+    display : Lines, Notebook or Terminal, default=None
+        Where to draw; None chooses by where standard error goes.
     """
 
-    def __init__(self, what, total, unit, done=0, at_most=False, on=None):
-        self.what, self.total, self.unit, self.done, self.at_most = what, total, unit, done, at_most
+    def __init__(self, description, total, unit, done=0, at_most=False, display=None):
+        self.description, self.total, self.unit, self.done, self.at_most = description, total, unit, done, at_most
         self.estimator, self.note, self.closed = TimeEstimator(total, done), "", False
-        self.drawn = time.perf_counter()
-        self.screen = screen() if on is None else on
-        self.screen.open(self)
+        self.last_drawn = time.perf_counter()
+        self.display = choose_display() if display is None else display
+        self.display.open(self)
 
     def update(self, done, note=None):
-        """Say how much is done.
+        """Note how many units are done now.
 
         Parameters
         ----------
         done : float
-            All that is done.
+            Units done in all.
         note : str or None, default=None
-            What stands below the bar; None for what stood there before.
+            Text below the bar; None keeps the last one.
         """
         self.done = done
         self.note = self.note if note is None else note
         self.estimator.update(done)
-        if time.perf_counter() - self.drawn >= self.screen.seconds_between:
-            self.drawn = time.perf_counter()
-            self.screen.draw(self)
+        if time.perf_counter() - self.last_drawn >= self.display.seconds_between:
+            self.last_drawn = time.perf_counter()
+            self.display.draw(self)
 
     def close(self):
-        """Leave the bar as it is, whether all is done or not."""
+        """Draw the bar a last time, and leave it there."""
         if not self.closed:
             self.closed = True
-            self.screen.close(self)
+            self.display.close(self)
 
     def __enter__(self):
         return self
@@ -137,37 +135,24 @@ class Bar:
     def __exit__(self, *error):
         self.close()
 
-    def texts(self):
-        """How much is done, how long it took and takes, and the note."""
+    @property
+    def status(self):
+        """Units done, time elapsed and time left, in words."""
         left = "" if self.closed else format_time_left(self.estimator.seconds_left(), self.at_most)
         times = ", ".join(filter(None, [format_duration(self.estimator.elapsed), left]))
-        return f"{int(self.done):,}/{self.total:,} {self.unit}", times, self.note
+        return f"{int(self.done):,}/{self.total:,} {self.unit}  {times}"
 
     def __str__(self):
-        return "  ".join(filter(None, [self.what, *self.texts()]))
-
-    def __rich__(self):
-        from rich.progress_bar import ProgressBar
-        from rich.table import Table
-        from rich.text import Text
-
-        *texts, note = self.texts()
-        row = Table.grid(padding=(0, 2, 0, 0))
-        row.add_row(self.what, ProgressBar(self.total, self.done, width=WIDTH), *texts)
-        rows = Table.grid()
-        rows.add_row(row)
-        if note:
-            rows.add_row(Text(" " * (len(self.what) + 2) + note, no_wrap=True, overflow="ellipsis"))
-        return rows
+        return "  ".join(filter(None, [self.description, self.status, self.note]))
 
 
 class Lines:
-    """A line now and then, and one at the end: in a file, in a worker process, below somebody else's bar.
+    """Print a line now and then, and one at the end: in files, in worker processes, below another program's bar.
 
     Parameters
     ----------
     on_stdout : bool, default=False
-        Whether to print to standard output, whose last line is the caller's.
+        Whether to print to standard output, without the line at the end.
     """
 
     seconds_between = SECONDS_BETWEEN_LINES
@@ -176,125 +161,57 @@ class Lines:
         self.on_stdout = on_stdout
 
     def open(self, bar):
-        """Nothing is printed before there is something to say."""
+        """Print nothing yet."""
 
     def draw(self, bar):
-        """Print the bar as it is."""
+        """Print the bar's state."""
         print(bar, file=sys.stdout if self.on_stdout else sys.stderr, flush=True)
 
     def close(self, bar):
-        """Print how it ended."""
+        """Print the bar's last state."""
         if not self.on_stdout:
             self.draw(bar)
 
 
-class Notebook:
-    """An output of a cell, which is replaced; without widgets, so that nothing has to be installed for them."""
-
-    seconds_between = SECONDS_BETWEEN
-
-    def open(self, bar):
-        """Show the bar below the cell."""
-        from IPython.display import display
-
-        self.handle = display(bar.__rich__(), display_id=True)
-
-    def draw(self, bar):
-        """Show it as it is now."""
-        self.handle.update(bar.__rich__())
-
-    close = draw
-
-
-class Terminal:
-    """The last lines of a terminal, one for each bar: several threads may have one."""
-
-    seconds_between = SECONDS_BETWEEN
-
-    def __init__(self):
-        self.lock, self.bars, self.live = threading.RLock(), [], None
-
-    def open(self, bar):
-        """Put a bar below the others."""
-        from rich.console import Console
-        from rich.live import Live
-
-        with self.lock:
-            self.bars.append(bar)
-            if self.live is None:
-                self.live = Live(
-                    console=Console(file=sys.stderr),
-                    get_renderable=self.together,
-                    auto_refresh=False,
-                    redirect_stdout=False,
-                    redirect_stderr=False,
-                )
-                self.live.start()
-            self.live.refresh()
-
-    def together(self):
-        """All bars, for rich."""
-        from rich.console import Group
-
-        return Group(*self.bars)
-
-    def draw(self, bar):
-        """Draw all bars."""
-        with self.lock:
-            self.live.refresh()
-
-    def close(self, bar):
-        """Leave a bar where it is: above those that go on."""
-        with self.lock:
-            try:
-                if self.bars != [bar]:
-                    self.bars.remove(bar)
-                    self.live.console.print(bar)
-                else:
-                    self.live.stop()
-            finally:
-                if bar in self.bars:
-                    self.bars.remove(bar)
-                self.live = self.live if self.bars else None
-
-
-TERMINAL = Terminal()
-
-
-def screen():
-    """Where a bar is drawn that begins now."""
-    from rich.console import Console
-    from rich.file_proxy import FileProxy
-
-    if process["forked"] or multiprocessing.parent_process() is not None or isinstance(sys.stderr, FileProxy):
+def choose_display():
+    """Choose where a bar is drawn: a terminal, a notebook, or lines where a bar would be in the way."""
+    if is_forked() or multiprocessing.parent_process() is not None:
         return Lines()
-    if Console(file=sys.stderr).is_jupyter:
+    from ._rich_display import TERMINAL, Notebook, is_in_notebook, is_within_rich
+
+    if is_within_rich():
+        return Lines()
+    if is_in_notebook():
         return Notebook()
     is_terminal = sys.stderr is not None and sys.stderr.isatty() and os.environ.get("TERM") not in ("dumb", "unknown")
     return TERMINAL if is_terminal else Lines()
 
 
 def with_progress(blocks, size, n, verbose, words):
-    """Blocks of things as they are worked on.
+    """Yield blocks, and show how many are done.
 
     Parameters
     ----------
     blocks : iterable
-        One after another.
+        Blocks of rows, images, ...
     size : int
-        Things in a block, but for the last.
+        Things in a block; the last one may have fewer.
     n : int
         Things in all.
     verbose : int
-        1 prints a line at the end, and before, if it takes long; 2 shows a bar.
+        1 prints a line at the end, and lines before it if the work takes long; 2 shows a bar.
     words : tuple of str
-        What is done, to what, and what is said at the end: ("embedding", "rows", "embedded").
+        Verb, things, and verb of the last line: ("embedding", "rows", "embedded").
+
+    Yields
+    ------
+    block : object
     """
     if not verbose:
         yield from blocks
         return
     doing, things, done = words
-    with Bar(doing, n, things, on=Lines(on_stdout=True) if verbose == 1 else None) as bar:
+    with Bar(doing, n, things, display=Lines(on_stdout=True) if verbose == 1 else None) as bar:
         for i, block in enumerate(blocks, 1):
             yield block
             bar.update(min(i * size, n))

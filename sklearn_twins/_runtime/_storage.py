@@ -1,4 +1,4 @@
-"""Where samples are while a network works on them: on its device, or elsewhere, read a batch ahead of it."""
+"""Storage of samples: on the device, or in host memory and on disk, from where batches are read ahead."""
 
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
@@ -6,32 +6,32 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import torch
 
-AHEAD = 2  # batches that are read while the network works on another
-SHARE_OF_FREE_MEMORY = 0.5  # of a GPU, for samples; networks and their gradients need the rest
-BYTES_AT_A_TIME = 2**26
+N_BATCHES_AHEAD = 2
+SAMPLES_SHARE = 0.5  # of a GPU's free memory; networks and their gradients need the rest
+BYTES_PER_READ = 2**26
 
 
 def prefetch(fetch, items):
-    """Results of `fetch` in order, a few of them made ahead in a thread of their own.
+    """Yield ``fetch(item)`` for each item in order; a thread fetches the next ones meanwhile.
 
     Parameters
     ----------
     fetch : callable
         Item -> result. It should spend its time outside of Python: in files, in NumPy.
     items : iterable
-        What it is called with.
+        Arguments of `fetch`.
 
     Yields
     ------
     result : object
-        One for each item. Errors are raised where their result would have come.
+        One for each item. An error is raised in the place of its result.
     """
     with ThreadPoolExecutor(1, thread_name_prefix="sklearn_twins") as pool:
         waiting = deque()
         try:
             for item in items:
                 waiting.append(pool.submit(fetch, item))
-                if len(waiting) > AHEAD:
+                if len(waiting) > N_BATCHES_AHEAD:
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()
@@ -41,70 +41,61 @@ def prefetch(fetch, items):
 
 
 def copy_ahead(batches, device):
-    """Batches in pinned memory brought to a GPU, each one while the one before is worked on.
+    """Copy batches from pinned memory to a GPU, each one while the network works on the batch before it.
 
-    Copies are made on a stream of their own. What works on a batch waits for its copy alone, not for the next one's;
-    and its memory, which belongs to that stream, is not given away before that work is done.
+    Copies have their own stream. The work on a batch waits for the copy of this batch only. The memory of a batch
+    belongs to the copies' stream; `record_stream` keeps it until the work is done.
 
     Parameters
     ----------
     batches : iterable of Tensor
-        In pinned memory.
+        Batches in pinned memory.
     device : torch.device
         The GPU.
 
     Yields
     ------
     batch : Tensor
-        On the GPU, for work on the stream that is the current one then.
+        Batch on the GPU, ready for the current stream.
     """
-    copies, ahead = torch.cuda.Stream(device), None
+    copies, previous = torch.cuda.Stream(device), None
 
-    def begun(batch):
+    def start_copy(batch):
         with torch.cuda.stream(copies):
             return batch.to(device, non_blocking=True), copies.record_event()
 
-    def arrived(there, copied):
+    def wait_for_copy(batch, copied):
         current = torch.cuda.current_stream(device)
         current.wait_event(copied)
-        there.record_stream(current)
-        return there
+        batch.record_stream(current)
+        return batch
 
     for batch in batches:
-        next_one = begun(batch)
-        if ahead is not None:
-            yield arrived(*ahead)
-        ahead = next_one
-    if ahead is not None:
-        yield arrived(*ahead)
-
-
-class Shared:
-    """An array's memory, said to be writable: torch warns of arrays that are not, though nobody writes to them."""
-
-    def __init__(self, array):
-        self.array = array  # kept alive
-        pointer, _ = array.__array_interface__["data"]
-        self.__array_interface__ = {**array.__array_interface__, "data": (pointer, False)}
+        copy = start_copy(batch)
+        if previous is not None:
+            yield wait_for_copy(*previous)
+        previous = copy
+    if previous is not None:
+        yield wait_for_copy(*previous)
 
 
 def as_tensor(array):
-    """A tensor that shares an array's memory, be it read-only or not. Nobody may write to it."""
-    return torch.from_numpy(array if array.flags.writeable else np.asarray(Shared(array)))
+    """Make a tensor that shares an array's memory; a read-only array is copied, since tensors cannot be read-only."""
+    return torch.from_numpy(array if array.flags.writeable else array.copy(order="K"))
 
 
 def in_memory_order(x):
-    """Axes of a tensor from the slowest to the fastest, the first one kept in front, and the way back.
+    """Order the axes of a tensor by stride, the largest first; the first axis stays in front.
 
     Parameters
     ----------
-    x : Tensor
-        With at least one axis.
+    x : Tensor of shape (n, ...)
+        Any tensor with at least one axis.
 
     Returns
     -------
     order, back : lists of int
-        ``x.permute(order).permute(back)`` is x.
+        The order, and its inverse: ``x.permute(order).permute(back)`` is x.
     """
     rest = sorted(range(1, x.dim()), key=lambda axis: (-x.stride(axis), axis))
     order = [0, *rest]
@@ -112,16 +103,16 @@ def in_memory_order(x):
 
 
 class HostRows:
-    """Samples that are not on the device: in host memory or on disk, copied there batch by batch.
+    """Samples in host memory or on disk, which are copied to the device batch by batch.
 
     Parameters
     ----------
     samples : ndarray or lazy samples of shape (n, *sample_shape)
-        ``samples[index]`` is an array of some of them.
+        Samples; ``samples[index]`` is an array.
     device : torch.device
-        Where batches go.
+        Device of the batches.
     index : ndarray of int, default=None
-        Which samples these rows are; None for all.
+        Numbers of the samples that are used; None for all.
     """
 
     def __init__(self, samples, device, index=None):
@@ -132,12 +123,12 @@ class HostRows:
         return self.shape[0]
 
     def read(self, rows):
-        """Some rows, on the host, ready to be copied.
+        """Read rows into host memory, which is pinned if the device is a GPU.
 
         Parameters
         ----------
         rows : ndarray of int
-            Which.
+            Numbers of the rows.
 
         Returns
         -------
@@ -147,19 +138,19 @@ class HostRows:
         return batch.pin_memory() if self.device.type == "cuda" else batch
 
     def batches(self, order, size):
-        """Batches of rows in the given order, the next ones read meanwhile.
+        """Yield batches of rows in the given order, and read the next ones meanwhile.
 
         Parameters
         ----------
         order : Tensor of int64
-            Rows; a multiple of `size` of them.
+            Numbers of the rows; their count is a multiple of `size`.
         size : int
             Rows in a batch.
 
         Yields
         ------
         batch : Tensor of shape (size, *sample_shape)
-            On the device.
+            Batch on the device.
         """
         order = order.cpu().numpy()
         parts = (order[start : start + size] for start in range(0, len(order), size))
@@ -171,55 +162,55 @@ class HostRows:
             yield batch.to(self.device, non_blocking=True)
 
     def __getitem__(self, rows):
-        """Some rows on the device, by a tensor of their numbers."""
+        """Read the rows that a tensor numbers, and copy them to the device."""
         return self.read(rows.cpu().numpy()).to(self.device, non_blocking=True)
 
     def gather(self, dim, index):
-        """Values of their columns in other rows, as of a tensor."""
+        """Gather values of columns from other rows, as `torch.gather` does."""
         if not isinstance(self.samples, np.ndarray):
             raise ValueError(
                 "Values of single columns cannot be taken from samples that stay on disk. Use storage='device', or an "
-                "augmentation that takes whole samples or none."
+                "augmentation that does not mix columns of several samples."
             )
         rows = index.cpu().numpy()
         rows = rows if self.index is None else self.index[rows]
         return as_tensor(np.take_along_axis(self.samples, rows, axis=dim)).to(self.device, non_blocking=True)
 
 
-def n_bytes(samples, n):
-    """Bytes of `n` samples."""
+def count_bytes(samples, n):
+    """Count the bytes of `n` samples."""
     return n * int(np.prod(samples.shape[1:])) * samples.dtype.itemsize
 
 
-def fits(samples, n, device):
-    """Whether `n` samples should be on the device: arrays on the CPU already are; a GPU may have no room."""
+def fits_on_device(samples, n, device):
+    """Whether `n` samples fit on the device: on the CPU arrays do, on a GPU those that take half of its free memory."""
     if device.type == "cpu":
         return isinstance(samples, np.ndarray)
     free, _ = torch.cuda.mem_get_info(device)
-    return n_bytes(samples, n) <= SHARE_OF_FREE_MEMORY * free
+    return count_bytes(samples, n) <= SAMPLES_SHARE * free
 
 
 def to_storage(samples, device, storage, index=None):
-    """Samples where training will find them.
+    """Put samples into their storage for training.
 
     Parameters
     ----------
     samples : ndarray or lazy samples of shape (n, *sample_shape)
-        All of them.
+        All samples.
     device : torch.device
-        Where training is.
+        Device that trains.
     storage : {"auto", "device", "host"}
-        On the device; where they are; or on the device if they fit (arrays always fit the CPU, what is on disk stays
-        there).
+        "device" copies the samples to the device, "host" leaves them where they are. "auto" copies them if they fit:
+        on the CPU arrays stay in memory and lazy samples on disk.
     index : ndarray of int, default=None
-        Which of them; None for all.
+        Numbers of the samples that are used; None for all.
 
     Returns
     -------
     rows : Tensor of shape (n, *sample_shape) or HostRows
     """
     n = len(samples) if index is None else len(index)
-    if storage == "host" or (storage == "auto" and not fits(samples, n, device)):
+    if storage == "host" or (storage == "auto" and not fits_on_device(samples, n, device)):
         return HostRows(samples, device, index)
     if isinstance(samples, np.ndarray):
         return as_tensor(samples if index is None else samples[index]).to(device)
@@ -227,8 +218,8 @@ def to_storage(samples, device, storage, index=None):
 
 
 def load(samples, device, index):
-    """Samples read from disk onto the device, some at a time."""
-    size = max(1, BYTES_AT_A_TIME // max(1, n_bytes(samples, 1)))
+    """Read samples from disk onto the device, some at a time."""
+    size = max(1, BYTES_PER_READ // max(1, count_bytes(samples, 1)))
     rows, start = None, 0
     for part in prefetch(lambda i: as_tensor(samples[index[i : i + size]]), range(0, len(index), size)):
         if rows is None:
@@ -241,10 +232,10 @@ def load(samples, device, index):
 
 
 def print_storage(rows, samples):
-    """Print how many samples there are, how large, and where they stay; nothing of what could not be otherwise."""
+    """Print number, size and storage of the samples; nothing if they are in memory and the CPU trains."""
     if isinstance(rows, torch.Tensor) and rows.device.type == "cpu":
         return
-    size = f"{len(rows):,} samples, {n_bytes(samples, len(rows)) / 2**20:,.1f} MiB of {samples.dtype}"
+    size = f"{len(rows):,} samples, {count_bytes(samples, len(rows)) / 2**20:,.1f} MiB of {samples.dtype}"
     if isinstance(rows, torch.Tensor):
         print(f"{size}, on {rows.device}", flush=True)
     else:

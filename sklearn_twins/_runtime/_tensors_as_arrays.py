@@ -1,4 +1,4 @@
-"""Nested tensors as NumPy arrays and back: state that is free of devices, safe to pickle and to hash."""
+"""Convert nested tensors to NumPy arrays and back: state that depends on no device, and can be pickled and hashed."""
 
 import numpy as np
 import torch
@@ -14,17 +14,17 @@ def map_tensors(tree, convert):
 
 
 def copy_tensors(tree):
-    """Detached copies of all tensors, where they are."""
+    """Copy and detach all tensors, each on its device."""
     return map_tensors(tree, lambda leaf: leaf.detach().clone() if isinstance(leaf, torch.Tensor) else leaf)
 
 
 def to_arrays(tree):
-    """Tensors -> NumPy arrays of their own."""
+    """Copy all tensors into NumPy arrays."""
     return map_tensors(
         tree, lambda leaf: leaf.detach().cpu().numpy().copy() if isinstance(leaf, torch.Tensor) else leaf
     )
 
 
 def to_tensors(tree):
-    """NumPy arrays -> tensors of their own, on the CPU."""
+    """Copy all NumPy arrays into tensors on the CPU."""
     return map_tensors(tree, lambda leaf: torch.from_numpy(np.array(leaf)) if isinstance(leaf, np.ndarray) else leaf)

@@ -8,9 +8,9 @@ import threading
 import joblib
 import torch
 
-from ._forks import process
+from ._forks import is_forked
 
-MOST_THREADS = 1_024  # more than any machine has cores for, and less than torch would fail with
+MAX_THREADS = 1_024  # above the cores of any machine, below the number with which torch fails
 
 _threads_lock = threading.Lock()
 _generators_lock = threading.RLock()
@@ -20,8 +20,8 @@ _cudnn = {"users": 0, "outer": None}
 _nested = threading.local()
 
 
-def start_anew():
-    """In a forked process there are no other threads, whatever they held."""
+def reset_after_fork():
+    """Release the locks in a forked process: the threads that held them are not there."""
     global _threads_lock, _generators_lock, _cudnn_lock
     _threads_lock, _generators_lock, _cudnn_lock = threading.Lock(), threading.RLock(), threading.Lock()
     _pinned["users"] = getattr(_nested, "depth", 0)
@@ -29,15 +29,15 @@ def start_anew():
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=start_anew)
+    os.register_at_fork(after_in_child=reset_after_fork)
 
 
 @contextlib.contextmanager
 def isolated_torch_state(device, n_threads):
-    """Run torch code the same way whatever the caller's ambient state is.
+    """Isolate torch code from the caller's modes, in a context.
 
-    Inside, gradients can be computed, autocast is off, tensors are made on the CPU unless said otherwise, and
-    `n_threads` threads share one operation. All of it is as it was before when the context ends.
+    Inside it gradients are enabled, inference mode and autocast are off, the default device is the CPU, and torch uses
+    `n_threads` intra-op threads. The caller's state is restored at the end.
 
     Parameters
     ----------
@@ -60,11 +60,11 @@ def isolated_torch_state(device, n_threads):
 
 @contextlib.contextmanager
 def pin_threads(n_threads):
-    """Pin the intra-op threads of this Python thread, and put them back.
+    """Set the number of intra-op threads of this Python thread, and restore it.
 
-    torch keeps the number for each thread, but hands a new thread the number set last by any: one started
-    during a fit finds the fit's, and is given back what the first fit found. A thread that has been here before has a
-    number of its own.
+    torch keeps one number for each Python thread, but a new thread starts with the number that any thread set last. A
+    thread that was started during a fit would therefore keep the fit's number; it gets the number from before the
+    first of the running fits instead.
     """
     with _threads_lock:
         before = torch.get_num_threads()
@@ -87,21 +87,21 @@ def pin_threads(n_threads):
 
 @contextlib.contextmanager
 def tune_convolutions(device):
-    """Let cuDNN try its kernels for each shape that it meets, and keep the quickest; its setting is put back.
+    """Let cuDNN find the fastest kernel for each shape, in a context; restore its setting.
 
-    For a fit, whose batches are all alike. Not where deterministic kernels are asked for. Whether products are made in
-    TF32 is left to torch's own settings, as the caller has them.
+    This pays in a fit, whose batches have one shape. It is skipped if the caller has asked for deterministic kernels.
+    TF32 stays as the caller has set it.
 
     Parameters
     ----------
     device : torch.device
-        Where convolutions are computed; nothing is done unless by CUDA.
+        Device of the convolutions; nothing is done if it is the CPU.
     """
     cudnn = torch.backends.cudnn
     if device.type != "cuda" or cudnn.deterministic or torch.are_deterministic_algorithms_enabled():
         yield
         return
-    with _cudnn_lock:  # the setting is the process's: the first fit remembers it, the last one puts it back
+    with _cudnn_lock:  # one setting for all threads: the first fit saves it, the last one restores it
         if _cudnn["users"] == 0:
             _cudnn["outer"] = cudnn.benchmark
         _cudnn["users"] += 1
@@ -116,18 +116,18 @@ def tune_convolutions(device):
 
 
 def count_threads(n_jobs):
-    """Intra-op threads for `n_jobs`: None is one, negative numbers count from the cores, as in joblib.
+    """Count the intra-op threads for `n_jobs`: one for None; negative numbers count from the cores, as in joblib.
 
-    In a worker process never more than the worker's own share; in a forked one 1, since OpenMP waits forever for the
-    threads that it had before the fork.
+    A worker process gets its own share at most. A forked process gets one thread, since OpenMP would wait forever for
+    the threads of the parent.
     """
     if n_jobs is None:
         return 1
     if n_jobs == 0:
         raise ValueError("n_jobs=0 has no meaning. Use None for one thread, -1 for all cores, or a positive number.")
-    if n_jobs > MOST_THREADS:
-        raise ValueError(f"n_jobs={n_jobs} must be {MOST_THREADS:,} at most. Use -1 for all cores.")
-    if process["forked"]:
+    if n_jobs > MAX_THREADS:
+        raise ValueError(f"n_jobs={n_jobs} must be {MAX_THREADS:,} at most. Use -1 for all cores.")
+    if is_forked():
         return 1
     n_threads = joblib.effective_n_jobs(n_jobs)
     in_worker = multiprocessing.parent_process() is not None
@@ -136,10 +136,10 @@ def count_threads(n_jobs):
 
 @contextlib.contextmanager
 def seed_global_generators(seed, device):
-    """Seed torch's global generators for code that draws from them, and put them back.
+    """Seed torch's global generators and set the default dtype to float32, in a context; restore both.
 
-    For modules of the user's: their dropout and initial weights know no other source, and no other type than the
-    default one, which is float32 meanwhile. One thread at a time, since all this is shared.
+    Modules from outside the package need this: their initial weights and dropout use the global generators and the
+    default dtype. All threads share these, so one thread at a time may be in this context.
     """
     cuda = device.type == "cuda"
     with _generators_lock, torch.random.fork_rng(devices=[device] if cuda else []):

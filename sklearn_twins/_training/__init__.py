@@ -1,4 +1,4 @@
-"""Training: the loop that makes two views agree, ignorant of what the parts are."""
+"""Training: the loop that makes the projections of two views agree."""
 
 from ._batches import batch_layout
 from ._callbacks import check_callbacks, reaches_into_steps

@@ -1,4 +1,4 @@
-"""Batches: one permutation an epoch, cut into equal parts."""
+"""Batches: one permutation per epoch, split into equal parts."""
 
 import torch
 
@@ -6,45 +6,47 @@ from .._runtime._storage import in_memory_order
 
 
 def batch_layout(n, batch_size):
-    """How many rows are cut into how many batches of which size.
+    """Split rows into equal batches.
 
-    As many equal batches as `batch_size` needs for all rows (513 rows at 256 are 3 batches of 171); what the
-    division leaves over, fewer rows than there are batches, sits out the epoch. So every step has the same
-    shape, and no batch has a single row, on which batch statistics are not defined.
+    There are as many batches as all rows need at `batch_size` (513 rows at 256 are 3 batches of 171). Up to
+    ``n_batches - 1`` rows are skipped in each epoch. Every step then has the same shape, and no batch has a single row,
+    for which batch statistics are undefined.
 
     Parameters
     ----------
     n : int
-        Rows, at least 2.
+        Number of rows, at least 2.
     batch_size : int
-        Rows in a batch at most (3 where that is needed to avoid a batch of one).
+        Maximum number of rows in a batch. Three rows at a `batch_size` of 2 are one batch of 3.
 
     Returns
     -------
     n_batches, size : int
+        Number of batches, and of rows in each.
     """
     n_batches = max(1, min(-(-n // batch_size), n // 2))
     return n_batches, n // n_batches
 
 
 class Batches:
-    """Random batches of rows, made by index on their device, or brought there.
+    """Random batches of rows on the device.
 
     Parameters
     ----------
     data : Tensor of shape (n, *sample_shape), or HostRows
         All rows.
     batch_size : int
-        Rows in a batch at most.
+        Maximum number of rows in a batch.
     generator : torch.Generator or None
         Source of the permutations, on the device of `data`. None keeps the rows in order.
     rank, n_ranks : int, default=0, default=1
-        Which of several processes this is, that draw the same permutation, and take equal parts of every batch.
+        Rank of this process, and number of processes. They draw the same permutation and take equal parts of every
+        batch.
 
     Attributes
     ----------
     n_batches, size : int
-        How many there are, and how many rows one has, of all processes together.
+        Number of batches, and of rows in each, counted over all processes.
     """
 
     def __init__(self, data, batch_size, generator, rank=0, n_ranks=1):
@@ -68,7 +70,7 @@ class Batches:
         if not isinstance(self.data, torch.Tensor):
             yield from self.data.batches(order, own)
             return
-        to_memory, back = in_memory_order(self.data)  # whole rows are copied, whatever the order of their axes
+        to_memory, back = in_memory_order(self.data)  # so that index_select copies whole rows
         base = self.data.permute(to_memory)
         for start in range(0, len(order), own):
             yield base.index_select(0, order[start : start + own]).permute(back)  # (own, *sample_shape)

@@ -1,4 +1,4 @@
-"""What happens around epochs: the learning rate, a line or a bar of progress, a snapshot, the caller's hooks."""
+"""Callbacks of the loop: learning rate, timing, snapshots, checkpoints, progress; checks of the user's callbacks."""
 
 import inspect
 import time
@@ -10,18 +10,18 @@ from .._runtime._tensors_as_arrays import copy_tensors
 from ._net import StopTraining
 from ._optimizers import set_rate
 
-SECONDS_TO_FIRST_LINE, SECONDS_BETWEEN_LINES = 10, 60  # of epochs that take longer
+SECONDS_TO_FIRST_LINE, SECONDS_BETWEEN_LINES = 10, 60  # within an epoch
 
 
 class LearningRate(Callback):
-    """Set the learning rate before every step and record it with the epoch.
+    """Set the learning rate before every step, and record it with the epoch.
 
     Parameters
     ----------
     rate : callable
-        Step, counted from 0 over all runs -> learning rate.
+        Function of the step, counted from 0 over all runs, that returns the learning rate.
     step : int
-        Steps taken before this run.
+        Number of steps before this run.
     """
 
     def __init__(self, rate, step):
@@ -39,7 +39,7 @@ class LearningRate(Callback):
 
 
 class Timer(Callback):
-    """Record an epoch's seconds, validation and other callbacks' batches included."""
+    """Record the seconds of an epoch, including validation and other callbacks."""
 
     def on_epoch_begin(self, net, **kwargs):
         self.start = time.perf_counter()
@@ -49,14 +49,14 @@ class Timer(Callback):
 
 
 class EpochHooks(Callback):
-    """Tell the caller of each epoch; stop when it says so.
+    """Call the caller's functions around each epoch.
 
     Parameters
     ----------
     begin : callable
-        Called before an epoch.
+        Called before each epoch.
     end : callable
-        Called after an epoch; training stops if it returns True.
+        Called after each epoch; training stops if it returns True.
     """
 
     def __init__(self, begin, end):
@@ -70,43 +70,43 @@ class EpochHooks(Callback):
         return StopTraining if self.end() else None
 
 
-class LastEpoch(Callback):
-    """Keep what was trained as it was after the last finished epoch that left it finite.
+class Snapshot(Callback):
+    """Keep a copy of the training state after the last finished epoch, if it is finite.
 
     Parameters
     ----------
     stopping : EarlyStopping or None
-        What decides when to stop; its notes are kept too. It must have been told of the epoch before this one.
+        Callback whose state is kept too. It must come before this one.
     """
 
     def __init__(self, stopping):
         self.stopping = stopping
-        self.snapshot = None
+        self.state = None
 
     def on_epoch_end(self, net, **kwargs):
         if not net.is_finite():
             return
-        self.snapshot = {
+        self.state = {
             "module": copy_tensors(net.module_.state_dict()),
             "optimizer": copy_tensors(net.optimizer_.state_dict()),
             "generators": {name: g.get_state() for name, g in net.generators.items()},
             "n_epochs": len(net.history),
-            "stopping": notes_of(self.stopping) if self.stopping else {},
+            "stopping": attributes_of(self.stopping) if self.stopping else {},
         }
 
 
-def notes_of(callback):
-    """What a callback has noted, in attributes that end in an underscore."""
+def attributes_of(callback):
+    """Collect a callback's attributes that end in an underscore: its state."""
     return {name: value for name, value in vars(callback).items() if name.endswith("_")}
 
 
-class Saver(Callback):
-    """Save each epoch after which a checkpoint is due; and the last one, if a signal wants the process to end.
+class CheckpointSaver(Callback):
+    """Save a checkpoint when one is due, and when a signal asks the process to end.
 
     Parameters
     ----------
     checkpoint : Checkpoint
-        Where to, and when.
+        Place and interval of the checkpoints.
     """
 
     def __init__(self, checkpoint):
@@ -122,7 +122,7 @@ class Saver(Callback):
 
 
 def describe(row):
-    """An epoch's figures in words."""
+    """Describe an epoch in words: its loss, terms and validation loss."""
     not_terms = ("loss", "batch_count", "rows", "excess_redundancy")
     names = [name.removeprefix("train_") for name in row if name.startswith("train_")]
     terms = [f"{name} {row['train_' + name]:.4g}" for name in names if name not in not_terms]
@@ -137,16 +137,16 @@ def describe(row):
 
 
 class Progress(Callback):
-    """Show how far training is, and how long the rest takes.
+    """Show the progress of training, and the time left.
 
-    Batches are counted, not waited for.
+    A batch counts as done when its work has been queued: the GPU is not waited for.
 
     Parameters
     ----------
     first, last : int
-        Epochs done before this run, and epochs in all.
+        Number of epochs before this run, and of all epochs.
     n_batches : int
-        Of an epoch.
+        Number of batches in an epoch.
     at_most : bool
         Whether training may end before the last epoch.
     """
@@ -160,31 +160,31 @@ class Progress(Callback):
     def on_batch_end(self, net, training=None, **kwargs):
         if training:
             self.batch += 1
-            self.told(net, self.first + len(net.history) - 1 + self.batch / self.n_batches)
+            self.on_progress(net, self.first + len(net.history) - 1 + self.batch / self.n_batches)
 
-    def done(self, net):
-        """Epochs done."""
+    def epochs_done(self, net):
+        """Count the epochs done."""
         return self.first + len(net.history)
 
     def close(self):
-        """End, whether training ended well or not."""
+        """End the display, after an error too."""
 
 
-class Lines(Progress):
-    """Print a line an epoch; and in long ones a line now and then."""
+class EpochLines(Progress):
+    """Print a line after each epoch, and lines within long epochs."""
 
     def on_train_begin(self, net, **kwargs):
-        self.estimator = TimeEstimator(self.last, self.done(net))
+        self.estimator = TimeEstimator(self.last, self.epochs_done(net))
         self.due = time.perf_counter() + SECONDS_TO_FIRST_LINE
 
-    def told(self, net, done):
-        """Print a line if there has been none for long."""
+    def on_progress(self, net, done):
+        """Print a line if the last one was long ago."""
         self.estimator.update(done)
         if time.perf_counter() >= self.due and self.batch < self.n_batches:
-            self.print(f"epoch {self.done(net)}/{self.last}  batch {self.batch}/{self.n_batches}")
+            self.print(f"epoch {self.epochs_done(net)}/{self.last}  batch {self.batch}/{self.n_batches}")
 
     def on_epoch_end(self, net, **kwargs):
-        row, done = net.history[-1], self.done(net)
+        row, done = net.history[-1], self.epochs_done(net)
         self.estimator.update(done)
         rate = f"lr {row['lr']:.2g}  {row['train_rows'] / row['seconds']:,.0f} rows/s"
         self.print(f"epoch {done}/{self.last}  {describe(row)}  {rate}")
@@ -192,98 +192,99 @@ class Lines(Progress):
     def print(self, line):
         """Print a line, with the time left."""
         self.due = time.perf_counter() + SECONDS_BETWEEN_LINES
-        print(
-            "  ".join(filter(None, [line, format_time_left(self.estimator.seconds_left(), self.at_most)])), flush=True
-        )
+        left = format_time_left(self.estimator.seconds_left(), self.at_most)
+        print("  ".join(filter(None, [line, left])), flush=True)
 
 
 class EpochBar(Progress):
-    """Show a bar over the epochs, which moves within them."""
+    """Show a bar that counts epochs, and moves within them."""
 
     bar = None
 
     def on_train_begin(self, net, **kwargs):
         self.note = None
-        self.bar = Bar("training", self.last, "epochs", self.done(net), self.at_most)
+        self.bar = Bar("training", self.last, "epochs", self.epochs_done(net), self.at_most)
 
-    def told(self, net, done):
-        """Move the bar; as long as there is no loss, the number of the batch stands below it."""
+    def on_progress(self, net, done):
+        """Move the bar; before the first loss, the number of the batch is below it."""
         self.bar.update(done, self.note or f"batch {self.batch}/{self.n_batches}")
 
     def on_epoch_end(self, net, **kwargs):
         self.note = describe(net.history[-1])
-        self.bar.update(self.done(net), self.note)
+        self.bar.update(self.epochs_done(net), self.note)
 
     def close(self):
-        """Leave the bar as it is."""
+        """Close the bar."""
         if self.bar is not None:
             self.bar.close()
             self.bar = None
 
 
-def unpacked(callbacks):
-    """Each callback and its class, of (name, callback) pairs, classes and callbacks.  # list of pairs"""
+def unpack(callbacks):
+    """List (callback, class) for each item: a callback, a class, or a pair of a name and one of these."""
     found = [item[1] if isinstance(item, (tuple, list)) and len(item) == 2 else item for item in callbacks or []]
     return [(callback, callback if isinstance(callback, type) else type(callback)) for callback in found]
 
 
 def reaches_into_steps(callbacks):
-    """Whether a callback wants each step's gradients, or changes which weights are trained while training goes on."""
+    """Whether a callback uses the gradients of each step, or freezes weights during training."""
     return any(
         issubclass(kind, ParamMapper)
         or kind.on_grad_computed is not Callback.on_grad_computed
         or "on_grad_computed" in getattr(callback, "__dict__", ())
-        for callback, kind in unpacked(callbacks)
+        for callback, kind in unpack(callbacks)
     )
 
 
 def check_callbacks(callbacks, validated=True):
-    """Refuse what skorch's loop could not call.
+    """Check the user's callbacks.
 
     Parameters
     ----------
     callbacks : list or None
-        As the user gave them.
+        Parameter of the embedder.
     validated : bool, default=True
-        Whether rows are held out.
+        Whether rows are held out for validation.
 
     Raises
     ------
     TypeError
-        If an item is neither a skorch callback nor a (name, callback) pair.
+        If an item is neither a skorch callback nor a (name, callback) pair, or sets the learning rate.
     ValueError
-        If two have one name, or one waits for a figure that is not there.
+        If two callbacks share a name, or one monitors a figure that is never recorded.
     """
-    kinds = unpacked(callbacks)
+    kinds = unpack(callbacks)
     for item, (callback, kind) in zip(callbacks or [], kinds, strict=True):
         if issubclass(kind, LRScheduler):
             raise TypeError(f"callbacks must not set the learning rate; use lr_schedule. Got {item!r}.")
         if not issubclass(kind, Callback):
             raise TypeError(f"callbacks must hold skorch callbacks or (name, callback) pairs. Got {item!r}.")
         if callback is not item and not isinstance(item[0], str):
-            raise TypeError(f"callbacks must hold pairs whose first is a name. Got {item!r}.")
+            raise TypeError(f"callbacks must hold (name, callback) pairs whose name is a string. Got {item!r}.")
         if issubclass(kind, InputShapeSetter):
-            raise TypeError(f"callbacks must not set the network's shapes, which fit finds. Got {item!r}.")
+            raise TypeError(f"callbacks must not set the network's shapes: fit does. Got {item!r}.")
     names = [item[0] for item in callbacks or [] if isinstance(item, (tuple, list))]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise ValueError(f"callbacks must have names of their own. Got {', '.join(map(repr, twice))} more than once.")
+        raise ValueError(f"callbacks must have unique names. Got {', '.join(map(repr, twice))} more than once.")
     recorded = any(issubclass(kind, EpochScoring) or not kind.__module__.startswith("skorch.") for _, kind in kinds)
     for callback, kind in kinds:
         check_monitor(callback, kind, validated, recorded)
 
 
 def check_monitor(callback, kind, validated, recorded):
-    """Refuse a callback that waits for a figure which no epoch will have.
+    """Refuse a callback that monitors a figure that is never recorded.
 
     Parameters
     ----------
-    callback, kind : Callback, type
-        It, or its class, and its class.
+    callback : Callback or type
+        Callback, or its class.
+    kind : type
+        Class of the callback.
     validated : bool
         Whether there is a validation loss.
     recorded : bool
-        Whether another callback may record which figures are the best so far.
+        Whether another callback may record the best figures so far.
     """
     by_default = inspect.signature(kind).parameters.get("monitor")
     monitor = getattr(callback, "monitor", getattr(by_default, "default", None))
@@ -291,11 +292,11 @@ def check_monitor(callback, kind, validated, recorded):
         return
     if monitor.startswith("valid_") and not validated:
         raise ValueError(
-            f"callbacks has {callback!r}, whose monitor={monitor!r} needs rows that are held out. Set "
+            f"callbacks has {callback!r}, whose monitor={monitor!r} needs held-out rows. Set "
             "early_stopping=True, or monitor='train_loss'."
         )
     if monitor.endswith("_best") and not recorded:
         raise ValueError(
-            f"callbacks has {callback!r}, whose monitor={monitor!r} nothing records. Give monitor=None, or a function "
-            "of the net, such as lambda net: net.history[-1, 'train_loss'] <= min(net.history[:, 'train_loss'])."
+            f"callbacks has {callback!r}, whose monitor={monitor!r} is never recorded. Give monitor=None, or a "
+            "function of the net: lambda net: net.history[-1, 'train_loss'] <= min(net.history[:, 'train_loss'])."
         )

@@ -1,4 +1,4 @@
-"""A training step recorded once and replayed: on a GPU, what Python does in a step is then a copy and one launch."""
+"""CUDA graphs: record a training step once and replay it, with one copy and one launch per step."""
 
 import contextlib
 import sys
@@ -8,25 +8,25 @@ from functools import lru_cache
 
 import torch
 
-WARMUP_STEPS = 3  # steps as they are written, before one is recorded: they allocate, compile and choose kernels
-_one_at_a_time = threading.Lock()
+WARMUP_STEPS = 3  # plain steps before the recording: they allocate memory, compile and choose kernels
+_recording_lock = threading.Lock()
 
 
 class RecordingError(Exception):
-    """A step could not be recorded; nothing of it has been executed."""
+    """A step could not be recorded; it has not been executed."""
 
 
 @lru_cache(maxsize=8)
 def side_stream(device):
-    """The stream on which steps are recorded: one a device, since libraries keep memory for each stream they meet."""
+    """Make the stream for recordings: one per device, since libraries keep memory for each stream."""
     return torch.cuda.Stream(device)
 
 
 class GraphRecorder:
-    """Records what a function launches on a GPU as a CUDA graph.
+    """Record the GPU work of a function as a CUDA graph.
 
-    It follows torch's notes on CUDA graphs, "whole-network capture": steps on a side stream first, gradients of None
-    before the recording, memory of its own for what is allocated in it.
+    This follows "whole-network capture" in torch's notes on CUDA graphs: plain steps on a side stream first, gradients
+    set to None before the recording, and a private memory pool.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ class GraphRecorder:
     Attributes
     ----------
     rate_dtype : torch.dtype
-        Of a learning rate that is a tensor, as torch's fused optimizers read it.
+        Type of a learning rate that is a tensor, as torch's fused optimizers need it.
     """
 
     rate_dtype = torch.float32
@@ -47,51 +47,51 @@ class GraphRecorder:
         self.reason = None
 
     def warm(self, function, last):
-        """Call a function on the side stream, in its place among the work of the current one; return its result.
+        """Call a function on the side stream, in order with the current stream, and return its result.
 
-        If it is the `last` call before a recording, waits for the device in it are noticed: they cannot be recorded.
+        The `last` call before a recording detects operations that wait for the device: they cannot be recorded.
         """
         current, side = torch.cuda.current_stream(self.device), side_stream(self.device)
-        with _one_at_a_time:
+        with _recording_lock:
             side.wait_stream(current)
-            with torch.cuda.stream(side), self._waits_noticed() if last else contextlib.nullcontext():
+            with torch.cuda.stream(side), self._detect_waits() if last else contextlib.nullcontext():
                 result = function()
             current.wait_stream(side)
         return result
 
     def record(self, function, generators):
-        """Record a function without executing anything.
+        """Record a function without executing it.
 
         Parameters
         ----------
         function : callable
-            Without arguments; returns a tensor.
+            Function without arguments that returns a tensor.
         generators : list of torch.Generator
-            Those it draws from. At each replay they go on, as if it had been called.
+            Generators that the function draws from. Each replay advances them, as a call would.
 
         Returns
         -------
         replay : callable
-            Executes what was recorded, and returns the tensor, which the next replay overwrites.
+            Function that replays the recording, and returns the tensor. The next replay overwrites it.
 
         Raises
         ------
         RecordingError
-            If it could not be recorded.
+            If the function could not be recorded.
         """
         if self.reason is not None:
             raise RecordingError(self.reason)
-        # A recording that breaks off may leave its stream as the current one, and generators in the midst of it.
+        # A failed recording may leave its stream as the current one, and generators in recording mode.
         drawn_from = [*generators, torch.cuda.default_generators[self.device.index]]
         current, handled = torch.cuda.current_stream(self.device), sys.exc_info()[1]
         try:
-            with _one_at_a_time, torch.cuda.device(self.device), torch.cuda.stream(current):
+            with _recording_lock, torch.cuda.device(self.device), torch.cuda.stream(current):
                 graph = torch.cuda.CUDAGraph()
                 with warnings.catch_warnings():
-                    warnings.simplefilter("ignore")  # newer versions find the generators themselves
+                    warnings.simplefilter("ignore")  # newer versions of torch find the generators themselves
                     for generator in generators:
                         graph.register_generator_state(generator)
-                # Of this thread only: another one may be copying batches, or be in a fit of its own.
+                # Record this thread only: others may copy batches, or train.
                 side = side_stream(self.device)
                 with torch.cuda.graph(graph, stream=side, capture_error_mode="thread_local"):
                     result = function()
@@ -110,30 +110,30 @@ class GraphRecorder:
         return replay
 
     def close(self):
-        """Wait until the last replay is done, so that its memory may go."""
-        with contextlib.suppress(RuntimeError):  # which has been raised where it belongs
+        """Wait for the last replay, so that its memory can be freed."""
+        with contextlib.suppress(RuntimeError):  # an error of the device was raised by the operation itself
             torch.cuda.current_stream(self.device).synchronize()
 
     @contextlib.contextmanager
-    def _waits_noticed(self):
-        """Have torch tell of waits. A recording that meets one is spoilt, and takes more with it than need be."""
+    def _detect_waits(self):
+        """Note a reason not to record if an operation waits for the device, which would break off the recording."""
         before = torch.cuda.get_sync_debug_mode()
-        with warnings.catch_warnings(record=True) as told:
+        with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             torch.cuda.set_sync_debug_mode("warn")
             try:
                 yield
             finally:
                 torch.cuda.set_sync_debug_mode(before)
-        for warning in told:
+        for warning in caught:
             if "called a synchronizing CUDA operation" in str(warning.message):
                 self.reason = "an operation of the step waits for the device"
 
 
 def origin(error, handled=None):
-    """What an error came of: the end of a spoilt recording raises one of its own.
+    """Find the first error in a chain: the end of a failed recording raises another one.
 
-    An error that the caller was handling before, such as the interrupt of an earlier fit, has no part in it.
+    An error that the caller was handling before, such as the interrupt of an earlier fit, does not count.
     """
     while error.__context__ not in (None, handled):
         error = error.__context__
@@ -141,21 +141,21 @@ def origin(error, handled=None):
 
 
 def first_line(error):
-    """What an error says, in a line."""
+    """Return the first line of an error's message, or its type."""
     return (str(error).strip() or type(error).__name__).split("\n")[0]
 
 
-# By the type of the device. Elsewhere there is nothing to record with, or nothing to be gained.
+# Recorders by type of device; other devices have none.
 RECORDERS = {"cuda": GraphRecorder}
 
 
 class RecordedStep:
-    """A step that is executed as it is written a few times, then recorded, and from then on replayed.
+    """A training step that is executed a few times, then recorded, and replayed from then on.
 
     Parameters
     ----------
     recorder : GraphRecorder
-        What records it.
+        Recorder of the step.
     """
 
     def __init__(self, recorder):
@@ -169,24 +169,24 @@ class RecordedStep:
         Parameters
         ----------
         step : callable
-            ``step(x) -> losses``, one tensor; always the same function.
+            ``step(x) -> losses``, one tensor. The same function at each call.
         batch : Tensor of shape (size, *sample_shape)
-            The same shape at each step.
+            Rows of the batch. The same shape at each call.
         generators : list of torch.Generator
-            Those that the step draws from.
+            Generators that the step draws from.
 
         Returns
         -------
         losses : Tensor
-            A copy.
+            Copy of the losses.
 
         Raises
         ------
         RecordingError
-            If the step could not be recorded; it has then not been taken.
+            If the step could not be recorded; it has not been executed.
         """
         if self.x is None:
-            self.x = torch.empty_like(batch)  # read from here by all steps
+            self.x = torch.empty_like(batch)  # all steps read from here
         self.x.copy_(batch)
         x = self.x
         if self.n_steps < WARMUP_STEPS:
@@ -197,7 +197,7 @@ class RecordedStep:
         return self.replay().clone()
 
     def release(self):
-        """Let go of the recording and its memory."""
+        """Free the recording and its memory."""
         if self.replay is not None:
             self.recorder.close()
         self.x = self.replay = None

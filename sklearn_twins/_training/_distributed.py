@@ -1,4 +1,4 @@
-"""Training in several processes: every batch is shared among them, and trained on as if one process had all of it."""
+"""Training in several processes: they share every batch, with the result of one process that has all of it."""
 
 import atexit
 import contextlib
@@ -14,20 +14,21 @@ from .._runtime._devices import is_launched
 
 @dataclass(frozen=True)
 class ProcessGroup:
-    """The processes that train together, one rank each; of one process, everything here does nothing.
+    """The processes that train together, one rank each. With one process, all methods do nothing.
 
-    Each has all rows, and takes its share of every batch. Batch statistics are those of the whole batch, the objective
-    is computed from all of its projections, in every process, and gradients are summed: by the chain rule, the sum over
-    ranks is the gradient of the whole batch's loss. (An average, as `DistributedDataParallel` takes it, would be the
-    gradient over the number of ranks; and the gradient of a gathered projection is that of the rank's own rows alone,
-    since every rank goes back through an objective of its own.)
+    Each process has all rows, and takes its share of every batch. Batch statistics are those of the whole batch. Every
+    process computes the objective from all projections, and back-propagates it to its own rows. By the chain rule the
+    sum of the gradients over the ranks is then the gradient of the whole batch's loss.
+
+    torch's own `SyncBatchNorm` refuses tensors on the CPU, and `DistributedDataParallel` averages gradients, which
+    would divide them by the number of ranks.
 
     Parameters
     ----------
     rank : int, default=0
-        This process.
+        Rank of this process.
     size : int, default=1
-        How many there are.
+        Number of processes.
     """
 
     rank: int = 0
@@ -35,47 +36,47 @@ class ProcessGroup:
 
     @property
     def is_first(self):
-        """Whether this is the process that reports."""
+        """Whether this process has rank 0; it is the one that prints."""
         return self.rank == 0
 
     def synchronize_batch_norm(self):
-        """A context in which batch statistics are those of all ranks' rows."""
+        """Return a context in which batch statistics are those of all ranks' rows."""
         return contextlib.nullcontext() if self.size == 1 else SyncBatchNormMode(self)
 
     def gather(self, x):
-        """The rows of all ranks, in their order; backward, the gradient of this one's.
+        """Gather the rows of all ranks, in order; the gradient is that of this rank's rows.
 
         Shape
         -----
-        (batch / size, ...) -> (batch, ...), at least float32 if floating
+        (batch / size, ...) -> (batch, ...); half precision becomes float32
         """
         if self.size == 1:
             return x
         return AllGather.apply(to_float32(x), self)
 
     def all_gather(self, x):
-        """A tensor of every rank.  # (...) -> (size, ...)"""
+        """Gather a tensor of every rank.  # (...) -> (size, ...)"""
         out = x.new_empty(self.size, *x.shape)
         dist.all_gather(list(out.unbind()), x.contiguous())
         return out
 
     def broadcast(self, x):
-        """What the first rank has, written into `x` by the others."""
+        """Overwrite `x` with the first rank's, and return it."""
         if self.size > 1:
-            same = x.contiguous()
-            dist.broadcast(same, 0)
-            x.copy_(same)
+            received = x.contiguous()
+            dist.broadcast(received, 0)
+            x.copy_(received)
         return x
 
     def broadcast_module(self, module):
-        """Give a module the first rank's weights and statistics."""
+        """Overwrite a module's weights and statistics with the first rank's."""
         if self.size > 1:
             with torch.no_grad():
                 for tensor in module.state_dict().values():
                     self.broadcast(tensor)
 
     def sum_gradients(self, module):
-        """Sum a module's gradients over the ranks, in one piece."""
+        """Sum a module's gradients over the ranks, in one message."""
         gradients = [p.grad for p in module.parameters() if p.grad is not None] if self.size > 1 else []
         if not gradients:
             return
@@ -85,19 +86,19 @@ class ProcessGroup:
             gradient.copy_(part.view(gradient.shape))
 
     def check_same_rows(self, n, digest, device):
-        """Refuse rows that differ from rank to rank.
+        """Check that all ranks have the same rows.
 
         Parameters
         ----------
         n, digest : int
-            How many rows this rank has, and a number that other rows would hardly have.
+            Number of rows of this rank, and a hash of them.
         device : torch.device
-            Of the process group.
+            Device of the process group.
 
         Raises
         ------
         ValueError
-            Of every rank, if not all of them have the same rows.
+            In every rank, if the rows differ.
         """
         if self.size == 1:
             return
@@ -114,12 +115,12 @@ ONE_PROCESS = ProcessGroup()
 
 
 def to_float32(x):
-    """Half precision to_float32 to float32; anything else as it is."""
+    """Convert half precision to float32; leave other types as they are."""
     return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
 
 
 class AllGather(torch.autograd.Function):
-    """The rows of all ranks, for what every rank then computes in the same way: see `ProcessGroup.gather`."""
+    """Gather the rows of all ranks: see `ProcessGroup.gather`."""
 
     @staticmethod
     def forward(ctx, x, group):
@@ -133,11 +134,11 @@ class AllGather(torch.autograd.Function):
 
 
 class SyncBatchNorm(torch.autograd.Function):
-    """Batch normalisation over the rows of all ranks, as many of each.
+    """Batch normalisation over the rows of all ranks, which have equally many.
 
     Shape
     -----
-    (batch / size, channels, ...) -> the same; mean and biased variance of each channel: (channels,)
+    (batch / size, channels, ...) -> the same shape; mean and biased variance of each channel, (channels,)
     """
 
     @staticmethod
@@ -169,10 +170,10 @@ class SyncBatchNorm(torch.autograd.Function):
 
 
 class SyncBatchNormMode(TorchFunctionMode):
-    """Within it, whatever normalises a batch by its statistics takes those of all ranks' rows.
+    """Compute batch statistics from the rows of all ranks, in a context.
 
-    It acts on the one function that every module of that kind calls, so that those of other packages are met too, and
-    no module has to be exchanged.
+    It replaces `torch.nn.functional.batch_norm`, which all batch normalisation modules call, so that no module has to
+    be exchanged.
     """
 
     def __init__(self, group):
@@ -185,7 +186,7 @@ class SyncBatchNormMode(TorchFunctionMode):
         return function(*args, **(kwargs or {}))
 
     def batch_norm(self, x, running_mean, running_var, weight=None, bias=None, training=False, momentum=0.1, eps=1e-5):
-        """`torch.nn.functional.batch_norm`, of all ranks' rows if `training`."""
+        """Call `torch.nn.functional.batch_norm`, on all ranks' rows if `training`."""
         if not training:
             return F.batch_norm(x, running_mean, running_var, weight, bias, False, momentum, eps)
         y, mean, variance = SyncBatchNorm.apply(x, weight, bias, eps, self.group)
@@ -198,15 +199,15 @@ class SyncBatchNormMode(TorchFunctionMode):
 
 
 def init_process_group(device):
-    """The processes that this one trains with.
+    """Find the processes that this one trains with.
 
-    Those of the process group, if the caller has initialised one, else those that were launched with this one: then a
-    group is made, and left as it is until the process ends.
+    A process group that the caller has initialised is used. Otherwise, if this process was launched with others, a
+    group is initialised; it ends with the process.
 
     Parameters
     ----------
     device : torch.device
-        Where this one trains.
+        Device of this process.
 
     Returns
     -------
@@ -222,6 +223,6 @@ def init_process_group(device):
 
 
 def destroy_process_group():
-    """End the process group, if nobody else has."""
+    """Destroy the process group, if it still exists."""
     if dist.is_initialized():
         dist.destroy_process_group()

@@ -1,4 +1,4 @@
-"""skorch's training loop over a resident tensor: the hooks in which it differs from skorch's own."""
+"""The training loop: skorch's epochs, callbacks and history over batches that are on the device."""
 
 import math
 import warnings
@@ -14,16 +14,21 @@ from ._optimizers import make_optimizer, make_recordable
 
 
 def check_view(view, x, autocast):
-    """Refuse what an augmentation returned if the networks cannot take it.
+    """Check the view that an augmentation returned.
 
     Parameters
     ----------
     view : Tensor of shape (batch, *sample_shape)
-        Or whatever it is.
+        View; any object if the augmentation is wrong.
     x : Tensor of shape (batch, *sample_shape)
-        What the view was made of.
+        Rows that the view was made from.
     autocast : torch.dtype or None
-        Type of the products.
+        Type of the matrix products.
+
+    Raises
+    ------
+    TypeError
+        If the networks cannot take the view.
     """
     tensor = isinstance(view, torch.Tensor)
     fits = tensor and view.shape == x.shape and view.device == x.device
@@ -36,16 +41,21 @@ def check_view(view, x, autocast):
 
 
 def check_loss(loss, objective, z_a):
-    """Refuse what an objective returned if training cannot go down it; the loss.
+    """Check the loss that an objective returned, and return it.
 
     Parameters
     ----------
     loss : Tensor
-        Or whatever it is.
+        Loss; any object if the objective is wrong.
     objective : callable
-        What returned it.
+        The objective.
     z_a : Tensor of shape (batch, projection_dim)
-        A projection that it was given.
+        A projection that the objective received.
+
+    Raises
+    ------
+    TypeError
+        If the loss is not a scalar tensor that depends on the projections.
     """
     if not isinstance(loss, torch.Tensor) or loss.dim() != 0:
         shape = tuple(loss.shape) if isinstance(loss, torch.Tensor) else type(loss).__name__
@@ -53,13 +63,13 @@ def check_loss(loss, objective, z_a):
     if not loss.is_floating_point() or loss.device != z_a.device or (z_a.requires_grad and not loss.requires_grad):
         raise TypeError(
             f"objective={objective!r} must return a float on {z_a.device} that depends on the projections by torch's "
-            f"operations, none of them detached. Got {loss!r}."
+            f"operations and is not detached. Got {loss!r}."
         )
     return loss
 
 
 class StopTraining(Exception):
-    """A callback wants no further epoch."""
+    """A callback ends training."""
 
 
 class Diverged(ValueError):
@@ -67,7 +77,7 @@ class Diverged(ValueError):
 
 
 class Twins(nn.Module):
-    """Encoder and projector, trained as one.
+    """Encoder and projector as one module.
 
     Shape
     -----
@@ -84,25 +94,25 @@ class Twins(nn.Module):
 
 
 class TwinsNet(NeuralNet):
-    """A private skorch net. It takes from skorch the epochs, the callbacks and the history.
+    """A skorch net that trains on two views of each batch.
 
-    What differs: a batch is an index into data that is on the device already; the two views are made from it
-    there; losses are read once an epoch; a keyboard interrupt is not swallowed.
+    skorch provides the epochs, the callbacks and the history. In contrast to skorch's own net, batches are selected
+    from data on the device, losses are read once per epoch, and a keyboard interrupt is not swallowed.
 
     Parameters
     ----------
     module : Twins
-        What is trained.
+        Module to train.
     objective : callable
-        Two projections -> scalar; with a method `terms`, the dict of its named terms.
+        Function of two projections that returns a scalar. A method `terms` returns its named terms as a dict.
     make_views : callable
         ``make_views(x, data, generator) -> (x_a, x_b)``
     plan : Plan
-        How it is trained.
+        How to train.
     generators : dict of str to torch.Generator
         "batches", "views" and "validation", on the device.
     mix : callable, default=None
-        ``mix(x_a, x_b, generator=) -> (x_m, (share, partners))``: what the objective's `mixed_terms` wants.
+        ``mix(x_a, x_b, generator=) -> (x_m, (share, partners))``, for an objective with `mixed_terms`.
     """
 
     def __init__(self, module, objective, make_views, plan, generators, mix=None, **kwargs):
@@ -128,12 +138,12 @@ class TwinsNet(NeuralNet):
         return self
 
     def prepare_optimizer(self):
-        """Let the optimizer's step be recorded if it is to be; again after its state was loaded."""
+        """Make the optimizer recordable if steps are recorded; to be repeated after its state is loaded."""
         if self.recorded is not None:
             make_recordable(self.optimizer_, self.plan.device, self.recorded.recorder.rate_dtype)
 
     def notify(self, method_name, **cb_kwargs):
-        """Call every callback; skorch's EarlyStopping asks to stop by a KeyboardInterrupt, which nothing else does."""
+        """Call every callback, and stop if one asks to; skorch's EarlyStopping does so by a KeyboardInterrupt."""
         getattr(self, method_name)(self, **cb_kwargs)
         stop = False
         for _, callback in self.callbacks_:
@@ -147,7 +157,7 @@ class TwinsNet(NeuralNet):
             raise StopTraining
 
     def get_split_datasets(self, X, y=None, **fit_params):
-        """X is the pair of training and validation rows already, instead of row-by-row datasets."""
+        """Return X, which is the pair of training and validation rows already."""
         return X
 
     def get_iterator(self, dataset, training=False):
@@ -156,12 +166,12 @@ class TwinsNet(NeuralNet):
         return Batches(dataset, self.plan.batch_size, generator, group.rank, group.size)
 
     def infer(self, x, generator):
-        """Two projections of the rows `x`; a third one and the mixture if the objective wants mixed rows.
+        """Project two views of the rows `x`, and mixed rows if the objective uses them.
 
         Shape
         -----
-        x : (batch, *sample_shape); returns 2 x (batch, projection_dim) or 3 x, and the mixture. Of several ranks, x is
-        the share of this one, and what is returned that of all.
+        x : (batch, *sample_shape); returns 2 x (batch, projection_dim), or 3 x and the mixture. With several ranks, x
+        is this rank's share of the batch; projections of all ranks are returned.
         """
         x_a, x_b = self.make_views(x, self.donors, generator)
         autocast, group = self.plan.autocast, self.plan.process_group
@@ -180,7 +190,7 @@ class TwinsNet(NeuralNet):
         return group.gather(z_a), group.gather(z_b), group.gather(z_m), mixture
 
     def measure(self, x, generator):
-        """Loss and terms of the rows `x`, as scalar tensors."""
+        """Compute loss and terms of the rows `x`, as scalar tensors."""
         projections, objective = self.infer(x, generator), self.objective
         self.projection_dim = projections[0].shape[1]
         if hasattr(objective, "terms"):
@@ -189,7 +199,7 @@ class TwinsNet(NeuralNet):
         return check_loss(objective(*projections), objective, projections[0]), {}
 
     def whole_step(self, x):
-        """All of a training step, with nothing in it that Python has to know.  # returns (1 + terms,)"""
+        """Take a whole training step without reading a value on the host.  # returns (1 + terms,)"""
         self.optimizer_.zero_grad(set_to_none=True)
         loss, terms = self.measure(x, self.generators["views"])
         loss.backward()
@@ -198,7 +208,7 @@ class TwinsNet(NeuralNet):
         return torch.stack([loss.detach(), *(term.detach() for term in terms.values())])
 
     def train_step(self, batch, **fit_params):
-        """A step, recorded and replayed if the plan says so and as long as that is possible."""
+        """Take a step; if the plan has a recorder, record and replay it as long as that works."""
         if self.recorded is not None:
             try:
                 loss, *terms = self.recorded(self.whole_step, batch, [self.generators["views"]]).unbind()
@@ -214,7 +224,7 @@ class TwinsNet(NeuralNet):
         return super().train_step(batch, **fit_params)
 
     def forget_recording(self):
-        """Let go of a recorded step, and of gradients that lie in its memory."""
+        """Free a recorded step, and the gradients in its memory."""
         if self.recorded is not None:
             self.recorded.release()
             self.recorded = None
@@ -237,7 +247,7 @@ class TwinsNet(NeuralNet):
         self._set_training(training)
         if training:
             self.donors = iterator.data
-        else:  # the same views in every epoch, so that losses compare
+        else:  # the same views in every epoch, so that losses are comparable
             self.generators["validation"].set_state(self.validation_state)
         values = []
         for batch in iterator:
@@ -248,28 +258,44 @@ class TwinsNet(NeuralNet):
         names = ["loss", *step["terms"]]
         values = torch.stack(values).reshape(-1, len(names))  # (batches, 1 + terms)
         means = self.plan.process_group.broadcast(values.mean(0)).tolist()  # the epoch's one wait for the device
-        for name, mean in zip(names, means, strict=True):
-            self.history.record(f"{prefix}_{name}", mean)
-            if name == "redundancy" and hasattr(self.objective, "noise_floor"):
-                floor = self.objective.noise_floor(iterator.size, self.projection_dim)
-                self.history.record(f"{prefix}_excess_redundancy", mean - floor)
-        self.history.record(f"{prefix}_batch_count", len(iterator))
-        self.history.record(f"{prefix}_rows", len(iterator) * iterator.size)
+        self.record_epoch(prefix, dict(zip(names, means, strict=True)), iterator, self.projection_dim)
         if training and not math.isfinite(means[0]):
             bad = (~values[:, 0].isfinite()).nonzero().flatten().tolist()
             raise self.diverged(f"The loss became {means[0]}", *bad[:1])
 
+    def record_epoch(self, prefix, means, iterator, projection_dim):
+        """Record the means of an epoch's loss and terms in the history.
+
+        Parameters
+        ----------
+        prefix : {"train", "valid"}
+            First part of the names.
+        means : dict of str to float
+            Mean loss and terms.
+        iterator : Batches
+            Batches of the epoch.
+        projection_dim : int
+            Width of the projections.
+        """
+        for name, mean in means.items():
+            self.history.record(f"{prefix}_{name}", mean)
+            if name == "redundancy" and hasattr(self.objective, "noise_floor"):
+                floor = self.objective.noise_floor(iterator.size, projection_dim)
+                self.history.record(f"{prefix}_excess_redundancy", mean - floor)
+        self.history.record(f"{prefix}_batch_count", len(iterator))
+        self.history.record(f"{prefix}_rows", len(iterator) * iterator.size)
+
     def is_finite(self):
-        """Whether all weights and statistics are numbers."""
+        """Whether all weights and statistics are finite."""
         return bool(torch.stack([tensor.isfinite().all() for tensor in self.module_.state_dict().values()]).all())
 
     def check_weights(self):
-        """Refuse weights that the last step has spoilt: no later loss shows them."""
+        """Raise an error if a weight is not finite; the last step may cause this, after the last loss."""
         if not self.is_finite():
             raise self.diverged("A weight became infinite or NaN")
 
     def diverged(self, what, batch=None):
-        """The error of a training that ran away, in the batch of this number if it is known."""
+        """Make the error for diverged training; `batch` is the number of the batch, if it is known."""
         epoch = self.plan.first_epoch + len(self.history)
         where = f"epoch {epoch}" + ("" if batch is None else f", batch {batch + 1}")
         if epoch == 1 and batch == 0:

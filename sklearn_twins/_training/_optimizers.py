@@ -1,4 +1,4 @@
-"""Optimizers by name, LARS among them, and which parameters decay."""
+"""Optimizers: by name, LARS, and the choice of the parameters that decay."""
 
 import torch
 
@@ -7,7 +7,7 @@ LEARNING_RATES = {"adamw": 5e-3, "lars": 5.0, "sgd": 0.05}
 
 
 def default_learning_rate(optimizer):
-    """What `learning_rate="auto"` means for an optimizer."""
+    """Look up the rate for `learning_rate="auto"`."""
     return LEARNING_RATES.get(optimizer, 1e-3) if isinstance(optimizer, str) else 1e-3
 
 
@@ -21,11 +21,13 @@ def make_optimizer(optimizer, module, learning_rate, weight_decay, device):
     optimizer : {"adamw", "sgd", "lars"} or callable
         A callable, such as a class of `torch.optim`, is called as ``optimizer(groups, lr=, weight_decay=)``.
     module : nn.Module
-        What is trained.
-    learning_rate, weight_decay : float
-        Of the parameters with more than one axis; the others do not decay.
+        Module to train.
+    learning_rate : float
+        Learning rate of all parameters.
+    weight_decay : float
+        Weight decay of the parameters with more than one axis; the others do not decay.
     device : torch.device
-        Where the parameters are.
+        Device of the parameters.
 
     Returns
     -------
@@ -36,7 +38,7 @@ def make_optimizer(optimizer, module, learning_rate, weight_decay, device):
     ValueError
         If the module has no parameter to train.
     TypeError
-        If a callable returns no optimizer.
+        If the callable returns something that is not an optimizer.
     """
     trained = [p for p in module.parameters() if p.requires_grad]
     groups = [
@@ -60,7 +62,7 @@ def make_optimizer(optimizer, module, learning_rate, weight_decay, device):
 
 
 def make_recordable(optimizer, device, dtype):
-    """Keep on the device what an optimizer's step would else read on the host: its rate, one tensor for all groups."""
+    """Keep the learning rate on the device, as one tensor for all groups, so that a CUDA graph can read it."""
     rate = torch.tensor(float(optimizer.param_groups[0]["lr"]), dtype=dtype, device=device)
     for group in optimizer.param_groups:
         group["lr"] = rate
@@ -69,7 +71,7 @@ def make_recordable(optimizer, device, dtype):
 
 
 def set_rate(optimizer, rate):
-    """Set the learning rate, in place where it is a tensor: a GPU is not waited for."""
+    """Set the learning rate; in place if it is a tensor, without waiting for the GPU."""
     tensors = {
         id(group["lr"]): group["lr"] for group in optimizer.param_groups if isinstance(group["lr"], torch.Tensor)
     }
@@ -80,8 +82,8 @@ def set_rate(optimizer, rate):
             group["lr"] = rate
 
 
-def portable(state):
-    """An optimizer's state as it would be had its step not been recordable: the rate a number, whatever the device."""
+def undo_recordable(state):
+    """Return an optimizer's state without the marks of `make_recordable`: the learning rate is a number again."""
     groups = []
     for group in state["param_groups"]:
         if isinstance(group["lr"], torch.Tensor):
@@ -93,27 +95,27 @@ def portable(state):
 
 
 class LARS(torch.optim.Optimizer):
-    """Momentum SGD whose rate is scaled, layer by layer, to the weights' norm.
+    """Momentum SGD with a learning rate that is scaled to the norm of each layer's weights.
 
-    For a parameter with more than one axis, the decayed gradient is multiplied by
-    ``trust * ||w|| / ||gradient||``; others take a plain step.
+    For a parameter with more than one axis, the gradient with weight decay is multiplied by
+    ``trust * ||w|| / ||gradient||``. Other parameters take a plain step.
 
     Parameters
     ----------
     params : iterable
-        Parameters or groups of them.
+        Parameters or parameter groups.
     lr : float, default=0.2
         Learning rate.
     weight_decay : float, default=0
-        Added to the gradient, times the weights.
+        Factor of the weights that are added to the gradient.
     momentum : float, default=0.9
-        Decay of the accumulated steps.
+        Decay of the accumulated updates.
     trust : float, default=0.001
         Trust coefficient.
 
     Notes
     -----
-    NOTE[DIFF]: the denominator of the ratio is the norm of gradient plus decay, where the paper adds their norms.
+    NOTE[DIFF]: the denominator of the ratio is the norm of the sum of gradient and decay; the paper adds their norms.
 
     References
     ----------
@@ -132,12 +134,12 @@ class LARS(torch.optim.Optimizer):
         Parameters
         ----------
         closure : callable, default=None
-            Evaluates the objective again.
+            Function that evaluates the objective again.
 
         Returns
         -------
         loss : Tensor or None
-            What the closure returned.
+            Result of the closure.
         """
         loss = None
         if closure is not None:
@@ -154,14 +156,14 @@ class LARS(torch.optim.Optimizer):
         if parameter.dim() > 1:
             update = update.add(parameter, alpha=group["weight_decay"])
             ratio = group["trust"] * parameter.norm() / update.norm()
-            # a weight or gradient of norm 0 has no ratio: a plain step, decided without leaving the device
+            # weights or gradients of norm 0 take a plain step, decided on the device
             update = update * torch.where(torch.isfinite(ratio) & (ratio > 0), ratio, torch.ones_like(ratio))
         state = self.state[parameter]
         if "momentum_buffer" not in state:
             state["momentum_buffer"] = torch.zeros_like(parameter)
         buffer = state["momentum_buffer"].mul_(group["momentum"]).add_(update)
         rate = group["lr"]
-        if isinstance(rate, torch.Tensor):  # whose value only the device knows
+        if isinstance(rate, torch.Tensor):  # on the device, see make_recordable
             parameter.addcmul_(buffer, rate, value=-1)
         else:
             parameter.add_(buffer, alpha=-rate)

@@ -1,4 +1,4 @@
-"""Learning-rate schedules: a factor for each step of a run."""
+"""Learning-rate schedules: the factor of the peak rate at each step."""
 
 import math
 
@@ -6,7 +6,7 @@ WARMUP_SHARE = 0.1
 
 
 def warmup_cosine(step, n_steps):
-    """Linear from 0 over the first tenth, then half a cosine down to 0."""
+    """Rise linearly over the first tenth, then fall to 0 by half a cosine."""
     warmup = max(1, round(WARMUP_SHARE * n_steps))
     if step < warmup:
         return (step + 1) / warmup
@@ -14,17 +14,17 @@ def warmup_cosine(step, n_steps):
 
 
 def cosine(step, n_steps):
-    """Half a cosine from 1 down to 0."""
+    """Fall from 1 to 0 by half a cosine."""
     return 0.5 * (1 + math.cos(math.pi * min(1.0, step / max(1, n_steps))))
 
 
 def warmup_constant(step, n_steps):
-    """Linear from 0 over the first tenth, then 1."""
+    """Rise linearly over the first tenth, then stay at 1."""
     return min(1.0, (step + 1) / max(1, round(WARMUP_SHARE * n_steps)))
 
 
 def constant(step, n_steps):
-    """Always 1."""
+    """Stay at 1."""
     return 1.0
 
 

@@ -1,4 +1,4 @@
-"""Many runs trained as one: networks of one shape, stacked, each with its own rows, views, rates and weights."""
+"""Train many networks of one shape as a stack; each has its own rows, views, learning rate and weights."""
 
 import copy
 import math
@@ -7,14 +7,14 @@ import time
 import torch
 from torch.func import functional_call, stack_module_state, vmap
 
-BETAS, ADAM_EPS = (0.9, 0.999), 1e-8  # of torch.optim.AdamW
+BETAS, ADAM_EPS = (0.9, 0.999), 1e-8  # as in torch.optim.AdamW
 
 
 class StackedAdamW:
-    """AdamW of many networks at once, each with its own learning rate and weight decay.
+    """AdamW for many networks at once, each with its own learning rate and weight decay.
 
-    All numbers of a network are one row of one matrix, so that a step is a handful of operations however many
-    parameters and networks there are.
+    One matrix holds all parameters, one row per network. A step then takes a handful of operations for any number of
+    parameters and networks.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ class StackedAdamW:
     Attributes
     ----------
     parameters : dict of str to Tensor of shape (networks, ...)
-        Leaves that share the memory of the matrix.
+        Leaf tensors that share the memory of the matrix.
 
     References
     ----------
@@ -47,7 +47,7 @@ class StackedAdamW:
 
     @torch.no_grad()
     def step(self, rates):
-        """Take a step, and forget the gradients.  # rates: (networks,)"""
+        """Take a step, and drop the gradients.  # rates: (networks,)"""
         self.n_steps += 1
         gradient = torch.cat([p.grad.flatten(1) for p in self.parameters.values()], dim=1)  # (networks, numbers)
         for parameter in self.parameters.values():
@@ -61,20 +61,20 @@ class StackedAdamW:
 
 
 def train_together(trainings, streams, terms, n_epochs):
-    """Train runs of one shape as one.
+    """Train runs of one shape as a stack.
 
     Parameters
     ----------
     trainings : list of Training
-        Not run yet. Of networks with the same layers, as many batches of the same size, AdamW and the same precision.
-        They end as if each had been run by itself, but for rounding.
+        Runs that have not started. They have the same layers, number and size of batches, and precision, and use
+        AdamW. The result differs from separate runs by rounding only.
     streams : list of hashable
-        For each run, what its batches and views follow from: runs that share one share the work.
+        Key of each run's rows and random draws. Runs with the same key share their batches and views.
     terms : callable
-        ``terms(z_a, z_b, weights) -> dict of Tensors of shape (runs,)``, whose sum is minimised; the weights, of shape
-        (runs,), are what ``weight_of(projection_dim)`` of each run's objective says.
+        ``terms(z_a, z_b, weights) -> dict of Tensors of shape (runs,)``. Their sum is minimised. The weights, of shape
+        (runs,), are ``weight_of(projection_dim)`` of each run's objective.
     n_epochs : int
-        Of every run.
+        Epochs of every run.
 
     Raises
     ------
@@ -112,41 +112,30 @@ def train_together(trainings, streams, terms, n_epochs):
         means = torch.stack(values).mean(0).T.tolist()  # the epoch's one wait for the device
         seconds = time.perf_counter() - start
         for net, rate, row in zip(nets, each, means, strict=True):
-            record(net, dict(zip(["loss", *named], row, strict=True)), z_a.shape[2], iterators[0])
+            net.history.new_epoch()
+            net.history.record("epoch", len(net.history))
+            net.record_epoch("train", dict(zip(["loss", *named], row, strict=True)), iterators[0], z_a.shape[2])
+            if not math.isfinite(row[0]):
+                raise net.diverged(f"The loss became {row[0]}")
             net.history.record("lr", rate((epoch + 1) * n_batches - 1))
             net.history.record("seconds", seconds)
     write_back(nets, {**optimizer.parameters, **buffers})
 
 
 @torch.no_grad()
-def write_back(nets, stacks):
-    """Give each network its row of the stacked parameters and buffers, and refuse those that are not finite."""
+def write_back(nets, stack):
+    """Write the stacked parameters and buffers into each network, and check that they are finite."""
     for k, net in enumerate(nets):
         for name, tensor in (*net.module_.named_parameters(), *net.module_.named_buffers()):
-            tensor.copy_(stacks[name][k])
+            tensor.copy_(stack[name][k])
         net.check_weights()
 
 
 def stacked_views(trainings, batches, index):
-    """Two views of each stream's batch, repeated for the runs that share it.  # 2 x (runs, batch, features)"""
+    """Make two views of each stream's batch, repeated for the runs that share it.  # 2 x (runs, batch, features)"""
     pairs = [
         training.net.make_views(x, training.train, training.net.generators["views"])
         for training, x in zip(trainings, batches, strict=True)
     ]
     both = [torch.stack(views) for views in zip(*pairs, strict=True)]  # 2 x (streams, batch, features)
     return both if len(index) == len(trainings) else [views.index_select(0, index) for views in both]
-
-
-def record(net, means, projection_dim, iterator):
-    """A row of an epoch in a run's history, as its own loop would have written it."""
-    net.history.new_epoch()
-    net.history.record("epoch", len(net.history))
-    for name, mean in means.items():
-        net.history.record(f"train_{name}", mean)
-        if name == "redundancy" and hasattr(net.objective, "noise_floor"):
-            floor = net.objective.noise_floor(iterator.size, projection_dim)
-            net.history.record("train_excess_redundancy", mean - floor)
-    net.history.record("train_batch_count", len(iterator))
-    net.history.record("train_rows", len(iterator) * iterator.size)
-    if not math.isfinite(means["loss"]):
-        raise net.diverged(f"The loss became {means['loss']}")

@@ -1,4 +1,4 @@
-"""One run of training: what it needs, what it leaves."""
+"""One run of training: its plan, the run itself, and the state from which another run can continue."""
 
 from dataclasses import dataclass, field
 
@@ -7,10 +7,10 @@ from skorch.callbacks import EarlyStopping
 
 from .._runtime._tensors_as_arrays import to_arrays, to_tensors
 from ._batches import batch_layout
-from ._callbacks import EpochBar, EpochHooks, LastEpoch, LearningRate, Lines, Saver, Timer, unpacked
+from ._callbacks import CheckpointSaver, EpochBar, EpochHooks, EpochLines, LearningRate, Snapshot, Timer, unpack
 from ._distributed import ONE_PROCESS, ProcessGroup
 from ._net import StopTraining, Twins, TwinsNet
-from ._optimizers import portable
+from ._optimizers import undo_recordable
 from ._schedules import SCHEDULES
 
 STREAM_WARMUP_STEPS = 100
@@ -23,39 +23,41 @@ class Plan:
     Parameters
     ----------
     optimizer : str or callable
-        See `make_optimizer`.
-    learning_rate, weight_decay : float
-        Peak learning rate; decay of parameters with more than one axis.
+        Name of an optimizer, or a function that makes one: see `make_optimizer`.
+    learning_rate : float
+        Peak learning rate.
+    weight_decay : float
+        Weight decay of the parameters with more than one axis.
     lr_schedule : str or callable
-        A name of `SCHEDULES`, "stream" (a fixed number of warm-up steps, then constant: no end is known), or
-        ``lr_schedule(step, n_steps) -> factor``.
+        A name of `SCHEDULES`, ``lr_schedule(step, n_steps) -> factor``, or "stream": a fixed number of warm-up steps,
+        then constant, for training without a known end.
     first_epoch, last_epoch : int
-        Epochs done before, and epochs in all.
+        Number of epochs before this run, and of all epochs.
     batch_size : int
-        Rows in a batch at most.
+        Maximum number of rows in a batch.
     device : torch.device
-        Where everything is.
+        Device of networks, generators and batches.
     autocast : torch.dtype or None, default=None
         Type of the matrix products; None for float32.
     n_iter_no_change : int or None, default=None
-        Epochs without a better validation loss after which training stops; None without validation.
+        Number of epochs without a better validation loss after which training stops; None without validation.
     tol : float, default=0.0
-        What counts as better.
+        Minimum improvement of the validation loss.
     callbacks : list, default=[]
-        skorch's.
+        skorch callbacks of the user.
     verbose : int, default=0
-        1 for a line an epoch, 2 for a bar.
+        1 prints a line for each epoch, 2 shows a bar.
     keep_epochs : bool, default=False
-        Whether an interrupted run can be wound back to its last finished epoch.
+        Whether to keep the last finished epoch, for `rewind` and `checkpoint_state`.
     compiled : callable, default=None
-        ``compiled(module) -> callable``: what passes a batch through the networks; None: the networks themselves.
+        ``compiled(module) -> callable`` that compiles the networks; None uses them as they are.
     recorder : callable, default=None
-        ``recorder(device) -> recorder``, such as `GraphRecorder`: whole steps are recorded and replayed. None: they are
-        executed one by one. The rows must be a tensor, the optimizer one of the named ones.
+        ``recorder(device) -> recorder``, such as `GraphRecorder`, to record and replay whole steps. The rows must be a
+        tensor, and the optimizer a named one. None executes each step.
     process_group : ProcessGroup, default=ONE_PROCESS
-        The processes that train together; one by itself.
+        Processes that train together.
     checkpoint : Checkpoint, default=None
-        Where epochs are saved, which then have to be kept (`keep_epochs`).
+        Checkpoints to save; it needs `keep_epochs`.
     """
 
     optimizer: object
@@ -79,27 +81,29 @@ class Plan:
 
 
 class Training:
-    """One run: an encoder and a projector, trained on resident rows.
+    """One run of training.
 
     Parameters
     ----------
     plan : Plan
         How to train.
     encoder, projector : nn.Module
-        What to train; moved to the plan's device.
+        Networks to train; they are moved to the plan's device.
     objective : callable
-        Two projections -> scalar tensor; with a method `terms`, the dict of its named terms.
+        Function of two projections that returns a scalar. A method `terms` returns its named terms as a dict.
     make_views : callable
         ``make_views(x, data, generator) -> (x_a, x_b)``
-    train, valid : Tensor of shape (n, *sample_shape) or HostRows; the same or None
-        Rows to train on, and rows to watch. Those of a tensor are moved to the plan's device.
+    train : Tensor of shape (n, *sample_shape) or HostRows
+        Training rows. A tensor is moved to the plan's device.
+    valid : Tensor of shape (n, *sample_shape), HostRows or None
+        Validation rows.
     generators : dict of str to torch.Generator
-        "batches", "views" and "validation", on the plan's device; of several ranks, "batches" is the same in all.
+        "batches", "views" and "validation", on the plan's device. "batches" is the same in all ranks.
     state : dict, default=None
-        What an earlier run left (see `warm_start_state`), to be carried on.
+        State of an earlier run to continue from: see `warm_start_state`.
     mix : callable, default=None
-        ``mix(x_a, x_b, generator=) -> (x_m, (share, partners))``, for an objective that has `mixed_terms`: of each
-        row, a share of shape (batch, 1) and the row that it was mixed with.
+        ``mix(x_a, x_b, generator=) -> (x_m, (share, partners))``, for an objective with `mixed_terms`. Each row is
+        mixed with the row number `partners`, (batch,), with the weight `share`, (batch, 1).
     """
 
     def __init__(self, plan, encoder, projector, objective, make_views, train, valid, generators, state=None, mix=None):
@@ -111,7 +115,7 @@ class Training:
         plan.process_group.broadcast_module(module)
         self.n_steps = state["n_steps"] if state else 0
         self.stopping = self._stopping()
-        self.last = LastEpoch(self.stopping)
+        self.snapshot = Snapshot(self.stopping)
         self.learning_rate = LearningRate(self.rate_schedule(), self.n_steps)
         self.progress = self._progress()
         self.hooks = EpochHooks(lambda: None, lambda: False)
@@ -126,7 +130,7 @@ class Training:
 
     @property
     def encoder(self):
-        """The encoder as trained so far."""
+        """The encoder that is trained."""
         return self.net.module_.encoder
 
     def run(self, on_epoch_begin, on_epoch_end):
@@ -135,7 +139,8 @@ class Training:
         Parameters
         ----------
         on_epoch_begin, on_epoch_end : callable
-            Called without arguments around each epoch; training stops when the latter returns True.
+            Functions without arguments that are called around each epoch. Training stops if `on_epoch_end` returns
+            True.
 
         Raises
         ------
@@ -164,30 +169,30 @@ class Training:
         self.train = rows
 
     def release(self):
-        """Let go of the rows, a recorded step, and the caller's hooks, which may refer back to the run."""
+        """Free the rows and a recorded step, and drop the caller's hooks, which may refer back to this run."""
         self.net.forget_recording()
         self.train = self.valid = self.net.donors = None
         self.hooks.begin = self.hooks.end = None
 
     def checkpoint_state(self):
-        """What `resume` takes: the last finished epoch, as arrays, numbers and strings; None before the first one."""
-        snapshot = self.last.snapshot
+        """Return the last finished epoch for `resume`, as arrays, numbers and strings; None before the first one."""
+        snapshot = self.snapshot.state
         if snapshot is None:
             return None
         rows = self.net.history[: snapshot["n_epochs"]]
         return {
-            **to_arrays({**snapshot, "optimizer": portable(snapshot["optimizer"])}),
+            **to_arrays({**snapshot, "optimizer": undo_recordable(snapshot["optimizer"])}),
             "rows": [{name: value for name, value in row.items() if name != "batches"} for row in rows],
             "device": self.plan.device.type,
         }
 
     def resume(self, saved):
-        """Go on from what `checkpoint_state` gave, when this run runs.
+        """Continue from a checkpoint: `run` then trains the epochs that are missing.
 
         Parameters
         ----------
         saved : dict
-            Of a run of the same plan, parts and rows.
+            Result of `checkpoint_state` from a run with the same plan, parts and rows.
         """
         net = self.net
         net.module_.load_state_dict(to_tensors(saved["module"]))
@@ -202,9 +207,9 @@ class Training:
         Returns
         -------
         possible : bool
-            False if none was finished, or `keep_epochs` is off; then nothing is changed.
+            False if no epoch was finished, or `keep_epochs` is off; then nothing is changed.
         """
-        snapshot = self.last.snapshot
+        snapshot = self.snapshot.state
         if snapshot is None:
             return False
         self.net.module_.load_state_dict(snapshot["module"])
@@ -215,7 +220,7 @@ class Training:
         return True
 
     def warm_start_state(self):
-        """What the next run needs beside the encoder, as NumPy arrays.
+        """Return the state that the next run needs beside the encoder, as NumPy arrays.
 
         Returns
         -------
@@ -224,14 +229,14 @@ class Training:
         """
         return {
             "projector": to_arrays(self.net.module_.projector.state_dict()),
-            "optimizer": to_arrays(portable(self.net.optimizer_.state_dict())),
+            "optimizer": to_arrays(undo_recordable(self.net.optimizer_.state_dict())),
             "generators": to_arrays({name: g.get_state() for name, g in self.net.generators.items()}),
             "drawn_by": (self.plan.device.type, self.plan.process_group.rank),
             "n_steps": self.n_steps + sum(self.net.history[:, "train_batch_count"]),
         }
 
     def history(self):
-        """One row an epoch, as a dict of lists."""
+        """Return the history as a dict of lists, one value per epoch."""
         rows = self.net.history
         return {
             "epoch": [self.plan.first_epoch + 1 + i for i in range(len(rows))],
@@ -251,9 +256,9 @@ class Training:
         if self.stopping:
             callbacks.append(self.stopping)
         if plan.keep_epochs:
-            callbacks.append(self.last)
+            callbacks.append(self.snapshot)
         if plan.checkpoint:
-            callbacks.append(Saver(plan.checkpoint))
+            callbacks.append(CheckpointSaver(plan.checkpoint))
         if self.progress:
             callbacks.append(self.progress)
         return [*callbacks, self.hooks]
@@ -268,11 +273,13 @@ class Training:
         plan = self.plan
         if not plan.verbose:
             return None
-        kind, n_batches = Lines if plan.verbose == 1 else EpochBar, batch_layout(len(self.train), plan.batch_size)[0]
-        at_most = self.stopping is not None or any(issubclass(k, EarlyStopping) for _, k in unpacked(plan.callbacks))
+        kind = EpochLines if plan.verbose == 1 else EpochBar
+        n_batches, _ = batch_layout(len(self.train), plan.batch_size)
+        at_most = self.stopping is not None or any(issubclass(k, EarlyStopping) for _, k in unpack(plan.callbacks))
         return kind(plan.first_epoch, plan.last_epoch, n_batches, at_most)
 
     def rate_schedule(self):
+        """Make the function that maps a step, counted over all runs, to its learning rate."""
         plan, peak = self.plan, self.plan.learning_rate
         if plan.lr_schedule == "stream":
             return lambda step: peak * min(1.0, (step + 1) / STREAM_WARMUP_STEPS)
@@ -284,19 +291,19 @@ class Training:
 
     def _restore(self, state):
         self.net.optimizer_.load_state_dict(to_tensors(state["optimizer"]))
-        lay_out(self.net.optimizer_)
+        match_memory_layout(self.net.optimizer_)
         self.net.prepare_optimizer()
         device, rank = state["drawn_by"]
         for name, saved in to_tensors(state["generators"]).items():
-            own = name == "batches" or rank == self.plan.process_group.rank  # of batches all ranks draw the same
+            own = name == "batches" or rank == self.plan.process_group.rank  # all ranks draw the same batches
             if own and device == self.plan.device.type and name in self.net.generators:
                 self.net.generators[name].set_state(saved)
 
 
-def lay_out(optimizer):
-    """Bring an optimizer's state into its parameters' order in memory, which a stored array does not keep.
+def match_memory_layout(optimizer):
+    """Give an optimizer's state the memory layout of its parameters, which stored arrays do not keep.
 
-    A fused optimizer walks through both at once, as if they had the same.
+    A fused optimizer reads both in the order of memory, and expects the same layout.
     """
     for parameter, state in optimizer.state.items():
         for name, value in state.items():

@@ -1,4 +1,4 @@
-"""Bars in a terminal, a notebook and a file: what is drawn, what is said of the time left, what is left behind."""
+"""Progress in a terminal, a notebook and a file: what is drawn, the time left, and that nothing is left behind."""
 
 import ast
 import io
@@ -16,22 +16,15 @@ from rich.file_proxy import FileProxy
 from skorch.callbacks import Callback
 
 import sklearn_twins
-from sklearn_twins._runtime import _progress_bar as _bars
-from sklearn_twins._runtime._progress_bar import (
-    TERMINAL,
-    Bar,
-    Lines,
-    Notebook,
-    TimeEstimator,
-    format_duration,
-    format_time_left,
-)
+from sklearn_twins._runtime import _progress_bar, _rich_display
+from sklearn_twins._runtime._progress_bar import Bar, Lines, TimeEstimator, format_duration, format_time_left
+from sklearn_twins._runtime._rich_display import TERMINAL, Notebook
 from sklearn_twins.model_selection import BatchedGridSearchCV, EpochHalvingSearchCV
 from sklearn_twins.model_selection._halving import RoundLines
 
 PACKAGE = Path(sklearn_twins.__file__).parent
 CODE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
-HIDE, SHOW = "\x1b[?25l", "\x1b[?25h"
+HIDE, SHOW = "\x1b[?25l", "\x1b[?25h"  # the cursor
 
 
 class Clock:
@@ -51,7 +44,7 @@ class Screen(io.StringIO):
 
     @property
     def lines(self):
-        """What it shows in the end."""
+        """The lines that it shows in the end."""
         rows, row = [""], 0
         for part in re.findall(r"\x1b\[[0-9;?]*[A-Za-z]|\r|\n|[^\x1b\r\n]+", self.getvalue()):
             if part == "\n":
@@ -69,47 +62,39 @@ class Screen(io.StringIO):
 @pytest.fixture
 def clock(monkeypatch):
     clock = Clock()
-    monkeypatch.setattr(_bars, "time", clock)
+    monkeypatch.setattr(_progress_bar, "time", clock)
     return clock
 
 
 @pytest.fixture
 def terminal(monkeypatch):
     screen = Screen()
-    monkeypatch.setattr(_bars, "sys", types.SimpleNamespace(stderr=screen))  # pytest puts its own into `sys`
+    for module in (_progress_bar, _rich_display):  # pytest replaces `sys.stderr` itself
+        monkeypatch.setattr(module, "sys", types.SimpleNamespace(stderr=screen))
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "140")
     yield screen
-    assert not TERMINAL.bars and TERMINAL.live is None
+    assert TERMINAL.bars is None
     assert screen.getvalue().count(HIDE) == screen.getvalue().count(SHOW)
 
 
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [
-        (0, "0 s"),
-        (0.6, "1 s"),
-        (59.4, "59 s"),
-        (59.6, "1 min 00 s"),
-        (185, "3 min 05 s"),
-        (3599.4, "59 min 59 s"),
-        (3599.6, "1 h 00 min"),
-        (3900, "1 h 05 min"),
-        (3 * 3600 - 10, "3 h 00 min"),
-        (100 * 3600, "100 h 00 min"),
-    ],
-)
-def test_duration(seconds, words):
-    assert format_duration(seconds) == words
-
-
-def test_time_left():
+def test_times_in_words():
+    words = {
+        0.6: "1 s",
+        59.4: "59 s",
+        59.6: "1 min 00 s",
+        185: "3 min 05 s",
+        3599.4: "59 min 59 s",
+        3599.6: "1 h 00 min",
+        3900: "1 h 05 min",
+        3 * 3600 - 10: "3 h 00 min",
+    }
+    assert {seconds: format_duration(seconds) for seconds in words} == words
     assert format_time_left(None) == format_time_left(None, at_most=True) == ""
-    assert format_time_left(65) == "1 min 05 s left"
-    assert format_time_left(65, at_most=True) == "at most 1 min 05 s left"
+    assert format_time_left(65, at_most=True) == "at most " + format_time_left(65) == "at most 1 min 05 s left"
 
 
-def test_pace(clock):
+def test_time_left(clock):
     estimator = TimeEstimator(10)
     assert estimator.seconds_left() is None
     clock.now += 30  # loading
@@ -117,19 +102,15 @@ def test_pace(clock):
     assert estimator.seconds_left() == 270
     clock.now += 2
     estimator.update(2)
-    assert estimator.seconds_left() == 16
+    assert estimator.seconds_left() == 16, "the first epoch does not count"
     clock.now += 1
-    assert estimator.seconds_left() == 15 and estimator.elapsed == 33
     estimator.update(2)
-    assert estimator.seconds_left() == 15
-    clock.now += 1
-    estimator.update(3)
-    assert estimator.seconds_left() == 14
+    assert estimator.seconds_left() == 15 and estimator.elapsed == 33
     clock.now += 100
     assert estimator.seconds_left() == 0
 
 
-def test_pace_within_the_first_epoch(clock):
+def test_time_left_within_the_first_epoch(clock):
     estimator = TimeEstimator(20, done=5)
     clock.now += 30
     estimator.update(5.01)
@@ -139,48 +120,40 @@ def test_pace_within_the_first_epoch(clock):
     assert estimator.seconds_left() == pytest.approx(14.98 * 100)
 
 
-def test_in_a_file(capsys):
-    with Bar("embedding", 1000, "rows") as bar:
-        assert isinstance(bar.screen, Lines)
-        for done in range(0, 1001, 100):
-            bar.update(done)
-    captured = capsys.readouterr()
-    assert captured.out == ""
-    assert captured.err == "embedding  1,000/1,000 rows  0 s\n"
-
-
-def test_in_a_file_for_long(clock, capsys):
+def test_in_a_file(clock, capsys):
     with Bar("training", 100, "epochs", at_most=True) as bar:
-        for done in range(1, 11):
+        assert isinstance(bar.display, Lines)
+        for done in range(1, 7):
             clock.now += 10
             bar.update(done, f"loss {done}")
-    assert capsys.readouterr().err.splitlines() == [
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.splitlines() == [
         "training  3/100 epochs  30 s, at most 16 min 10 s left  loss 3",
         "training  6/100 epochs  1 min 00 s, at most 15 min 40 s left  loss 6",
-        "training  9/100 epochs  1 min 30 s, at most 15 min 10 s left  loss 9",
-        "training  10/100 epochs  1 min 40 s  loss 10",
+        "training  6/100 epochs  1 min 00 s  loss 6",
     ]
 
 
 def test_in_a_terminal(clock, terminal):
-    out, err = sys.stdout, sys.stderr
-    with Bar("training", 4, "epochs") as bar:
+    out, err, n_threads = sys.stdout, sys.stderr, threading.active_count()
+    with Bar("training", 4, "epochs", done=0.5) as bar:
+        assert "0/4 epochs" in terminal.lines[0]
         clock.now += 2
-        bar.update(0.5, "batch 1/2")
+        bar.update(1, "batch 1/2 [of 2]")
         assert sys.stdout is out and sys.stderr is err, "neither is redirected"
-        assert terminal.lines[1:] == ["          batch 1/2"]
+        assert threading.active_count() == n_threads
+        assert terminal.lines[1:] == ["         batch 1/2 [of 2]"]
         clock.now += 2
         bar.update(1.5, "loss 3")
-        assert re.fullmatch(r"training  \S+  1/4 epochs  4 s, 5 s left", terminal.lines[0])
+        assert re.fullmatch(r"training \S+ 1/4 epochs  4 s, 10 s left", terminal.lines[0])
         drawn = terminal.getvalue()
         clock.now += 0.1
         bar.update(1.7)
         assert terminal.getvalue() == drawn, "five times a second at most"
-        clock.now += 1
         bar.update(4)
-    assert re.fullmatch(r"training  ━{24}  4/4 epochs  5 s", terminal.lines[0])
-    assert terminal.lines[1:] == ["          loss 3"]
-    assert terminal.getvalue().endswith("\n" + SHOW)
+    assert re.fullmatch(r"training ━{24} 4/4 epochs  4 s", terminal.lines[0])
+    assert terminal.lines[1:] == ["         loss 3"] and terminal.getvalue().endswith("\n" + SHOW)
 
 
 def test_a_narrow_terminal(terminal, monkeypatch):
@@ -188,11 +161,6 @@ def test_a_narrow_terminal(terminal, monkeypatch):
     with Bar("training", 4, "epochs") as bar:
         bar.update(4, "loss 28.11 (invariance 6.047 + redundancy 22.06)  validation 30.68")
     assert len(terminal.lines) == 2 and terminal.lines[1].endswith("…")
-
-
-def test_what_was_done_before(terminal):
-    with Bar("training", 4, "epochs", done=3):
-        assert "3/4 epochs" in terminal.lines[0]
 
 
 def test_one_within_another(clock, terminal):
@@ -204,8 +172,7 @@ def test_one_within_another(clock, terminal):
                 assert terminal.lines[-2].startswith("training") and terminal.lines[-1].startswith("embedding")
             clock.now += 1
             outer.update(epoch + 1)
-    starts = [line.split()[0] for line in terminal.lines]
-    assert starts == ["embedding0", "embedding1", "embedding2", "training"]
+    assert [line.split()[0] for line in terminal.lines] == ["embedding0", "embedding1", "embedding2", "training"]
 
 
 def test_closed_in_another_order(terminal):
@@ -216,23 +183,8 @@ def test_closed_in_another_order(terminal):
     assert [line.split()[0] for line in terminal.lines] == ["first", "second"]
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
-def test_an_error_closes_it(terminal, error):
-    with pytest.raises(error):
-        with Bar("training", 4, "epochs") as bar:
-            bar.update(2)
-            raise error
-    assert "2/4 epochs" in terminal.lines[0] and terminal.getvalue().endswith("\n" + SHOW)
-
-
-def test_no_thread(terminal):
-    before = threading.active_count()
-    with Bar("training", 4, "epochs"):
-        assert threading.active_count() == before
-
-
 def test_several_threads(make, X, terminal, monkeypatch):
-    """Each has a line of its own, and none an error."""
+    """Each has its own bar, and no error is raised."""
     errors, n_threads = [], 3
     monkeypatch.setattr(TERMINAL, "seconds_between", 0, raising=False)
 
@@ -250,62 +202,54 @@ def test_several_threads(make, X, terminal, monkeypatch):
     assert sum("60/60 rows" in line for line in terminal.lines) == n_threads
 
 
-def test_below_somebody_elses_bar(terminal, monkeypatch):
-    monkeypatch.setattr(_bars.sys, "stderr", FileProxy(Console(file=terminal), terminal))
-    with Bar("training", 4, "epochs") as bar:
-        assert isinstance(bar.screen, Lines)
-    assert terminal.lines == ["training  0/4 epochs  0 s"]
-
-
-@pytest.mark.parametrize("kind", ["forked", "worker", "dumb"])
+@pytest.mark.parametrize("kind", ["forked", "worker", "dumb", "rich"])
 def test_lines_where_a_bar_would_be_in_the_way(terminal, monkeypatch, kind):
     if kind == "forked":
-        monkeypatch.setitem(_bars.process, "forked", True)
+        monkeypatch.setattr(_progress_bar, "is_forked", lambda: True)
     if kind == "worker":
-        monkeypatch.setattr(_bars.multiprocessing, "parent_process", lambda: object())
+        monkeypatch.setattr(_progress_bar.multiprocessing, "parent_process", lambda: object())
     if kind == "dumb":
         monkeypatch.setenv("TERM", "dumb")
-    assert isinstance(_bars.screen(), Lines)
+    if kind == "rich":  # somebody else's bar
+        monkeypatch.setattr(_rich_display.sys, "stderr", FileProxy(Console(file=terminal), terminal))
+    assert isinstance(_progress_bar.choose_display(), Lines)
 
 
 @pytest.fixture
 def notebook(monkeypatch):
-    """What a notebook shows: an output for each display, replaced by its updates."""
-    shown = []
+    """The outputs of a cell as HTML: one for each display, replaced by its updates."""
+    outputs = []
 
     class Handle:
         def __init__(self, item):
-            shown.append(item)
-            self.place = len(shown) - 1
+            self.number = len(outputs)
+            outputs.append("")
+            self.update(item)
 
         def update(self, item):
-            shown[self.place] = item
+            outputs[self.number] = item._repr_mimebundle_([], [])["text/html"]
 
     module = types.ModuleType("IPython.display")
     module.display = lambda item, display_id: Handle(item)
     monkeypatch.setitem(sys.modules, "IPython", types.ModuleType("IPython"))
     monkeypatch.setitem(sys.modules, "IPython.display", module)
     monkeypatch.setattr("rich.console._is_jupyter", lambda: True)
-    monkeypatch.setattr("rich._console", None)  # the one that rich keeps for everybody, made anew
-    return shown
+    monkeypatch.setattr("rich._console", None)  # rich's shared console, to be made again
+    return outputs
 
 
 def test_in_a_notebook(clock, notebook, capsys):
     with Bar("training", 4, "epochs") as bar, Bar("embedding", 10, "rows"):
-        assert isinstance(bar.screen, Notebook)
+        assert isinstance(bar.display, Notebook)
         clock.now += 1
         bar.update(1, "loss <3>")
-    training, embedding = (item._repr_mimebundle_([], []) for item in notebook)
-    assert "━" in training["text/html"] and "1/4 epochs" in training["text/html"]
-    assert "loss &lt;3&gt;" in training["text/html"]
-    assert "0/10 rows" in embedding["text/html"]
+        training, embedding = notebook
+        assert "━" in training and "1/4 epochs" in training and "loss &lt;3&gt;" in training
+        bar.update(4)
+    training, embedding = notebook
+    assert "4/4 epochs" in training and "0/10 rows" in embedding
     captured = capsys.readouterr()
     assert captured.out == captured.err == ""
-
-
-def test_a_fit_in_a_notebook(make, X, notebook):
-    make(verbose=2).fit(X).transform(X)
-    assert ["2/2 epochs" in str(item._repr_mimebundle_([], [])) for item in notebook] == [True, False]
 
 
 class Trip(Callback):
@@ -320,28 +264,25 @@ class Trip(Callback):
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
-def test_a_fit_that_ends_in_an_error(make, X, terminal, error):
-    before = threading.active_count()
+def test_a_fit_that_ends_in_an_error_closes_its_bar(make, X, terminal, error):
     with pytest.raises(error):
         make(verbose=2, callbacks=[Trip(error)]).fit(X)
-    assert "1/2 epochs" in terminal.lines[0]
-    assert threading.active_count() == before
+    assert "1/2 epochs" in terminal.lines[0] and terminal.getvalue().endswith("\n" + SHOW)
 
 
-def test_a_transform_that_ends_in_an_error(make, X, terminal, monkeypatch):
+def test_a_transform_that_ends_in_an_error_closes_its_bar(make, X, terminal, monkeypatch):
     """Even as long as the error is kept."""
     embedder = make().fit(X).set_params(verbose=2)
     monkeypatch.setattr("sklearn_twins._inference._embed.padded", lambda rows, size: 1 / 0)
     with pytest.raises(ZeroDivisionError) as kept:
         embedder.transform(X)
-    assert not TERMINAL.bars and kept
+    assert TERMINAL.bars is None and kept
 
 
 def test_a_fit_moves_its_bar_within_an_epoch(make, X, terminal, monkeypatch):
     monkeypatch.setattr(TERMINAL, "seconds_between", 0, raising=False)
     make(verbose=2, max_epochs=2).fit(X)
-    batches = re.findall(r"batch (\d+)/4", terminal.getvalue())
-    assert batches == ["1", "2", "3", "4"]
+    assert re.findall(r"batch (\d+)/4", terminal.getvalue()) == ["1", "2", "3", "4"]
 
 
 @pytest.mark.parametrize("verbose", [1, 2])
@@ -353,28 +294,29 @@ def test_early_stopping_ends_at_most_then(make, X, capsys, monkeypatch, verbose)
     assert len(re.findall(r"(?<!at most )\b\d+ s left", text)) == 0 and "at most" in text
 
 
-@pytest.mark.parametrize("verbose", [0, 1, 2])
-def test_what_is_shown_changes_nothing(make, X, verbose, fingerprint):
-    embedders = [make(verbose=v).fit(X) for v in (0, verbose)]
-    assert (embedders[0].transform(X) == embedders[1].set_params(verbose=0).transform(X)).all()
+def test_verbose_changes_no_result(make, X):
+    plain, *others = (make(verbose=verbose).fit(X).set_params(verbose=0).transform(X) for verbose in (0, 1, 2))
+    assert all((plain == other).all() for other in others)
 
 
-@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_rich_is_not_imported_before_it_is_needed(path):
-    for node in ast.parse(path.read_text()).body:
-        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-        names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
-        assert not [name for name in names if name.split(".")[0] in ("rich", "tqdm", "IPython")]
+def test_rich_is_imported_only_when_a_bar_is_shown():
+    """By one file, which others import within functions."""
+    for path in sorted(PACKAGE.rglob("*.py")):
+        for node in ast.parse(path.read_text()).body:
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            found = {name.split(".")[0] for name in names} & {"rich", "tqdm", "IPython", "_rich_display"}
+            assert not found or path.name == "_rich_display.py", path
 
 
 FIT = """
-import os, signal, sys
+import os, signal
 import numpy as np
 from skorch.callbacks import Callback
 from sklearn_twins import BarlowTwinsEmbedder
 class Trip(Callback):
     def on_epoch_end(self, net, **kwargs):
-        if len(net.history) == 2 and sys.argv[1:]:
+        if len(net.history) == 2:
             os.kill(os.getpid(), signal.SIGINT)
 X = np.random.default_rng(0).normal(size=(60, 5))
 BarlowTwinsEmbedder(max_epochs=3, batch_size=16, verbose=2, random_state=0, callbacks=[Trip()]).fit(X)
@@ -383,11 +325,10 @@ BarlowTwinsEmbedder(max_epochs=3, batch_size=16, verbose=2, random_state=0, call
 
 @pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="opens a pseudo-terminal")
-@pytest.mark.parametrize("interrupted", [False, True])
-def test_in_a_terminal_of_its_own(interrupted):
+def test_interrupted_in_its_own_terminal():
     leader, follower = os.openpty()
     environment = {**os.environ, "TERM": "xterm", "COLUMNS": "140", "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-W", "ignore", "-c", FIT, *["interrupted"] * interrupted]
+    command = [sys.executable, "-W", "ignore", "-c", FIT]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=follower, env=environment) as run:
         os.close(follower)
         seen = Screen()
@@ -401,15 +342,15 @@ def test_in_a_terminal_of_its_own(interrupted):
             seen.write(part.decode().replace("\r\n", "\n"))
         out = run.stdout.read()
     os.close(leader)
-    assert out == b"" and (run.returncode != 0) == interrupted
-    assert "training  " in seen.lines[0] and ("2/3 epochs" if interrupted else "3/3 epochs") in seen.lines[0]
+    assert out == b"" and run.returncode != 0
+    assert seen.lines[0].startswith("training ") and "2/3 epochs" in seen.lines[0]
     assert seen.getvalue().count(HIDE) == seen.getvalue().count(SHOW) == 1
-    assert ("KeyboardInterrupt" in seen.getvalue()) == interrupted
+    assert "KeyboardInterrupt" in seen.getvalue()
 
 
 def test_lines_of_blocks(clock, capsys):
     blocks = iter(range(4))
-    for _ in _bars.with_progress(blocks, 30, 100, 1, ("embedding", "rows", "embedded")):
+    for _ in _progress_bar.with_progress(blocks, 30, 100, 1, ("embedding", "rows", "embedded")):
         clock.now += 20
     assert capsys.readouterr().out.splitlines() == [
         "embedding  60/100 rows  40 s, 27 s left",
@@ -439,17 +380,12 @@ def test_searches_say_how_long_they_take(make, X, capsys, monkeypatch):
     embedder, grid = make(max_epochs=4), {"learning_rate": [0.001, 0.002, 0.005, 0.01]}
     EpochHalvingSearchCV(embedder, grid, cv=2, factor=2, min_epochs=1, verbose=1).fit(X)
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split("  ")[:2] for line in lines] == [
-        ["round 1/3", "4 candidates on 2 folds, up to 1 epochs"],
-        ["round 2/3", "2 candidates on 2 folds, up to 2 epochs"],
-        ["round 3/3", "1 candidates on 2 folds, up to 4 epochs"],
-        ["refit", "the best candidate on all rows"],
-    ]
+    assert [line.split("  ")[0] for line in lines] == ["round 1/3", "round 2/3", "round 3/3", "refit"]
     assert "left" not in lines[0] and all(line.endswith(" s left") for line in lines[1:])
     BatchedGridSearchCV(embedder, grid, cv=2, verbose=1).fit(X)
     lines = capsys.readouterr().out.splitlines()
-    told = [f"Trained {n} of 8 embedders, " for n in range(1, 8)]
-    assert [line[: len(start)] for line, start in zip(lines, told, strict=False)] == told
+    starts = [f"Trained {n} of 8 embedders, " for n in range(1, 8)]
+    assert [line[: len(start)] for line, start in zip(lines, starts, strict=False)] == starts
     EpochHalvingSearchCV(embedder, grid, cv=2, min_epochs=1).fit(X)
     assert capsys.readouterr().out == ""
     with pytest.raises(ValueError, match="verbose == -1"):

@@ -12,7 +12,7 @@ from sklearn_twins._runtime._storage import (
     HostRows,
     as_tensor,
     copy_ahead,
-    fits,
+    fits_on_device,
     in_memory_order,
     prefetch,
     print_storage,
@@ -94,13 +94,15 @@ def test_no_thread_is_left(end):
     assert threading.active_count() == before
 
 
-def test_read_only_memory_is_shared_without_a_warning():
-    array = np.arange(6.0)
-    array.setflags(write=False)
+@pytest.mark.parametrize("writable", [True, False])
+def test_memory_is_shared_unless_it_is_read_only(writable):
+    """Without torch's warning about read-only arrays."""
+    array = samples()
+    array.setflags(write=writable)
     tensor = as_tensor(array)
-    assert tensor.data_ptr() == array.__array_interface__["data"][0] and tensor.tolist() == array.tolist()
-    del array
-    assert tensor.tolist() == [0, 1, 2, 3, 4, 5]  # the memory is kept alive
+    assert np.shares_memory(tensor.numpy(), array) == writable
+    assert tensor.stride() == tuple(s // array.itemsize for s in array.strides)
+    np.testing.assert_array_equal(tensor, array)
 
 
 @pytest.mark.parametrize("axes", [(0, 1, 2, 3), (0, 3, 1, 2), (0, 2, 3, 1), (0, 3, 2, 1)])
@@ -222,7 +224,7 @@ def test_an_array_on_the_cpu_is_not_copied():
 def test_a_gpu_takes_what_fits_half_of_its_memory(monkeypatch, free, on_device):
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (free, 10 * free))
     for source in (samples(), OnDisk(samples())):
-        assert fits(source, 23, torch.device("cuda")) == on_device
+        assert fits_on_device(source, 23, torch.device("cuda")) == on_device
 
 
 def test_where_samples_are_is_told_unless_it_goes_without_saying(capsys):

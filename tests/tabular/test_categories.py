@@ -1,4 +1,4 @@
-"""Categories: what counts as the same one, in which order they get their codes, and which code a value gets."""
+"""Categories: which values are the same one, in which order they get their codes, and which code a value gets."""
 
 import datetime
 import enum
@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 
 from sklearn_twins._tabular import _categories
-from sklearn_twins._tabular._categories import count_keys, encode_keys, is_text_of_number, rank_categories, to_keys
+from sklearn_twins._tabular._categories import count_keys, is_text_of_number, rank_categories
 from sklearn_twins.preprocessing import TablePreprocessor
 
 NAN = np.nan
@@ -22,29 +22,53 @@ class Colour(str, enum.Enum):  # noqa: UP042 -- whose str() is not its text
     RED, BLUE = "red", "blue"
 
 
+def objects(values):
+    """Values as a column of Python objects."""
+    column = np.empty((len(values), 1), dtype=object)
+    column[:, 0] = values
+    return column
+
+
+def test_codes_go_by_frequency_then_by_value():
+    """Equal numbers are one category whatever their type; a string is never equal to a number."""
+    column = ["b"] * 3 + ["a"] * 3 + ["c"] * 5 + [None] * 4 + [2, 2.0, Decimal(2)] + [1, True, 1.0] + [""]
+    fitted = TablePreprocessor().fit(objects(column))
+    assert fitted.categories_ == (("c", 1.0, 2.0, "a", "b", ""),) and fitted.spec_.categories == (8,)
+    new = ["c", 1, np.float32(1), True, 2.0, "b", "", None, NAN, float("nan"), pd.NA, pd.NaT, "new", "2", 3]
+    codes = fitted.transform(objects(new))
+    assert codes.dtype == np.float32
+    assert codes[:, 0].tolist() == [2, 3, 3, 3, 4, 6, 7, 0, 0, 0, 0, 0, 1, 1, 1]
+
+
+@pytest.mark.parametrize("max_categories", [2, 3, 5, 6, 7, None])
+def test_rare_categories_share_the_last_code_with_those_not_seen(max_categories):
+    """Where there is room for all of them, there is no such code."""
+    fitted = TablePreprocessor(max_categories=max_categories)
+    fitted.fit(pd.DataFrame({"a": [letter for i, letter in enumerate("fedcba") for _ in range(10 - i)]}))
+    pooled = max_categories is not None and max_categories < 6
+    n_own = max_categories - 1 if pooled else 6
+    assert fitted.categories_ == (tuple("fedcba"[:n_own]),)
+    assert fitted.spec_.categories == (2 + n_own + pooled,)
+    codes = fitted.transform(pd.DataFrame({"a": [*"fedcba", "new", None]}))[:, 0]
+    assert codes.tolist() == [min(2 + i, 2 + n_own) for i in range(6)] + [2 + n_own if pooled else 1, 0]
+
+
 @pytest.mark.parametrize(
-    ("values", "expected"),
+    ("values", "categories"),
     [
-        (np.array([1.5, NAN, -0.0]), [1.5, None, 0]),
-        (np.array([2**63 + 1], dtype=np.uint64), [2**63 + 1]),
-        (np.array([True, False]), [1, 0]),
-        (np.array(["a", ""]), ["a", ""]),
-        (np.array(["2020-01-01", "NaT"], dtype="M8[ns]"), [datetime.datetime(2020, 1, 1), None]),
-        (np.array([3, "NaT"], dtype="m8[s]"), [datetime.timedelta(seconds=3), None]),
-        (["a", None, 1], ["a", None, 1]),
+        (np.array([1.5, NAN, -0.0, 1.5]), (1.5, 0.0)),
+        (np.array([2**63 + 1, 2**63 + 1, 5], dtype=np.uint64), (2**63 + 1, 5.0)),
+        (np.array([True, False, True]), (1.0, 0.0)),
+        (np.array(["a", "", "a"]), ("a", "")),
+        (np.array(["2020-01-01", "NaT"], dtype="M8[ns]"), (datetime.datetime(2020, 1, 1),)),
+        (np.array([3, "NaT"], dtype="m8[s]"), (datetime.timedelta(seconds=3),)),
     ],
+    ids=lambda values: getattr(values, "dtype", None),
 )
-def test_keys_are_python_objects(values, expected):
-    found = to_keys(values)
-    assert found == expected
-    assert not any(isinstance(key, np.generic) for key in found)
-
-
-def test_counts_leave_missing_values_out():
-    counts = Counter()
-    count_keys(counts, ["a", None, NAN, "a", float("nan"), pd.NA])
-    count_keys(counts, [1, True, 1.0, pd.NaT, Decimal(1), Decimal("NaN"), "a"])
-    assert counts == {"a": 3, 1: 4}
+def test_arrays_of_every_type(values, categories):
+    fitted = TablePreprocessor([0]).fit(values[:, None])
+    assert fitted.categories_ == (categories,)
+    assert list(map(type, fitted.categories_[0])) == list(map(type, categories))
 
 
 def test_each_block_is_counted_on_its_own(monkeypatch):
@@ -56,12 +80,13 @@ def test_each_block_is_counted_on_its_own(monkeypatch):
     assert sorted(seen, key=str) == [None, None, "a", "a", "b", "c"] and counts == {"a": 2, "b": 1, "c": 2}
 
 
-@pytest.mark.parametrize("value", [[1], {"a": 1}, ("a", [1]), np.zeros(2)])
-def test_what_has_no_hash_is_no_category(value):
-    for call in (lambda: count_keys(Counter(), ["a", value]), lambda: encode_keys(["a", value], {}, 1)):
-        with pytest.raises(TypeError, match="cannot be a category: an argument must be") as caught:
-            call()
-        assert str(caught.value).startswith(repr(value))
+@pytest.mark.parametrize("value", [[1], {"a": 1}, ("a", [1]), np.zeros(2)], ids=repr)
+def test_values_without_a_hash_are_refused(value):
+    fitted, X = TablePreprocessor(["a"]), pd.DataFrame({"a": ["b", "c"]})
+    for call in (fitted.fit, fitted.fit(X).transform):
+        with pytest.raises(TypeError, match=r"column 'a': .* cannot be a category: an argument must be") as caught:
+            call(pd.DataFrame({"a": ["b", value]}))
+        assert f"'a': {value!r} cannot" in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -98,33 +123,20 @@ def test_categories_are_kept_as_plain_objects(key, plain):
     assert found == plain and type(found) is type(plain)
 
 
-@pytest.mark.parametrize(
-    ("max_categories", "n_own", "pooled"), [(2, 1, True), (4, 3, True), (5, 5, False), (None, 5, False)]
-)
-def test_rank_pools_what_is_rare(max_categories, n_own, pooled):
-    counts = {letter: 9 - i for i, letter in enumerate("edcba")}
-    assert rank_categories(counts, max_categories) == (tuple("edcba"[:n_own]), pooled)
-
-
-@pytest.mark.parametrize("unknown", [1, 7])
-def test_codes(unknown):
-    table = {"a": 2, 1.0: 3, "": 4}
-    values = ["a", "", 1, True, np.float32(1), None, NAN, float("nan"), pd.NA, pd.NaT, "1", "b", 2]
-    found = encode_keys(values, table, unknown)
-    assert found.dtype == np.float32
-    assert found.tolist() == [2, 4, 3, 3, 3, 0, 0, 0, 0, 0, unknown, unknown, unknown]
-    assert encode_keys([], table, unknown).shape == (0,)
-
-
-@pytest.mark.parametrize(
-    ("key", "expected"), [("1", True), (" 1e5 ", True), ("nan", True), ("1,5", False), ("", False), (1.0, False)]
-)
-def test_strings_that_are_numbers(key, expected):
-    assert is_text_of_number(key) is expected
+def test_many_numbers_as_strings_are_warned_of():
+    strings = pd.DataFrame({"price": [f"{i / 7:.3f}" for i in range(300)]})
+    words = r"column 'price', holds 300 different strings.*to_numeric.*preprocessor__categorical_features"
+    with pytest.warns(UserWarning, match=words):
+        TablePreprocessor().fit(strings)
+    TablePreprocessor(categorical_features=["price"]).fit(strings)
+    TablePreprocessor().fit(strings + " EUR")
+    TablePreprocessor().fit(strings[:200])
+    texts = {"1": True, " 1e5 ": True, "nan": True, "1,5": False, "": False, 1.0: False}
+    assert {key: is_text_of_number(key) for key in texts} == texts
 
 
 def test_enums_of_strings_are_those_strings():
-    enums, text = (np.array(values, dtype=object)[:, None] for values in ([*Colour, Colour.RED], ["red", "blue"]))
+    enums, text = objects([*Colour, Colour.RED]), objects(["red", "blue"])
     fitted = TablePreprocessor().fit(enums)
     assert fitted.transform(enums)[:, 0].tolist() == [2, 3, 2]
     assert fitted.transform(text)[:, 0].tolist() == [2, 3]

@@ -1,19 +1,17 @@
-"""Expansions of numbers: the papers' formulas value by value, within the stem, and as a parameter of the encoders."""
+"""Numeric embeddings: the papers' formulas value by value, and within the stem."""
 
-import copy
 import itertools
 import math
 
 import numpy as np
 import pytest
 import torch
+from builders import seeded, table_spec
 from scipy import stats
-from sklearn.base import clone
 
 from sklearn_twins._parts._initialize import build_on_meta
 from sklearn_twins._tabular._spec import embedding_width
-from sklearn_twins.networks import MLPEncoder, Periodic, PiecewiseLinear, ResNetEncoder, TableStem, initialize
-from sklearn_twins.preprocessing import TableSpec
+from sklearn_twins.networks import Periodic, PiecewiseLinear, TableStem, initialize
 
 NAN = float("nan")
 EDGES = (
@@ -22,16 +20,10 @@ EDGES = (
     (-1.0, *[0.0] * 16, *np.linspace(0, 1.5, 16)),  # half of the rows are equal
     (0.5,) * 33,  # all of them are
 )
-SPEC = TableSpec((6,), missing=(2,), categories=(4, 30), edges=EDGES)
+SPEC = table_spec(6, missing=(2,), categories=(4, 30), edges=EDGES)
 N_OTHERS = 1 + embedding_width(4) + embedding_width(30)  # inputs that are not numbers
 EXPANSIONS = {"piecewise_linear": PiecewiseLinear(n_bins=4), "periodic": Periodic(3, 0.7, width=5)}
 every_expansion = pytest.mark.parametrize("expansion", EXPANSIONS.values(), ids=EXPANSIONS)
-SMALL = {MLPEncoder: {"hidden_dims": (8,)}, ResNetEncoder: {"width": 8, "n_blocks": 1}}
-every_encoder = pytest.mark.parametrize("kind", SMALL)
-
-
-def seeded(seed=0):
-    return torch.Generator().manual_seed(seed)
 
 
 def build(expansion, seed=0, edges=EDGES):
@@ -74,10 +66,6 @@ def test_piecewise_linear_equals_its_formula(n_bins):
     module = build(PiecewiseLinear(n_bins))
     assert module.width == n_bins
     np.testing.assert_allclose(module(x), expected, atol=1e-5)
-
-
-def test_default_has_8_bins():
-    assert build(PiecewiseLinear())(numbers(3)).shape[1:] == (4, 8)
 
 
 @pytest.mark.parametrize("n_bins", [2, 8, 32])
@@ -167,77 +155,3 @@ def test_missing_numbers_expand_to_zeros(expansion):
     assert (gaps[: 3 * width] == 0).all() and (full[: 3 * width] != 0).any()
     assert torch.equal(gaps[3 * width : 4 * width], full[3 * width : 4 * width])
     assert (full[4 * width], gaps[4 * width]) == (0, 1)
-
-
-@every_expansion
-@every_encoder
-@pytest.mark.parametrize("n_rows", [1, 64])
-def test_encoders_expand(kind, expansion, n_rows):
-    encoder = kind(**SMALL[kind], expansion=expansion).check().build(SPEC, 3, seeded()).eval()
-    x = samples(n_rows)
-    x[:, :3] = NAN
-    out = encoder(x)
-    out.sum().backward()
-    assert out.shape == (n_rows, 3) and torch.isfinite(out).all()
-    assert all(torch.isfinite(p.grad).all() for p in encoder.parameters())
-
-
-@every_encoder
-@pytest.mark.parametrize("name", EXPANSIONS)
-def test_tables_without_numbers_have_nothing_to_expand(kind, name):
-    spec = TableSpec((2,), categories=(4, 30))
-    encoders = [kind(**SMALL[kind], expansion=e).build(spec, 3, seeded()).eval() for e in (name, None)]
-    x = torch.tensor([[2.0, 9.0], [3.0, 0.0]])
-    assert torch.equal(*(encoder(x) for encoder in encoders))
-
-
-@every_encoder
-@every_expansion
-def test_expanding_encoders_are_cloned_rebuilt_and_copied(kind, expansion):
-    """What is not in the `state_dict` is laid out anew when the module is."""
-    component = kind(**SMALL[kind], expansion=expansion)
-    copied = clone(component)
-    assert repr(copied) == repr(component) and copied.expansion is not component.expansion
-    first, other = (c.build(SPEC, 3, seeded(s)).eval() for c, s in ((component, 1), (copied, 2)))
-    other.load_state_dict(first.state_dict())
-    x = samples()
-    assert torch.equal(first(x), other(x)) and torch.equal(first(x), copy.deepcopy(first)(x))
-
-
-def test_parameters_of_the_expansion_are_reached_through_the_encoder():
-    encoder = MLPEncoder(expansion=PiecewiseLinear()).set_params(expansion__n_bins=16)
-    assert encoder.build(SPEC, None, seeded())[0].width == 4 * 16 + N_OTHERS
-
-
-@every_encoder
-@pytest.mark.parametrize(
-    ("expansion", "message"),
-    [
-        (PiecewiseLinear(n_bins=3), "'n_bins' parameter of PiecewiseLinear"),
-        (PiecewiseLinear(n_bins=8.0), "'n_bins' parameter of PiecewiseLinear"),
-        (Periodic(n_frequencies=0), "'n_frequencies' parameter of Periodic"),
-        (Periodic(frequency_scale=0), "'frequency_scale' parameter of Periodic"),
-        (Periodic(frequency_scale=NAN), "'frequency_scale' parameter of Periodic"),
-        (Periodic(width=2.5), "'width' parameter of Periodic"),
-        ("fourier", "'expansion' parameter of .*'piecewise_linear'"),
-        (8, "'expansion' parameter of"),
-    ],
-)
-def test_wrong_expansion_is_refused(kind, expansion, message):
-    with pytest.raises(ValueError, match=message):
-        kind(expansion=expansion).check()
-
-
-@every_encoder
-def test_class_is_refused_where_an_expansion_is_meant(kind):
-    with pytest.raises(TypeError, match=rf"expansion of {kind.__name__} must be an instance.* Periodic\(\.\.\.\)"):
-        kind(expansion=Periodic).check()
-
-
-@every_encoder
-@pytest.mark.parametrize("name", EXPANSIONS)
-@pytest.mark.parametrize("edges", [(), EDGES[:2]])
-def test_samples_without_edges_are_refused(kind, name, edges):
-    """A preprocessor of the user's need not give them."""
-    with pytest.raises(ValueError, match=rf"needs TableSpec\.edges of each of the 3 numbers.* of {len(edges)}\."):
-        kind(expansion=name).build(TableSpec((3,), edges=edges), None, seeded())

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 from scipy import sparse
 
-from sklearn_twins._tabular._table import Table, as_objects, check_dense_size, name_column_in_errors, read_table
+from sklearn_twins._tabular._table import Table, as_objects, name_column_in_errors, read_table
 from sklearn_twins.preprocessing import TablePreprocessor
 
 NAN = np.nan
@@ -154,12 +154,6 @@ def test_two_columns_of_one_name():
 def test_sparse_columns_of_a_frame():
     X = pd.DataFrame.sparse.from_spmatrix(sparse.csr_array(MATRIX))
     np.testing.assert_array_equal(TablePreprocessor().fit_transform(X), TablePreprocessor().fit_transform(MATRIX))
-
-
-def test_size_of_a_sparse_table():
-    check_dense_size((10, 5), 200)
-    with pytest.raises(ValueError, match=r"10 rows and 5 columns .* max_dense_bytes=199\."):
-        check_dense_size((10, 5), 199)
 
 
 @pytest.mark.parametrize("X", [pd.DataFrame(index=range(3)), pl.DataFrame(), FRAME[:0], pl.from_pandas(FRAME)[:1]])

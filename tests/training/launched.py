@@ -12,7 +12,7 @@ from sklearn_twins._fitting._seeds import VIEWS
 from torch import distributed, nn
 
 from sklearn_twins import BarlowTwinsEmbedder
-from sklearn_twins._runtime._torch_state import choose_seed, make_generator
+from sklearn_twins._runtime._seeds import choose_seed, make_generator
 from sklearn_twins._training._distributed import ONE_PROCESS, init_process_group
 from sklearn_twins.augmentations import MarginalCorruption, Pair
 from sklearn_twins.networks import ConvNetEncoder, MLPEncoder, MLPProjector
