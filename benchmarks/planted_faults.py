@@ -24,8 +24,7 @@ from pathlib import Path
 from _faults import BY_ROOM, FAULTS, Fault
 
 ROOT = Path(__file__).resolve().parents[1]
-COPIED = ("sklearn_twins", "tests", "docs", "benchmarks", "pyproject.toml", "README.md", "*.md", "*.txt", "Makefile")
-LEFT_OUT = shutil.ignore_patterns(".*", "_build", "auto_examples", "generated")
+LEFT_OUT = (".git", ".venv*", ".*_cache", ".hypothesis", "_build", "build", "dist", "*.egg-info")
 NOT_RUN = ("test_planted_faults.py", "test_benchmarks.py")  # would find every fault, and plant some themselves
 NONE = Fault("none", "none", (), ())
 
@@ -79,16 +78,6 @@ def found_in(texts, fault):
     return "not found"
 
 
-def copied(tree, folder):
-    """A copy of what the tests need."""
-    for path in {path for pattern in COPIED for path in tree.glob(pattern)}:
-        if path.is_dir():
-            shutil.copytree(path, folder / path.name, ignore=LEFT_OUT)
-        else:
-            shutil.copy2(path, folder)
-    return folder
-
-
 def stages(tree, fault):
     """What is run one after the other: (paths, options, seconds at most)."""
     files = sorted(path for path in (tree / "tests").rglob("test_*.py") if path.name not in NOT_RUN)
@@ -135,7 +124,7 @@ def plant(tree, fault):
     """Plant one fault and run the tests until one catches it: (result, caught by, seconds)."""
     start = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="planted-") as name:
-        folder = copied(tree, Path(name).resolve())
+        folder = shutil.copytree(tree, Path(name).resolve() / "copy", ignore=shutil.ignore_patterns(*LEFT_OUT))
         if fault is not NONE:
             place = found_in(texts_of(folder / "sklearn_twins"), fault)
             if isinstance(place, str):
