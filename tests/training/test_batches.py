@@ -18,7 +18,7 @@ def test_every_row_count_gives_equal_batches(batch_size):
         assert 0 <= n - n_batches * size < n_batches, n
 
 
-def test_there_are_no_more_batches_than_needed(_batches_than_hold_the_rows():
+def test_there_are_no_more_batches_than_needed():
     """One batch fewer, of `batch_size` rows, would not hold them all."""
     for batch_size in SIZES:
         for n in range(2, 601):
