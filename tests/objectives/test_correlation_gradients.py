@@ -6,9 +6,8 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from sklearn_twins.objectives import _correlation, cross_correlation
-from sklearn_twins.objectives import _correlation_gradients as _fused
-from sklearn_twins.objectives._correlation_gradients import correlation_terms, in_pieces
+from sklearn_twins.objectives import _correlation, _correlation_gradients, cross_correlation
+from sklearn_twins.objectives._correlation_gradients import correlation_terms, split_columns
 
 pytestmark = [pytest.mark.usefixtures("one_thread"), pytest.mark.slow]  # seconds, being many
 
@@ -215,8 +214,8 @@ def test_strides_do_not_matter(target, form):
 @pytest.mark.parametrize("narrowest", [1, 3, 7, 39])
 def test_pieces_do_not_matter(narrowest, target, monkeypatch):
     shape = (6, 40)
-    monkeypatch.setattr(_fused, "PIECE", 1)
-    monkeypatch.setattr(_fused, "NARROWEST_PIECE", narrowest)
+    monkeypatch.setattr(_correlation_gradients, "CHUNK_NUMBERS", 1)
+    monkeypatch.setattr(_correlation_gradients, "NARROWEST_CHUNK", narrowest)
     inputs = tensors(*shape)
     terms = correlation_terms(*inputs, 0.3, target)
     np.testing.assert_allclose([t.item() for t in terms], reference_terms(*views(*shape), 0.3, target), rtol=1e-10)
@@ -228,7 +227,7 @@ def test_pieces_do_not_matter(narrowest, target, monkeypatch):
 @pytest.mark.parametrize("dim", [1, 256, 257, 383, 384, 1000, 8192])
 def test_pieces_are_about_equal_and_all_there(dim):
     z, scale = torch.zeros(256, dim), torch.zeros(dim)
-    pieces = list(in_pieces(z, scale))
+    pieces = list(split_columns(z, scale))
     widths = [len(scale_j) for _, scale_j in pieces]
     assert sum(widths) == dim and max(widths) <= 384 and all(z_j.shape == (256, len(s_j)) for z_j, s_j in pieces)
     assert len(widths) == 1 or min(widths) > max(widths) / 2

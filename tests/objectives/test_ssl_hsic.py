@@ -8,7 +8,13 @@ import pytest
 import torch
 
 from sklearn_twins.objectives import SSLHSIC, cross_correlation, standardize
-from sklearn_twins.objectives._ssl_hsic import biased, fourier_features, frequencies, median_distance, unbiased
+from sklearn_twins.objectives._ssl_hsic import (
+    biased_hsic,
+    draw_frequencies,
+    fourier_features,
+    median_distance,
+    unbiased_hsic,
+)
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -76,7 +82,7 @@ def test_estimate_of_bounded_kernels_as_the_paper_writes_it(kernel, n):
     z_a, z_b = views(n, 4)
     K = gram(z_a, z_b, kernel, 1.5)
     written = (K * instances(n)).sum() / (2 * n) - K.mean() - 1
-    assert biased(torch.tensor(K))[0].item() == pytest.approx(written, rel=1e-10)
+    assert biased_hsic(torch.tensor(K))[0].item() == pytest.approx(written, rel=1e-10)
 
 
 @pytest.mark.parametrize("shape", [(20, 5), (9, 9), (6, 40), (2, 3)])
@@ -144,7 +150,7 @@ def test_unbiased_estimate_is_a_mean_over_different_samples(kernel, n):
     pairs = mean(lambda i, j: K[i, j] ** 2, 2)
     triples = mean(lambda i, j, q: K[i, j] * K[i, q], 3)
     quadruples = mean(lambda i, j, q, r: K[i, j] * K[q, r], 4)
-    dependence, spread = unbiased(torch.tensor(K))
+    dependence, spread = unbiased_hsic(torch.tensor(K))
     assert dependence.item() == pytest.approx(np.mean(K[:n, n:].diagonal()) - mean(lambda i, j: K[i, j], 2))
     assert spread.item() == pytest.approx(pairs - 2 * triples + quadruples, rel=1e-9)
 
@@ -187,7 +193,7 @@ def test_unbiased_spread_of_four_samples_is_a_sum_of_squares():
     for i, j, q, r in itertools.product((0, 4), (1, 5), (2, 6), (3, 7)):
         S = [K[i, j] + K[q, r], K[i, q] + K[j, r], K[i, r] + K[j, q]]
         spreads.append(sum((x - y) ** 2 for x, y in itertools.combinations(S, 2)) / 12)
-    assert unbiased(torch.tensor(K))[1].item() == pytest.approx(np.mean(spreads), rel=1e-10)
+    assert unbiased_hsic(torch.tensor(K))[1].item() == pytest.approx(np.mean(spreads), rel=1e-10)
 
 
 @pytest.mark.parametrize("gamma", [1.0, 3.0])
@@ -255,7 +261,7 @@ def test_median_of_a_large_batch_is_of_its_first_rows():
 @pytest.mark.parametrize("kernel", KERNELS[1:])
 def test_features_approximate_the_kernel(kernel):
     z = torch.tensor(views(6, 4)[0])
-    w, _ = frequencies(kernel, 4, 20_000, 0)
+    w, _ = draw_frequencies(kernel, 4, 20_000, 0)
     features = fourier_features(z, w, 2.0)
     expected = np.array([[k(x, y, kernel, 2.0) for y in z.numpy()] for x in z.numpy()])
     np.testing.assert_allclose((features @ features.T).numpy(), expected, atol=0.03)
@@ -297,13 +303,13 @@ def test_features_depend_on_the_seed_alone():
     torch.manual_seed(0)
     state = torch.get_rng_state()
     losses = [SSLHSIC(n_features=16, random_state=seed)(*z).item() for seed in (0, 0, 1)]
-    frequencies.cache_clear()
+    draw_frequencies.cache_clear()
     assert losses[0] == losses[1] == SSLHSIC(n_features=16)(*z).item() != losses[2]
     assert torch.equal(torch.get_rng_state(), state)
 
 
 def test_features_drawn_in_inference_mode_can_be_trained_on():
-    frequencies.cache_clear()
+    draw_frequencies.cache_clear()
     z_a, z_b = (z.requires_grad_() for z in tensors(6, 3))
     with torch.inference_mode():
         SSLHSIC(n_features=8)(z_a, z_b)
