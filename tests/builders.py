@@ -56,3 +56,11 @@ def bound(augmentation, spec):
 def same(a, b):
     """Whether two tensors have the same type, shape and values, NaN included."""
     return a.dtype == b.dtype and a.shape == b.shape and bool(((a == b) | (a.isnan() & b.isnan())).all())
+
+
+def two_views(n, dim, seed=0, dtype=torch.float64):
+    """Correlated projections of two views of the same rows, with a mean and a scale."""
+    generator = seeded(seed)
+    shared = torch.randn(n, dim, generator=generator, dtype=torch.float64)
+    noise = torch.randn(2, n, dim, generator=generator, dtype=torch.float64)
+    return tuple((3 + 2 * (shared + 0.5 * each)).to(dtype) for each in noise)
