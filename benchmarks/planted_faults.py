@@ -4,28 +4,31 @@
 
 The faults are in `_faults.py`, five or more for each room. In each copy pytest runs until the first failure: first the
 test files that most likely catch the fault, then the tests of its room and of the contracts, then all others but the
-slow ones. Prints Markdown: a row for each fault with the test that caught it, then the numbers by room. With `--csv`
-results are kept, and faults that the file has are not planted again. `--faults none` runs everything without a fault,
-to show that the copy itself passes. The exit status is 1 if a fault was not found in the package, or not once.
+slow ones; tests run on one thread. Prints Markdown: a row for each fault with the test that caught it, then the numbers
+by room. With `--csv` results are kept, and faults that the file has are not planted again. `--faults none` runs
+everything without a fault, to show that the copy itself passes. The exit status is 1 if a fault was not found in the
+package, or not once. Needs `os.fork`.
 """
 
 import argparse
 import csv
+import importlib
 import os
 import re
 import shutil
-import subprocess
+import signal
 import sys
 import tempfile
 import time
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pytest
 from _faults import BY_ROOM, FAULTS, Fault
 
 ROOT = Path(__file__).resolve().parents[1]
-COPIED = ("sklearn_twins", "tests", "docs", "benchmarks", "pyproject.toml", "README.md", "*.md", "*.txt", "Makefile")
-LEFT_OUT = shutil.ignore_patterns(".*", "_build", "auto_examples", "generated")
+LEFT_OUT = (".git", ".venv*", ".*_cache", ".hypothesis", "_build", "build", "dist", "*.egg-info")
 NOT_RUN = ("test_planted_faults.py", "test_benchmarks.py")  # would find every fault, and plant some themselves
 NONE = Fault("none", "none", (), ())
 
@@ -53,6 +56,7 @@ CONTRACTS = (
     *("determinism", "persistence", "warm_start", "images", "mixed_tables", "components", "output", "unlabeled"),
     *("interrupts", "changing_data", "leftovers", "checks", "modalit*", "contract*"),
 )
+IMPORTED_ONCE = ("torch", "sklearn.pipeline", "skorch", "pandas", "scipy.stats", "matplotlib", "narwhals", "joblib")
 LIKELY_LIMIT, ALL_LIMIT = 300, 3600  # seconds
 
 
@@ -79,16 +83,6 @@ def found_in(texts, fault):
     return "not found"
 
 
-def copied(tree, folder):
-    """A copy of what the tests need."""
-    for path in {path for pattern in COPIED for path in tree.glob(pattern)}:
-        if path.is_dir():
-            shutil.copytree(path, folder / path.name, ignore=LEFT_OUT)
-        else:
-            shutil.copy2(path, folder)
-    return folder
-
-
 def stages(tree, fault):
     """What is run one after the other: (paths, options, seconds at most)."""
     files = sorted(path for path in (tree / "tests").rglob("test_*.py") if path.name not in NOT_RUN)
@@ -112,30 +106,49 @@ def stages(tree, fault):
     ]
 
 
+def in_child(folder, arguments, output):
+    """Run pytest in a copy; the process ends with it."""
+    code = 70
+    try:
+        os.setsid()
+        for stream in (1, 2):
+            os.dup2(output, stream)
+        os.chdir(folder)
+        os.environ["PYTHONPATH"] = sys.path[0] = str(folder)
+        code = pytest.main(arguments)
+        sys.stdout.flush()
+    finally:
+        os._exit(int(code))
+
+
 def run_tests(folder, paths, marks, limit):
     """How pytest ends on some paths: None if all passed, or what failed first."""
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "--tb=no", "-p", "no:cacheprovider", "-m", marks]
-    env = {**os.environ, "PYTHONPATH": str(folder), "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-    try:
-        done = subprocess.run(
-            [*command, *map(str, paths)], cwd=folder, env=env, capture_output=True, text=True, timeout=limit
-        )
-    except subprocess.TimeoutExpired:
-        return "timed out"
-    if done.returncode in (0, 5):  # passed, or there was nothing to run
+    arguments = ["-x", "-q", "--tb=no", "-p", "no:cacheprovider", "-m", marks, *map(str, paths)]
+    with tempfile.TemporaryFile() as output:
+        process, end = os.fork(), time.monotonic() + limit  # a process of its own, which need not import torch again
+        if process == 0:
+            in_child(folder, arguments, output.fileno())
+        while not (ended := os.waitpid(process, os.WNOHANG))[0]:
+            if time.monotonic() > end:
+                os.killpg(process, signal.SIGKILL)
+                os.waitpid(process, 0)
+                return "timed out"
+            time.sleep(0.05)
+        output.seek(0)
+        text, code = output.read().decode(errors="replace"), os.waitstatus_to_exitcode(ended[1])
+    if code in (0, 5):  # passed, or there was nothing to run
         return None
-    failed = re.search(r"^(?:FAILED|ERROR) (\S.*?)(?: - .*)?$", done.stdout, re.MULTILINE)
+    failed = re.search(r"^(?:FAILED|ERROR) (\S.*?)(?: - .*)?$", text, re.MULTILINE)
     if failed:
         return failed[1].removeprefix("tests/")
-    last = (done.stdout + done.stderr).strip().splitlines()[-1:]
-    return f"pytest ended with {done.returncode}: {''.join(last)}"
+    return f"pytest ended with {code}: {''.join(text.strip().splitlines()[-1:])}"
 
 
 def plant(tree, fault):
     """Plant one fault and run the tests until one catches it: (result, caught by, seconds)."""
     start = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="planted-") as name:
-        folder = copied(tree, Path(name).resolve())
+        folder = shutil.copytree(tree, Path(name).resolve() / "copy", ignore=shutil.ignore_patterns(*LEFT_OUT))
         if fault is not NONE:
             place = found_in(texts_of(folder / "sklearn_twins"), fault)
             if isinstance(place, str):
@@ -204,6 +217,10 @@ def main():
     parser.add_argument("--csv", type=Path, help="where results are kept, and met again")
     args = parser.parse_args()
     tree, faults = args.tree.resolve(), chosen(args.faults, args.room)
+    os.environ["OMP_NUM_THREADS"] = "1"
+    warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)  # on forking
+    for name in IMPORTED_ONCE:
+        importlib.import_module(name)
     earlier = kept(args.csv)
     print("| fault | room | result | caught by | seconds |\n|---|---|---|---|---|", flush=True)
 

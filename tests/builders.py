@@ -1,14 +1,31 @@
-"""Builders that tests share: seeded generators, specs, samples and bound augmentations."""
+"""Builders that tests share: seeded generators, small embedders, specs, samples and bound augmentations."""
 
 import torch
 
+from sklearn_twins import BarlowTwinsEmbedder
 from sklearn_twins._parts._augmentation import bind
+from sklearn_twins.networks import MLPEncoder, MLPProjector
 from sklearn_twins.preprocessing import ImageSpec, TableSpec
 
 
 def seeded(seed=0):
     """A generator on the CPU."""
     return torch.Generator().manual_seed(seed)
+
+
+def small_embedder(**params):
+    """An embedder that fits a table of 60 rows in milliseconds: two epochs of four batches each.
+
+    The parts' widths differ, since equal constants are one object, and joblib's hash tells one from two.
+    """
+    small = {
+        "encoder": MLPEncoder(hidden_dims=(8,)),
+        "projector": MLPProjector(hidden_dims=(12,), projection_dim=8),
+        "max_epochs": 2,
+        "batch_size": 16,
+        "random_state": 0,
+    }
+    return BarlowTwinsEmbedder(**{**small, **params})
 
 
 def table_spec(n_columns, **fields):
@@ -39,3 +56,11 @@ def bound(augmentation, spec):
 def same(a, b):
     """Whether two tensors have the same type, shape and values, NaN included."""
     return a.dtype == b.dtype and a.shape == b.shape and bool(((a == b) | (a.isnan() & b.isnan())).all())
+
+
+def two_views(n, dim, seed=0, dtype=torch.float64):
+    """Correlated projections of two views of the same rows, with a mean and a scale."""
+    generator = seeded(seed)
+    shared = torch.randn(n, dim, generator=generator, dtype=torch.float64)
+    noise = torch.randn(2, n, dim, generator=generator, dtype=torch.float64)
+    return tuple((3 + 2 * (shared + 0.5 * each)).to(dtype) for each in noise)

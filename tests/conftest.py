@@ -4,10 +4,8 @@ import joblib
 import numpy as np
 import pytest
 import torch
+from builders import small_embedder
 from skorch.callbacks import Callback
-
-from sklearn_twins import BarlowTwinsEmbedder
-from sklearn_twins.networks import MLPEncoder, MLPProjector
 
 
 class Recorder(Callback):
@@ -47,22 +45,8 @@ def X():
 
 @pytest.fixture
 def make():
-    """Makes small embedders: two epochs of four batches each on `X`.
-
-    The parts' widths differ, since equal constants are one object, and joblib's hash tells one from two.
-    """
-
-    def make(**params):
-        small = {
-            "encoder": MLPEncoder(hidden_dims=(8,)),
-            "projector": MLPProjector(hidden_dims=(12,), projection_dim=8),
-            "max_epochs": 2,
-            "batch_size": 16,
-            "random_state": 0,
-        }
-        return BarlowTwinsEmbedder(**{**small, **params})
-
-    return make
+    """Makes small embedders: two epochs of four batches each on `X`."""
+    return small_embedder
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from sklearn_twins._runtime._tensors_as_arrays import copy_tensors, map_tensors, to_arrays, to_tensors
-from sklearn_twins._training import Plan, Training
+from sklearn_twins._training._trainer import Plan, Training
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -59,7 +59,8 @@ SMALL = {
     "views.py": ["--images", "8", "--side", "8", "--batch", "4", "--rounds", "2"],
 }
 KEEPS_RESULTS = {"label_free_selection.py", "quality.py"}
-ALONE = {"fuzz_files.py", "memory_map.py", "search.py"}  # start processes, or measure the one that they are
+# Start processes, or measure the one that they are.
+ALONE = {"fuzz_files.py", "memory_map.py", "planted_faults.py", "search.py"}
 ON_REAL_DATA = KEEPS_RESULTS | {"categories.py", "cifar10.py", "few_image_labels.py", "raw_tables.py", "search.py"}
 
 

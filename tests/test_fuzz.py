@@ -18,8 +18,7 @@ from sklearn_twins.preprocessing import ImagePreprocessor
 # More examples, and other ones each time, for whoever looks for faults: SKLEARN_TWINS_FUZZ=20000.
 MORE = int(os.environ.get("SKLEARN_TWINS_FUZZ", 0))
 BASE = {"deadline": None, "derandomize": not MORE, "database": None, "suppress_health_check": list(HealthCheck)}
-FEW = settings(**BASE, max_examples=MORE or 40)
-MANY = settings(**BASE, max_examples=MORE or 400)
+FEW = settings(**BASE, max_examples=MORE or 80)
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 
 # What we, or scikit-learn in our name, say of odd tables that can be used.
@@ -357,20 +356,3 @@ def test_images(fingerprint, X, preprocessor):
 @given(X=image_arrays(), other=image_arrays(), preprocessor=readers())
 def test_other_images(fingerprint, X, other, preprocessor):
     check_other(X, other, fingerprint, preprocessor)
-
-
-TESTS = {
-    test_frames: {"X": frames()},
-    test_frames_of_polars: {"X": frames()},
-    test_arrays: {"X": arrays()},
-    test_other_frames: {"pair": pairs_of_frames()},
-    test_other_arrays: {"pair": pairs_of_arrays()},
-    test_images: {"X": image_arrays(), "preprocessor": readers()},
-    test_other_images: {"X": image_arrays(), "other": image_arrays(), "preprocessor": readers()},
-}
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("test", TESTS)
-def test_many_more(fingerprint, test):
-    MANY(given(**TESTS[test])(test.hypothesis.inner_test))(fingerprint=fingerprint)

@@ -106,7 +106,7 @@ class ProcessGroup:
         if (counts != counts[0]).any() or (digests != digests[0]).any():
             raise ValueError(
                 f"X must be the same in each of the {self.size} processes that train together: all rows, in the same "
-                f"order, of which each takes its share of every batch. They have {counts.tolist()} rows"
+                f"order; each process takes its share of every batch. They have {counts.tolist()} rows"
                 + ("." if (counts != counts[0]).any() else ", which differ in their values.")
             )
 

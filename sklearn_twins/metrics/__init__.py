@@ -1,4 +1,4 @@
-"""Label-free quality of an embedding: arrays in, numbers out."""
+"""Metrics that measure the quality of an embedding without labels."""
 
 from ._clusters import cluster_agreement
 from ._correlation import invariance, redundancy

@@ -1,4 +1,4 @@
-"""Embeddings as checked arrays of float64: their shape, their scale, their mean and the length of their rows."""
+"""Check, scale and centre embeddings."""
 
 import numpy as np
 from sklearn.utils import check_array
@@ -7,9 +7,9 @@ AXES = {2: "(rows, width)", 3: "(rows, views, width)"}
 
 
 def check_embedding(Z, name="Z", ndim=2):
-    """What the caller holds as a finite array of float64 with `ndim` axes, none of them empty; never written to.
+    """Convert to a finite, non-empty float64 array with `ndim` axes; never write to it.
 
-    Always in row order, so that sums have the same rounding whatever the container.
+    The array is in C order, so that sums round in the same way for every container.
     """
     try:
         array = check_array(Z, dtype=np.float64, order="C", ensure_2d=False, allow_nd=True, input_name=name)
@@ -18,14 +18,14 @@ def check_embedding(Z, name="Z", ndim=2):
         raise type(error)(f"{name} must be an array of finite numbers, of shape {AXES[ndim]}. {what}.") from error
     if array.ndim != ndim or 0 in array.shape:
         raise ValueError(
-            f"{name} must be of shape {AXES[ndim]}, none of them 0, got {array.shape}. Reshape it; an embedding of "
-            "one coordinate is a column."
+            f"{name} must be of shape {AXES[ndim]} without an empty axis, got {array.shape}. Reshape it; an embedding "
+            "with one coordinate is a column."
         )
     return array
 
 
 def check_pair(Z_a, Z_b, same_width=True):
-    """Embeddings of two views of the same rows, checked alone and against each other."""
+    """Check embeddings of two views of the same rows."""
     Z_a, Z_b = check_embedding(Z_a, "Z_a"), check_embedding(Z_b, "Z_b")
     if len(Z_a) != len(Z_b) or (same_width and Z_a.shape != Z_b.shape):
         raise ValueError(
@@ -42,13 +42,13 @@ def unit_scale(Z):
 
 
 def centered(Z):
-    """Subtract the mean of each column. The first row goes first: a constant column is then 0 and not a rounding."""
+    """Subtract each column's mean. The first row is subtracted before, so that constant columns become exactly 0."""
     shifted = Z - Z[0]
     return shifted - shifted.mean(0)
 
 
 def unit_rows(Z):
-    """Divide each row by its Euclidean length; a row of zeros has none and stays."""
+    """Divide each row by its Euclidean length; rows of zeros stay."""
     largest = np.abs(Z).max(1, keepdims=True)
     scaled = Z / np.where(largest > 0, largest, 1)
     length = np.sqrt((scaled**2).sum(1, keepdims=True))
@@ -56,6 +56,6 @@ def unit_rows(Z):
 
 
 def smaller_gram(X):
-    """``X'X`` or ``XX'``, the smaller of the two: their eigenvalues above 0 are the same, and so is their norm."""
+    """Compute ``X'X`` or ``XX'``, whichever is smaller: they share their non-zero eigenvalues and their norm."""
     n, d = X.shape
     return X.T @ X if d <= n else X @ X.T

@@ -1,4 +1,4 @@
-"""Whether rows fall into the same clusters in two views' embeddings."""
+"""Cluster agreement: whether rows fall into the same clusters in two views' embeddings."""
 
 from numbers import Integral
 
@@ -21,52 +21,53 @@ from ._correlation import unit_columns
     prefer_skip_nested_validation=True,
 )
 def cluster_agreement(Z_a, Z_b, n_clusters=10, n_init=3, random_state=0):
-    """How well clusters of one view's embedding are met again in the other view's.
+    """Measure how well the clusters of one view's embedding are reproduced in the other view's.
 
-    Coordinates are standardised in each view. K-means clusters the rows of both views together, and the adjusted Rand
-    index compares the partition of the one's rows with that of the other's; the mean over `n_init` starts. Higher is
-    better: groups that outlast a change of the rows are what few labels can name.
+    The coordinates of each view are standardised. K-means then clusters the rows of both views together, and the
+    adjusted Rand index compares the two views' cluster labels. The result is the mean over `n_init` starts. Higher is
+    better: few labels suffice to name groups that are stable under augmentation.
 
     Parameters
     ----------
     Z_a, Z_b : array-like of shape (n, d)
         Embeddings of two views of the same rows.
     n_clusters : int, default=10
-        Clusters; as many as there are different rows at most.
+        Number of clusters. It is lowered to the number of distinct rows if there are fewer.
     n_init : int, default=3
-        Starts of k-means.
+        Number of starts of k-means.
     random_state : int, default=0
-        Seed of the starts.
+        Seed of the first start; each further start adds 1.
 
     Returns
     -------
     agreement : float
-        1 if all rows stay in their clusters, 0 expected by chance, and 0 for a constant embedding or a single row.
+        1 if all rows stay in their clusters, 0 on average by chance, and 0 for a constant embedding or a single row.
 
     Raises
     ------
     ValueError
-        Shapes differ, an array is not 2-D, has values that are not finite; a parameter is out of range.
+        If shapes differ, an array is not 2-D or has values that are not finite, or a parameter is out of range.
 
     See Also
     --------
-    sklearn_twins.BarlowTwinsEmbedder.score : This of an embedder, on views that it makes.
-    get_scorer : Scorers of the metrics here, for searches.
+    sklearn_twins.BarlowTwinsEmbedder.score : This metric for an embedder, on views that it makes.
+    get_scorer : Scorers for searches, made of these metrics.
 
     Notes
     -----
-    Of the metrics here, the one whose ranking of embeddings of tables agrees best with that by few labels: see
-    docs/benchmarks/label_free_selection.md. Where coordinates repeat each other, as in an embedding that has collapsed
-    onto few directions, noise moves rows across the borders of thin slices, and the agreement is low.
+    Among these metrics, this one ranks embeddings of tables most like few-label accuracy does: see
+    docs/benchmarks/label_free_selection.md. If an embedding has collapsed to few directions, clusters are thin slices:
+    noise moves rows across their borders, and the agreement is low.
 
-    Units and offsets of coordinates do not matter. One thread, so that the result does not depend on their number.
+    Units and offsets of coordinates do not change the result. K-means runs in one thread, so that the result does not
+    depend on the number of threads.
 
     References
     ----------
-    Stability of clusters as a measure of their truth: Ben-Hur, Elisseeff and Guyon, "A Stability Based Method for
-    Discovering Structure in Clustered Data", Pacific Symposium on Biocomputing 2002; Tibshirani and Walther, "Cluster
-    Validation by Prediction Strength", Journal of Computational and Graphical Statistics 14, 2005. The index: Hubert
-    and Arabie, "Comparing Partitions", Journal of Classification 2, 1985, eq. 5.
+    Stability as a measure of clusters: Ben-Hur, Elisseeff and Guyon, "A Stability Based Method for Discovering
+    Structure in Clustered Data", Pacific Symposium on Biocomputing 2002; Tibshirani and Walther, "Cluster Validation
+    by Prediction Strength", Journal of Computational and Graphical Statistics 14, 2005. The index: Hubert and Arabie,
+    "Comparing Partitions", Journal of Classification 2, 1985, eq. 5.
 
     Examples
     --------
@@ -79,9 +80,9 @@ def cluster_agreement(Z_a, Z_b, n_clusters=10, n_init=3, random_state=0):
     n_clusters = min(n_clusters, *(len(np.unique(U, axis=0)) for U in (U_a, U_b)))
     if n_clusters < 2:
         return 0.0
-    both, found = np.concatenate([U_a, U_b]), []
+    both, indices = np.concatenate([U_a, U_b]), []
     with threadpool_limits(1):
         for start in range(n_init):
             labels = KMeans(n_clusters, n_init=1, random_state=random_state + start).fit(both).labels_
-            found.append(adjusted_rand_score(labels[: len(U_a)], labels[len(U_a) :]))
-    return float(np.mean(found))
+            indices.append(adjusted_rand_score(labels[: len(U_a)], labels[len(U_a) :]))
+    return float(np.mean(indices))

@@ -1,4 +1,4 @@
-"""The Barlow Twins terms of an embedding, per coordinate or pair of them and without their sampling noise."""
+"""Invariance and redundancy: the Barlow Twins terms of an embedding, averaged and without sampling noise."""
 
 import numpy as np
 from sklearn.utils._param_validation import validate_params
@@ -7,7 +7,7 @@ from ._arrays import centered, check_pair, unit_scale
 
 
 def unit_columns(Z):
-    """Center each column and divide it by its length, so that products are correlations; a constant one is 0."""
+    """Centre each column and divide it by its length, so that products are correlations; constant columns become 0."""
     Z = centered(unit_scale(Z))
     largest = np.abs(Z).max(0)
     Z = Z / np.where(largest > 0, largest, 1)
@@ -16,7 +16,7 @@ def unit_columns(Z):
 
 
 def squared_norm(U_a, U_b):
-    """Sum of the squares of ``C = U_a' U_b``, from d x d or from n x n matrices, whichever are smaller."""
+    """Sum the squares of ``C = U_a' U_b``, by d x d or n x n matrices, whichever are smaller."""
     n, d = U_a.shape
     if d <= n:
         return ((U_a.T @ U_b) ** 2).sum()
@@ -24,10 +24,10 @@ def squared_norm(U_a, U_b):
 
 
 def invariance(Z_a, Z_b):
-    """Invariance: how well each coordinate of an embedding agrees between two views.
+    """Measure how far each coordinate of an embedding is from agreeing between two views.
 
-    ``mean_i (1 - C_ii)^2``, C_ii the correlation of coordinate i in Z_a with itself in Z_b. Lower is better. A
-    mean, so that widths can be compared; the objective has the sum.
+    ``mean_i (1 - C_ii)^2``, where C_ii is the correlation of coordinate i in Z_a with coordinate i in Z_b. Lower is
+    better. It is a mean, so that embeddings of different widths can be compared; the objective has the sum.
 
     Parameters
     ----------
@@ -37,14 +37,14 @@ def invariance(Z_a, Z_b):
     Returns
     -------
     disagreement : float
-        In [0, 4]: 0 if views agree up to the scale and offset of each coordinate, about 1 if they are unrelated
-        (``1 + 1 / (n - 1)`` exactly, on average). A coordinate that is constant in a view has C_ii = 0, so that a
-        constant embedding has 1, as has a single row.
+        In [0, 4]: 0 if views agree up to the scale and offset of each coordinate, about 1 if they are unrelated (on
+        average exactly ``1 + 1 / (n - 1)``). A coordinate that is constant in a view has C_ii = 0, so that a constant
+        embedding has 1, as a single row has.
 
     Raises
     ------
     ValueError
-        Shapes differ, an array is not 2-D, is empty or has values that are not finite.
+        If shapes differ, or an array is not 2-D, is empty or has values that are not finite.
 
     See Also
     --------
@@ -52,9 +52,9 @@ def invariance(Z_a, Z_b):
 
     Notes
     -----
-    Correlations are Pearson's: unlike `objectives.cross_correlation`, nothing is added to the variances. There is
-    no noise to subtract: views that agree have C_ii = 1 in any sample. Offset and positive scale of a
-    coordinate do not matter in either view; a rotation does.
+    Correlations are Pearson's: unlike in `objectives.cross_correlation`, nothing is added to the variances. There is
+    no noise to subtract, since views that agree have C_ii = 1 in any sample. Offset and positive scale of a coordinate
+    do not change the result, in either view; a rotation does.
 
     References
     ----------
@@ -73,28 +73,28 @@ def invariance(Z_a, Z_b):
 
 @validate_params({"normalize": ["boolean"]}, prefer_skip_nested_validation=True)
 def redundancy(Z_a, Z_b, normalize=False):
-    """Redundancy: how much different coordinates of two views' embeddings correlate, beyond chance.
+    """Measure how much different coordinates of two views' embeddings correlate, beyond chance.
 
-    ``sum_{i != j} C_ij^2 - m / (n - 1)``, C_ij the correlation of coordinate i in Z_a with coordinate j in Z_b and m
-    the number of pairs i != j of which neither is constant, d (d - 1) as a rule. Lower is better.
+    ``sum_{i != j} C_ij^2 - m / (n - 1)``, where C_ij is the correlation of coordinate i in Z_a with coordinate j in
+    Z_b, and m the number of pairs i != j without a constant coordinate, usually d (d - 1). Lower is better.
 
     Parameters
     ----------
     Z_a, Z_b : array-like of shape (n, d)
         Embeddings of two views of the same rows.
     normalize : bool, default=False
-        Divide by d (d - 1): a mean over pairs, so that widths can be compared.
+        Divide by d (d - 1). Embeddings of different widths can then be compared.
 
     Returns
     -------
     excess : float
-        0 expected of independent coordinates; below 0 by chance, by m / (n - 1) at most. 0 for a constant embedding, a
-        single row and a single coordinate. If normalised, 1 - 1 / (n - 1) is the most.
+        0 on average for independent coordinates; by chance it falls below 0, by at most m / (n - 1). 0 for a constant
+        embedding, a single row or a single coordinate. The normalised value is at most 1 - 1 / (n - 1).
 
     Raises
     ------
     ValueError
-        Shapes differ, an array is not 2-D, is empty or has values that are not finite.
+        If shapes differ, or an array is not 2-D, is empty or has values that are not finite.
 
     See Also
     --------
@@ -102,16 +102,16 @@ def redundancy(Z_a, Z_b, normalize=False):
 
     Notes
     -----
-    The floor is exact for coordinates that are independent over independent, alike rows, whatever their
-    distributions: all orders of one of them are then equally likely. For centered a and b of length 1 and a
-    random order p, ``E[b_p(i)^2] = 1 / n`` and ``E[b_p(i) b_p(j)] = -1 / (n (n - 1))``, and with ``sum_i a_i = 0``
-    the mean of ``(sum_i a_i b_p(i))^2`` is ``1 / n + 1 / (n (n - 1)) = 1 / (n - 1)``. A pair with a constant
-    coordinate has C_ij = 0, so no floor is subtracted for it.
+    The noise floor m / (n - 1) is exact if coordinates are independent and rows are independent and identically
+    distributed, for any distribution: all orders of one coordinate are then equally likely. For centred a and b of
+    length 1 and a random order p, ``E[b_p(i)^2] = 1 / n`` and ``E[b_p(i) b_p(j)] = -1 / (n (n - 1))``. With
+    ``sum_i a_i = 0``, the mean of ``(sum_i a_i b_p(i))^2`` is ``1 / n + 1 / (n (n - 1)) = 1 / (n - 1)``. A pair with a
+    constant coordinate has C_ij = 0, so no floor is subtracted for it.
 
-    Where a pair does correlate, its noise is smaller, and up to 1 / (n - 1) too much is subtracted.
+    The noise of a pair that does correlate is smaller, so that up to 1 / (n - 1) too much is subtracted.
 
-    Correlations are Pearson's: unlike `objectives.cross_correlation`, nothing is added to the variances. Offset and
-    scale of a coordinate do not matter in either view; a rotation does. O(n d min(n, d)).
+    Correlations are Pearson's: unlike in `objectives.cross_correlation`, nothing is added to the variances. Offset and
+    scale of a coordinate do not change the result, in either view; a rotation does. The cost is O(n d min(n, d)).
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""How an embedding lies on the unit sphere: alignment of views, uniformity, and SelfCluster."""
+"""Alignment, uniformity and SelfCluster: how an embedding lies on the unit sphere."""
 
 from numbers import Real
 
@@ -8,15 +8,15 @@ from sklearn.utils._param_validation import Interval, validate_params
 
 from ._arrays import check_embedding, check_pair, smaller_gram, unit_rows
 
-BLOCK_ROWS = 512  # of pairwise distances held at a time: 40 MB at 10,000 rows
+BLOCK_ROWS = 512  # rows whose distances to all others are in memory at a time: 40 MB for 10,000 rows
 
 
 @validate_params({"alpha": [Interval(Real, 0, np.inf, closed="neither")]}, prefer_skip_nested_validation=True)
 def alignment(Z_a, Z_b, alpha=2):
-    """Alignment: how far apart the two views of a row are on the unit sphere.
+    """Measure how far apart the two views of a row are on the unit sphere.
 
-    ``mean_i |u_i - v_i|^alpha``, u and v the rows of Z_a and Z_b divided by their lengths. Lower is better, but a
-    collapsed embedding has 0: see `uniformity`.
+    ``mean_i |u_i - v_i|^alpha``, where u and v are the rows of Z_a and Z_b divided by their lengths. Lower is better,
+    but a collapsed embedding has 0: see `uniformity`.
 
     Parameters
     ----------
@@ -28,21 +28,21 @@ def alignment(Z_a, Z_b, alpha=2):
     Returns
     -------
     distance : float
-        In [0, 2^alpha]. 0 if the two are the same, 2 (at alpha 2) if they are unrelated.
+        In [0, 2^alpha]: 0 if the two views are the same, 2 on average (for alpha=2) if they are unrelated.
 
     Raises
     ------
     ValueError
-        Shapes differ, an array is not 2-D, is empty or has values that are not finite; `alpha` is not above 0.
+        If shapes differ, an array is not 2-D, is empty or has values that are not finite, or `alpha` is not above 0.
 
     See Also
     --------
-    uniformity : How evenly rows cover the sphere; alignment alone is best for a constant.
+    uniformity : How evenly rows cover the sphere. A constant embedding has the best alignment and the worst uniformity.
 
     Notes
     -----
-    A row of zeros has no direction and stays: it is at distance 1 of a unit vector and 0 of another one.
-    The length of rows does not matter, nor does a rotation of both views; a shift does.
+    A row of zeros has no direction and stays: its distance is 1 to a unit vector and 0 to another row of zeros. The
+    length of rows and a rotation of both views do not change the result; a shift does.
 
     References
     ----------
@@ -61,34 +61,34 @@ def alignment(Z_a, Z_b, alpha=2):
 
 
 def log_sum_exp(values):
-    """Logarithm of the sum of exponentials, of which the largest is taken out first."""
+    """Compute the logarithm of the sum of exponentials without overflow."""
     largest = values.max()
     return largest + np.log(np.exp(values - largest).sum())
 
 
 @validate_params({"t": [Interval(Real, 0, np.inf, closed="neither")]}, prefer_skip_nested_validation=True)
 def uniformity(Z, t=2):
-    """Uniformity: how evenly an embedding covers the unit sphere.
+    """Measure how evenly an embedding covers the unit sphere.
 
-    ``log mean_{i < j} exp(-t |u_i - u_j|^2)``, u the rows of Z divided by their lengths. Lower is better.
+    ``log mean_{i < j} exp(-t |u_i - u_j|^2)``, where u are the rows of Z divided by their lengths. Lower is better.
 
     Parameters
     ----------
     Z : array-like of shape (n, d)
         Embedding, a row per sample.
     t : float, default=2
-        Inverse width of the Gaussian kernel, which sees neighbours only if it is large.
+        Inverse width of the Gaussian kernel. If it is large, only near rows count.
 
     Returns
     -------
     log_potential : float
         In [-4 t, 0]; 0 if all rows have one direction, and for a single row. Rows that are uniform on the sphere
-        have ``log 0F1(d / 2, t^2) - 2 t``, which falls to -2 t as d grows: -3.88 at t = 2, d = 64.
+        have ``log 0F1(d / 2, t^2) - 2 t``, which falls to -2 t as d grows: -3.88 for t = 2 and d = 64.
 
     Raises
     ------
     ValueError
-        Z is not 2-D, is empty or has values that are not finite; `t` is not above 0.
+        If Z is not 2-D, is empty or has values that are not finite, or `t` is not above 0.
 
     See Also
     --------
@@ -96,9 +96,9 @@ def uniformity(Z, t=2):
 
     Notes
     -----
-    All pairs of distinct rows are used, in O(n^2 d); blocks of 512 rows against all are held at a time. A row of
-    zeros has no direction and stays, at distance 1 of a unit vector. The length of rows does
-    not matter, nor does a rotation; a shift does.
+    All pairs of distinct rows count, in O(n^2 d). Distances of 512 rows to all others are in memory at a time. A row
+    of zeros has no direction and stays, at distance 1 from unit vectors. The length of rows and a rotation do not
+    change the result; a shift does.
 
     References
     ----------
@@ -115,7 +115,7 @@ def uniformity(Z, t=2):
     n = len(U)
     if n == 1:
         return 0.0
-    lengths = (U**2).sum(1)  # 1, or 0 of a row of zeros
+    lengths = (U**2).sum(1)  # 1, or 0 for a row of zeros
     parts = []
     for block in gen_batches(n - 1, BLOCK_ROWS):
         later = slice(block.start + 1, n)
@@ -126,10 +126,10 @@ def uniformity(Z, t=2):
 
 
 def self_cluster(Z):
-    """SelfCluster: how much closer rows lie on the unit sphere than rows in random directions.
+    """Measure SelfCluster: how much closer rows lie on the unit sphere than rows in random directions.
 
-    ``(d |U U'|_F^2 - n (d + n - 1)) / ((d - 1) (n - 1) n)``, U the rows of Z divided by their lengths; which is
-    ``(d m - 1) / (d - 1)``, m the mean squared cosine between distinct rows. Lower is better.
+    ``(d |U U'|_F^2 - n (d + n - 1)) / ((d - 1) (n - 1) n)``, where U are the rows of Z divided by their lengths. This
+    equals ``(d m - 1) / (d - 1)``, where m is the mean squared cosine between distinct rows. Lower is better.
 
     Parameters
     ----------
@@ -139,21 +139,21 @@ def self_cluster(Z):
     Returns
     -------
     clustering : float
-        1 if all rows lie on one line, 0 expected of random directions whatever n and d, and -1 / (max(n, d) - 1)
-        at least. 1 for a single row and a single coordinate.
+        1 if all rows lie on one line; 0 on average for random directions, for any n and d; at least
+        -1 / (max(n, d) - 1). 1 for a single row or a single coordinate.
 
     Raises
     ------
     ValueError
-        Z is not 2-D, is empty or has values that are not finite.
+        If Z is not 2-D, is empty or has values that are not finite.
 
     Notes
     -----
-    Rows are not centered. Rows of zeros have no direction: their cosine with each other counts as 1, so that
-    an embedding of zeros has 1, and their squared cosine with other rows as 1 / d, which is chance. The length
-    of rows does not matter, nor does a rotation.
+    Rows are not centred. Rows of zeros have no direction: their cosine with each other counts as 1, so that an
+    embedding of zeros has 1, and their squared cosine with other rows counts as 1 / d, the value of chance. The length
+    of rows and a rotation do not change the result.
 
-    O(n d min(n, d)): the norm is that of the smaller Gram matrix.
+    The cost is O(n d min(n, d)), since the smaller Gram matrix is used.
 
     References
     ----------

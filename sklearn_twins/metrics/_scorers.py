@@ -1,4 +1,4 @@
-"""Scorers for searches without labels: ``scoring=`` of every scikit-learn search, with no y."""
+"""Scorers for searches without labels: the ``scoring=`` of any scikit-learn search."""
 
 import numpy as np
 from sklearn.pipeline import Pipeline
@@ -16,32 +16,33 @@ N_ROWS = 2_000
 
 
 class LabelFreeScorer:
-    """A scorer made of a metric, as `sklearn.metrics.make_scorer` makes them of metrics that need labels.
+    """Make a scorer from a metric without labels, as `sklearn.metrics.make_scorer` does from metrics with labels.
 
-    Called as ``scorer(estimator, X)``, as scikit-learn's searches do; y is not used.
+    Searches call it as ``scorer(estimator, X)``; y is not used.
 
     Parameters
     ----------
     metric : callable
-        Of an embedding ``(Z)``, without columns that are passed through beside it; with `n_views` of 2 of both views'
-        ``(Z_a, Z_b)``; with more of the array of views.
+        Metric, called as ``metric(Z)`` for `n_views=0`, ``metric(Z_a, Z_b)`` for `n_views=2`, and otherwise
+        ``metric(views)`` with an array of shape (n, n_views, d). The embeddings are the encoder's output, without
+        columns that `passthrough` adds.
     n_views : int, default=0
-        How many views of each row the metric wants. 0 is none: the metric is given the rows' embedding.
+        Number of views of each row. 0 means the embedding of the rows themselves.
     augmentation : "own", "auto", str or augmentation, default="auto"
-        What makes the views. With "auto", the default of the estimator's modality, all candidates are measured by the
-        same views; "own" are the estimator's, by which the candidate wins that changes rows least.
+        Augmentation that makes the views. "auto" is the default of the estimator's modality, so that all candidates are
+        measured by the same views. "own" is the estimator's: it favours candidates that change rows least.
     greater_is_better : bool, default=True
-        Whether the metric is; else the score is its negative.
+        Whether a higher value of the metric is better. If False, the score is the negative of the metric.
     n_rows : int, default=2000
-        Rows at most; of more, so many are drawn, the same ones for every estimator.
+        Largest number of rows. If X has more, this many are drawn at random, the same for every estimator.
     random_state : int, default=0
-        Seed of the rows drawn and of the views, so that candidates are compared on the same ones.
+        Seed of the drawn rows and of the views, so that candidates are compared on the same ones.
     **params : dict
         Further parameters of the metric.
 
     See Also
     --------
-    get_scorer : Scorers of the metrics here, by their names.
+    get_scorer : Scorers by the names of these metrics.
 
     Examples
     --------
@@ -86,35 +87,35 @@ class LabelFreeScorer:
         Parameters
         ----------
         estimator : estimator
-            A fitted transformer, or a pipeline that ends in one. For views, a `BarlowTwinsEmbedder`.
+            Fitted transformer, or a pipeline that ends in one. A metric with views needs a `BarlowTwinsEmbedder`.
         X : array-like
-            Rows, held out as a rule.
+            Rows, usually held out.
         y : Ignored
             Not used, present by convention.
 
         Returns
         -------
         score : float
-            The higher, the better.
+            Higher is better.
         """
-        X = some_rows(X, self.n_rows, self.random_state)
+        X = sample_rows(X, self.n_rows, self.random_state)
         if self.n_views == 0:
-            arrays = (embedding_of(estimator, X),)
+            arrays = (embed(estimator, X),)
         else:
-            views = views_of(estimator, X, self.n_views, self.augmentation, self.random_state)
+            views = embed_views(estimator, X, self.n_views, self.augmentation, self.random_state)
             arrays = (views[:, 0], views[:, 1]) if self.n_views == 2 else (views,)
         return self.sign * self.metric(*arrays, **self.params)
 
 
-def some_rows(X, n_rows, random_state):
-    """At most `n_rows` rows, drawn at random and the same for the same X."""
+def sample_rows(X, n_rows, random_state):
+    """Draw at most `n_rows` rows without replacement; the same rows for the same X."""
     if _num_samples(X) <= n_rows:
         return X
     return resample(X, replace=False, n_samples=n_rows, random_state=random_state)
 
 
-def last_step(estimator, X):
-    """An estimator and what it is given; of a pipeline the last step and what comes out of the ones before."""
+def apply_earlier_steps(estimator, X):
+    """Return a pipeline's last step and its input; any other estimator and X as they are."""
     if not isinstance(estimator, Pipeline):
         return estimator, X
     for _, step in estimator.steps[:-1]:
@@ -122,38 +123,38 @@ def last_step(estimator, X):
     return estimator.steps[-1][1], X
 
 
-def embedding_of(estimator, X):
-    """The embedding of rows; of an embedder what its encoder has learnt, whatever `transform` puts beside it."""
-    estimator, X = last_step(estimator, X)
+def embed(estimator, X):
+    """Embed rows, without the columns that an embedder's `passthrough` adds."""
+    estimator, X = apply_earlier_steps(estimator, X)
     passes = hasattr(estimator, "transform_views") and getattr(estimator, "passthrough", False) is not False
     if not passes:
         return estimator.transform(X)
-    return views_of(estimator, X, 1, "identity", 0)[:, 0]
+    return embed_views(estimator, X, 1, "identity", 0)[:, 0]
 
 
-def views_of(estimator, X, n_views, augmentation, random_state):
-    """Embeddings of views of rows, by an embedder or by a pipeline that ends in one.  # (n, n_views, d)"""
-    estimator, X = last_step(estimator, X)
+def embed_views(estimator, X, n_views, augmentation, random_state):
+    """Embed views of rows by an embedder or a pipeline that ends in one.  # (n, n_views, d)"""
+    estimator, X = apply_earlier_steps(estimator, X)
     if not hasattr(estimator, "transform_views"):
         raise TypeError(
-            f"This metric compares views of rows, which {type(estimator).__name__} cannot make: it has no method "
+            f"This metric compares views of rows, but {type(estimator).__name__} cannot make views: it has no method "
             "transform_views. Use a BarlowTwinsEmbedder, a pipeline that ends in one, or a metric without views."
         )
     return estimator.transform_views(X, n_views, augmentation=augmentation, random_state=random_state)
 
 
-def nearness_to_one(Z):
-    """How near alpha-ReQ is to 1: ``1 / (1 + |alpha - 1|)``, in [0, 1]."""
+def alpha_req_nearness(Z):
+    """Score how near alpha-ReQ is to 1: ``1 / (1 + |alpha - 1|)``, in [0, 1]."""
     return 1 / (1 + abs(alpha_req(Z) - 1))
 
 
-def agreement(Z_a, Z_b):
-    """Neighbour agreement above chance, with fewer than 10 neighbours where there are few rows."""
+def neighbor_agreement_above_chance(Z_a, Z_b):
+    """Measure neighbour agreement above chance, with fewer than 10 neighbours if there are few rows."""
     return neighbor_agreement(Z_a, Z_b, n_neighbors=int(np.clip(len(Z_a) - 1, 1, 10)), normalize=True)
 
 
 SCORERS = {
-    "alpha_req": (nearness_to_one, {}),
+    "alpha_req": (alpha_req_nearness, {}),
     "cluster_agreement": (cluster_agreement, {"n_views": 2}),
     "effective_rank": (effective_rank, {"normalize": True}),
     "lidar": (lidar, {"n_views": 10, "normalize": True}),
@@ -162,19 +163,19 @@ SCORERS = {
     "neg_redundancy": (redundancy, {"n_views": 2, "greater_is_better": False, "normalize": True}),
     "neg_self_cluster": (self_cluster, {"greater_is_better": False}),
     "neg_uniformity": (uniformity, {"greater_is_better": False}),
-    "neighbor_agreement": (agreement, {"n_views": 2}),
+    "neighbor_agreement": (neighbor_agreement_above_chance, {"n_views": 2}),
     "rankme": (rankme, {"normalize": True}),
     "stable_rank": (stable_rank, {"normalize": True}),
 }
 
 
 def get_scorer_names():
-    """Get the names that `get_scorer` knows.
+    """Get the names of all scorers.
 
     Returns
     -------
     names : list of str
-        In alphabetical order.
+        Names for `get_scorer`, in alphabetical order.
 
     Examples
     --------
@@ -186,11 +187,11 @@ def get_scorer_names():
 
 
 def get_scorer(name):
-    """Get a scorer for searches without labels, by its name.
+    """Get a scorer for searches without labels by its name.
 
-    All are the better the higher, and normalised so that widths and numbers of rows can be compared: ranks are shares
-    of the highest possible one, redundancy is a mean over pairs, neighbour agreement is what exceeds chance, and of
-    alpha-ReQ it is how near it is to 1.
+    For all of them, higher is better. They are normalised, so that embeddings of different widths and numbers of rows
+    can be compared: ranks are shares of the highest possible rank, redundancy is a mean over pairs, neighbour agreement
+    is measured above chance, and alpha-ReQ by how near it is to 1.
 
     Parameters
     ----------
@@ -200,7 +201,7 @@ def get_scorer(name):
     Returns
     -------
     scorer : callable
-        Called as ``scorer(estimator, X)``; returns a float.
+        Scorer, called as ``scorer(estimator, X)``; it returns a float.
 
     Raises
     ------
@@ -209,9 +210,9 @@ def get_scorer(name):
 
     See Also
     --------
-    get_scorer_names : The names that it knows.
-    LabelFreeScorer : A scorer of a metric of your own.
-    sklearn_twins.BarlowTwinsEmbedder.score : One of these scorers, as searches use it by default.
+    get_scorer_names : The names of all scorers.
+    LabelFreeScorer : A scorer from a metric of your own.
+    sklearn_twins.BarlowTwinsEmbedder.score : The score that searches use by default, "cluster_agreement".
 
     Examples
     --------

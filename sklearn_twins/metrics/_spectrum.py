@@ -1,4 +1,4 @@
-"""How many dimensions an embedding uses, read from its spectrum: RankMe, effective rank, stable rank, alpha-ReQ."""
+"""RankMe, effective rank, stable rank and alpha-ReQ: how many dimensions an embedding uses, from its spectrum."""
 
 from numbers import Integral, Real
 
@@ -9,10 +9,9 @@ from ._arrays import centered, check_embedding, smaller_gram, unit_scale
 
 
 def squared_singular_values(X):
-    """Eigenvalues of ``X'X``, largest first, min(n, d) of them; rounding errors among them are set to 0.
+    """Compute the min(n, d) largest eigenvalues of ``X'X``, largest first, in O(n d min(n, d)).
 
-    O(n d min(n, d)). Those below max(n, d) * 2.2e-16 of the largest count as rounding, that is, singular
-    values below the square root of it.
+    Eigenvalues below max(n, d) * 2.2e-16 of the largest are rounding errors and set to 0.
     """
     values = np.linalg.eigvalsh(smaller_gram(X))[::-1]
     noise = max(X.shape) * np.finfo(np.float64).eps * values[0]
@@ -20,7 +19,7 @@ def squared_singular_values(X):
 
 
 def smooth_rank(values, eps=0.0):
-    """Exponential of the entropy of values divided by their sum; 0 if all of them are 0, and 0 log 0 = 0."""
+    """Compute the exponential of the entropy of values divided by their sum; 0 if all are 0. 0 log 0 counts as 0."""
     total = values.sum()
     if total == 0:
         return 0.0
@@ -30,12 +29,12 @@ def smooth_rank(values, eps=0.0):
 
 
 def covariance_spectrum(Z):
-    """Eigenvalues of the covariance of rows, up to a common factor, largest first, min(n, d) of them."""
+    """Compute the min(n, d) largest eigenvalues of the rows' covariance, up to a common factor, largest first."""
     return squared_singular_values(unit_scale(centered(unit_scale(Z))))
 
 
-def covariance_rank(Z):
-    """The highest rank that the covariance of so many rows can have, at least 1 so that it may divide."""
+def highest_covariance_rank(Z):
+    """Return the highest rank the covariance can have with this many rows; at least 1, since it divides."""
     n, d = Z.shape
     return max(min(n - 1, d), 1)
 
@@ -44,46 +43,46 @@ def covariance_rank(Z):
     {"normalize": ["boolean"], "eps": [Interval(Real, 0, np.inf, closed="left")]}, prefer_skip_nested_validation=True
 )
 def rankme(Z, normalize=False, eps=0.0):
-    """RankMe: the smooth rank of an embedding, from its singular values.
+    """Compute RankMe: the smooth rank of an embedding, from its singular values.
 
-    ``exp(-sum_k p_k log p_k)`` with ``p_k = s_k / sum_j s_j + eps`` and s the min(n, d) singular values of Z.
-    Higher is better: the more dimensions are used, the more a linear model may find in them.
+    ``exp(-sum_k p_k log p_k)`` with ``p_k = s_k / sum_j s_j + eps``, where s are the min(n, d) singular values of Z.
+    Higher is better: a linear model may find more in an embedding that uses more dimensions.
 
     Parameters
     ----------
     Z : array-like of shape (n, d)
         Embedding, a row per sample.
     normalize : bool, default=False
-        Divide by min(n, d), the highest value, so that widths and numbers of rows can be compared.
+        Divide by min(n, d), the highest value. Embeddings of different widths and numbers of rows can then be compared.
     eps : float, default=0.0
-        Added to each share. With the paper's 1e-7 its numbers are reproduced.
+        Constant added to each share. The paper uses 1e-7.
 
     Returns
     -------
     rank : float
-        In [1, min(n, d)], or [1 / min(n, d), 1] if normalised. A constant embedding has 1, as have a single
-        row and a single coordinate; an embedding of zeros has 0.
+        In [1, min(n, d)], or [1 / min(n, d), 1] if normalised. A constant embedding has 1, as a single row or a single
+        coordinate has; an embedding of zeros has 0.
 
     Raises
     ------
     ValueError
-        Z is not 2-D, is empty or has values that are not finite; a parameter is out of range.
+        If Z is not 2-D, is empty or has values that are not finite, or a parameter is out of range.
 
     See Also
     --------
-    effective_rank : The same of variances, centred.
-    stable_rank : The total variance in units of the largest.
-    lidar : The smooth rank of what tells rows from each other, and not views of a row.
+    effective_rank : The same for variances of the centred embedding.
+    stable_rank : Total variance divided by the largest.
+    lidar : Smooth rank of the directions that separate rows better than views of a row.
 
     Notes
     -----
-    Z is not centered: an embedding with a large mean has a low RankMe. Scale and rotation do not matter.
+    Z is not centred: an embedding with a large mean has a low RankMe. Scale and rotation do not change the result.
 
-    Singular values below the square root of max(n, d) * 2.2e-16 of the largest count as 0; they
-    come from the smaller Gram matrix, in O(n d min(n, d)).
+    Singular values come from the smaller Gram matrix, in O(n d min(n, d)). Those below the square root of
+    max(n, d) * 2.2e-16 of the largest count as 0.
 
-    NOTE[DIFF]: the paper always adds 1e-7, against the logarithm of 0. Then the value depends on how many
-    singular values are 0 and may be above min(n, d); here 0 log 0 is 0 unless `eps` is given.
+    NOTE[DIFF]: the paper always adds 1e-7, against the logarithm of 0. The value then depends on how many singular
+    values are 0 and can exceed min(n, d). Here 0 log 0 is 0 unless `eps` is given.
 
     References
     ----------
@@ -103,39 +102,40 @@ def rankme(Z, normalize=False, eps=0.0):
 
 @validate_params({"normalize": ["boolean"]}, prefer_skip_nested_validation=True)
 def effective_rank(Z, normalize=False):
-    """Effective rank of the covariance: the smooth rank of variances along the principal components.
+    """Compute the effective rank: the smooth rank of the variances along the principal components.
 
-    ``exp(-sum_k p_k log p_k)`` with ``p_k = l_k / sum_j l_j`` and l the eigenvalues of the covariance of Z.
+    ``exp(-sum_k p_k log p_k)`` with ``p_k = l_k / sum_j l_j``, where l are the eigenvalues of the covariance of Z.
 
     Parameters
     ----------
     Z : array-like of shape (n, d)
         Embedding, a row per sample.
     normalize : bool, default=False
-        Divide by min(n - 1, d), the highest value, so that widths and numbers of rows can be compared.
+        Divide by min(n - 1, d), the highest value. Embeddings of different widths and numbers of rows can then be
+        compared.
 
     Returns
     -------
     rank : float
-        In [1, min(n - 1, d)], or (0, 1] if normalised. A constant embedding, and so a single row, has 0.
+        In [1, min(n - 1, d)], or (0, 1] if normalised. 0 for a constant embedding and for a single row.
 
     Raises
     ------
     ValueError
-        Z is not 2-D, is empty or has values that are not finite.
+        If Z is not 2-D, is empty or has values that are not finite.
 
     See Also
     --------
-    rankme : The same of singular values, not centred.
-    stable_rank : The total variance in units of the largest.
+    rankme : The same for singular values, without centring.
+    stable_rank : Total variance divided by the largest.
 
     Notes
     -----
-    The formula is RankMe's, of another spectrum: Z is centered, so that the mean does not matter, and
-    eigenvalues are squares of singular values, so that weak directions count for less. Of centered
-    embeddings the effective rank is the lower of the two.
+    The formula is RankMe's, for another spectrum: Z is centred, so that the mean does not matter, and eigenvalues are
+    squares of singular values, so that weak directions count less. For a centred embedding, the effective rank is at
+    most RankMe.
 
-    Shift, scale and rotation do not matter. Eigenvalues below max(n, d) * 2.2e-16 of the largest count as 0.
+    Shift, scale and rotation do not change the result. Eigenvalues below max(n, d) * 2.2e-16 of the largest count as 0.
 
     References
     ----------
@@ -150,40 +150,41 @@ def effective_rank(Z, normalize=False):
     """
     Z = check_embedding(Z)
     rank = smooth_rank(covariance_spectrum(Z))
-    return rank / covariance_rank(Z) if normalize else rank
+    return rank / highest_covariance_rank(Z) if normalize else rank
 
 
 @validate_params({"normalize": ["boolean"]}, prefer_skip_nested_validation=True)
 def stable_rank(Z, normalize=False):
-    """Stable rank: the total variance in units of the largest along any direction.
+    """Compute the stable rank: the total variance divided by the largest variance along any direction.
 
-    ``||Z - mean||_F^2 / ||Z - mean||_2^2``, the sum of the covariance's eigenvalues over the largest. Also
-    called numerical rank.
+    ``||Z - mean||_F^2 / ||Z - mean||_2^2``, the sum of the covariance's eigenvalues over the largest. Also called
+    numerical rank.
 
     Parameters
     ----------
     Z : array-like of shape (n, d)
         Embedding, a row per sample.
     normalize : bool, default=False
-        Divide by min(n - 1, d), the highest value, so that widths and numbers of rows can be compared.
+        Divide by min(n - 1, d), the highest value. Embeddings of different widths and numbers of rows can then be
+        compared.
 
     Returns
     -------
     rank : float
-        In [1, min(n - 1, d)], or (0, 1] if normalised; never above the rank. A constant embedding, and so
-        a single row, has 0.
+        In [1, min(n - 1, d)], or (0, 1] if normalised; never above the rank. 0 for a constant embedding and for a
+        single row.
 
     Raises
     ------
     ValueError
-        Z is not 2-D, is empty or has values that are not finite.
+        If Z is not 2-D, is empty or has values that are not finite.
 
     Notes
     -----
-    Shift, scale and rotation do not matter.
+    Shift, scale and rotation do not change the result.
 
-    NOTE[DIFF]: Rudelson and Vershynin define it for any matrix, Tsitsulin et al. take the embedding as it is.
-    Here it is centered first: an offset alone would bring the value to 1, and a linear model does not see it.
+    NOTE[DIFF]: Rudelson and Vershynin define it for any matrix, and Tsitsulin et al. do not centre the embedding. Here
+    it is centred first: an offset would bring the value to 1, although it means nothing to a linear model.
 
     References
     ----------
@@ -200,17 +201,17 @@ def stable_rank(Z, normalize=False):
     Z = check_embedding(Z)
     values = covariance_spectrum(Z)
     rank = float(values.sum() / values[0]) if values[0] > 0 else 0.0
-    return rank / covariance_rank(Z) if normalize else rank
+    return rank / highest_covariance_rank(Z) if normalize else rank
 
 
 def check_range(first, last, n_ranks):
-    """Ranks that a power law can be fitted to: two at least of the `n_ranks` there are."""
+    """Check that `first` and `last` leave at least two of the `n_ranks` ranks to fit a power law to."""
     if last is not None and last <= first:
-        raise ValueError(f"last must be above first, for two ranks at least, got first={first} and last={last}.")
+        raise ValueError(f"last must be above first: a fit needs two ranks. Got first={first} and last={last}.")
     if first > max(n_ranks - 1, 1):
         raise ValueError(
             f"first={first} leaves fewer than two eigenvalues: the covariance has {n_ranks}, min(n - 1, d). "
-            "Choose a smaller one."
+            "Choose a smaller value."
         )
 
 
@@ -222,41 +223,42 @@ def check_range(first, last, n_ranks):
     prefer_skip_nested_validation=True,
 )
 def alpha_req(Z, first=1, last=None):
-    """Alpha-ReQ: how fast the variances along the principal components decay.
+    """Compute alpha-ReQ: how fast the variances along the principal components decay.
 
-    The exponent alpha of ``l_i ~ i^-alpha``, l the eigenvalues of the covariance of Z, largest first: the
-    slope of log l_i over log i, by least squares with weights 1 / i, for i from `first` to `last`. Near 1 is
-    best: below, variance is left in many noisy directions; far above, few directions hold it all.
+    The exponent alpha of ``l_i ~ i^-alpha``, where l are the eigenvalues of the covariance of Z, largest first: minus
+    the slope of log l_i over log i, by least squares with weights 1 / i, for i from `first` to `last`. Values near 1
+    are best: below 1, much variance is in many noisy directions; far above, few directions hold all of it.
 
     Parameters
     ----------
     Z : array-like of shape (n, d)
         Embedding, a row per sample.
     first : int, default=1
-        Rank of the largest eigenvalue to be fitted. The law describes the tail, so that in wide embeddings (of
-        hundreds of coordinates) the first ten or so are usually left out.
+        Rank of the largest eigenvalue in the fit. The law describes the tail: in wide embeddings (hundreds of
+        coordinates) about the first ten are usually left out.
     last : int or None, default=None
-        Rank of the smallest eigenvalue to be fitted; None for min(n - 1, d), at which it is cut anyway.
+        Rank of the smallest eigenvalue in the fit, at most min(n - 1, d). None means min(n - 1, d).
 
     Returns
     -------
     alpha : float
-        0 for an isotropic embedding. Infinite where fewer than two eigenvalues in the range are above 0: of a
-        constant embedding, two rows, or a single coordinate.
+        0 for an isotropic embedding. Infinite if fewer than two eigenvalues in the range are above 0, as in a constant
+        embedding, for two rows or for a single coordinate.
 
     Raises
     ------
     ValueError
-        Z is not 2-D, is empty or has values that are not finite; `first` and `last` leave fewer than two ranks.
+        If Z is not 2-D, is empty or has values that are not finite, or if `first` and `last` leave fewer than two
+        ranks.
 
     Notes
     -----
-    Eigenvalues of 0 (below max(n, d) * 2.2e-16 of the largest) are left out, so that lost dimensions do not show:
-    see `effective_rank` for these. Few rows spread the spectrum: even isotropic rows have alpha well above 0 unless
-    n is many times d. Compare embeddings of the same rows and the same range.
+    Eigenvalues of 0 (below max(n, d) * 2.2e-16 of the largest) are left out, so that alpha does not show lost
+    dimensions; `effective_rank` does. Few rows spread the spectrum: even isotropic rows have alpha well above 0 unless
+    n is many times d. Compare embeddings of the same rows over the same range.
 
-    The weights give each part of the logarithmic axis the same say; without them, most of a fit is its
-    last ranks. Shift, scale and rotation do not matter.
+    The weights make each part of the logarithmic axis count the same; without them, the last ranks dominate the fit.
+    Shift, scale and rotation do not change the result.
 
     References
     ----------
@@ -267,7 +269,7 @@ def alpha_req(Z, first=1, last=None):
     Examples
     --------
     >>> from sklearn_twins.metrics import alpha_req
-    >>> round(abs(alpha_req([[3, 0], [-3, 0], [0, 3], [0, -3]])), 6)  # as much variance along each direction
+    >>> round(abs(alpha_req([[3, 0], [-3, 0], [0, 3], [0, -3]])), 6)  # the same variance along each direction
     0.0
     """
     Z = check_embedding(Z)

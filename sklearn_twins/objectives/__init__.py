@@ -1,4 +1,4 @@
-"""Objectives: what two projections of the same rows should satisfy."""
+"""Objectives: the losses that training minimises."""
 
 from ._barlow_twins import BarlowTwins, barlow_twins_terms
 from ._correlation import cross_correlation, stacked_terms, standardize

@@ -1,13 +1,13 @@
-"""The Barlow Twins objective: a cross-correlation matrix that is the identity."""
+"""The Barlow Twins objective: the cross-correlation of two views should be the identity."""
 
 from ._correlation import CorrelationObjective
 from ._correlation_gradients import correlation_terms
 
 
 def barlow_twins_terms(z_a, z_b, weight):
-    """Invariance and redundancy of two projections.
+    """Compute the invariance and redundancy of two projections.
 
-    ``sum_i (1 - C_ii)^2`` and ``weight * sum_{i != j} C_ij^2``.
+    ``sum_i (1 - C_ii)^2`` and ``weight * sum_{i != j} C_ij^2``, where C is their cross-correlation.
 
     Parameters
     ----------
@@ -19,7 +19,7 @@ def barlow_twins_terms(z_a, z_b, weight):
     Returns
     -------
     invariance, redundancy : scalar Tensors
-        The two sums, the second one times its weight.
+        The two sums; the second one includes the weight.
 
     Examples
     --------
@@ -33,30 +33,31 @@ def barlow_twins_terms(z_a, z_b, weight):
 
 
 class BarlowTwins(CorrelationObjective):
-    """Barlow Twins: views agree, coordinates are uncorrelated.
+    """Barlow Twins: views agree and coordinates are uncorrelated.
 
-    With C the cross-correlation of two projections standardised over the batch,
-    ``sum_i (1 - C_ii)^2 + w * sum_{i != j} C_ij^2``.
+    ``sum_i (1 - C_ii)^2 + w * sum_{i != j} C_ij^2``, where C is the cross-correlation of two projections standardised
+    over the batch.
 
     Parameters
     ----------
     off_diagonal_weight : "auto" or float, default="auto"
-        The w of the formula, the paper's lambda. "auto" is 1 over the projection's width: the sum has about width^2
-        terms, the invariance only width, so a constant product means the same at every width.
+        Weight w of the off-diagonal sum, lambda in the paper. "auto" is 1 over the projection's width: this sum has
+        about width^2 terms and the invariance has width terms, so that "auto" balances them in the same way at every
+        width.
 
     See Also
     --------
-    HSIC : The same with correlations of -1 off the diagonal.
-    MixedBarlowTwins : This with mixed rows, against overfitting.
-    sklearn_twins.metrics.redundancy : The redundancy of an embedding, less what sampling gives.
+    HSIC : The same with a target of -1 for correlations off the diagonal.
+    MixedBarlowTwins : Barlow Twins with mixed rows, against overfitting.
+    sklearn_twins.metrics.redundancy : The redundancy of an embedding without its sampling noise.
 
     Notes
     -----
-    Even a perfect encoder shows an off-diagonal sum of about ``dim * (dim - 1) / batch``, the sampling
-    noise of as many correlations, so a loss far above zero need not be a bad one.
+    Even a perfect encoder has an off-diagonal sum of about ``dim * (dim - 1) / batch``, the sampling noise of that many
+    correlations. A loss far above zero is not necessarily bad.
 
-    NOTE[DIFF]: the authors' code standardises with batch norm without learned scale, which is the
-    same; they weigh with 0.0051 at width 8192, a product of 42.
+    NOTE[DIFF]: the authors' code standardises with batch norm without a learned scale, which is the same. Its weight is
+    0.0051 at width 8192, a product of 42.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""The cross-correlation of two projections, and the sums over it that objectives are made of."""
+"""The cross-correlation of two projections, its squared norm, and the base classes of objectives."""
 
 from numbers import Real
 
@@ -8,37 +8,37 @@ from torch.func import vmap
 
 from .._parts._component import Component
 
-EPS = 1e-5
+VARIANCE_EPS = 1e-5
 
-# The Gram form costs 7 n^2 d operations with its backward (8 without the halves), the direct one 6 n d^2. Measured,
-# they are equal at a width of 1.1 n for 1024 rows, 1.2 n for 512, 1.5 n for 256, where products are not all there is.
-GRAM_IF_WIDER_THAN = 1.2
-HALVES_FROM = 128  # rows: below, the calls cost more than the quarter that they save
+# Forward and backward, the Gram form costs 7 n^2 d operations (8 without the halves) and the direct form 6 n d^2. In
+# measurements they took the same time at a width of 1.1 n for 1024 rows, 1.2 n for 512 and 1.5 n for 256, since matrix
+# products are not the only cost.
+GRAM_IF_WIDER_THAN = 1.2  # width over rows
+HALVES_FROM = 128  # rows; with fewer, the extra calls cost more than the quarter of the product that they save
 
 
 def at_least_float32(z):
-    """Half precision raised to float32; anything else as it is."""
+    """Raise half precision to float32 and leave other types."""
     return z.float() if z.dtype in (torch.float16, torch.bfloat16) else z
 
 
-def standardize(z, eps=EPS):
+def standardize(z, eps=VARIANCE_EPS):
     """Give every coordinate mean 0 and variance 1 over the batch.
 
-    The variance is the biased one (divided by n), as in the authors' code, whose batch norm does the
-    same: ``(z - mean) / sqrt(var + eps)``. A constant coordinate becomes 0. Half precision is
-    raised to float32 first.
+    ``(z - mean) / sqrt(var + eps)`` with the biased variance (divided by n), as batch norm in the authors' code. A
+    constant coordinate becomes 0. Half precision is raised to float32 first.
 
     Parameters
     ----------
     z : Tensor of shape (batch, dim)
         Projections.
     eps : float, default=1e-5
-        Added to the variance.
+        Constant added to the variance.
 
     Returns
     -------
     z : Tensor of shape (batch, dim), at least float32
-        Standardised, a new tensor.
+        Standardised projections, a new tensor.
 
     Examples
     --------
@@ -53,20 +53,20 @@ def standardize(z, eps=EPS):
     return centered * torch.rsqrt(centered.square().mean(0) + eps)
 
 
-def cross_correlation(z_a, z_b, eps=EPS):
-    """Correlation of every coordinate of one projection with every coordinate of the other.
+def cross_correlation(z_a, z_b, eps=VARIANCE_EPS):
+    """Compute the correlation of every coordinate of one projection with every coordinate of the other.
 
     Parameters
     ----------
     z_a, z_b : Tensors of shape (batch, dim)
         Projections of two views of the same rows.
     eps : float, default=1e-5
-        Added to the variances.
+        Constant added to the variances.
 
     Returns
     -------
     C : Tensor of shape (dim, dim)
-        ``C[i, j]`` in [-1, 1].
+        Correlations, in [-1, 1].
 
     References
     ----------
@@ -78,7 +78,7 @@ def cross_correlation(z_a, z_b, eps=EPS):
     >>> import torch
     >>> from sklearn_twins.objectives import cross_correlation
     >>> z = torch.tensor([[1.0, 1.0], [1.0, -1.0], [-1.0, 1.0], [-1.0, -1.0]])
-    >>> cross_correlation(z, z.flip(1)).round(decimals=3)  # the second view with its coordinates exchanged
+    >>> cross_correlation(z, z.flip(1)).round(decimals=3)  # the second view has its coordinates swapped
     tensor([[0., 1.],
             [1., 0.]])
     """
@@ -87,12 +87,12 @@ def cross_correlation(z_a, z_b, eps=EPS):
 
 
 def is_wide(z):
-    """Whether the Gram form is the cheaper one for projections of this shape."""
+    """Whether the Gram form is cheaper for projections of this shape."""
     return z.shape[1] > GRAM_IF_WIDER_THAN * z.shape[0]
 
 
 def gram(s):
-    """Products of all rows with all rows, of which a quarter is copied from its mirror image.  # (n, dim) -> (n, n)"""
+    """Multiply all rows with all rows; a quarter of the products is copied by symmetry.  # (n, dim) -> (n, n)"""
     n = s.shape[0]
     if n < HALVES_FROM or s.device.type != "cpu":
         return s @ s.T
@@ -104,15 +104,15 @@ def gram(s):
 
 
 def refuse_second_derivative():
-    """Raise if the gradient being taken is to be differentiated again: it would count as a constant, silently."""
+    """Raise if the gradient is to be differentiated again, since autograd would treat it as a constant."""
     if torch.is_grad_enabled():
         raise NotImplementedError(
-            "Sums of correlations have first derivatives only, got create_graph=True; take the gradient without it."
+            "Sums of correlations have first derivatives only. Got create_graph=True; take the gradient without it."
         )
 
 
 class SquaredNorm(torch.autograd.Function):
-    """The sum of squares, with a gradient that reuses its products: `squared_norm` says what it is."""
+    """Implement `squared_norm` with a gradient that reuses the products of the forward pass."""
 
     @staticmethod
     def forward(ctx, s_a, s_b):
@@ -146,16 +146,16 @@ class SquaredNorm(torch.autograd.Function):
 
 
 def squared_norm(s_a, s_b):
-    """Sum of all squares of C, from standardised projections, by the cheaper of two equal forms.
+    """Sum the squares of C, the correlations of standardised projections, by the cheaper of two equal forms.
 
-    ``||C||_F^2`` directly, O(n d^2), or ``tr(S_a S_a' S_b S_b') / n^2`` through the n x n Gram
-    matrices, O(n^2 d), when the projection is wider than the batch.
+    The direct form ``||C||_F^2`` costs O(n d^2). The form ``tr(S_a S_a' S_b S_b') / n^2`` by n x n Gram matrices costs
+    O(n^2 d); it is used if the projection is wider than the batch.
     """
     return SquaredNorm.apply(s_a, s_b)
 
 
 def stacked_terms(z_a, z_b, weights, target):
-    """Invariance and redundancy of many pairs of projections at once, in plain operations.
+    """Compute the invariance and redundancy of many pairs of projections, one for each network of a stack.
 
     Parameters
     ----------
@@ -164,12 +164,12 @@ def stacked_terms(z_a, z_b, weights, target):
     weights : Tensor of shape (pairs,)
         Weight of each off-diagonal sum.
     target : float
-        What correlations off the diagonal should be.
+        Target of correlations off the diagonal.
 
     Returns
     -------
     terms : dict of str to Tensor of shape (pairs,)
-        "invariance" and "redundancy".
+        "invariance" and weighted "redundancy".
 
     Examples
     --------
@@ -189,14 +189,14 @@ def stacked_terms(z_a, z_b, weights, target):
 
 
 class Objective(Component):
-    """An objective with named terms: their sum is what training minimises, each is kept in the history."""
+    """Base class of objectives with named terms: training minimises their sum and keeps each in the history."""
 
     def terms(self, z_a, z_b):
-        """Named terms of the objective, weights included, as a dict of scalar tensors."""
+        """Compute the terms, weights included, as a dict of scalar tensors."""
         raise NotImplementedError
 
     def __call__(self, z_a, z_b):
-        """The number to minimise.
+        """Compute the loss.
 
         Parameters
         ----------
@@ -206,16 +206,16 @@ class Objective(Component):
         Returns
         -------
         loss : scalar Tensor
-            The sum of the terms.
+            Sum of the terms.
         """
         return sum(self.terms(z_a, z_b).values())
 
 
 class CorrelationObjective(Objective):
-    """An objective with two terms of the cross-correlation: its diagonal's, and its other entries' with a weight.
+    """Base class of objectives with two terms of the cross-correlation: one of its diagonal, one of the other entries.
 
-    Subclasses say what the terms are, in `correlation_terms(z_a, z_b, weight) -> (invariance, redundancy)`, and what
-    correlations off the diagonal should be, in `target`.
+    Subclasses define `correlation_terms(z_a, z_b, weight) -> (invariance, redundancy)` and `target`, the target of
+    correlations off the diagonal.
 
     Parameters
     ----------
@@ -231,7 +231,7 @@ class CorrelationObjective(Objective):
         self.off_diagonal_weight = off_diagonal_weight
 
     def terms(self, z_a, z_b):
-        """Invariance and weighted redundancy.
+        """Compute the invariance and the weighted redundancy.
 
         Parameters
         ----------
@@ -247,27 +247,27 @@ class CorrelationObjective(Objective):
         return {"invariance": invariance, "redundancy": redundancy}
 
     def noise_floor(self, batch, dim):
-        """The redundancy that sampling alone gives: its mean if coordinates are independent.
+        """Compute the redundancy that sampling alone causes: its mean if coordinates are independent.
 
         Correlations of independent coordinates over n rows have a mean square of 1 / (n - 1), so that
-        ``w dim (dim - 1) / (batch - 1)`` of the term is noise, however good the encoder is.
+        ``w dim (dim - 1) / (batch - 1)`` of the term is noise even for a perfect encoder.
 
         Parameters
         ----------
         batch : int
-            Rows in a batch.
+            Number of rows in a batch.
         dim : int
             Width of the projection.
 
         Returns
         -------
         redundancy : float
-            With the weight, as the term has it.
+            Weighted redundancy.
         """
         return self.weight_of(dim) * dim * (dim - 1) / max(batch - 1, 1)
 
     def weight_of(self, dim):
-        """The weight of the off-diagonal sum, as a number.
+        """Get the weight of the off-diagonal sum as a number.
 
         Parameters
         ----------
@@ -277,6 +277,6 @@ class CorrelationObjective(Objective):
         Returns
         -------
         weight : float
-            `off_diagonal_weight`, or what "auto" is for this width.
+            `off_diagonal_weight`, or its value for this width if it is "auto".
         """
         return 1 / dim if self.off_diagonal_weight == "auto" else self.off_diagonal_weight

@@ -1,33 +1,32 @@
-"""Both objectives of the cross-correlation in one step each way, from projections to terms and back to gradients."""
+"""The terms of Barlow Twins and HSIC as one autograd function, which saves time and memory."""
 
 import torch
 
-from ._correlation import EPS, at_least_float32, gram, is_wide, refuse_second_derivative
+from ._correlation import VARIANCE_EPS, at_least_float32, gram, is_wide, refuse_second_derivative
 
-# Numbers of a tensor that are worked on at a time and thread, so that several such pieces stay in a core's cache.
-PIECE = 2**16
-NARROWEST_PIECE = 256  # of which products are still fast
+CHUNK_NUMBERS = 2**16  # numbers in a chunk for each thread, so that several chunks fit into a core's cache
+NARROWEST_CHUNK = 256  # columns; products with fewer are slow
 
 
-def in_pieces(*tensors):
-    """Tensors of equal last axis, cut along it into pieces that fit the processor's cache; uncut on other devices."""
+def split_columns(*tensors):
+    """Split tensors along their last axis, which they share, into chunks that fit a CPU's cache; only on a CPU."""
     n, dim = tensors[0].shape
-    width = max(NARROWEST_PIECE, PIECE * torch.get_num_threads() // n)
+    width = max(NARROWEST_CHUNK, CHUNK_NUMBERS * torch.get_num_threads() // n)
     if dim <= width or tensors[0].device.type != "cpu":
         return [tensors]
     width = -(-dim // round(dim / width))
     return zip(*(tensor.split(width, -1) for tensor in tensors), strict=True)
 
 
-def joined(pieces):
-    """Vectors as one."""
-    return torch.cat(pieces) if len(pieces) > 1 else pieces[0]
+def concatenate(chunks):
+    """Concatenate vectors without a copy if there is only one."""
+    return torch.cat(chunks) if len(chunks) > 1 else chunks[0]
 
 
-def unit_columns(z):
-    """Centre every coordinate and give it norm 1, eps included.
+def normalize_columns(z):
+    """Centre every coordinate and scale it to norm 1, eps included.
 
-    That is `standardize(z) / sqrt(n)`: products of two such matrices are correlations, with no n left over.
+    The result is `standardize(z) / sqrt(n)`, so that products of two such matrices are correlations.
 
     Parameters
     ----------
@@ -38,42 +37,42 @@ def unit_columns(z):
     -------
     u : Tensor of shape (batch, dim)
     scale : Tensor of shape (dim,)
-        What the centred coordinates were multiplied with.
+        Factor of each centred coordinate.
     """
     u, scales = z.new_empty(z.shape), []
-    for z_j, u_j in in_pieces(z, u):
+    for z_j, u_j in split_columns(z, u):
         torch.sub(z_j, z_j.mean(0), out=u_j)
-        scales.append((u_j * u_j).sum(0).add_(len(z) * EPS).rsqrt_())
+        scales.append((u_j * u_j).sum(0).add_(len(z) * VARIANCE_EPS).rsqrt_())
         u_j.mul_(scales[-1])
-    return u, joined(scales)
+    return u, concatenate(scales)
 
 
 def direct_sums(u_a, u_b, target):
-    """Diagonal and off-diagonal sum, through C itself.
+    """Compute the diagonal of C and its off-diagonal sum from C itself.
 
     Parameters
     ----------
     u_a, u_b : Tensors of shape (batch, dim)
-        From `unit_columns`.
+        From `normalize_columns`.
     target : float
-        What off-diagonal correlations should be.
+        Target of off-diagonal correlations.
 
     Returns
     -------
     on : Tensor of shape (dim,)
         Diagonal of C.
     off : scalar Tensor
-        Sum of ``(C_ij - target)^2`` off it.
+        Sum of ``(C_ij - target)^2`` off the diagonal.
     saved : tuple
-        For `direct_gradients`: D, which is ``C - target`` off the diagonal and 0 on it, and the sums of ``C * D`` over
-        either axis.
+        Tensors for `direct_gradients`: D, which is ``C - target`` off the diagonal and 0 on it, and the sums of
+        ``C * D`` over either axis.
     """
     D = u_a.T @ u_b
     diagonal = D.diagonal()
     on = diagonal.clone()
     if target:
         D.sub_(target)
-    diagonal.zero_()  # so that the sum of all squares is that of those off it, with nothing to cancel
+    diagonal.zero_()  # so that only off-diagonal squares are summed, without cancellation
     squares = D * D
     rows, columns = squares.sum(1), squares.sum(0)
     off = rows.sum()
@@ -84,15 +83,15 @@ def direct_sums(u_a, u_b, target):
 
 
 def direct_gradients(u_a, u_b, on, of_on, of_off, target, saved):
-    """Functions that give the gradient of either view's centred columns, over their scale; direct form.
+    """Make functions that compute the gradient of each view's centred columns over their scale; direct form.
 
-    With M the gradient of C, that of u_a is ``u_b M'``, from which the norms take ``u_a q``, where
+    With M the gradient of C, the gradient of u_a is ``u_b M'``. Differentiating the norms subtracts ``u_a q``, where
     ``q_i = sum_j C_ij M_ij``.
 
     Parameters
     ----------
     u_a, u_b : Tensors of shape (batch, dim)
-        From `unit_columns`.
+        From `normalize_columns`.
     on : Tensor of shape (dim,)
         Diagonal of C.
     of_on : Tensor of shape (dim,)
@@ -100,14 +99,14 @@ def direct_gradients(u_a, u_b, on, of_on, of_off, target, saved):
     of_off : scalar Tensor
         Twice the gradient of the off-diagonal sum.
     target : float
-        What off-diagonal correlations should be.
+        Target of off-diagonal correlations.
     saved : tuple
         From `direct_sums`.
 
     Returns
     -------
     gradient_a, gradient_b : callables
-        Without arguments -> Tensor of shape (batch, dim).
+        Functions without arguments that return a Tensor of shape (batch, dim).
     """
     D, rows, columns = saved
     M = D * of_off
@@ -120,14 +119,14 @@ def direct_gradients(u_a, u_b, on, of_on, of_off, target, saved):
 
 
 def gram_sums(u_a, u_b, target):
-    """Diagonal and off-diagonal sum, through the Gram matrices of rows.
+    """Compute the diagonal of C and its off-diagonal sum from Gram matrices of rows, without C.
 
-    The sum of ``(C_ij - target)^2`` is ``<K_a, K_b> - 2 target <t_a, t_b> + dim^2 target^2`` less its diagonal, where
-    K are the Gram matrices and t the sums of each row, so that C need not be formed. Parameters and results are those
-    of `direct_sums`, but that K and t are saved.
+    The sum of ``(C_ij - target)^2`` is ``<K_a, K_b> - 2 target <t_a, t_b> + dim^2 target^2`` minus its diagonal, where
+    K are the Gram matrices and t the sums of each row. Parameters and results are those of `direct_sums`, except that K
+    and t are saved.
     """
     dim = u_a.shape[1]
-    on = joined([(a_j * b_j).sum(0) for a_j, b_j in in_pieces(u_a, u_b)])
+    on = concatenate([(a_j * b_j).sum(0) for a_j, b_j in split_columns(u_a, u_b)])
     K_a, K_b, t_a, t_b = gram(u_a), gram(u_b), None, None
     off = (K_a * K_b).sum() - on.square().sum()
     if target:
@@ -137,11 +136,11 @@ def gram_sums(u_a, u_b, target):
 
 
 def gram_gradients(u_a, u_b, on, of_on, of_off, target, saved):
-    """Functions that give the gradient of either view's centred columns, over their scale; Gram form.
+    """Make functions that compute the gradient of each view's centred columns over their scale; Gram form.
 
-    That of u_a is ``G = K_b u_a + v u_b + t``, where v is what the diagonal adds and t what the sums of rows add; the
-    norms take ``u_a q`` from it, where ``q_i`` is the product of the i-th columns of G and u_a. Parameters and results
-    are those of `direct_gradients`.
+    The gradient of u_a is ``G = K_b u_a + v u_b + t``, where v comes from the diagonal and t from the sums of rows.
+    Differentiating the norms subtracts ``u_a q``, where ``q_i`` is the product of the i-th columns of G and u_a.
+    Parameters and results are those of `direct_gradients`.
     """
     K_a, K_b, t_a, t_b = saved
     v = of_on - of_off * (on - target)
@@ -149,7 +148,7 @@ def gram_gradients(u_a, u_b, on, of_on, of_off, target, saved):
     def gradient(u, other, K, t):
         K, t = of_off * K, None if t is None else (of_off * -target * t).unsqueeze(1)
         result = torch.empty_like(u)
-        for u_j, other_j, v_j, G in in_pieces(u, other, v, result):
+        for u_j, other_j, v_j, G in split_columns(u, other, v, result):
             torch.mul(other_j, v_j, out=G)
             if t is not None:
                 G.add_(t)
@@ -161,13 +160,13 @@ def gram_gradients(u_a, u_b, on, of_on, of_off, target, saved):
 
 
 class CorrelationTerms(torch.autograd.Function):
-    """The terms, as one node of the graph: `correlation_terms` says what they are."""
+    """Implement `correlation_terms` as one node of the autograd graph."""
 
     @staticmethod
     def forward(ctx, z_a, z_b, weight, target):
         ctx.weight, ctx.target, ctx.dtypes, ctx.wide = weight, target, (z_a.dtype, z_b.dtype), is_wide(z_a)
         with torch.autocast(z_a.device.type, enabled=False):
-            (u_a, scale_a), (u_b, scale_b) = unit_columns(at_least_float32(z_a)), unit_columns(at_least_float32(z_b))
+            (u_a, scale_a), (u_b, scale_b) = (normalize_columns(at_least_float32(z)) for z in (z_a, z_b))
             on, off, saved = (gram_sums if ctx.wide else direct_sums)(u_a, u_b, target)
             short = 1 - on
             ctx.save_for_backward(u_a, u_b, scale_a, scale_b, on, short, *saved)
@@ -175,7 +174,7 @@ class CorrelationTerms(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, of_invariance, of_redundancy):
-        # The gradient of every column of u sums to 0, since u's columns do, so that centring takes nothing off it.
+        # The gradient of every column of u sums to 0, as u's columns do, so that centring does not change it.
         refuse_second_derivative()
         u_a, u_b, scale_a, scale_b, on, short, *saved = ctx.saved_tensors
         gradients = gram_gradients if ctx.wide else direct_gradients
@@ -189,12 +188,12 @@ class CorrelationTerms(torch.autograd.Function):
 
 
 def correlation_terms(z_a, z_b, weight, target):
-    """Invariance and redundancy of two projections.
+    """Compute the invariance and redundancy of two projections.
 
-    ``sum_i (1 - C_ii)^2`` and ``weight * sum_{i != j} (C_ij - target)^2``, with C the cross-correlation of the
-    projections, standardised as by `standardize`. The cheaper of two equal forms is taken: C itself, O(batch dim^2),
-    or, where the projections are wider than the batch, the Gram matrices of both views' rows, O(batch^2 dim) and with
-    memory for no more than them and the projections. Gradients reuse what the terms were made of.
+    ``sum_i (1 - C_ii)^2`` and ``weight * sum_{i != j} (C_ij - target)^2``, where C is the cross-correlation of the
+    projections after `standardize`. The cheaper of two equal forms is used: C itself, in O(batch dim^2), or, if the
+    projections are wider than the batch, the Gram matrices of both views' rows, in O(batch^2 dim) and without any
+    larger tensor than these and the projections. Gradients reuse the tensors of the forward pass.
 
     Parameters
     ----------
@@ -203,11 +202,11 @@ def correlation_terms(z_a, z_b, weight, target):
     weight : float
         Weight of the off-diagonal sum.
     target : float
-        What off-diagonal correlations should be: 0 for Barlow Twins, -1 for its HSIC form.
+        Target of off-diagonal correlations: 0 for Barlow Twins, -1 for its HSIC form.
 
     Returns
     -------
     invariance, redundancy : scalar Tensors, at least float32
-        The two sums, the second one times its weight.
+        The two sums; the second one includes the weight.
     """
     return CorrelationTerms.apply(z_a, z_b, weight, target)

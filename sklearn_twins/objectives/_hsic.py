@@ -1,13 +1,13 @@
-"""The HSIC form of Barlow Twins: off-diagonal correlations are drawn to -1 instead of 0."""
+"""The HSIC form of Barlow Twins: the target of off-diagonal correlations is -1 instead of 0."""
 
 from ._correlation import CorrelationObjective
 from ._correlation_gradients import correlation_terms
 
 
 def hsic_terms(z_a, z_b, weight):
-    """Invariance and redundancy of two projections, the off-diagonal target being -1.
+    """Compute the invariance and redundancy of two projections for an off-diagonal target of -1.
 
-    ``sum_i (1 - C_ii)^2`` and ``weight * sum_{i != j} (1 + C_ij)^2``.
+    ``sum_i (1 - C_ii)^2`` and ``weight * sum_{i != j} (1 + C_ij)^2``, where C is their cross-correlation.
 
     Parameters
     ----------
@@ -19,7 +19,7 @@ def hsic_terms(z_a, z_b, weight):
     Returns
     -------
     invariance, redundancy : scalar Tensors
-        The two sums, the second one times its weight.
+        The two sums; the second one includes the weight.
 
     Examples
     --------
@@ -33,32 +33,31 @@ def hsic_terms(z_a, z_b, weight):
 
 
 class HSIC(CorrelationObjective):
-    """The HSIC form of Barlow Twins: a negative-free contrastive objective.
+    """The HSIC form of Barlow Twins: a contrastive objective without negatives.
 
-    With C the cross-correlation of two projections standardised over the batch,
-    ``sum_i (1 - C_ii)^2 + w * sum_{i != j} (1 + C_ij)^2``: the maximisation of a Hilbert-Schmidt
-    independence criterion between representation and instance, with the linear kernel.
+    ``sum_i (1 - C_ii)^2 + w * sum_{i != j} (1 + C_ij)^2``, where C is the cross-correlation of two projections
+    standardised over the batch. Minimising it maximises the Hilbert-Schmidt independence criterion between
+    representation and instance with the linear kernel.
 
     Parameters
     ----------
     off_diagonal_weight : "auto" or float, default="auto"
-        The w of the formula, the paper's lambda. "auto" is 1 over the projection's width.
+        Weight w of the off-diagonal sum, lambda in the paper. "auto" is 1 over the projection's width.
 
     See Also
     --------
-    BarlowTwins : The same with correlations of 0 off the diagonal.
-    SSLHSIC : An objective of kernels, of which the linear one leads here.
+    BarlowTwins : The same with a target of 0 for correlations off the diagonal.
+    SSLHSIC : A kernel objective that is built from the same matrices for the linear kernel.
 
     Notes
     -----
-    Not all correlations can be -1 at once, so between views made alike the loss has a floor: about ``dim - 3``
-    for w = 1/dim. A loss that seems stuck near the projection's width is healthy.
+    Not all correlations can be -1 at once, so that the loss has a floor if both views are made in the same way: about
+    ``dim - 3`` for w = 1/dim. A loss that seems stuck near the projection's width is healthy.
 
     It equals Barlow Twins plus ``2 w (1'C1 - tr C) + w dim (dim - 1)``.
 
-    NOTE[DIFF]: the code that goes with the paper standardises with the unbiased standard deviation and a
-    L2 normalisation before it. Here both objectives standardise alike (biased, no normalisation), so
-    that they differ in their target alone.
+    NOTE[DIFF]: the paper's code standardises with the unbiased standard deviation, after an L2 normalisation. Here both
+    objectives standardise in the same way (biased, without normalisation), so that they differ only in their target.
 
     References
     ----------
@@ -70,7 +69,7 @@ class HSIC(CorrelationObjective):
     >>> import torch
     >>> from sklearn_twins.objectives import HSIC
     >>> z = torch.tensor([[1.0, 1.0], [1.0, -1.0], [-1.0, 1.0], [-1.0, -1.0]])
-    >>> round(HSIC()(z, z).item(), 3)  # correlations of 0 off the diagonal, instead of -1
+    >>> round(HSIC()(z, z).item(), 3)  # correlations off the diagonal are 0, not -1
     1.0
     """
 

@@ -1,4 +1,4 @@
-"""InfoNCE: a row's other view is told from the other rows."""
+"""InfoNCE: find a row's other view among the other rows."""
 
 from numbers import Real
 
@@ -7,18 +7,16 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from ._correlation import Objective, at_least_float32
 
-EPS = 1e-12
 
-
-def unit_norm(z, eps=EPS):
-    """Scale every row to norm 1: ``z / sqrt(|z|^2 + eps)``. A row of zeros stays. Half precision is raised to float32.
+def unit_norm(z, eps=1e-12):
+    """Scale every row to norm 1: ``z / sqrt(|z|^2 + eps)``. Rows of zeros stay. Half precision is raised to float32.
 
     Parameters
     ----------
     z : Tensor of shape (batch, dim)
         Projections.
     eps : float, default=1e-12
-        Added to the squared norm, so that a row of zeros has a finite gradient.
+        Constant added to the squared norm, so that a row of zeros has a finite gradient.
 
     Returns
     -------
@@ -29,30 +27,32 @@ def unit_norm(z, eps=EPS):
     return z * torch.rsqrt(z.square().sum(1, keepdim=True) + eps)
 
 
-def others(u, temperature):
-    """For each row, the logarithm of the sum of exponentiated similarities to the other rows of its own view.
+def negatives_logsumexp(u, temperature):
+    """Compute the log-sum-exp of each row's similarities to the other rows of its own view.
 
-    The row itself is kept out by a logit so low that it counts as nothing, but finite: a batch of one row has no
-    others, and minus infinity would make its gradient NaN.
+    The row itself gets a very low logit. It is finite, since a batch of one row has no other rows and minus infinity
+    would make its gradient NaN.
     """
     logits = u @ (u.T / temperature)  # (batch, batch)
     return logits.fill_diagonal_(torch.finfo(u.dtype).min / 2).logsumexp(1)
 
 
 def info_nce_terms(z_a, z_b, temperature=1.0, negatives="both"):
-    """Alignment and uniformity of two projections: the two halves of a cross-entropy.
+    """Compute the alignment and uniformity of two projections: the two halves of a cross-entropy.
 
-    With s the cosine similarity over the temperature, the mean over both views' rows of ``-s(row, its other view)``
-    and of ``log sum exp s(row, candidate)`` over the row's candidates.
+    Alignment is the mean over both views' rows of ``-s(row, its other view)``, uniformity the mean of
+    ``log sum exp s(row, candidate)`` over the row's candidates, where s is the cosine similarity divided by the
+    temperature.
 
     Parameters
     ----------
     z_a, z_b : Tensors of shape (batch, dim)
         Projections of two views of the same rows.
     temperature : float, default=1.0
-        What similarities are divided by, tau in the papers.
+        Divisor of the similarities, tau in the papers.
     negatives : {"both", "other"}, default="both"
-        Whether candidates are of both views (2 batch - 1, the row itself left out) or of the other one (batch).
+        Candidates of a row: the rows of both views without the row itself (2 batch - 1), or the rows of the other view
+        (batch).
 
     Returns
     -------
@@ -72,35 +72,36 @@ def info_nce_terms(z_a, z_b, temperature=1.0, negatives="both"):
         logits = u_a @ (u_b.T / temperature)  # (batch, batch), the positives on the diagonal
         of_a, of_b = logits.logsumexp(1), logits.logsumexp(0)  # (batch,)
         if negatives == "both":
-            of_a = torch.logaddexp(of_a, others(u_a, temperature))
-            of_b = torch.logaddexp(of_b, others(u_b, temperature))
+            of_a = torch.logaddexp(of_a, negatives_logsumexp(u_a, temperature))
+            of_b = torch.logaddexp(of_b, negatives_logsumexp(u_b, temperature))
         return -logits.diagonal().mean(), (of_a.mean() + of_b.mean()) / 2
 
 
 class InfoNCE(Objective):
-    """InfoNCE: each row's other view is found among the other rows.
+    """InfoNCE: pick each row's other view among the other rows.
 
-    The cross-entropy of picking, by cosine similarity over a temperature, a row's other view among candidates,
-    averaged over the rows of both views. The other rows of the batch are the negatives, so large batches help.
+    The cross-entropy of picking a row's other view among candidates by cosine similarity over a temperature, averaged
+    over the rows of both views. The other rows of the batch are the negatives, so that large batches help.
 
     Parameters
     ----------
     temperature : float, default=1.0
-        What similarities are divided by, tau in the papers. SCARF, on tables, uses 1; SimCLR, on images, 0.5 or less.
-        A low one makes the nearest negatives count most.
+        Divisor of the similarities, tau in the papers. SCARF, for tables, uses 1; SimCLR, for images, 0.5 or less. A
+        low temperature makes the nearest negatives count most.
     negatives : {"both", "other"}, default="both"
-        "both": candidates are all rows of both views but the row itself, as in SimCLR (NT-Xent). "other": rows of the
-        other view, as in SCARF and CLIP.
+        Candidates of a row. "both": all rows of both views except the row itself, as in SimCLR (NT-Xent). "other": the
+        rows of the other view, as in SCARF and CLIP.
 
     Notes
     -----
-    Its terms are "alignment", the mean of ``-s`` over pairs of views, and "uniformity", the mean logarithm of the sum
-    of exponentiated s over the candidates; neither is a loss without the other. Since s is bounded by 1 over the
-    temperature t, so is what can be reached: with m candidates no loss is below ``log(1 + (m - 1) exp(-2 / t))``, and
-    projections that are all alike cost ``log(m)``. Losses of batches of different sizes are not comparable.
+    Its terms are "alignment", the mean of ``-s`` over pairs of views, and "uniformity", the mean log-sum-exp of s over
+    the candidates, where s is the similarity over the temperature t. Only their sum is a loss. With m candidates the
+    loss is at least ``log(1 + (m - 1) exp(-2 / t))``, since s is at most 1 / t, and identical projections cost
+    ``log(m)``. Losses for batches of different sizes are not comparable.
 
-    NOTE[DIFF]: SCARF takes only one view's rows as anchors, and the mean of the exponentials where we take their sum,
-    which is less by ``log(batch)``. With "other" both directions are averaged, so that the views may be swapped.
+    NOTE[DIFF]: SCARF takes only one view's rows as anchors, and the mean of the exponentials instead of their sum; its
+    loss is lower by ``log(batch)``. Here "other" averages both directions, so that the order of the views does not
+    matter.
 
     References
     ----------
@@ -132,7 +133,7 @@ class InfoNCE(Objective):
         self.negatives = negatives
 
     def terms(self, z_a, z_b):
-        """Alignment and uniformity.
+        """Compute alignment and uniformity.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""Mixed Barlow Twins: rows between two rows have projections in between."""
+"""Mixed Barlow Twins: the projection of a mixture of two rows should be the mixture of their projections."""
 
 from numbers import Real
 
@@ -11,27 +11,27 @@ from ._correlation import CorrelationObjective, squared_norm, standardize
 
 
 def mixing_term(z_a, z_b, z_m, share, partners):
-    """How far correlations of mixed projections are from the mixture of correlations.
+    """Measure how far the correlations of mixed projections are from the mixture of correlations.
 
     ``||C^MA - (t C^AA + (1 - t) C^SA)||_F^2 + ||C^MB - (t C^AB + (1 - t) C^SB)||_F^2``, where t is `share`, S are the
-    rows of B in the order of `partners`, and C the correlations of standardised projections. Both sums are of
-    ``(s_m - t s_a - (1 - t) s_s)' s``, so that one product is enough for both.
+    rows of B in the order of `partners`, and C are correlations of standardised projections. Both norms are of
+    ``(s_m - t s_a - (1 - t) s_s)' s / n``, so that one product is enough.
 
     Parameters
     ----------
     z_a, z_b : Tensors of shape (batch, dim)
         Projections of two views of the same rows.
     z_m : Tensor of shape (batch, dim)
-        Projections of mixed rows: the share t of a row's first view, the rest of its partner's second view.
+        Projections of mixed rows: t times a row's first view plus 1 - t times its partner's second view.
     share : Tensor of shape (batch, 1) or float
-        The t of the formula, in [0, 1].
+        Share t of a row's first view, in [0, 1].
     partners : Tensor of shape (batch,), int64
-        For each row, which row it is mixed with.
+        Index of the row that each row is mixed with.
 
     Returns
     -------
     term : scalar Tensor
-        The sum of both squared norms, without a weight.
+        Sum of both squared norms, without a weight.
 
     Examples
     --------
@@ -39,7 +39,7 @@ def mixing_term(z_a, z_b, z_m, share, partners):
     >>> from sklearn_twins.objectives import mixing_term
     >>> z = torch.tensor([[1.0, 1.0], [1.0, -1.0], [-1.0, 1.0], [-1.0, -1.0]])
     >>> partners = torch.tensor([1, 0, 3, 2])
-    >>> z_m = 0.5 * z + 0.5 * z[partners]  # mixed as their rows were
+    >>> z_m = 0.5 * z + 0.5 * z[partners]  # mixed in the same way as the rows
     >>> round(mixing_term(z, z, z_m, 0.5, partners).item(), 3)
     0.0
     """
@@ -49,35 +49,37 @@ def mixing_term(z_a, z_b, z_m, share, partners):
 
 
 class MixedBarlowTwins(CorrelationObjective):
-    """Barlow Twins with mixed rows: against overfitting, at the cost of a third pass through the networks.
+    """Barlow Twins with mixed rows, against overfitting.
 
-    In each batch a share t is drawn, uniform in [0, 1], and every row's first view is mixed with another row's second
-    view. Where inputs are mixed, so should projections be: the correlations of mixed projections with those of the
-    views are drawn to the mixture of the correlations. To the objective of :class:`BarlowTwins` is added
+    In each batch a share t is drawn uniformly from [0, 1], and every row's first view is mixed with another row's
+    second view. Projections of mixed rows should be mixed in the same way. So this term is added to the objective of
+    :class:`BarlowTwins`:
     ``mixing_weight * w * (||C^MA - (t C^AA + (1 - t) C^SA)||^2 + ||C^MB - (t C^AB + (1 - t) C^SB)||^2)``,
-    where M is mixed, and S the second views in the order in which they were mixed in.
+    where M are the mixed rows and S the second views in the order in which they were mixed in. Training passes a third
+    batch through the networks in each step.
 
     Parameters
     ----------
     off_diagonal_weight : "auto" or float, default="auto"
-        The w of the formula, as in `BarlowTwins`. "auto" is 1 over the projection's width.
+        Weight w of the off-diagonal sum, as in `BarlowTwins`. "auto" is 1 over the projection's width.
     mixing_weight : float, default=4.0
         Weight of the mixed rows' term, in units of w. The authors use 4 on CIFAR-10.
 
     See Also
     --------
     BarlowTwins : The objective without mixed rows.
-    sklearn_twins.augmentations.Mixup : Views that are mixed rows, for any objective.
+    sklearn_twins.augmentations.Mixup : An augmentation whose views are mixed rows, for any objective.
 
     Notes
     -----
-    Called with two projections alone it is Barlow Twins. The third comes from training, which asks `mix` for the rows
-    to pass and gives their projection to `mixed_terms`.
+    Called with two projections it is Barlow Twins. Training calls `mix` for the mixed rows and passes their projection
+    to `mixed_terms`.
 
-    Of a table's categories, which have nothing in between, the partner's is taken with probability 1 - t; where the
-    partner's number is missing, the row keeps its own.
+    Categories of tables cannot be mixed: with probability 1 - t the partner's category is taken. If the partner's
+    number is missing, the row keeps its own.
 
-    NOTE[DIFF]: the authors standardise with the unbiased standard deviation; we do as in Barlow Twins.
+    NOTE[DIFF]: the authors standardise with the unbiased standard deviation; here it is the biased one, as in Barlow
+    Twins.
 
     References
     ----------
@@ -112,16 +114,16 @@ class MixedBarlowTwins(CorrelationObjective):
         x_a, x_b : Tensors of shape (batch, *sample_shape)
             Two views of the same rows.
         spec : SampleSpec
-            What a sample is made of.
+            Layout of a sample.
         generator : torch.Generator
-            Source of the draws, on the device of the views.
+            Random generator, on the device of the views.
 
         Returns
         -------
         x_m : Tensor of shape (batch, *sample_shape)
             The mixed rows.
         mixture : tuple
-            The share, for each row, and the partners, for `mixed_terms`: Tensors of shape (batch, 1) and (batch,).
+            Each row's share and partner, for `mixed_terms`: Tensors of shape (batch, 1) and (batch,).
         """
         batch, device = x_a.shape[0], x_a.device
         share = torch.rand((), generator=generator, device=device)
@@ -134,14 +136,14 @@ class MixedBarlowTwins(CorrelationObjective):
         )
 
     def mixed_terms(self, z_a, z_b, z_m, mixture):
-        """Invariance, weighted redundancy and the weighted term of the mixed rows.
+        """Compute the invariance, the weighted redundancy and the weighted term of the mixed rows.
 
         Parameters
         ----------
         z_a, z_b, z_m : Tensors of shape (batch, dim)
             Projections of both views and of the mixed rows.
         mixture : tuple
-            From `mix`.
+            Share and partners, from `mix`.
 
         Returns
         -------

@@ -1,4 +1,4 @@
-"""VICReg: views agree, every coordinate varies, coordinates do not covary."""
+"""VICReg: views agree, every coordinate varies, and coordinates do not covary."""
 
 from numbers import Real
 
@@ -7,56 +7,54 @@ from sklearn.utils._param_validation import Interval
 
 from ._correlation import Objective, at_least_float32, squared_norm
 
-EPS = 1e-4
 
+def variance_and_covariance(z, gamma, eps):
+    """Compute one view's variance and covariance terms, v and c in the paper.
 
-def spread(z, gamma, eps):
-    """Hinge of the deviations and sum of the squared covariances, both over the width: v and c in the paper.
-
-    ``sum_j max(0, gamma - sqrt(Var_j + eps)) / d`` and ``sum_{i != j} Cov_ij^2 / d``, variance and covariance being
-    the unbiased ones (divided by n - 1).
+    ``sum_j max(0, gamma - sqrt(Var_j + eps)) / d`` and ``sum_{i != j} Cov_ij^2 / d``, where variance and covariance are
+    unbiased (divided by n - 1) and d is the width.
 
     Parameters
     ----------
     z : Tensor of shape (batch, dim)
         Projections.
     gamma : float
-        Deviation up to which a coordinate is made to vary more.
+        Standard deviation below which a coordinate is penalised.
     eps : float
-        Added to the variances.
+        Constant added to the variances.
 
     Returns
     -------
     v, c : scalar Tensors
-        The two sums.
     """
     n, dim = z.shape
-    freedom = max(n - 1, 1)  # one row varies by 0, not by 0 / 0
+    freedom = max(n - 1, 1)  # so that the variance of one row is 0, not 0 / 0
     centered = z - z.mean(0)
     variance = centered.square().sum(0) / freedom  # (dim,)
     off = squared_norm(centered, centered) * (n / freedom) ** 2 - variance.square().sum()
     return torch.relu(gamma - (variance + eps).sqrt()).mean(), off / dim
 
 
-def vicreg_terms(z_a, z_b, gamma=1.0, eps=EPS):
-    """Invariance, variance and covariance of two projections, without their weights.
+def vicreg_terms(z_a, z_b, gamma=1.0, eps=1e-4):
+    """Compute the invariance, variance and covariance of two projections, without their weights.
 
-    The mean over rows and coordinates of ``(z_a - z_b)^2``, the mean of the two views' v and the sum of their c, of
-    which `spread` is made.
+    Invariance is the mean of ``(z_a - z_b)^2`` over rows and coordinates. Variance is the mean over both views of
+    ``sum_j max(0, gamma - sqrt(Var_j + eps)) / d``, and covariance the sum over both views of
+    ``sum_{i != j} Cov_ij^2 / d``, where d is the width.
 
     Parameters
     ----------
     z_a, z_b : Tensors of shape (batch, dim)
         Projections of two views of the same rows.
     gamma : float, default=1.0
-        Deviation up to which a coordinate is made to vary more.
+        Standard deviation below which a coordinate is penalised.
     eps : float, default=1e-4
-        Added to the variances.
+        Constant added to the variances.
 
     Returns
     -------
     invariance, variance, covariance : scalar Tensors
-        The first two are means, the third is a sum over both views.
+        The three terms.
 
     Examples
     --------
@@ -68,38 +66,39 @@ def vicreg_terms(z_a, z_b, gamma=1.0, eps=EPS):
     """
     with torch.autocast(z_a.device.type, enabled=False):
         z_a, z_b = at_least_float32(z_a), at_least_float32(z_b)
-        (v_a, c_a), (v_b, c_b) = spread(z_a, gamma, eps), spread(z_b, gamma, eps)
+        (v_a, c_a), (v_b, c_b) = (variance_and_covariance(z, gamma, eps) for z in (z_a, z_b))
         return (z_a - z_b).square().mean(), (v_a + v_b) / 2, c_a + c_b
 
 
 class VICReg(Objective):
-    """VICReg: views agree, coordinates vary, coordinates do not covary.
+    """VICReg: views agree, coordinates vary, and coordinates do not covary.
 
-    With v a view's hinge of its coordinates' deviations and c its sum of squared covariances, both over the width d,
-    ``w_i * mean((z_a - z_b)^2) + w_v * (v_a + v_b) / 2 + w_c * (c_a + c_b)``. Unlike in Barlow Twins the projections
-    are not standardised: that a coordinate varies is asked for, and each view is looked at by itself.
+    ``w_i * mean((z_a - z_b)^2) + w_v * (v_a + v_b) / 2 + w_c * (c_a + c_b)``, where v penalises standard deviations
+    below gamma and c is the sum of squared covariances, both divided by the width d. Unlike in Barlow Twins,
+    projections are not standardised: a term of its own makes each coordinate vary, and covariances are computed within
+    each view.
 
     Parameters
     ----------
     invariance_weight : float, default=25.0
-        The w_i of the formula, lambda in the paper.
+        Weight w_i of the invariance, lambda in the paper.
     variance_weight : float, default=25.0
-        The w_v of the formula, mu in the paper.
+        Weight w_v of the variance term, mu in the paper.
     covariance_weight : float, default=1.0
-        The w_c of the formula, nu in the paper.
+        Weight w_c of the covariance term, nu in the paper.
     gamma : float, default=1.0
-        Deviation up to which a coordinate is made to vary more.
+        Standard deviation below which a coordinate is penalised.
     eps : float, default=1e-4
-        Added to the variances, below the root.
+        Constant added to the variances, below the root.
 
     Notes
     -----
-    Its terms are "invariance", "variance" and "covariance". Projections that are all alike cost
-    ``w_v * (gamma - sqrt(eps))``, 24.75 with the defaults: a loss that stays there has collapsed.
+    Its terms are "invariance", "variance" and "covariance". Identical projections cost ``w_v * (gamma - sqrt(eps))``,
+    24.75 with the defaults: if the loss stays there, the projections have collapsed.
 
     NOTE[DIFF]: the paper's eq. 5 sums the squared differences over the coordinates, and its eq. 6 adds the views'
     variance terms. The authors' code, to which the weights 25, 25, 1 belong, takes the mean over the coordinates and
-    half the sum. Here it is as in their code; the paper's equations are ``invariance_weight=25 * d`` and
+    half the sum. This class follows their code; for the paper's equations set ``invariance_weight=25 * d`` and
     ``variance_weight=50``.
 
     References
@@ -124,7 +123,7 @@ class VICReg(Objective):
         "eps": [Interval(Real, 0, None, closed="neither")],
     }
 
-    def __init__(self, invariance_weight=25.0, variance_weight=25.0, covariance_weight=1.0, gamma=1.0, eps=EPS):
+    def __init__(self, invariance_weight=25.0, variance_weight=25.0, covariance_weight=1.0, gamma=1.0, eps=1e-4):
         self.invariance_weight = invariance_weight
         self.variance_weight = variance_weight
         self.covariance_weight = covariance_weight
@@ -132,7 +131,7 @@ class VICReg(Objective):
         self.eps = eps
 
     def terms(self, z_a, z_b):
-        """Invariance, variance and covariance, each with its weight.
+        """Compute the weighted invariance, variance and covariance.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""What is no table: refused in `fit` and in `transform`, before any step, and nothing half-fitted or changed."""
+"""Tables that cannot be used: refused by each method, before any step, and nothing half-fitted or changed."""
 
 import decimal
 
@@ -9,12 +9,11 @@ import pyarrow as pa
 import pytest
 import scipy.sparse
 import torch
+from builders import small_embedder
 from sklearn.exceptions import NotFittedError
 
 pytestmark = pytest.mark.slow
 
-SLOW = pytest.mark.slow
-METHODS = ["fit", pytest.param("partial_fit", marks=SLOW), pytest.param("fit_transform", marks=SLOW)]
 nan, inf = float("nan"), float("inf")
 
 
@@ -137,58 +136,59 @@ ONCE = {  # what a column of `mixed` becomes -> what the message has to hold
 CASES = [*TABLES, *ONCE]
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.fixture(scope="module")
+def fitted():
+    """An embedder of numbers, which a refusal must not change."""
+    return small_embedder(warm_start=True).fit(table)
+
+
+@pytest.fixture(scope="module")
+def fitted_on_mixed():
+    """An embedder of columns of all kinds."""
+    return small_embedder(warm_start=True).fit(mixed)
+
+
 @pytest.mark.parametrize("name", TABLES)
-def test_table(make, refuses, name, method):
+def test_table_before_fit(refuses, name):
     X, word = TABLES[name]
-    embedder = make()
+    embedder = small_embedder()
     before = dict(vars(embedder))
-    refuses([word], getattr(embedder, method), X)
-    assert vars(embedder) == before
+    for method in (embedder.fit, embedder.partial_fit, embedder.fit_transform):
+        refuses([word], method, X)
+        assert vars(embedder) == before
 
 
-@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:X has feature names")
 @pytest.mark.parametrize("name", TABLES)
-@pytest.mark.parametrize("params", [{}, {"warm_start": True, "max_epochs": 3}], ids=["anew", "going on"])
-def test_table_of_a_refit(make, X, refuses, fingerprint, name, params):
-    embedder = make(warm_start=bool(params)).fit(X).set_params(**params)
+def test_table_after_fit(fitted, refuses, fingerprint, name):
+    """To fit anew, to go on with, and to transform."""
+    embedder, (X, word) = fitted, TABLES[name]
     before = fingerprint(embedder)
-    bad, word = TABLES[name]
-    if not params:
-        refuses([word], embedder.fit, bad)
-    else:
-        with pytest.raises((ValueError, TypeError)):
-            embedder.fit(bad)
-    assert fingerprint(embedder) == before
-
-
-@pytest.mark.filterwarnings("ignore:X has feature names")
-@pytest.mark.parametrize("name", sorted(set(TABLES) - GOOD_IN_TRANSFORM))
-def test_table_of_transform(make, X, refuses, fingerprint, name):
-    embedder = make().fit(X)
-    before = fingerprint(embedder)
-    refuses([], embedder.transform, TABLES[name][0])
-    assert fingerprint(embedder) == before
+    refuses([word], embedder.set_params(warm_start=False).fit, X)
+    with pytest.raises((ValueError, TypeError)):
+        embedder.set_params(warm_start=True, max_epochs=3).fit(X)
+    if name not in GOOD_IN_TRANSFORM:
+        refuses([], embedder.transform, X)
+    assert fingerprint(embedder.set_params(max_epochs=2)) == before
 
 
 @pytest.mark.parametrize("name", ONCE)
-def test_other_kind_at_transform(make, refuses, fingerprint, name):
-    embedder = make().fit(mixed)
+def test_columns_of_another_kind_after_fit(fitted_on_mixed, refuses, fingerprint, name):
+    embedder, (X, *words) = fitted_on_mixed, ONCE[name]
     before = fingerprint(embedder)
-    X, *words = ONCE[name]
     refuses(words, embedder.transform, X)
-    assert fingerprint(embedder) == before
+    for method in (embedder.set_params(max_epochs=4).fit, embedder.partial_fit):
+        refuses(words, method, X)
+    assert fingerprint(embedder.set_params(max_epochs=2)) == before
 
 
-@pytest.mark.parametrize("method", ["partial_fit", "fit"])
-@pytest.mark.parametrize("name", ONCE)
-def test_other_kind_to_go_on_with(make, refuses, fingerprint, name, method):
-    embedder = make(warm_start=True).fit(mixed).set_params(max_epochs=4)
+@pytest.mark.parametrize("columns", [slice(0, 4), [0, 1, 2, 3, 4, 0]], ids=["fewer", "more"])
+def test_other_columns(fitted, refuses, fingerprint, columns):
+    embedder, X = fitted, table[:, columns]
     before = fingerprint(embedder)
-    X, *words = ONCE[name]
-    refuses(words, getattr(embedder, method), X)
-    assert fingerprint(embedder) == before
+    for method in (embedder.transform, embedder.set_params(max_epochs=4).fit, embedder.partial_fit):
+        refuses(["expecting 5 features", "BarlowTwinsEmbedder"], method, X)
+    assert fingerprint(embedder.set_params(max_epochs=2)) == before
 
 
 @pytest.mark.parametrize("n", [2, 3])
@@ -202,30 +202,19 @@ def test_partial_fit_holds_none_out(make, X):
     assert make(early_stopping=True).partial_fit(X[:2]).n_iter_ == 1
 
 
-@pytest.mark.parametrize("method", ["fit", "partial_fit", "transform"])
-@pytest.mark.parametrize("columns", [slice(0, 4), [0, 1, 2, 3, 4, 0]], ids=["fewer", "more"])
-def test_other_columns(make, X, refuses, fingerprint, method, columns):
-    embedder = make(warm_start=True).fit(X).set_params(max_epochs=4)
-    before = fingerprint(embedder)
-    refuses(["expecting 5 features", "BarlowTwinsEmbedder"], getattr(embedder, method), X[:, columns])
-    assert fingerprint(embedder) == before
-
-
 def test_names_and_none(make, X):
     embedder = make().fit(pd.DataFrame(X, columns=list("abcde")))
     with pytest.warns(UserWarning, match="does not have valid feature names"):
         embedder.transform(X)
 
 
-@pytest.mark.parametrize("method", ["transform", "score", "diagnose", "transform_views"])
-def test_before_fit(make, X, method):
+def test_before_fit(make, X):
+    embedder = make()
+    for method in (embedder.transform, embedder.score, embedder.diagnose, embedder.transform_views):
+        with pytest.raises(NotFittedError, match="BarlowTwinsEmbedder"):
+            method(X)
     with pytest.raises(NotFittedError, match="BarlowTwinsEmbedder"):
-        getattr(make(), method)(X)
-
-
-def test_names_before_fit(make):
-    with pytest.raises(NotFittedError, match="BarlowTwinsEmbedder"):
-        make().get_feature_names_out()
+        embedder.get_feature_names_out()
 
 
 def test_a_file_that_has_become_shorter(make, X, refuses, tmp_path):

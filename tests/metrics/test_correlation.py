@@ -72,17 +72,12 @@ def test_same_opposite_and_copied_coordinates():
     assert redundancy(copies, copies) == pytest.approx(6 - 6 / 49)
 
 
-def test_offsets_and_scales_of_coordinates_do_not_matter():
+def test_scales_signs_and_order_of_coordinates():
     Z_a, Z_b = views(40, 5)
-    scales = np.array([1e-3, 1, 5, 1e3, 2])
-    assert invariance(Z_a * scales - 7, Z_b) == pytest.approx(invariance(Z_a, Z_b), rel=1e-8)
-    assert redundancy(Z_a * scales - 7, Z_b) == pytest.approx(redundancy(Z_a, Z_b), rel=1e-8)
-    tiny = np.array([1e-200, 1, 1e-160, 1, 1e100])
-    Z = Z_a - Z_a.mean(0)
-    assert invariance(Z * tiny, Z_b) == pytest.approx(invariance(Z_a, Z_b), rel=1e-8), "squares do not vanish"
-    signs = [1, -1, 1, -1, 1]
+    Z = (Z_a - Z_a.mean(0)) * [1e-200, 1, 1e-160, 1, 1e100]
+    assert invariance(Z, Z_b) == pytest.approx(invariance(Z_a, Z_b), rel=1e-8), "squares do not vanish"
+    signs, order = [1, -1, 1, -1, 1], [3, 1, 0, 4, 2]
     assert invariance(Z_a * signs, Z_b * signs) == pytest.approx(invariance(Z_a, Z_b), rel=1e-10)
-    order = [3, 1, 0, 4, 2]
     assert redundancy(Z_a[:, order], Z_b[:, order]) == pytest.approx(redundancy(Z_a, Z_b), rel=1e-9)
     assert redundancy(Z_b, Z_a) == pytest.approx(redundancy(Z_a, Z_b), rel=1e-9)
 
@@ -109,8 +104,3 @@ def test_degenerate_embeddings():
     assert redundancy([[1.0], [2.0]], [[1.0], [3.0]], normalize=True) == 0
     Z = np.random.default_rng(0).normal(size=(2, 3))
     assert redundancy(Z, Z) == pytest.approx(0, abs=1e-12), "two rows always correlate"
-
-
-def test_normalize_is_checked():
-    with pytest.raises(ValueError, match="'normalize' parameter of redundancy"):
-        redundancy(np.eye(3), np.eye(3), normalize="pairs")

@@ -91,19 +91,3 @@ def test_self_cluster_of_degenerate_rows():
     alone = np.random.default_rng(0).normal(size=(20, 5))
     with_zeros = self_cluster(np.concatenate([alone, np.zeros((1, 5))]))
     assert with_zeros == pytest.approx(self_cluster(alone) * 19 / 21, rel=1e-10), "new pairs are at chance"
-
-
-def test_rotation_and_length_of_rows_do_not_matter():
-    (Z_a, Z_b), rng = pair(), np.random.default_rng(1)
-    rotation, lengths = np.linalg.qr(rng.normal(size=(4, 4)))[0], rng.uniform(0.1, 9, size=(30, 1))
-    assert alignment(lengths * Z_a @ rotation, Z_b @ rotation) == pytest.approx(alignment(Z_a, Z_b), rel=1e-10)
-    assert uniformity(lengths * Z_a @ rotation) == pytest.approx(uniformity(Z_a), rel=1e-10)
-    assert self_cluster(lengths * Z_a @ rotation) == pytest.approx(self_cluster(Z_a), rel=1e-10)
-
-
-@pytest.mark.parametrize("value", [0, -1.0, np.inf])
-def test_parameters_are_checked(value):
-    with pytest.raises(ValueError, match="'alpha' parameter of alignment"):
-        alignment(*pair(), alpha=value)
-    with pytest.raises(ValueError, match="'t' parameter of uniformity"):
-        uniformity(pair()[0], t=value)

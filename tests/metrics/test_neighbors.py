@@ -1,8 +1,7 @@
-"""Agreement of neighbours: scikit-learn's neighbours as sets, chance, ties, blocks, invariances, refusals."""
+"""Agreement of neighbours: sets from sorted distances, chance, ties, blocks, invariances, refusals."""
 
 import numpy as np
 import pytest
-from sklearn.neighbors import NearestNeighbors
 
 from sklearn_twins.metrics import _neighbors, neighbor_agreement
 
@@ -14,10 +13,10 @@ def pair(n=80, d=5, noise=0.5, seed=0):
 
 
 def reference(Z_a, Z_b, k):
-    sets = [
-        [set(row) for row in NearestNeighbors(n_neighbors=k, algorithm="kd_tree").fit(Z).kneighbors()[1]]
-        for Z in (Z_a, Z_b)
-    ]
+    sets = []
+    for Z in (Z_a, Z_b):
+        distances = ((Z[:, None] - Z) ** 2).sum(2) + np.diag(np.full(len(Z), np.inf))
+        sets.append([set(row) for row in np.argsort(distances, axis=1)[:, :k]])
     return np.mean([len(a & b) / k for a, b in zip(*sets, strict=True)])
 
 
@@ -27,23 +26,6 @@ def test_equals_the_sets(k, block, monkeypatch):
     monkeypatch.setattr(_neighbors, "BLOCK_ROWS", block)
     Z_a, Z_b = pair()
     assert neighbor_agreement(Z_a, Z_b, n_neighbors=k) == pytest.approx(reference(Z_a, Z_b, k), rel=1e-12)
-
-
-@pytest.mark.parametrize("k", [1, 4, 499])
-@pytest.mark.parametrize("groups", [2, 7, 32])
-def test_kth_smallest(k, groups, monkeypatch):
-    """Of rows of 500 with ties and infinity, in groups and alone."""
-    monkeypatch.setattr(_neighbors, "GROUPS", groups)
-    values = np.random.default_rng(0).normal(size=(30, 500))
-    values[:, 7], values[:10], values[10:20, ::2] = np.inf, 3.0, -1.0
-    np.testing.assert_array_equal(_neighbors.kth_smallest(values, k)[:, 0], np.sort(values, axis=1)[:, k - 1])
-
-
-def test_many_rows():
-    """More rows than groups of columns."""
-    Z_a, Z_b = pair(n=1500)
-    for k in (1, 5):
-        assert neighbor_agreement(Z_a, Z_b, n_neighbors=k) == pytest.approx(reference(Z_a, Z_b, k), rel=1e-12)
 
 
 def test_widths_may_differ():
@@ -106,20 +88,8 @@ def test_a_far_row_does_not_make_ties_of_the_others(far):
     assert neighbor_agreement(Z_a, Z_b) == pytest.approx(reference(Z_a, Z_b, 10), rel=1e-12)
 
 
-def test_shift_scale_and_rotation_of_a_view_do_not_matter():
-    Z_a, Z_b = pair()
-    rotation = np.linalg.qr(np.random.default_rng(1).normal(size=(5, 5)))[0]
-    assert neighbor_agreement(1e-4 * Z_a @ rotation + 9, Z_b) == pytest.approx(neighbor_agreement(Z_a, Z_b), rel=1e-12)
-
-
 @pytest.mark.parametrize("n", [1, 10])
 def test_as_many_neighbours_as_rows_are_refused(n):
     Z = np.random.default_rng(0).normal(size=(n, 2))
     with pytest.raises(ValueError, match=rf"n_neighbors must be below the number of rows, {n}, got 10"):
         neighbor_agreement(Z, Z)
-
-
-def test_parameters_are_checked():
-    for wrong in ({"n_neighbors": 0}, {"n_neighbors": 2.5}, {"normalize": None}):
-        with pytest.raises(ValueError, match=f"'{next(iter(wrong))}' parameter of neighbor_agreement"):
-            neighbor_agreement(*pair(), **wrong)

@@ -104,13 +104,6 @@ def test_zeros_single_row_and_single_coordinate():
     assert alpha_req([[1.0, 2.0]]) == alpha_req([[1.0], [2.0], [4.0]]) == alpha_req([[1.0, 0], [0, 1]]) == math.inf
 
 
-def test_shift_matters_to_rankme_alone():
-    Z = np.random.default_rng(0).normal(size=(50, 6))
-    assert rankme(Z + 100) < rankme(Z) / 2
-    for metric in (effective_rank, stable_rank, alpha_req):
-        assert metric(Z + 100) == pytest.approx(metric(Z), rel=1e-8)
-
-
 def test_effective_rank_is_below_rankme_of_centered_rows():
     Z = np.random.default_rng(0).normal(size=(50, 6)) * [1, 2, 3, 4, 5, 6]
     Z -= Z.mean(0)
@@ -157,12 +150,3 @@ def test_ranges_that_hold_no_two_ranks_are_refused():
         alpha_req(Z, first=3, last=2)
     with pytest.raises(ValueError, match=r"first=4 leaves fewer than two eigenvalues.*has 4"):
         alpha_req(Z, first=4)
-    for wrong in ({"first": 0}, {"first": 1.5}, {"last": 1}):
-        with pytest.raises(ValueError, match=f"'{next(iter(wrong))}' parameter of alpha_req"):
-            alpha_req(Z, **wrong)
-
-
-@pytest.mark.parametrize("wrong", [{"eps": -1.0}, {"eps": np.inf}, {"normalize": "yes"}])
-def test_parameters_of_rankme_are_checked(wrong):
-    with pytest.raises(ValueError, match=f"'{next(iter(wrong))}' parameter of rankme"):
-        rankme(np.eye(3), **wrong)

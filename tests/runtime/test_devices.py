@@ -5,12 +5,14 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 
 import pytest
 import torch
 
 from sklearn_twins._runtime import _devices
-from sklearn_twins._runtime._devices import choose_device, choose_precision, claim_device
+from sklearn_twins._runtime._devices import choose_device, choose_precision, claim_device, claim_slot
 
 CPU = torch.device("cpu")
 
@@ -55,47 +57,47 @@ def test_auto_precision_on_a_gpu(capability, expected, monkeypatch):
     assert choose_precision("float32", torch.device("cuda")) is None
 
 
+def test_fits_share_slots(tmp_path, monkeypatch):
+    """Six at two resources with two slots each: first slots go first, further ones wait, all get one."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    spans, start = [], threading.Barrier(6)
+
+    def claim():
+        start.wait()
+        with claim_slot(["a", "b"], 2) as number:
+            begun = time.monotonic()
+            time.sleep(0.3)
+            spans.append((begun, time.monotonic(), number))
+
+    threads = [threading.Thread(target=claim) for _ in range(6)]
+    [thread.start() for thread in threads]
+    [thread.join() for thread in threads]
+    spans.sort()
+    assert len(spans) == 6 and {number for *_, number in spans} == {0, 1}
+    for begun, _, number in spans:
+        assert sum(number == other and s <= begun < e for s, e, other in spans) <= 2
+    assert min(end for _, end, _ in spans) <= spans[4][0]
+
+
 CLAIM = """
-import sys, time
+import time
 from sklearn_twins._runtime._devices import claim_slot
-with claim_slot(["a", "b"], 2) as number:
-    start = time.time()
-    print(number, flush=True)
-    time.sleep(float(sys.argv[1]))
-    print(start, time.time())
+with claim_slot(["a"], 1):
+    print("claimed", flush=True)
+    time.sleep(600)
 """
 
 
-def claiming(directory, seconds):
-    """A process that claims a place at one of two things, for some seconds."""
-    environment = {**os.environ, "TMPDIR": str(directory)}
-    return subprocess.Popen([sys.executable, "-c", CLAIM, str(seconds)], stdout=subprocess.PIPE, env=environment)
-
-
 @pytest.mark.slow
-def test_processes_share_places(tmp_path):
-    """Six at two things, two at each at a time: first places go first, further ones wait, all get one."""
-    processes = [claiming(tmp_path, 1) for _ in range(6)]
-    spans = []
-    for process in processes:
-        number, start, end = process.communicate(timeout=60)[0].split()
-        spans.append((float(start), float(end), int(number)))
-    spans.sort()
-    assert {spans[0][2], spans[1][2]} == {0, 1}
-    for start, _, number in spans:
-        assert sum(number == other and s <= start < e for s, e, other in spans) <= 2
-    assert min(end for _, end, _ in spans) < spans[4][0]
-
-
-@pytest.mark.slow
-def test_a_killed_process_gives_its_place_back(tmp_path):
-    holders = [claiming(tmp_path, 600) for _ in range(4)]
-    assert sorted(int(holder.stdout.readline()) for holder in holders) == [0, 0, 1, 1]
-    waiting = claiming(tmp_path, 0)
-    for holder in holders:
+def test_a_killed_process_gives_its_slot_back(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    with subprocess.Popen([sys.executable, "-c", CLAIM], stdout=subprocess.PIPE, env=environment) as holder:
+        assert holder.stdout.readline() == b"claimed\n"
+        assert len(list(tmp_path.rglob("*.lock"))) == 1
         holder.kill()
-        holder.communicate()
-    assert waiting.communicate(timeout=60)[0].split()[0] in (b"0", b"1")
+    with claim_slot(["a"], 1) as number:
+        assert number == 0
 
 
 def test_one_process_claims_nothing(tmp_path, monkeypatch):

@@ -7,6 +7,7 @@ import time
 import numpy as np
 import pytest
 import torch
+from builders import seeded
 
 from sklearn_twins._runtime._storage import (
     HostRows,
@@ -42,10 +43,6 @@ class OnDisk:
 
 def samples(n=23, dtype=np.float32):
     return np.random.default_rng(0).integers(0, 100, size=(n, 4, 5, 3)).astype(dtype).transpose(0, 3, 1, 2)
-
-
-def seeded():
-    return torch.Generator().manual_seed(0)
 
 
 def test_prefetched_in_order():

@@ -3,14 +3,13 @@
 import pytest
 import torch
 
-from sklearn_twins._training import batch_layout
-from sklearn_twins._training._batches import Batches
+from sklearn_twins._training._batches import Batches, batch_layout
 
 SIZES = [2, 3, 4, 5, 7, 8, 16, 17, 31, 32, 33, 64, 100, 255, 256, 257, 512, 600, 10_000]
 
 
 @pytest.mark.parametrize("batch_size", SIZES)
-def test_cut(batch_size):
+def test_every_row_count_gives_equal_batches(batch_size):
     """For every number of rows: equal batches of two or more, fewer rows left over than there are batches."""
     for n in range(2, 601):
         n_batches, size = batch_layout(n, batch_size)
@@ -19,7 +18,7 @@ def test_cut(batch_size):
         assert 0 <= n - n_batches * size < n_batches, n
 
 
-def test_cut_makes_no_more_batches_than_hold_the_rows():
+def test_there_are_no_more_batches_than_needed():
     """One batch fewer, of `batch_size` rows, would not hold them all."""
     for batch_size in SIZES:
         for n in range(2, 601):
@@ -40,7 +39,7 @@ def test_cut_makes_no_more_batches_than_hold_the_rows():
         (2, 2, (1, 2)),
     ],
 )
-def test_cut_by_hand(n, batch_size, expected):
+def test_layout_by_hand(n, batch_size, expected):
     assert batch_layout(n, batch_size) == expected
 
 

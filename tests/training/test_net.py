@@ -9,8 +9,9 @@ import torch
 from skorch.callbacks import Callback, EarlyStopping
 from torch import nn
 
-from sklearn_twins._training import Plan, Training, batch_layout
+from sklearn_twins._training._batches import batch_layout
 from sklearn_twins._training._net import StopTraining
+from sklearn_twins._training._trainer import Plan, Training
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -164,10 +165,6 @@ def test_validation_equals_a_bare_loop():
         assert_same_weights(fitted.encoder.state_dict(), encoder.state_dict())
 
 
-def test_same_generators_same_weights():
-    assert_same_weights(weights(run()), weights(run()))
-
-
 def test_global_generator_neither_matters_nor_moves():
     torch.manual_seed(1)
     before = torch.get_rng_state()
@@ -191,11 +188,6 @@ def test_callable_objective_without_terms():
     assert plain.history()["loss"] == pytest.approx(named.history()["loss"], rel=1e-6)
 
 
-def test_training_lowers_the_loss():
-    losses = run(last_epoch=30).history()["loss"]
-    assert losses[-1] < 0.5 * losses[0]
-
-
 def test_rows_are_not_modified():
     data = rows()
     run(train=data)
@@ -205,8 +197,7 @@ def test_rows_are_not_modified():
 READERS = ("item", "tolist", "__float__", "__int__", "__bool__", "__index__", "cpu", "numpy", "__array__")
 
 
-@pytest.mark.parametrize("optimizer", ["adamw", "sgd", "lars"])
-@pytest.mark.parametrize("with_valid", [False, True])
+@pytest.mark.parametrize(("optimizer", "with_valid"), [("adamw", False), ("sgd", True), ("lars", True)])
 def test_losses_are_read_once_an_epoch(optimizer, with_valid, monkeypatch):
     """Each read of a tensor's value makes a GPU wait: one `tolist` an epoch (two with validation), none a batch."""
     fitted = training(optimizer=optimizer, batch_size=4, valid=rows(12, seed=2) if with_valid else None)
@@ -226,18 +217,6 @@ def test_losses_are_read_once_an_epoch(optimizer, with_valid, monkeypatch):
     assert reads.pop("tolist") == (6 if with_valid else 3)
     assert reads.pop("__bool__") == 1  # whether the weights are finite, once at the end
     assert not any(reads.values()), reads
-
-
-def test_every_batch_has_the_same_shape_and_two_rows_or_more():
-    for n, batch_size in ((2, 16), (3, 2), (17, 16), (33, 16), (5, 4)):
-        seen = []
-
-        def views(x, data, generator, seen=seen):
-            seen.append(x.shape)
-            return noisy_views(x, data, generator)
-
-        run(train=rows(n), batch_size=batch_size, views=views)
-        assert len(set(seen)) == 1 and seen[0][0] >= 2
 
 
 def test_views_are_made_from_batch_rows_with_all_training_rows_at_hand():
@@ -298,14 +277,6 @@ def test_loss_that_is_not_finite_is_an_error_that_names_the_rate(bad):
         run(objective=objective)
 
 
-def test_diverging_training_is_an_error():
-    def objective(z_a, z_b):
-        return (z_a - 1).square().sum() + z_b.square().sum()
-
-    with pytest.raises(ValueError, match=r"learning_rate=1e\+20"):
-        run(objective=objective, encoder=nn.Linear(DIM, WIDTH), optimizer="sgd", learning_rate=1e20)
-
-
 def test_weights_spoilt_by_the_last_step_are_an_error():
     """A loss is read before its own step: after a single one only the weights can tell."""
 
@@ -322,17 +293,6 @@ def test_weights_spoilt_by_the_last_step_are_an_error():
             last_epoch=1,
             batch_size=N,
         )
-
-
-def test_learning_rate_follows_the_schedule():
-    seen = []
-
-    class Watch(Callback):
-        def on_batch_end(self, net, training=None, **kwargs):
-            seen.append([group["lr"] for group in net.optimizer_.param_groups])
-
-    run(callbacks=[Watch()])
-    np.testing.assert_allclose(seen, [2 * [0.01 * warm_then_cosine(step, 12)] for step in range(12)], rtol=1e-12)
 
 
 def test_schedule_of_the_users_own():
@@ -370,9 +330,9 @@ class Raise(Callback):
             raise self.error
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError("mine"), StopIteration])
+@pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError, StopIteration])
 def test_errors_of_callbacks_are_not_swallowed(error):
-    with pytest.raises(error if isinstance(error, type) else type(error)):
+    with pytest.raises(error):
         run(callbacks=[Raise(error)])
 
 
@@ -440,7 +400,7 @@ def test_no_epoch_at_all():
     assert_same_weights(fitted.encoder.state_dict(), encoder.state_dict())
 
 
-def test_wind_back_returns_to_the_last_finished_epoch():
+def test_rewind_returns_to_the_last_finished_epoch():
     class Interrupt(Callback):
         def on_batch_begin(self, net, training=None, **kwargs):
             if len(net.history) == 3:
@@ -452,11 +412,7 @@ def test_wind_back_returns_to_the_last_finished_epoch():
     assert fitted.rewind()
     assert_same_weights(weights(fitted), weights(run(last_epoch=2, lr_schedule="constant")))
     assert fitted.history()["epoch"] == [1, 2]
-
-
-def test_wind_back_without_an_epoch_is_impossible():
-    assert not training(keep_epochs=True).rewind()
-    assert not run().rewind()
+    assert not training(keep_epochs=True).rewind() and not run().rewind(), "there is no epoch to return to"
 
 
 def test_stop_training_is_private_to_the_loop():

@@ -5,8 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from sklearn_twins._training import LARS, default_learning_rate
-from sklearn_twins._training._optimizers import NAMES, make_optimizer
+from sklearn_twins._training._optimizers import LARS, NAMES, default_learning_rate, make_optimizer
 
 CPU = torch.device("cpu")
 
