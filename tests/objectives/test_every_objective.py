@@ -232,7 +232,7 @@ def test_terms_sum_to_the_loss(objective):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ROLES["objective"].names)
+@pytest.mark.parametrize("name", ROLES["objective"].parts())
 def test_embedder_trains_with_it(name, make, X):
     embedder = make(objective=name, max_epochs=2).fit(X)
     embedded = embedder.transform(X)
