@@ -126,6 +126,8 @@ BY_ROOM = {
             "corruption mixed_tables",
             "if not spec.sources: return None",
             "if True: return None",
+            'if not getattr(spec, "sources", ()):',
+            "if True:",
         ),
         fault("corruption grows ten times as fast", "corruption", "0.1 + 0.005 * n_columns", "0.1 + 0.05 * n_columns"),
         fault(
@@ -145,6 +147,8 @@ BY_ROOM = {
             "noise noise_and_mixup mixed_tables",
             "partial(gaussian_noise, scale=self.scale, n_numbers=spec.n_numbers) if spec.categories else self",
             "self",
+            "return self if n is None else partial(gaussian_noise, scale=self.scale, n_numbers=n)",
+            "return self",
         ),
     ],
     "image augmentations": [
@@ -390,7 +394,14 @@ BY_ROOM = {
             "C[~np.eye(len(C), dtype=bool)]",
             "C[np.eye(len(C), dtype=bool)]",
         ),
-        fault("a random encoder keeps unit statistics", "displays", ".built().train()", ".built().eval()"),
+        fault(
+            "a random encoder keeps unit statistics",
+            "displays",
+            ".built().train()",
+            ".built().eval()",
+            "_recipe.build().train()",
+            "_recipe.build().eval()",
+        ),
         fault(
             "the noise of the redundancy is added",
             "displays",
@@ -410,6 +421,8 @@ BY_ROOM = {
             "displays",
             "(picture == self.samples) | (np.isnan(picture) & np.isnan(self.samples))",
             "(picture == self.samples)",
+            "(picture == samples) | (np.isnan(picture) & np.isnan(samples))",
+            "(picture == samples)",
         ),
     ],
     "model_selection": [
@@ -718,7 +731,14 @@ BY_ROOM = {
             '"batch_size": [Interval(Integral, 2,',
             '"batch_size": [Interval(Integral, 1,',
         ),
-        fault("tables have another encoder", "components roles modalities", 'encoder="mlp")', 'encoder="resnet")'),
+        fault(
+            "tables have another encoder",
+            "component components roles modalities",
+            'encoder="mlp")',
+            'encoder="resnet")',
+            '"encoder": "mlp"}',
+            '"encoder": "resnet"}',
+        ),
         fault(
             "fit always goes on",
             "warm_start determinism",
@@ -746,6 +766,8 @@ BY_ROOM = {
             "output passthrough",
             "is_table and n_components is None and not",
             "is_table and not",
+            "has_columns and n_components is None and not",
+            "has_columns and not",
         ),
         fault(
             "booleans pass for numbers",

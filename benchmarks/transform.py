@@ -18,7 +18,7 @@ import torch
 
 import sklearn_twins
 from sklearn_twins import BarlowTwinsEmbedder
-from sklearn_twins._inference._embed import block_rows, count_weights, embed
+from sklearn_twins._inference._embed import count_weights, embed
 from sklearn_twins.networks import ConvNetEncoder, ImageResNetEncoder, MLPEncoder
 
 TABLES = {
@@ -59,8 +59,8 @@ def alternate(ways, rounds):
 def ways_of(embedder, X, size):
     """Return the compared variants, as functions without arguments."""
     encoder, preprocessor = embedder.encoder_, embedder.preprocessor_
-    samples = preprocessor.transform(X, owner=embedder)
-    n = block_rows(samples.shape[1:], count_weights(encoder))
+    samples, spec = preprocessor.transform(X, owner=embedder), preprocessor.spec_
+    n = spec.block_rows(count_weights(encoder))
     block = torch.from_numpy(np.zeros_like(samples, shape=(n, *samples.shape[1:])))
 
     def padded():
@@ -70,7 +70,7 @@ def ways_of(embedder, X, size):
     return {
         "bare": lambda: bare_loop(encoder, samples, size),
         "padded": padded,
-        "network": lambda: embed(encoder, samples, embedder.precision, embedder.n_jobs),
+        "network": lambda: embed(encoder, samples, spec, embedder.precision, embedder.n_jobs),
         "preprocessing": lambda: preprocessor.transform(X, owner=embedder),
         "transform": lambda: embedder.transform(X),
     }

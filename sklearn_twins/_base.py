@@ -113,7 +113,7 @@ class TwinsEstimator(CallbackSupportMixin, DocumentationLinkMixin, BaseEstimator
     def _facts(self):
         """What a diagnosis has to know of the fit."""
         from ._inference._collapse import Facts
-        from ._training import default_learning_rate
+        from ._training._optimizers import default_learning_rate
 
         objective = resolve_part("objective", self.objective, self.modality)
         return Facts(

@@ -16,7 +16,7 @@ from .._runtime._compile import compile_function
 from .._runtime._seeds import Stream, derive_seed, make_generator
 from .._runtime._storage import print_storage, to_storage
 from .._runtime._torch_state import seed_global_generators
-from .._training import Training
+from .._training._trainer import Training
 from ._plan import make_plan
 
 

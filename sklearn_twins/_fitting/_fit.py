@@ -6,7 +6,9 @@ import dataclasses
 from .._roles import is_third_party
 from .._runtime._devices import is_out_of_memory, out_of_memory_error
 from .._runtime._torch_state import isolated_torch_state, tune_convolutions
-from .._training import Diverged, batch_layout, check_callbacks
+from .._training._batches import batch_layout
+from .._training._callbacks import check_callbacks
+from .._training._net import Diverged
 from ._build import build, third_party_seeded
 from ._prepare import make_environment, prepare
 from ._result import fitted_attributes, inspect_rows

@@ -14,8 +14,8 @@ from .._roles import check_owner, check_unchanged
 from .._runtime._compile import check_compiler
 from .._runtime._seeds import choose_seed
 from .._runtime._torch_state import count_threads, isolated_torch_state
-from .._training import batch_layout, init_process_group
-from .._training._distributed import ProcessGroup
+from .._training._batches import batch_layout
+from .._training._distributed import ProcessGroup, init_process_group
 from ._plan import auto_epochs
 
 N_COMPARED = 64  # rows that processes which train together compare

@@ -10,7 +10,7 @@ from .._inference._collapse import N_INSPECTED, Circumstances, summarize
 from .._inference._embed import embed
 from .._inference._output import N_SCALE_ROWS, Output, learn_output
 from .._persistence._state import finish
-from .._training import batch_layout
+from .._training._batches import batch_layout
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ from .._modalities import MODALITIES
 from .._roles import is_third_party
 from .._runtime._devices import choose_device, claim_device, is_launched
 from .._runtime._torch_state import isolated_torch_state
-from .._training import batch_layout, train_together
+from .._training._batches import batch_layout
+from .._training._stacked import train_together
 from ..objectives import HSIC, BarlowTwins, stacked_terms
 from ._build import build
 from ._prepare import Environment, Prepared, make_environment, prepare

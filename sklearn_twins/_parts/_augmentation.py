@@ -1,4 +1,4 @@
-"""Augmentation, the base of views, and Chain, several of them one after another."""
+"""Augmentation, the base of parts that make views, and Chain, which applies several of them in turn."""
 
 import copy
 
@@ -10,31 +10,31 @@ from ._validation import check_call, check_instance, check_part, is_component, i
 
 
 class Augmentation(Component):
-    """What makes a view: called as ``augmentation(x, data, generator)``.
+    """Base of augmentations, which make a view: called as ``augmentation(x, data, generator)``.
 
-    As it stands, an augmentation takes a sample's columns for numbers that do not depend on each other. `bind` tells it
-    what they are.
+    By default, an augmentation treats a sample's columns as independent numbers. `bind` adapts it to categories, to
+    columns that belong together and to the shape of images.
     """
 
     def bind(self, spec, device):
-        """The augmentation of samples that `spec` describes.
+        """Adapt the augmentation to samples that `spec` describes.
 
         Parameters
         ----------
         spec : SampleSpec
-            What a sample is made of.
+            Description of a sample.
         device : torch.device
-            Where the views are made.
+            Device on which views are made.
 
         Returns
         -------
         augmentation : callable
-            ``(x, data, generator) -> view``; the augmentation itself, if columns are all alike to it.
+            ``(x, data, generator) -> view``; the augmentation itself, if all columns are alike to it.
         """
         return self._bound(spec, device)
 
     def _bound(self, spec, device):
-        """What `bind` returns; for subclasses to say."""
+        """The result of `bind`; subclasses may override it."""
         return self
 
 
@@ -43,9 +43,9 @@ class PrefersOrder:
 
 
 def bind(augmentation, spec, device):
-    """Tell an augmentation what samples are made of, if it wants to know; a callable of the user's does not.
+    """Adapt an augmentation to samples, if it has the method `bind`.
 
-    Of a torch module with tensors of its own, a copy is taken to the device.
+    A torch module with parameters or buffers is copied to the device.
     """
     if is_module(augmentation) and any(True for _ in (*augmentation.parameters(), *augmentation.buffers())):
         return copy.deepcopy(augmentation).to(device)
@@ -53,12 +53,12 @@ def bind(augmentation, spec, device):
 
 
 def compiled_by(augmentation, compiled):
-    """A bound augmentation, what pays in it compiled by ``compiled(function, *constants)``; others stay as they are."""
+    """A bound augmentation whose slow parts are compiled by ``compiled(function, *constants)``, if it has any."""
     return augmentation.compiled_by(compiled) if hasattr(augmentation, "compiled_by") else augmentation
 
 
 def view_of(augmentation, x, data, generator):
-    """One view; a torch module of the user's, which knows of no other arguments, is called with the batch alone."""
+    """Make one view; a user's torch module is called with the batch only."""
     if not is_module(augmentation):
         return augmentation(x, data, generator)
     try:
@@ -71,15 +71,15 @@ def view_of(augmentation, x, data, generator):
             "Give one that does, or a callable (x, data, generator) -> view."
         ) from error
     if not hasattr(view, "data_ptr"):
-        return view  # which is refused, by name
+        return view  # refused later, with its name
     return view.clone() if view.data_ptr() == x.data_ptr() else view
 
 
 def moved_towards(x, other, share, n_numbers, generator):
-    """Rows on their way to other rows.
+    """Move rows towards other rows.
 
-    Numbers are moved by `share` of the way; where the other row's is missing, the row keeps its own. What is behind the
-    first `n_numbers` (None: nothing) has nothing in between: it is the other row's with probability `share`.
+    Numbers are moved by `share` of the way; if the other row's number is missing, the row keeps its own. Values behind
+    the first `n_numbers` (None: all are numbers) are replaced by the other row's with probability `share`.
 
     Shape
     -----
@@ -97,7 +97,7 @@ def moved_towards(x, other, share, n_numbers, generator):
 
 
 def fused(steps):
-    """Bound steps of a chain, neighbours put together where the first one's ``fused_with(next)`` is not None."""
+    """Bound steps of a chain, with neighbours merged if the first one's ``fused_with(next)`` is not None."""
     done = []
     for name, step in steps:
         joint = done[-1][1].fused_with(step) if done and hasattr(done[-1][1], "fused_with") else None
@@ -114,8 +114,8 @@ class Chain(_BaseComposition, Augmentation):
     Parameters
     ----------
     steps : list of (str, augmentation) tuples
-        Names and augmentations, in the order of application. The names reach the steps'
-        parameters: ``chain.set_params(noise__scale=0.2)``.
+        Names and augmentations, in the order of application. The names give access to the steps' parameters:
+        ``chain.set_params(noise__scale=0.2)``.
 
     Examples
     --------
@@ -144,7 +144,7 @@ class Chain(_BaseComposition, Augmentation):
             By their names.
         """
         steps = [step for step in self.steps if isinstance(step, tuple)] if isinstance(self.steps, list) else []
-        a_class = any(isinstance(part, type) for step in steps for part in step)  # refused by `check`, with a name
+        a_class = any(isinstance(part, type) for step in steps for part in step)  # `check` refuses it, with its name
         return self._get_params("steps", deep=deep and not a_class)
 
     def set_params(self, **params):
@@ -195,17 +195,17 @@ class Chain(_BaseComposition, Augmentation):
         return Chain(fused((name, bind(step, spec, device)) for name, step in self.steps))
 
     def compiled_by(self, compiled):
-        """The chain with what pays in its steps compiled.
+        """Compile the slow parts of the chain's steps.
 
         Parameters
         ----------
         compiled : callable
-            ``compiled(function, *constants) -> function`` of what follows the constants.
+            ``compiled(function, *constants) -> function`` of the arguments after the constants.
 
         Returns
         -------
         chain : Chain
-            Another one; this one is left as it is.
+            Another one; this one is not changed.
         """
         return Chain([(name, compiled_by(step, compiled)) for name, step in self.steps])
 
@@ -222,7 +222,7 @@ class Chain(_BaseComposition, Augmentation):
 
 
 def check_one_view(augmentation, place):
-    """Refuse an augmentation that makes both views where one is made, and let it check its hyper-parameters."""
+    """Refuse an augmentation that makes both views in place of one, and check its hyper-parameters."""
     check_instance(augmentation, place)
     if getattr(augmentation, "makes_both_views", False):
         raise TypeError(f"A Pair makes both views; it cannot be {place}. Got {augmentation!r}; put it outermost.")
@@ -232,5 +232,5 @@ def check_one_view(augmentation, place):
 
 
 def to_intensities(x):
-    """Bytes as intensities: 0 black, 1 white; what is not of bytes is returned as it is.  # (batch, *sample_shape)"""
+    """Bytes as intensities, 0 black and 1 white; other values as they are.  # (batch, *sample_shape)"""
     return x.to(torch.float32).div_(255) if x.dtype == torch.uint8 else x

@@ -1,4 +1,4 @@
-"""What the parts of an embedder have in common: Component, Augmentation, Chain, and what samples are made of."""
+"""Component: the base of all parts of an embedder."""
 
 from sklearn.base import BaseEstimator
 
@@ -7,10 +7,10 @@ from ._validation import refuse_booleans
 
 
 class Component(DocumentationLinkMixin, BaseEstimator):
-    """A part of an embedder: hyper-parameters only, no weights and no fitted state.
+    """Base of the parts of an embedder: hyper-parameters only, without weights and fitted state.
 
-    Being a scikit-learn `BaseEstimator`, a component is cloned, pickled, printed and searched
-    exactly; what is built from it (a network, a view, a number) belongs to the fit that asked.
+    A component is a scikit-learn `BaseEstimator`, so that it can be cloned, pickled, printed and searched. Whatever is
+    built from it (a network, a view, a number) belongs to the fit.
     """
 
     _parameter_constraints: dict = {}

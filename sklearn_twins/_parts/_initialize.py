@@ -1,4 +1,4 @@
-"""Initial weights from one explicit generator: torch's own rules, without its global one."""
+"""Initial weights by torch's own rules, but from one explicit generator."""
 
 import contextlib
 import math
@@ -33,7 +33,7 @@ _skeletons = ContextVar("skeletons", default=False)
 
 @contextlib.contextmanager
 def skeletons():
-    """Inside, modules stay on the meta device: the shapes of their tensors can be looked at, and take no memory."""
+    """Keep modules on the meta device within this context: their tensors have shapes, but take no memory."""
     token = _skeletons.set(True)
     try:
         yield
@@ -42,14 +42,14 @@ def skeletons():
 
 
 def build_on_meta(make):
-    """Call `make` with no memory allocated and no number drawn, whatever the caller's defaults are."""
+    """Call `make` without allocating memory or drawing numbers, whatever the caller's defaults are."""
     with torch.inference_mode(False), torch.device("meta"):
         module = make()
     return None if module is None else module.to(torch.float32)
 
 
 def allocate(module):
-    """Give a module that was built on the meta device memory on the CPU, of undefined content."""
+    """Allocate memory on the CPU for a module that was built on the meta device; its content is undefined."""
     try:
         module.to_empty(device="cpu")
     except RuntimeError as error:
@@ -61,7 +61,7 @@ def allocate(module):
 
 
 def initialize(module, generator):
-    """Allocate a module built on the meta device and draw its weights, as torch's layers draw them.
+    """Allocate a module built on the meta device, and draw its weights as torch's layers draw theirs.
 
     A `SeededLayer` resets itself. Linear and convolutional layers have weights and biases that are uniform
     within one over the square root of the fan-in. Batch and layer normalisation have a
@@ -108,6 +108,6 @@ def initialize(module, generator):
                     parameter.uniform_(-bound, bound, generator=generator)
             elif isinstance(layer, (nn.modules.batchnorm._BatchNorm, nn.LayerNorm)):
                 layer.reset_parameters()
-            elif own and not isinstance(layer, nn.ParameterDict):  # which the layer around it draws
+            elif own and not isinstance(layer, nn.ParameterDict):  # the layer around it draws it
                 raise TypeError(f"No initial weights are known for a layer of type {type(layer).__name__}.")
     return module

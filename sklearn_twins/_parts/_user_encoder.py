@@ -1,4 +1,4 @@
-"""Encoders that the user brings: a torch module, or a callable that makes one."""
+"""ReadyEncoder: a user's torch module, or a callable that makes one, as an encoder."""
 
 import copy
 
@@ -12,17 +12,17 @@ from ._encoder import put_stem_in_front
 class ReadyEncoder(Component):
     """A user's module, or a callable that builds one, as an encoder.
 
-    For tables a `TableStem` is put in front, so that the module receives finite numbers of shape
-    (batch, ``spec.n_inputs``): the sample's numbers, marks of missing ones, embeddings of categories. For images it is
-    an `ImageStem`, and the module receives float32 of shape (batch, channels, height, width), each channel with mean 0
-    and standard deviation 1 over the training images. The module is deep-copied: the user's own is never trained or
-    moved. What it has frozen (``requires_grad=False``) stays so.
+    For tables, a `TableStem` is put in front, so that the module receives finite numbers of shape
+    (batch, ``spec.n_inputs``): the sample's numbers, marks of missing ones, embeddings of categories. For images, an
+    `ImageStem` is put in front, and the module receives float32 of shape (batch, channels, height, width), each channel
+    with mean 0 and standard deviation 1 over the training images. The module is deep-copied; yours is neither trained
+    nor moved. Frozen parameters (``requires_grad=False``) stay frozen.
 
     Parameters
     ----------
     source : torch.nn.Module or callable
-        A module; or ``source(spec)``, which returns a new one. It may draw initial weights from torch's
-        global generator: the embedder seeds that from `random_state` for the duration and puts it back.
+        A module, or ``source(spec)``, which returns a new one. It may draw initial weights from torch's global
+        generator, which the embedder seeds from `random_state` and restores afterwards.
 
     Examples
     --------
@@ -44,12 +44,12 @@ class ReadyEncoder(Component):
         Parameters
         ----------
         spec : SampleSpec
-            What the samples are.
+            Description of a sample.
         n_components : int or None
-            Width that the module must have; None to take it as it is.
+            Width that the module must have; None accepts any.
         generator : torch.Generator
-            Source of the initial embeddings of categories; the source has initial weights, or draws them from
-            torch's global generator.
+            Source of the initial embeddings of categories. The module has weights already, or draws them from torch's
+            global generator.
 
         Returns
         -------
@@ -84,24 +84,24 @@ class ReadyEncoder(Component):
 
 
 def output_width(encoder, spec):
-    """Width of an encoder's output, by a forward pass over two blank samples.
+    """Find the width of an encoder's output by a forward pass over two blank samples.
 
     Parameters
     ----------
     encoder : nn.Module
-        (batch, *sample_shape) -> (batch, width); it is left in eval mode.
+        (batch, *sample_shape) -> (batch, width); it is put into eval mode.
     spec : SampleSpec
-        What the samples are.
+        Description of a sample.
 
     Returns
     -------
     width : int
-        Numbers that the encoder makes of a sample.
+        Number of values per sample.
 
     Raises
     ------
     ValueError
-        If the encoder cannot take such samples, or returns anything else.
+        If the encoder cannot take such samples, or does not return an array of shape (batch, width).
 
     Examples
     --------

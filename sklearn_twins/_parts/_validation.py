@@ -1,49 +1,49 @@
-"""What is found out about a part before it is used: what it is, whether it can be called as it will be."""
+"""Checks of a part before it is used: what kind of object it is, and whether it can be called as needed."""
 
 import inspect
 import sys
 
 
 def is_module(part):
-    """Whether a part is a torch module; torch is not imported to find out, since without it there are none."""
+    """Whether a part is a torch module, without importing torch: if it is not imported, there are no modules."""
     torch = sys.modules.get("torch")
     return torch is not None and isinstance(part, torch.nn.Module)
 
 
 def is_component(part):
-    """Whether a part is an object with scikit-learn parameters, not a bare module, function or class."""
+    """Whether a part is an object with scikit-learn parameters, rather than a module, a function or a class."""
     return hasattr(part, "get_params") and not isinstance(part, type)
 
 
 def check_instance(part, place):
-    """Refuse a class where an instance is meant."""
+    """Refuse a class in place of an instance."""
     if isinstance(part, type):
         raise TypeError(f"{place} must be an instance, not a class: {part.__name__}(...). Got {part!r}.")
 
 
 def check_call(function, place, *names, **keywords):
-    """Refuse a callable that cannot be called as it will be, before anything depends on it.
+    """Refuse a callable that does not accept the arguments it will be called with.
 
     Parameters
     ----------
     function : callable
-        What the user gave; of a torch module nothing is known but that it takes a batch.
+        The user's callable. Torch modules are accepted as they are: they take a batch.
     place : str
-        What messages call it.
+        Its name in messages.
     *names, **keywords
-        What it is called with, in words.
+        Names of the arguments.
 
     Raises
     ------
     TypeError
-        If its signature does not take so many arguments, or not by these names.
+        If its signature does not accept these arguments.
     """
     if is_module(function):
         return
     try:
         signature = inspect.signature(function)
     except (TypeError, ValueError):
-        return  # written in C: the call itself will tell
+        return  # written in C, without a signature
     try:
         signature.bind(*names, **keywords)
     except TypeError as error:
@@ -52,7 +52,7 @@ def check_call(function, place, *names, **keywords):
 
 
 def refuse_booleans(estimator):
-    """Refuse True and False where a number is meant: to Python they are 1 and 0, to networks nothing."""
+    """Refuse True and False in place of numbers; Python would take them for 1 and 0."""
     for name, constraints in estimator._parameter_constraints.items():
         value = getattr(estimator, name)
         is_boolean = type(value).__name__ in ("bool", "bool_") and value in (True, False)

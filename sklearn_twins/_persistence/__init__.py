@@ -1,1 +1,1 @@
-"""What is written to disk and read from it: embedders, checkpoints, ONNX; whole or not at all, without trust."""
+"""Persistence: embedders, checkpoints and ONNX graphs on disk, written completely or not at all, read without trust."""

@@ -1,4 +1,4 @@
-"""Files written whole or not at all: to a temporary file beside the target, put to disk, renamed."""
+"""Write files completely or not at all: to a temporary file next to the target, flushed to disk, then renamed."""
 
 import contextlib
 import os
@@ -13,7 +13,7 @@ except ImportError:  # Windows, where a file that is open cannot be removed: no 
 
 
 def write_atomically(path, chunks):
-    """Write a file so that whoever looks finds what was there before or all of what is new, whenever power fails.
+    """Write a file so that a reader finds either the old content or all of the new one, even if power fails.
 
     A file that is replaced keeps its permissions; a new one gets those of the process (umask). Of a symbolic link, what
     it points to is replaced. Temporary files that killed writers of the same file have left are removed.
@@ -54,7 +54,7 @@ def write_atomically(path, chunks):
 
 
 def _mode_of(path):
-    """Permissions of a file that exists; None of one that does not."""
+    """Permissions of an existing file; None if there is no file."""
     try:
         mode = os.stat(path).st_mode
     except FileNotFoundError:
@@ -62,17 +62,17 @@ def _mode_of(path):
     if stat.S_ISDIR(mode):
         raise IsADirectoryError(f"{str(path)!r} is a directory; give the path of a file.")
     if not stat.S_ISREG(mode):
-        raise OSError(f"{str(path)!r} is a device or a pipe; a file is replaced as a whole, which these cannot be.")
+        raise OSError(f"{str(path)!r} is a device or a pipe, which cannot be replaced; give the path of a file.")
     return stat.S_IMODE(mode)
 
 
 def _prefix(path):
-    """How the names of a file's temporary files begin: hidden, and no longer than file systems allow."""
+    """Prefix of the names of temporary files: hidden, and no longer than file systems allow."""
     return f".{path.name[:60]}."
 
 
 def _open_temporary(path):
-    """A new temporary file beside `path`, locked as long as it is open; and its path."""
+    """Open a new temporary file next to `path`, locked while it is open; return it and its path."""
     while True:
         temporary = path.with_name(f"{_prefix(path)}{secrets.token_hex(4)}.tmp")
         file = open(temporary, "xb")  # noqa: SIM115  the caller closes it; by the umask, unlike `tempfile`
@@ -82,7 +82,7 @@ def _open_temporary(path):
 
 
 def _locked(file):
-    """Take the lock of a temporary file of ours; False if a sweep has it, or has removed the file."""
+    """Lock a temporary file; False if another process has the lock or has removed the file."""
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -93,7 +93,7 @@ def _locked(file):
 
 
 def _sweep(path):
-    """Remove temporary files of `path` whose writers are gone: nobody holds their locks."""
+    """Remove temporary files of `path` that no process holds a lock on: their writers are gone."""
     prefix = _prefix(path)
     for name in os.listdir(path.parent):
         token = name.removeprefix(prefix).removesuffix(".tmp")
@@ -112,7 +112,7 @@ def _remove_orphan(temporary):
 
 
 def _sync_directory(directory):
-    """Put a rename to disk, where directories can be opened for it."""
+    """Flush a rename to disk, on systems that can open directories."""
     with contextlib.suppress(OSError):
         descriptor = os.open(directory, os.O_RDONLY)
         try:

@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM held back while something must not be cut short, and delivered when it may be."""
+"""Hold back SIGINT and SIGTERM during work that must not be interrupted, and deliver them afterwards."""
 
 import signal
 import threading
@@ -7,7 +7,7 @@ HELD = (signal.SIGINT, signal.SIGTERM)
 
 
 class HeldSignals:
-    """A context in which the first signal is noted, and goes on its way when it is delivered, or when the context ends.
+    """A context that holds the first signal back until it is delivered or the context ends.
 
     A second one does not wait. Only the main thread of a process receives signals; elsewhere nothing is held.
 
@@ -36,7 +36,7 @@ class HeldSignals:
             self.deliver()
 
     def deliver(self):
-        """Put the handlers back, and let the one of the signal that waits, if any, do what it does."""
+        """Restore the handlers, and call that of the signal that was held back, if any."""
         for number, handler in self._before.items():
             signal.signal(number, handler)
         self._before, noted, self.noted = {}, self.noted, None

@@ -1,4 +1,4 @@
-"""Python values as JSON and arrays, and back: only what is listed here, and objects only of classes that are listed."""
+"""Python values as JSON and arrays, and back: only the types in this file, and objects only of listed classes."""
 
 import json
 import math
@@ -19,12 +19,12 @@ REMEDY = "save() writes no code and no objects but the package's own. Use pickle
 
 
 class Encoder:
-    """Values -> JSON, with the arrays among them put aside under the names of the places where they were found.
+    """Turn values into JSON, and collect the arrays among them, named after the places where they were found.
 
     Parameters
     ----------
     classes : dict of str to type
-        Whose objects may be stored, by the names under which they are.
+        Classes whose objects may be stored, by their names in files.
 
     Attributes
     ----------
@@ -37,7 +37,7 @@ class Encoder:
         self.tensors, self._floats = {}, {}
 
     def to_json(self, values):
-        """JSON of a dict with strings as keys; errors name the one whose value cannot be stored.
+        """Turn a dict with strings as keys into JSON; errors name the key whose value cannot be stored.
 
         Raises
         ------
@@ -47,7 +47,7 @@ class Encoder:
         return json.dumps({name: self.encode(value, name) for name, value in values.items()}, separators=(",", ":"))
 
     def encode(self, value, place, depth=0):
-        """One value, found at `place`."""
+        """Encode one value, found at `place`."""
         kind = type(value)
         if depth > MAX_DEPTH // 4:  # each level takes up to three brackets
             raise TypeError(f"{place} is nested too deeply to be stored. {REMEDY}.")
@@ -87,7 +87,7 @@ class Encoder:
         return items if kind == "list" else {"tuple": items}
 
     def _float_array(self, value, place):
-        """Name of the array of some floats; the same floats are stored once."""
+        """Store floats as an array, equal ones once; return its name."""
         array = np.array(value, dtype=np.float64)
         content = array.shape, array.tobytes()
         if content not in self._floats:
@@ -119,22 +119,22 @@ class Encoder:
 
 
 def shortened(value):
-    """A value in an error message."""
+    """A value for an error message, cut to 100 characters."""
     text = repr(value)
     return text if len(text) <= 100 else f"{text[:97]}..."
 
 
 class Decoder:
-    """The reverse of `Encoder`, of JSON and arrays that may be hostile.
+    """Turn JSON and arrays, which may be hostile, into values: the reverse of `Encoder`.
 
     Parameters
     ----------
     classes : dict of str to type
-        Whose objects may be made. Nothing else is ever looked up by a name from a file.
+        Classes whose objects may be made. Nothing else is looked up by a name from a file.
     tensors : dict of str to ndarray
-        The arrays. Each belongs to one place, but for those that become tuples.
+        The arrays. Each belongs to one place, except those that become tuples.
     complete : callable
-        ``complete(cls, state) -> state`` adds what has a default, and refuses what no object of the class has.
+        ``complete(cls, state) -> state`` adds defaults, and refuses attributes that no object of the class has.
     """
 
     def __init__(self, classes, tensors, complete):
@@ -142,12 +142,12 @@ class Decoder:
         self._used, self._tuples = set(), {}
 
     def from_json(self, text):
-        """The dict that `Encoder.to_json` made the text of.
+        """Turn the text of `Encoder.to_json` into the dict it was made of.
 
         Raises
         ------
         UnreadableFileError
-            If it made no such text.
+            If `Encoder` cannot have made the text.
         """
         values = parse_json(text)
         if not isinstance(values, dict):
@@ -155,13 +155,13 @@ class Decoder:
         return {name: self.decode(value) for name, value in values.items()}
 
     def finish(self):
-        """Refuse arrays that belong to nothing."""
+        """Refuse arrays that no value refers to."""
         unused = self.tensors.keys() - self._used
         if unused:
             raise UnreadableFileError(f"Nothing refers to its array {min(unused)!r}.")
 
     def decode(self, code):
-        """One value."""
+        """Decode one value."""
         if isinstance(code, list):
             return [self.decode(item) for item in code]
         if not isinstance(code, dict):
@@ -196,7 +196,7 @@ class Decoder:
         try:
             found = {key: value for key, value in pairs}
         except (TypeError, ValueError) as error:
-            raise UnreadableFileError("Its header holds a dict that is none.") from error
+            raise UnreadableFileError("Its header holds an invalid dict.") from error
         if len(found) < len(pairs):
             raise UnreadableFileError("Its header holds a dict with a key twice.")
         return found
@@ -208,7 +208,7 @@ class Decoder:
         return self.tensors[name]
 
     def _sequence(self, name, kind):
-        """Floats; tuples made of one array are one, so that a short file does not become a large object."""
+        """Floats; all tuples made of one array are one object, so that a short file does not become a large one."""
         if (name, kind) in self._tuples:
             return self._tuples[name, kind]
         array = self._take(name, again=kind != "list")
@@ -238,13 +238,13 @@ class Decoder:
     def _strings(self, items, shape):
         check_shape(shape, len(items))
         if not all(isinstance(item, str) for item in items) or max(map(len, items), default=0) * len(items) > MAX_TEXT:
-            raise UnreadableFileError("Its header holds an array of strings that are none, or far too long.")
+            raise UnreadableFileError("Its header holds an array of strings that are invalid or far too long.")
         return np.array(items, dtype=str).reshape(shape)
 
     def _scalar(self, content):
         array = self.decode(content)
         if not isinstance(array, np.ndarray) or array.shape != () or array.dtype == object:
-            raise UnreadableFileError("Its header holds a number that is none.")
+            raise UnreadableFileError("Its header holds an invalid number.")
         return array[()]
 
     def _random_state(self, content):
@@ -252,7 +252,7 @@ class Decoder:
         try:
             random_state.set_state(tuple(self.decode(content)))
         except (TypeError, ValueError, IndexError, OverflowError) as error:
-            raise UnreadableFileError("Its header holds a RandomState that is none.") from error
+            raise UnreadableFileError("Its header holds an invalid RandomState.") from error
         return random_state
 
     def _object(self, cls, state):
@@ -263,11 +263,11 @@ class Decoder:
         try:
             instance.__setstate__(state)
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-            raise UnreadableFileError(f"Its {cls.__name__} is none ({error}).") from error
+            raise UnreadableFileError(f"Its {cls.__name__} is invalid ({error}).") from error
         return instance
 
 
 def check_shape(shape, n):
-    """Refuse a shape that is not that of n values."""
+    """Refuse a shape that does not hold n values."""
     if not is_sizes(shape) or len(shape) > MAX_AXES or math.prod(shape) != n or max(shape, default=0) > n:
-        raise UnreadableFileError("Its header holds an array whose shape is not that of its values.")
+        raise UnreadableFileError("Its header holds an array whose shape does not fit its values.")

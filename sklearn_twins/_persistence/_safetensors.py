@@ -1,4 +1,4 @@
-"""Named arrays and strings in a safetensors file: written whole, with a checksum; read without trust in its header."""
+"""Named arrays and strings in a safetensors file, with a checksum; read without trust in its header."""
 
 import hashlib
 import json
@@ -30,7 +30,7 @@ TOKENS = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[\[{]|[\]}]', re.DOTALL)
 
 
 def write_tensors(path, tensors, metadata):
-    """Write arrays and strings; the same ones make the same file.
+    """Write arrays and strings; equal ones make equal files.
 
     Parameters
     ----------
@@ -70,17 +70,17 @@ def write_tensors(path, tensors, metadata):
 
 
 def flat(array):
-    """An array's bytes, as a view."""
+    """View an array as bytes."""
     return array.reshape(-1).view(np.uint8)
 
 
 def put_in(header, old, new):
-    """A header with another checksum in the place of one."""
+    """Replace the checksum in a header."""
     return header.replace(b'"sha256":"%s"' % old.encode(), b'"sha256":"%s"' % new.encode(), 1)
 
 
 def read_tensors(path):
-    """Read what `write_tensors` wrote, after its checksum.
+    """Read a file of `write_tensors`, and verify its checksum.
 
     Nothing is allocated that the file does not have the bytes for.
 
@@ -117,7 +117,7 @@ def read_tensors(path):
         digest = hashlib.sha256(start + put_in(text, metadata.get("sha256", ""), NO_DIGEST))
         tensors = dict(read_arrays(file, check_table(header, size - 8 - n_header), digest))
     if digest.hexdigest() != metadata.pop("sha256", None):
-        raise UnreadableFileError("Its checksum is wrong: it has been damaged, or changed.")
+        raise UnreadableFileError("Its checksum is wrong: it has been damaged or changed.")
     return tensors, metadata
 
 
@@ -133,16 +133,16 @@ def check_table(header, n_bytes):
     for name, entry in header.items():
         shape, offsets = (entry.get(key) if isinstance(entry, dict) else None for key in ("shape", "data_offsets"))
         if not (is_sizes(shape) and is_sizes(offsets) and len(offsets) == 2 and len(shape) <= MAX_AXES):
-            raise UnreadableFileError(f"Its array {name!r} has no shape or no place.")
+            raise UnreadableFileError(f"Its array {name!r} has an invalid shape or position.")
         dtype = DTYPES.get(str(entry.get("dtype")))
         if dtype is None or set(entry) != {"dtype", "shape", "data_offsets"}:
-            raise UnreadableFileError(f"Its array {name!r} is of no known type.")
+            raise UnreadableFileError(f"Its array {name!r} has an unknown type.")
         table.append((offsets, name, dtype, tuple(shape)))
     table.sort(key=lambda row: row[0])
     for offsets, name, dtype, shape in table:
         nbytes = math.prod(shape) * dtype.itemsize
         if offsets != [end, end + nbytes] or math.prod(side or 1 for side in shape) > MAX_SIZE:
-            raise UnreadableFileError(f"Its array {name!r} does not have the bytes that its shape says.")
+            raise UnreadableFileError(f"Its array {name!r} does not have the number of bytes that its shape requires.")
         end += nbytes
     if end != n_bytes:
         raise UnreadableFileError("It is cut off, or has bytes that belong to no array.")
@@ -150,12 +150,12 @@ def check_table(header, n_bytes):
 
 
 def is_sizes(value):
-    """Whether something is a list of numbers of things."""
+    """Whether a value is a list of non-negative integers."""
     return isinstance(value, list) and all(type(item) is int and 0 <= item < 2**63 for item in value)
 
 
 def read_arrays(file, table, digest):
-    """The arrays of a table that has been checked, one by one; the digest takes their bytes."""
+    """Read the arrays of a checked table one by one, and add their bytes to the digest."""
     for name, dtype, shape in table:
         array = np.empty(shape, dtype)
         view = memoryview(flat(array))
@@ -166,7 +166,7 @@ def read_arrays(file, table, digest):
 
 
 def parse_json(text):
-    """JSON from a file that may be hostile: nothing deep, no name twice, no infinity.
+    """Parse JSON that may be hostile: no deep nesting, no duplicate names, no infinity.
 
     Raises
     ------
@@ -180,11 +180,11 @@ def parse_json(text):
     except (ValueError, RecursionError) as error:  # also of bytes that are no text
         if isinstance(error, UnreadableFileError):
             raise
-        raise UnreadableFileError("Its header is no JSON.") from error
+        raise UnreadableFileError("Its header is not JSON.") from error
 
 
 def check_depth(text):
-    """Refuse JSON that is nested deeply, before a parser calls itself as often."""
+    """Refuse deeply nested JSON before a recursive parser sees it."""
     depth = 0
     for token in TOKENS.finditer(text):
         character = text[token.start()]
@@ -197,7 +197,7 @@ def check_depth(text):
 
 
 def unique(pairs):
-    """A JSON object as a dict, none of its names twice."""
+    """Make a dict of a JSON object, and refuse duplicate names."""
     found = dict(pairs)
     if len(found) < len(pairs):
         raise UnreadableFileError("Its header has a name twice.")
@@ -205,5 +205,5 @@ def unique(pairs):
 
 
 def refuse_constant(name):
-    """JSON knows no NaN and no infinity."""
+    """Refuse NaN and infinity, which JSON does not have."""
     raise UnreadableFileError(f"Its header holds {name}.")

@@ -45,7 +45,7 @@ def test_healthy_fits_are_silent(table):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("objective", ROLES["objective"].names)
+@pytest.mark.parametrize("objective", ROLES["objective"].parts())
 def test_no_objective_is_suspected(objective):
     assert told(load_wine().data, objective=objective)[1] == []
 

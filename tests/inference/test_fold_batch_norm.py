@@ -132,10 +132,10 @@ def test_bfloat16_is_no_worse(name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", sorted(ROLES["encoder"].names))
+@pytest.mark.parametrize("name", sorted(ROLES["encoder"].parts()))
 def test_every_encoder_after_a_fit(name):
     rng = np.random.default_rng(0)
-    image = isinstance(ROLES["encoder"].resolve(name), (ConvNetEncoder, ImageResNetEncoder))
+    image = isinstance(ROLES["encoder"].resolve(name, "tabular"), (ConvNetEncoder, ImageResNetEncoder))
     X = rng.integers(0, 256, size=(40, 8, 8, 3), dtype=np.uint8) if image else rng.normal(size=(40, 5))
     embedder = BarlowTwinsEmbedder(
         encoder=name, modality="image" if image else "tabular", max_epochs=2, batch_size=20, random_state=0
@@ -170,10 +170,10 @@ def test_made_once_and_let_go_with_the_encoder():
 )
 def test_changes_are_followed(encoder, change):
     samples = samples_of(TABLE)
-    before = embed(encoder, samples)
+    before = embed(encoder, samples, TABLE)
     change(encoder)
     encoder.eval()
-    after = embed(encoder, samples)
+    after = embed(encoder, samples, TABLE)
     assert not np.allclose(after, before)
     assert_close(after, run(encoder, samples))
 
@@ -181,9 +181,9 @@ def test_changes_are_followed(encoder, change):
 def test_tensors_that_count_no_changes(encoder):
     with torch.inference_mode():
         encoder[1].weight = nn.Parameter(encoder[1].weight * 2)
-        embed(encoder, samples_of(TABLE))
+        embed(encoder, samples_of(TABLE), TABLE)
         encoder[1].weight.mul_(2)
-    assert_close(embed(encoder, samples_of(TABLE)), run(encoder, samples_of(TABLE)))
+    assert_close(embed(encoder, samples_of(TABLE), TABLE), run(encoder, samples_of(TABLE)))
 
 
 @pytest.mark.parametrize(
@@ -197,7 +197,7 @@ def test_tensors_that_count_no_changes(encoder):
 def test_what_is_attached_goes_on_being_called(encoder, attach):
     seen = []
     attach(encoder[2], seen)
-    embed(encoder, samples_of(TABLE))
+    embed(encoder, samples_of(TABLE), TABLE)
     assert folded(encoder) is encoder and seen
 
 
@@ -275,9 +275,9 @@ def test_a_norm_before_a_convolution_stays():
 
 def test_threads_share_an_encoder(encoder):
     samples = samples_of(TABLE, 600)
-    expected = embed(copy.deepcopy(encoder), samples)
+    expected = embed(copy.deepcopy(encoder), samples, TABLE)
     with ThreadPoolExecutor(8) as pool:
-        for embedding in pool.map(lambda _: embed(encoder, samples), range(32)):
+        for embedding in pool.map(lambda _: embed(encoder, samples, TABLE), range(32)):
             assert_array_equal(embedding, expected)
 
 

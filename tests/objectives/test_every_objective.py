@@ -269,7 +269,7 @@ def test_right_weights_pass(kind, weight):
     assert kind(off_diagonal_weight=weight).check().off_diagonal_weight == weight
 
 
-@pytest.mark.parametrize("name", ROLES["objective"].names)
+@pytest.mark.parametrize("name", ROLES["objective"].parts())
 def test_embedder_trains_with_it(name, make, X):
     embedder = make(objective=name, max_epochs=1).fit(X)
     embedded = embedder.transform(X)
