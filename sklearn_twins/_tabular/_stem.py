@@ -24,7 +24,7 @@ class TableStem(nn.Module):
     spec : SampleSpec
         What a sample is made of.
     expansion : {"piecewise_linear", "periodic"}, component or None, default=None
-        Embedding of each number (`PiecewiseLinear`, `Periodic`). None for the number itself.
+        Expansion of each number (`PiecewiseLinear`, `Periodic`). None keeps the number itself.
 
     Attributes
     ----------
