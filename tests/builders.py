@@ -1,5 +1,6 @@
 """Builders that tests share: seeded generators, small embedders, specs, samples and bound augmentations."""
 
+import numpy as np
 import torch
 
 from sklearn_twins import BarlowTwinsEmbedder
@@ -26,6 +27,13 @@ def small_embedder(**params):
         "random_state": 0,
     }
     return BarlowTwinsEmbedder(**{**small, **params})
+
+
+def object_column(values):
+    """A table of one column of Python objects."""
+    column = np.empty((len(values), 1), dtype=object)
+    column[:, 0] = values
+    return column
 
 
 def table_spec(n_columns, **fields):

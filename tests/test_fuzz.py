@@ -1,4 +1,4 @@
-"""Tables and arrays that nobody thought of: they are embedded, or refused in words; nothing in between."""
+"""Generated tables, arrays and images are either embedded or refused with a clear error."""
 
 import datetime
 import os
@@ -15,22 +15,22 @@ from sklearn_twins import BarlowTwinsEmbedder, CollapseWarning
 from sklearn_twins.networks import ConvNetEncoder, MLPEncoder, MLPProjector
 from sklearn_twins.preprocessing import ImagePreprocessor
 
-# More examples, and other ones each time, for whoever looks for faults: SKLEARN_TWINS_FUZZ=20000.
+# SKLEARN_TWINS_FUZZ=20000 runs more examples, different ones each time.
 MORE = int(os.environ.get("SKLEARN_TWINS_FUZZ", 0))
 BASE = {"deadline": None, "derandomize": not MORE, "database": None, "suppress_health_check": list(HealthCheck)}
 FEW = settings(**BASE, max_examples=MORE or 80)
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 
-# What we, or scikit-learn in our name, say of odd tables that can be used.
+# Warnings about unusual tables that can be used.
 OURS = r"different strings that are all numbers|feature names"
 
 
 class Unheard:
-    """An object that is no value of anything."""
+    """An object of an unknown type."""
 
 
 def nullable(values, dtype):
-    """A column with one of pandas' types that know gaps."""
+    """A column with one of pandas' nullable types."""
     return lambda n, draw: pd.array([draw(values | st.none()) for _ in range(n)], dtype=dtype)
 
 
@@ -59,7 +59,7 @@ NUMERIC = st.sampled_from([np.float16(3), np.longdouble(3), np.int8(3), np.bool_
 HUGE = st.sampled_from([10**400, np.longdouble("1e400"), -(10**400)])
 TIMES = st.sampled_from([datetime.time(3), datetime.timedelta(1), np.timedelta64(3, "Y"), np.timedelta64(3, "ns")])
 
-# How a column comes about: of n rows, by what is drawn.
+# Name -> function that draws a column of n rows.
 COLUMNS = {
     "floats": plain(FLOATS),
     "float64": lambda n, draw: np.array([draw(FLOATS) for _ in range(n)]),
@@ -84,23 +84,23 @@ COLUMNS = {
     "huge": plain(HUGE | FLOATS),
     "anything": plain(st.one_of(FLOATS, INTS, TEXT, DATES, HASHED, NUMERIC, TIMES, GAPS, st.booleans())),
 }
-BAD = ("infinite", "nested", "odd", "huge", "anything", "times")  # some of whose values nobody can embed
+BAD = ("infinite", "nested", "odd", "huge", "anything", "times")  # some of their values cannot be embedded
 GOOD = sorted(set(COLUMNS) - set(BAD))
 NAMES = st.sampled_from(["a", "b", "", " ", "a", "0", "é", "x" * 300]) | st.text(max_size=3)
 ODD_NAMES = st.sampled_from([0, 1, None, 1.5, np.nan, ("a", "b"), datetime.date(2020, 1, 1), True])
 
 
 def as_series(values, inferred):
-    """A column as pandas takes it for, or as it is where pandas cannot."""
+    """A column with the type that pandas infers, or of objects."""
     try:
         return pd.Series(values, dtype=None if inferred or values.dtype != object else object)
-    except Exception:  # of pandas' many
+    except Exception:  # pandas raises many types
         return pd.Series(values, dtype=object)
 
 
 @st.composite
 def frames(draw, n_columns=None):
-    """A frame of pandas, most of them such as can be embedded."""
+    """A pandas frame that can usually be embedded."""
     n = draw(st.integers(2, 12) | st.integers(0, 3))
     kinds = draw(st.lists(st.sampled_from(GOOD), max_size=5, min_size=draw(st.integers(0, 1))))
     if draw(st.integers(0, 3)) == 0:
@@ -123,7 +123,7 @@ def frames(draw, n_columns=None):
 
 @st.composite
 def pairs_of_frames(draw):
-    """Two frames with columns of the same names, of whatever kinds."""
+    """Two frames with the same column names, but any kinds."""
     X = draw(frames())
     other = draw(frames(n_columns=X.shape[1]))
     return X, other.set_axis(X.columns, axis=1)
@@ -131,7 +131,7 @@ def pairs_of_frames(draw):
 
 @st.composite
 def pairs_of_arrays(draw):
-    """Two arrays, the second of which often has the columns of the first."""
+    """Two arrays, often with the same number of columns."""
     X, other = draw(arrays()), draw(arrays())
     if X.ndim == 2 and other.ndim == 2 and other.shape[1] and draw(st.booleans()):
         other = np.take(other, np.arange(X.shape[1]) % other.shape[1], axis=1)
@@ -180,7 +180,7 @@ def arrays(draw):
 
 @st.composite
 def image_arrays(draw):
-    """Images, or what is nearly so, of any type, shape and order in memory."""
+    """An array of images, or nearly so, of any type, shape and order in memory."""
     n, height, width = draw(st.integers(2, 7)), draw(st.integers(1, 6)), draw(st.integers(1, 6))
     channels = draw(st.sampled_from([1, 3, 3, 4, 2]))
     usual, odd = [(n, height, width, channels)] * 4, [(n, height * width * channels), (n,), (n, 0, 3, 3), (0, 4, 4, 3)]
@@ -215,7 +215,7 @@ def image_arrays(draw):
 
 @st.composite
 def readers(draw):
-    """A preprocessor of images, most of them with its defaults."""
+    """An image preprocessor, usually with its defaults."""
     return ImagePreprocessor(
         draw(st.sampled_from([None] * 20 + [(4, 4, 3), (-1, 3), (2, -1, 3), (3, 2)])),
         channels=draw(st.sampled_from(["auto"] * 2 + ["last", "first"])),
@@ -237,14 +237,14 @@ def small(preprocessor=None):
 
 
 def rows_of(X, order):
-    """Some rows of a frame or an array, in this order."""
+    """Select rows of a frame, an array or a list."""
     if isinstance(X, list):
         return [X[i] for i in order]
     return X.iloc[order] if isinstance(X, pd.DataFrame) else X[order]
 
 
 def refused(call, *args):
-    """The error with which a call refuses X, None if it does not. Any other error, or warning, is a fault."""
+    """Return the ValueError or TypeError of a call, or None. Any other error or warning fails the test."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         warnings.simplefilter("ignore", CollapseWarning)
@@ -257,14 +257,14 @@ def refused(call, *args):
 
 
 def check_words(error):
-    """An error says something in our words or scikit-learn's, and is no other library's class."""
+    """Check that an error has our or scikit-learn's words and class."""
     assert type(error).__module__.partition(".")[0] in ("builtins", "sklearn", "sklearn_twins"), repr(error)
     said = ("Input X", "X ", "X[", "array", "sample(s)", "feature(s)", "Feature names", "feature names", "Complex data")
     assert any(words in str(error) for words in said) and len(str(error)) > 20, repr(error)
 
 
 def check_fit(X, fingerprint, preprocessor=None):
-    """What holds for any X whatever."""
+    """Check `fit` and `transform` of any X."""
     embedder = small(preprocessor)
     error = refused(embedder.fit, X)
     event("embedded" if error is None else "refused")
@@ -285,7 +285,7 @@ def check_fit(X, fingerprint, preprocessor=None):
 
 
 def check_other(X, other, fingerprint, preprocessor=None):
-    """What holds for the transform of another X than that of fit, and where training is to go on with it."""
+    """Check `transform` and `partial_fit` of another X than that of `fit`."""
     embedder = small(preprocessor)
     if refused(embedder.fit, X) is not None:
         return
@@ -306,11 +306,11 @@ def check_other(X, other, fingerprint, preprocessor=None):
 
 
 def as_polars(frame):
-    """The same frame as polars has it, or None if it has not."""
+    """The same frame in polars, or None if polars cannot hold it."""
     try:
         columns = {str(name): frame.iloc[:, j].tolist() for j, name in enumerate(frame)}
         return pl.DataFrame({name: pl.Series(values, strict=False) for name, values in columns.items()})
-    except Exception:  # polars has errors of its own for what it cannot hold
+    except Exception:  # polars raises its own errors
         return None
 
 

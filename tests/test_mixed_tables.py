@@ -1,4 +1,4 @@
-"""The whole embedder on tables as people have them: what it accepts later, goes on from, keeps, and searches over."""
+"""The embedder on tables with columns of every kind: fit, transform, warm start, copies and searches."""
 
 import pickle
 import tracemalloc
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.slow
 
 
 def customers(n=60, seed=0):
-    """A frame with columns of every kind, and gaps in all but one of them."""
+    """A frame with columns of every kind, with missing values in all but one."""
     rng = np.random.default_rng(seed)
     frame = pd.DataFrame(
         {
@@ -52,27 +52,27 @@ PARTS = {
     "piecewise linear": {"encoder": MLPEncoder((8,), expansion="piecewise_linear")},
     "periodic": {"encoder": MLPEncoder((8,), expansion="periodic")},
     "by rank": {"preprocessor": TablePreprocessor(scaling="quantile", max_categories=5)},
-    "a network of one's own": {"encoder": lambda spec: nn.Sequential(nn.Linear(spec.n_inputs, 8), nn.ReLU())},
+    "own network": {"encoder": lambda spec: nn.Sequential(nn.Linear(spec.n_inputs, 8), nn.ReLU())},
 }
 
 
 @pytest.fixture(scope="module")
 def fitted():
-    """An embedder of the customers, which no test changes."""
+    """An embedder fitted on the customers, which no test changes."""
     return small_embedder().fit(customers())
 
 
 @pytest.mark.parametrize("parts", PARTS)
 def test_every_part_takes_every_column(make, tmp_path, parts):
-    """Also as a copy, and fitted again."""
+    """Copies and a second fit give the same embedding."""
     frame = customers()
     embedder = make(**PARTS[parts]).fit(frame)
     embedding = embedder.transform(frame)
-    beside = 0 if parts == "a network of one's own" else embedder.preprocessor_.spec_.n_inputs
+    beside = 0 if parts == "own network" else embedder.preprocessor_.spec_.n_inputs
     assert embedding.shape == (60, 8 + beside) and np.isfinite(embedding).all()
     assert embedding[:, :8].std(axis=0).max() > 0.01
     assert_array_equal(clone(embedder).fit(frame).transform(frame), embedding)
-    if parts != "a network of one's own":  # a lambda cannot be pickled
+    if parts != "own network":  # a lambda cannot be pickled
         for twin in (pickle.loads(pickle.dumps(embedder)), joblib.load(joblib.dump(embedder, tmp_path / "twin")[0])):
             assert_array_equal(twin.transform(frame), embedding)
             assert joblib.hash(twin) == joblib.hash(embedder)
@@ -85,8 +85,8 @@ def test_frame_is_left_alone(make):
     pd.testing.assert_frame_equal(frame, before)
 
 
-def test_each_column_has_a_say(make):
-    """Another value in any one column is another embedding."""
+def test_each_column_matters(make):
+    """Changing the values of any single column changes the embedding."""
     frame = customers()
     embedder = make(passthrough=False).fit(frame)
     embedding = embedder.transform(frame)
@@ -96,7 +96,7 @@ def test_each_column_has_a_say(make):
 
 
 def test_unseen_categories(fitted):
-    """They are all alike, and unlike those that were seen; nothing else of the row is lost."""
+    """They are equal to each other, and different from the categories seen in fit."""
     frame = customers()
     first, second = (fitted.transform(frame.assign(job=job)) for job in ("astronaut", 7))
     assert_array_equal(first, second)
@@ -105,7 +105,7 @@ def test_unseen_categories(fitted):
     assert len(np.unique(first, axis=0)) > 50
 
 
-def test_rows_with_nothing_in_them(fitted):
+def test_empty_rows(fitted):
     frame = customers()
     for nothing in (None, np.nan, pd.NA, pd.NaT):
         empty = pd.DataFrame(nothing, index=range(3), columns=frame.columns, dtype=object)
@@ -119,7 +119,7 @@ def test_one_column_alone(make, name):
     assert np.isfinite(make().fit_transform(customers()[[name]])).all()
 
 
-def test_refused_by_the_name_of_the_column(fitted, fingerprint):
+def test_errors_name_the_column(fitted, fingerprint):
     frame = customers()
     before = fingerprint(fitted)
     for bad, words in {
@@ -134,7 +134,7 @@ def test_refused_by_the_name_of_the_column(fitted, fingerprint):
     assert fingerprint(fitted) == before
 
 
-def test_columns_are_checked_in_scikit_learns_words(fitted):
+def test_other_columns_raise_scikit_learns_errors(fitted):
     frame = customers()
     for other, message in (
         (frame[frame.columns[::-1]], "Feature names must be in the same order as they were in fit"),
@@ -145,8 +145,8 @@ def test_columns_are_checked_in_scikit_learns_words(fitted):
             fitted.transform(other)
 
 
-def test_going_on(make):
-    """With a warm start or in a stream, on rows with other categories, gaps and types than the first."""
+def test_continued_training(make):
+    """With `warm_start` and `partial_fit`, on rows with other categories, missing values and types."""
     frame, other = customers(), customers(seed=1).assign(job="astronaut")
     embedder = make(warm_start=True).fit(frame).set_params(max_epochs=4).fit(other).partial_fit(other.astype(object))
     assert embedder.n_iter_ == 5
@@ -159,7 +159,7 @@ def test_going_on(make):
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU that CUDA can use")
-@pytest.mark.parametrize("parts", [name for name in PARTS if name != "a network of one's own"])
+@pytest.mark.parametrize("parts", [name for name in PARTS if name != "own network"])
 def test_every_part_takes_every_column_on_a_gpu(make, parts):
     frame = customers()
     embedder = make(**PARTS[parts], device="cuda").fit(frame)
@@ -168,7 +168,7 @@ def test_every_part_takes_every_column_on_a_gpu(make, parts):
     np.testing.assert_allclose(pickle.loads(pickle.dumps(embedder)).transform(frame), embedding, atol=0.05)
 
 
-def test_a_changed_preprocessor_is_refused_to_go_on(make):
+def test_the_preprocessor_cannot_change_in_continued_training(make):
     frame = customers()
     embedder = make(warm_start=True, preprocessor=TablePreprocessor(np.arange(2))).fit(frame)
     embedder.set_params(max_epochs=3, preprocessor__categorical_features=[0, 1]).fit(frame)
@@ -176,7 +176,7 @@ def test_a_changed_preprocessor_is_refused_to_go_on(make):
         embedder.set_params(max_epochs=4, preprocessor__categorical_features=[0]).fit(frame)
 
 
-def test_nothing_of_many_categories_is_kept(make):
+def test_rare_categories_are_not_stored(make):
     few, many = (
         len(pickle.dumps(make(batch_size=256).fit(pd.DataFrame({"id": [f"{i:05}-x" for i in range(n)]}))))
         for n in (300, 3_000)
@@ -194,8 +194,8 @@ def test_search_through_names(make):
     assert len(found.cv_results_["params"]) == 2 and np.isfinite(found.cv_results_["mean_test_score"]).all()
 
 
-def test_beside_raw_columns(make):
-    """In a FeatureUnion and a ColumnTransformer, as frames or arrays."""
+def test_next_to_raw_columns(make):
+    """In a FeatureUnion and a ColumnTransformer, as arrays and frames."""
     frame, alone = customers(), make(passthrough=False)
     union = make_union(alone, TablePreprocessor()).fit(frame)
     assert union.transform(frame).shape == (60, 8 + union.transformer_list[1][1].spec_.shape[0])
@@ -206,10 +206,10 @@ def test_beside_raw_columns(make):
 
 @pytest.mark.parametrize("form", ["frame", "objects", "numbers"])
 def test_peak_of_memory(form):
-    """Samples of 700 kilobytes take no more than 2.5 times themselves to make, beside X."""
+    """Making samples takes at most 2.5 times their size, in addition to X."""
     frame = customers(14_000)
     X = {"frame": frame, "objects": frame.astype(object).to_numpy(), "numbers": np.zeros((14_000, 14)) + 1.0}[form]
-    TablePreprocessor().fit_transform(X[:100])  # what is imported and cached the first time
+    TablePreprocessor().fit_transform(X[:100])  # imports and caches
     tracemalloc.start()
     try:
         samples = TablePreprocessor().fit_transform(X)

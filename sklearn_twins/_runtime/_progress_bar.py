@@ -1,13 +1,8 @@
 """Progress: a bar in a terminal or a notebook, plain lines elsewhere, and the time left."""
 
-import multiprocessing
-import os
 import sys
 import time
 
-from ._forks import is_forked
-
-SECONDS_BETWEEN_DRAWINGS = 0.2
 SECONDS_BETWEEN_LINES = 30
 
 
@@ -103,7 +98,11 @@ class Bar:
         self.description, self.total, self.unit, self.done, self.at_most = description, total, unit, done, at_most
         self.estimator, self.note, self.closed = TimeEstimator(total, done), "", False
         self.last_drawn = time.perf_counter()
-        self.display = choose_display() if display is None else display
+        if display is None:
+            from ._rich_display import choose_display  # rich is imported only if a bar is shown
+
+            display = choose_display()
+        self.display = display
         self.display.open(self)
 
     def update(self, done, note=None):
@@ -171,20 +170,6 @@ class Lines:
         """Print the bar's last state."""
         if not self.on_stdout:
             self.draw(bar)
-
-
-def choose_display():
-    """Choose where a bar is drawn: a terminal, a notebook, or lines where a bar would be in the way."""
-    if is_forked() or multiprocessing.parent_process() is not None:
-        return Lines()
-    from ._rich_display import TERMINAL, Notebook, is_in_notebook, is_within_rich
-
-    if is_within_rich():
-        return Lines()
-    if is_in_notebook():
-        return Notebook()
-    is_terminal = sys.stderr is not None and sys.stderr.isatty() and os.environ.get("TERM") not in ("dumb", "unknown")
-    return TERMINAL if is_terminal else Lines()
 
 
 def with_progress(blocks, size, n, verbose, words):

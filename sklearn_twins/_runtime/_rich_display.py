@@ -1,5 +1,7 @@
 """Bars drawn by rich: in a terminal, one display for all threads; in a notebook, the output of the cell."""
 
+import multiprocessing
+import os
 import sys
 import threading
 
@@ -8,19 +10,11 @@ from rich.file_proxy import FileProxy
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.text import Text
 
-from ._progress_bar import SECONDS_BETWEEN_DRAWINGS
+from ._forks import is_forked
+from ._progress_bar import Lines
 
 BAR_WIDTH = 24  # characters
-
-
-def is_in_notebook():
-    """Whether standard error is shown in a notebook."""
-    return Console(file=sys.stderr).is_jupyter
-
-
-def is_within_rich():
-    """Whether another rich display has taken over standard error."""
-    return isinstance(sys.stderr, FileProxy)
+SECONDS_BETWEEN_DRAWINGS = 0.2
 
 
 class Bars(Progress):
@@ -110,3 +104,13 @@ class Notebook:
         self.handle.update(self.bars)
 
     close = draw
+
+
+def choose_display():
+    """Choose where a bar is drawn: a terminal, a notebook, or lines where a bar would be in the way."""
+    if is_forked() or multiprocessing.parent_process() is not None or isinstance(sys.stderr, FileProxy):
+        return Lines()  # FileProxy: another program's rich display has taken over standard error
+    if Console(file=sys.stderr).is_jupyter:
+        return Notebook()
+    is_terminal = sys.stderr is not None and sys.stderr.isatty() and os.environ.get("TERM") not in ("dumb", "unknown")
+    return TERMINAL if is_terminal else Lines()

@@ -13,7 +13,7 @@ class MLPEncoder(TableEncoder):
         Widths of the hidden layers. The last one is the width of the embedding, unless `n_components` is set: then a
         linear layer of that width is added.
     expansion : {"piecewise_linear", "periodic"}, component or None, default=None
-        Embedding of each number before the first layer (`PiecewiseLinear`, `Periodic`). None for the number itself.
+        Expansion of each number before the first layer (`PiecewiseLinear`, `Periodic`). None keeps the number itself.
 
     See Also
     --------

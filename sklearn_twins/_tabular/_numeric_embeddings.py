@@ -14,7 +14,7 @@ N_EDGES = 33  # edges per number in a spec: 32 bins
 
 
 class PiecewiseLinear(Component):
-    """Expand each number into bins with equally many training rows.
+    """Expand each number by bins that hold equally many training rows.
 
     Component t is 0 below bin t, 1 above it, and rises linearly within it.
 
@@ -57,7 +57,7 @@ class PiecewiseLinear(Component):
         Parameters
         ----------
         edges : sequence of sequences of 33 floats
-            Edges of 32 bins, for each number.
+            Edges of 32 bins per number.
 
         Returns
         -------

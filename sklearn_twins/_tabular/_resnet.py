@@ -42,7 +42,7 @@ class ResNetEncoder(TableEncoder):
     n_blocks : int, default=2
         Number of residual blocks.
     expansion : {"piecewise_linear", "periodic"}, component or None, default=None
-        Embedding of each number before the first layer (`PiecewiseLinear`, `Periodic`). None for the number itself.
+        Expansion of each number before the first layer (`PiecewiseLinear`, `Periodic`). None keeps the number itself.
 
     See Also
     --------

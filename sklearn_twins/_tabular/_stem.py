@@ -26,7 +26,7 @@ class TableStem(SeededLayer, nn.Module):
     spec : TableSpec
         What a sample is made of.
     expansion : {"piecewise_linear", "periodic"}, component or None, default=None
-        Embedding of each number (`PiecewiseLinear`, `Periodic`). None for the number itself.
+        Expansion of each number (`PiecewiseLinear`, `Periodic`). None keeps the number itself.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""Tables that cannot be used: refused by each method, before any step, and nothing half-fitted or changed."""
+"""Tables that cannot be used are refused by every method, before any training step and without a change."""
 
 import decimal
 
@@ -18,7 +18,7 @@ nan, inf = float("nan"), float("inf")
 
 
 class Nothing:
-    """An object that is no part of anything."""
+    """An object of an unknown type."""
 
     def __repr__(self):
         return "Nothing()"
@@ -33,7 +33,7 @@ def with_value(value, dtype=object):
     return X
 
 
-# X -> what the message has to hold
+# name -> (X, a part of the message)
 TABLES = {
     "inf": (with_value(inf, float), "infinity"),
     "-inf": (with_value(-inf, float), "infinity"),
@@ -98,7 +98,7 @@ TABLES = {
 }
 
 
-# too few rows to fit on, and enough to embed; or refused for their number of columns
+# transform takes one row; and refuses the frame with lists by its number of columns
 GOOD_IN_TRANSFORM = {"one row", "frame with lists", "frame of one row", "sparse of one row"}
 
 mixed = pd.DataFrame(
@@ -109,7 +109,7 @@ mixed = pd.DataFrame(
         "t": pd.to_timedelta(range(60), unit="s"),
     }
 )
-ONCE = {  # what a column of `mixed` becomes -> what the message has to hold
+ONCE = {  # (X, parts of the message)
     "numbers, text": (mixed.assign(n="x"), "column 'n'", "'x'", "held numbers in fit"),
     "numbers, dates": (mixed.assign(n=mixed.d), "column 'n'", "datetime64", "convert it to numbers"),
     "numbers, lists": (mixed.assign(n=[[1]] * 60), "column 'n'", "[1]"),
@@ -138,13 +138,13 @@ CASES = [*TABLES, *ONCE]
 
 @pytest.fixture(scope="module")
 def fitted():
-    """An embedder of numbers, which a refusal must not change."""
+    """An embedder fitted on numbers, which a refusal must not change."""
     return small_embedder(warm_start=True).fit(table)
 
 
 @pytest.fixture(scope="module")
 def fitted_on_mixed():
-    """An embedder of columns of all kinds."""
+    """An embedder fitted on columns of all kinds."""
     return small_embedder(warm_start=True).fit(mixed)
 
 
@@ -161,7 +161,7 @@ def test_table_before_fit(refuses, name):
 @pytest.mark.filterwarnings("ignore:X has feature names")
 @pytest.mark.parametrize("name", TABLES)
 def test_table_after_fit(fitted, refuses, fingerprint, name):
-    """To fit anew, to go on with, and to transform."""
+    """By a new fit, a warm start and transform."""
     embedder, (X, word) = fitted, TABLES[name]
     before = fingerprint(embedder)
     refuses([word], embedder.set_params(warm_start=False).fit, X)
@@ -192,17 +192,17 @@ def test_other_columns(fitted, refuses, fingerprint, columns):
 
 
 @pytest.mark.parametrize("n", [2, 3])
-def test_too_few_rows_to_hold_some_out(make, X, refuses, n):
+def test_too_few_rows_for_early_stopping(make, X, refuses, n):
     embedder = make(early_stopping=True)
     refuses([f"{n} sample(s)", "4", "early_stopping"], embedder.fit, X[:n])
     assert not hasattr(embedder, "n_features_in_")
 
 
-def test_partial_fit_holds_none_out(make, X):
+def test_partial_fit_needs_no_validation_rows(make, X):
     assert make(early_stopping=True).partial_fit(X[:2]).n_iter_ == 1
 
 
-def test_names_and_none(make, X):
+def test_an_array_after_a_frame_gives_a_warning(make, X):
     embedder = make().fit(pd.DataFrame(X, columns=list("abcde")))
     with pytest.warns(UserWarning, match="does not have valid feature names"):
         embedder.transform(X)
@@ -217,8 +217,8 @@ def test_before_fit(make, X):
         embedder.get_feature_names_out()
 
 
-def test_a_file_that_has_become_shorter(make, X, refuses, tmp_path):
-    """To read what is gone would end the process."""
+def test_a_memory_mapped_file_that_became_shorter(make, X, refuses, tmp_path):
+    """Reading past its end would kill the process."""
     path = tmp_path / "table.npy"
     np.save(path, np.tile(X, (100, 1)))
     mapped = np.load(path, mmap_mode="r")

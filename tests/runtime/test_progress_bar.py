@@ -205,14 +205,14 @@ def test_several_threads(make, X, terminal, monkeypatch):
 @pytest.mark.parametrize("kind", ["forked", "worker", "dumb", "rich"])
 def test_lines_where_a_bar_would_be_in_the_way(terminal, monkeypatch, kind):
     if kind == "forked":
-        monkeypatch.setattr(_progress_bar, "is_forked", lambda: True)
+        monkeypatch.setattr(_rich_display, "is_forked", lambda: True)
     if kind == "worker":
-        monkeypatch.setattr(_progress_bar.multiprocessing, "parent_process", lambda: object())
+        monkeypatch.setattr(_rich_display.multiprocessing, "parent_process", lambda: object())
     if kind == "dumb":
         monkeypatch.setenv("TERM", "dumb")
     if kind == "rich":  # somebody else's bar
         monkeypatch.setattr(_rich_display.sys, "stderr", FileProxy(Console(file=terminal), terminal))
-    assert isinstance(_progress_bar.choose_display(), Lines)
+    assert isinstance(_rich_display.choose_display(), Lines)
 
 
 @pytest.fixture

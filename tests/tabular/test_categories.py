@@ -1,4 +1,4 @@
-"""Categories: which values are the same one, in which order they get their codes, and which code a value gets."""
+"""Categories: which values are equal, in which order they get codes, and which code a value gets."""
 
 import datetime
 import enum
@@ -10,6 +10,7 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
+from builders import object_column
 
 from sklearn_twins._tabular import _categories
 from sklearn_twins._tabular._categories import count_keys, is_text_of_number, rank_categories
@@ -18,31 +19,24 @@ from sklearn_twins.preprocessing import TablePreprocessor
 NAN = np.nan
 
 
-class Colour(str, enum.Enum):  # noqa: UP042 -- whose str() is not its text
+class Colour(str, enum.Enum):  # noqa: UP042 -- str() differs from the text
     RED, BLUE = "red", "blue"
-
-
-def objects(values):
-    """Values as a column of Python objects."""
-    column = np.empty((len(values), 1), dtype=object)
-    column[:, 0] = values
-    return column
 
 
 def test_codes_go_by_frequency_then_by_value():
     """Equal numbers are one category whatever their type; a string is never equal to a number."""
     column = ["b"] * 3 + ["a"] * 3 + ["c"] * 5 + [None] * 4 + [2, 2.0, Decimal(2)] + [1, True, 1.0] + [""]
-    fitted = TablePreprocessor().fit(objects(column))
+    fitted = TablePreprocessor().fit(object_column(column))
     assert fitted.categories_ == (("c", 1.0, 2.0, "a", "b", ""),) and fitted.spec_.categories == (8,)
     new = ["c", 1, np.float32(1), True, 2.0, "b", "", None, NAN, float("nan"), pd.NA, pd.NaT, "new", "2", 3]
-    codes = fitted.transform(objects(new))
+    codes = fitted.transform(object_column(new))
     assert codes.dtype == np.float32
     assert codes[:, 0].tolist() == [2, 3, 3, 3, 4, 6, 7, 0, 0, 0, 0, 0, 1, 1, 1]
 
 
 @pytest.mark.parametrize("max_categories", [2, 3, 5, 6, 7, None])
 def test_rare_categories_share_the_last_code_with_those_not_seen(max_categories):
-    """Where there is room for all of them, there is no such code."""
+    """There is no shared code if there are enough codes for all."""
     fitted = TablePreprocessor(max_categories=max_categories)
     fitted.fit(pd.DataFrame({"a": [letter for i, letter in enumerate("fedcba") for _ in range(10 - i)]}))
     pooled = max_categories is not None and max_categories < 6
@@ -72,7 +66,7 @@ def test_arrays_of_every_type(values, categories):
 
 
 def test_each_block_is_counted_on_its_own(monkeypatch):
-    """What other blocks held is not gone through again: with many categories that would never end."""
+    """The time per block does not grow with the number of categories in earlier blocks."""
     seen, counts = [], Counter()
     monkeypatch.setattr(_categories, "is_missing", lambda key: seen.append(key) or key is None)
     for block in (["a", "b", None], ["c", "c"], ["a", None]):
@@ -100,7 +94,7 @@ def test_values_without_a_hash_are_refused(value):
     ],
 )
 def test_order_by_frequency_then_by_value(counts, order):
-    """However the rows were ordered."""
+    """Also if the rows are reversed."""
     for items in (counts.items(), reversed(counts.items())):
         assert rank_categories(dict(items), None) == (tuple(order), False)
 
@@ -117,13 +111,13 @@ def test_order_by_frequency_then_by_value(counts, order):
         (Decimal("0.1"), Decimal("0.1")),
     ],
 )
-def test_categories_are_kept_as_plain_objects(key, plain):
-    """So that what is fitted is the same, and pickles the same, for whatever held the values."""
+def test_categories_are_kept_as_plain_object_column(key, plain):
+    """Fitted state and pickles are then the same for every container."""
     ((found,), _) = rank_categories({key: 1}, None)
     assert found == plain and type(found) is type(plain)
 
 
-def test_many_numbers_as_strings_are_warned_of():
+def test_many_numbers_as_strings_give_a_warning():
     strings = pd.DataFrame({"price": [f"{i / 7:.3f}" for i in range(300)]})
     words = r"column 'price', holds 300 different strings.*to_numeric.*preprocessor__categorical_features"
     with pytest.warns(UserWarning, match=words):
@@ -135,8 +129,8 @@ def test_many_numbers_as_strings_are_warned_of():
     assert {key: is_text_of_number(key) for key in texts} == texts
 
 
-def test_enums_of_strings_are_those_strings():
-    enums, text = objects([*Colour, Colour.RED]), objects(["red", "blue"])
+def test_string_enums_equal_their_strings():
+    enums, text = object_column([*Colour, Colour.RED]), object_column(["red", "blue"])
     fitted = TablePreprocessor().fit(enums)
     assert fitted.transform(enums)[:, 0].tolist() == [2, 3, 2]
     assert fitted.transform(text)[:, 0].tolist() == [2, 3]
@@ -170,8 +164,8 @@ HOLDERS = {
 
 
 @pytest.mark.parametrize("holder", HOLDERS)
-def test_long_identifiers_keep_apart(holder):
-    """Beyond 2^53 neighbours are one in float64, to which NumPy turns integers with gaps between them."""
+def test_long_identifiers_stay_different(holder):
+    """NumPy turns integers with missing values into float64, which merges neighbours beyond 2^53."""
     fitted = TablePreprocessor(categorical_features=["id"]).fit(HOLDERS[holder](IDENTIFIERS))
     assert fitted.categories_ == ((2**53 + 1, 2**53, 2**53 + 2),)
     for other in HOLDERS.values():

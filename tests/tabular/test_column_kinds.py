@@ -7,6 +7,7 @@ from fractions import Fraction
 import numpy as np
 import pandas as pd
 import pytest
+from builders import object_column
 from scipy import sparse
 
 from sklearn_twins._tabular import _table
@@ -28,13 +29,6 @@ def people(n=60):
             "nothing": [None] * n,
         }
     )
-
-
-def objects(values):
-    """Values as a column of Python objects."""
-    column = np.empty((len(values), 1), dtype=object)
-    column[:, 0] = values
-    return column
 
 
 def test_kinds_and_the_order_of_a_sample():
@@ -73,11 +67,11 @@ def test_kinds_and_the_order_of_a_sample():
         ([None, NAN, pd.NA, np.float32(NAN)], "empty"),
     ],
 )
-def test_columns_of_objects_are_what_their_values_are(monkeypatch, values, kind):
-    """Whatever a block of rows holds of them."""
+def test_kind_of_a_column_of_object_column(monkeypatch, values, kind):
+    """However the values are spread over blocks of rows."""
     for rows in (16_384, 1):
         monkeypatch.setattr(_table, "MAX_ROWS_PER_BLOCK", rows)
-        assert TablePreprocessor().fit(objects(values)).kinds_ == (kind,)
+        assert TablePreprocessor().fit(object_column(values)).kinds_ == (kind,)
         assert TablePreprocessor().fit(pd.DataFrame({"a": pd.Series(values, dtype=object)})).kinds_ == (kind,)
 
 
@@ -89,23 +83,23 @@ VALUES = [0, 0.0, False, np.False_, "", "nan", "None", b"", (), np.inf, datetime
 def test_missing_values():
     assert all(is_missing(value) is True for value in GAPS)
     assert all(is_missing(value) is False for value in VALUES)
-    assert is_missing(Decimal("sNaN")) is True  # has no hash, so no container of categories holds it
-    fitted = TablePreprocessor().fit(objects(["a", "b"]))
-    assert (fitted.transform(objects(GAPS)) == 0).all()
-    assert (fitted.transform(objects(VALUES)) == 1).all()
+    assert is_missing(Decimal("sNaN")) is True  # cannot be hashed, so it is never a category
+    fitted = TablePreprocessor().fit(object_column(["a", "b"]))
+    assert (fitted.transform(object_column(GAPS)) == 0).all()
+    assert (fitted.transform(object_column(VALUES)) == 1).all()
 
 
 @pytest.mark.parametrize("value", [[1], {1}, {"a": 1}, np.zeros(2), object(), slice(1)], ids=lambda v: type(v).__name__)
-def test_values_that_no_column_may_hold(value):
+def test_values_of_unsupported_types_are_refused(value):
     words = f"column 0: the values are of type {type(value).__name__}, .*Spread them over several columns"
     with pytest.raises(TypeError, match=words):
-        TablePreprocessor().fit(objects(["a", value]))
+        TablePreprocessor().fit(object_column(["a", value]))
 
 
 @pytest.mark.parametrize("value", [1j, np.complex64(1)])
 def test_complex_numbers_are_refused(value):
     with pytest.raises(ValueError, match="Complex data not supported"):
-        TablePreprocessor().fit(objects([1, value]))
+        TablePreprocessor().fit(object_column([1, value]))
 
 
 @pytest.mark.parametrize(
@@ -128,11 +122,11 @@ def test_numbers(values, expected):
 
 @pytest.mark.parametrize("other", ["old", "", [1.5], (1, 2), datetime.date.min, 1j])
 @pytest.mark.parametrize("others", [[], [1.0, None]], ids=["alone", "among numbers"])
-def test_values_that_are_no_numbers(other, others):
-    """One list of one number, alone in its column, would make a matrix of one column."""
-    fitted = TablePreprocessor().fit(objects([1.0, 2.0]))
+def test_values_that_are_not_numbers_are_refused(other, others):
+    """Including a list of one number alone in its column, which NumPy would convert."""
+    fitted = TablePreprocessor().fit(object_column([1.0, 2.0]))
     with pytest.raises(ValueError, match="column 0: could not convert string to float: ") as caught:
-        fitted.transform(objects([*others, other]))
+        fitted.transform(object_column([*others, other]))
     assert f"float: {other!r}. The column held numbers in fit; convert it to numbers, with NaN" in str(caught.value)
 
 
@@ -145,7 +139,7 @@ def test_integers_too_large_for_any_float_are_refused_as_infinity():
     "dtype", ["float64", "Int64", "boolean", "datetime64[s]", "timedelta64[ms]", "string", "category", "object"]
 )
 def test_a_column_without_values_is_empty_whatever_its_type(dtype):
-    """Later it may hold anything, all of which is 0."""
+    """In transform, any value in such a column becomes 0."""
     frame = pd.DataFrame({"a": pd.Series([None] * 3, dtype=dtype)})
     for listed in ("from_dtype", ["a"]):
         fitted = TablePreprocessor(listed).fit(frame)
@@ -160,7 +154,7 @@ def test_a_column_without_values_is_empty_whatever_its_type(dtype):
 @pytest.mark.parametrize(
     "named", [["zip", "shop"], [0, 2], [0, -1], [True, False, True], np.array([0, 2]), ("zip", "shop")]
 )
-def test_numbers_named_as_categories(named):
+def test_numbers_listed_as_categorical(named):
     frame = pd.DataFrame({"zip": [1, 2, 1, 3], "age": [1.0, 2.0, 3.0, 4.0], "shop": [0.5, NAN, 0.5, 1.5]})
     fitted = TablePreprocessor(categorical_features=named).fit(frame)
     assert fitted.kinds_ == ("category", "number", "category")
@@ -168,7 +162,7 @@ def test_numbers_named_as_categories(named):
     assert fitted.transform(frame)[:, 1:].tolist() == [[2, 2], [3, 0], [2, 2], [4, 3]]
 
 
-def test_no_columns_named():
+def test_no_columns_listed():
     assert TablePreprocessor(categorical_features=[]).fit([[1.0], [2.0]]).kinds_ == ("number",)
 
 
@@ -183,18 +177,18 @@ def test_no_columns_named():
         ([[0, 1]], "column names, column indices or a boolean mask"),
     ],
 )
-def test_named_columns_that_are_not_there(named, words):
+def test_listed_columns_must_exist(named, words):
     with pytest.raises(ValueError, match=words):
         TablePreprocessor(categorical_features=named).fit(people())
 
 
-def test_names_where_there_are_none():
+def test_names_are_refused_if_x_has_none():
     with pytest.raises(ValueError, match="X has no names; give indices or a mask"):
         TablePreprocessor(categorical_features=["town"]).fit(np.eye(3))
 
 
 @pytest.mark.parametrize("make", [sparse.csr_array, sparse.csc_array, sparse.coo_matrix, sparse.lil_array])
-def test_sparse_is_dense(make):
+def test_sparse_equals_dense(make):
     rng = np.random.default_rng(0)
     dense = np.where(rng.random((300, 40)) < 0.8, 0.0, rng.normal(size=(300, 40)))
     dense[:, 3] = np.arange(300) % 3
@@ -233,7 +227,7 @@ def test_values_of_another_kind_are_refused_by_name(name, value, words):
         fitted.transform(other)
 
 
-def test_names_of_columns_that_are_numbers():
+def test_column_names_that_are_numbers():
     frame = pd.DataFrame({1: [1.0, 2.0, 3.0], 0: ["a", "b", None]})
     assert TablePreprocessor().fit(frame).kinds_ == ("number", "category")
     assert TablePreprocessor().fit_transform(frame)[:, 1].tolist() == [2, 3, 0]

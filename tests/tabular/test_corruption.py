@@ -1,4 +1,4 @@
-"""Marginal corruption and masking: how often, with what, from where, columns of one source together."""
+"""Marginal corruption and masking: rates, donor rows, and columns of one date replaced together."""
 
 import itertools
 
@@ -19,7 +19,7 @@ GROUPS = [[0, 1, 2], [3], [4, 5], [6]]
 
 
 def numbered(n, dim):
-    """Rows whose value tells where it is from: column * n + row."""
+    """Rows whose values encode their place: column * n + row."""
     return (torch.arange(n)[:, None] + n * torch.arange(dim)).double()
 
 
@@ -28,7 +28,7 @@ def p_uniform(counts):
 
 
 def p_independent(a, b, n):
-    """Of two columns of integers below n."""
+    """p-value of the independence of two columns of integers below n."""
     joint = np.bincount(n * np.asarray(a) + np.asarray(b), minlength=n * n).reshape(n, n)
     return stats.chi2_contingency(joint).pvalue
 
@@ -53,7 +53,7 @@ def test_columns_and_rows_are_independent(kind):
 
 
 @BOTH
-def test_kept_values_are_the_rows_own(kind):
+def test_kept_values_are_unchanged(kind):
     x = torch.randn(200, 7, generator=seeded(1))
     view = kind(0.5)(x, numbered(50, 7).float() + 1_000, seeded())
     replaced = (view >= 1_000) if kind is MarginalCorruption else (view == 0)
@@ -62,7 +62,7 @@ def test_kept_values_are_the_rows_own(kind):
 
 
 @pytest.mark.parametrize(("rate", "n"), [(0.05, 20), (0.3, 2), (0.3, 333), (1.0, 20), (1.0, 333)])
-def test_replacements_are_of_their_column_and_uniform_over_the_rows(rate, n):
+def test_replacements_come_from_the_same_column_and_uniformly_from_the_rows(rate, n):
     size = int(20 * max(n, 50) / rate / 5)
     view = MarginalCorruption(rate)(torch.full((size, 5), -1.0).double(), numbered(n, 5), seeded())
     replaced = view >= 0
@@ -98,7 +98,7 @@ def test_every_row_can_be_a_donor_at_a_small_rate(n):
 
 
 def test_marginals_are_kept():
-    """A wholly corrupted column has the training column's distribution, of missing values too."""
+    """A fully corrupted column has the distribution of the training column, missing values included."""
     data = torch.randn(400, 3, generator=seeded(1)) ** 3
     data[::4, 1] = torch.nan
     view = MarginalCorruption(1.0)(data.repeat(50, 1), data, seeded())
@@ -108,8 +108,8 @@ def test_marginals_are_kept():
     assert not torch.isnan(view[:, [0, 2]]).any()
 
 
-def test_missing_values_travel_as_values():
-    """NaN replaces, is replaced, and is kept, like any other value; masking hides it, too."""
+def test_missing_values_are_replaced_and_replace_like_others():
+    """Masking hides them, too."""
     nothing, ones = torch.full((2_000, 3), torch.nan), torch.ones(2_000, 3)
     view = MarginalCorruption(0.3)(nothing, ones, seeded())
     assert torch.isnan(view).double().mean().item() == pytest.approx(0.7, abs=0.03)
@@ -121,7 +121,7 @@ def test_missing_values_travel_as_values():
 @BOTH
 @pytest.mark.parametrize("rate", [0.05, 0.3, 1])
 def test_columns_of_one_source_are_replaced_together(kind, rate):
-    """At the rate, and those of different sources independently."""
+    """Columns of different sources are replaced independently."""
     n = 20_000
     replaced = bound(kind(rate), DATED)(torch.ones(n, 7), torch.zeros(100, 7), seeded()) == 0
     for group in GROUPS:
@@ -134,7 +134,7 @@ def test_columns_of_one_source_are_replaced_together(kind, rate):
 
 @pytest.mark.parametrize(("n", "rate"), [(20, 0.3), (20, 1.0), (MAX_ROWS_FLOAT32 + 1, 1.0)])
 def test_columns_of_one_source_come_from_one_row(n, rate):
-    """Each column from its own, all those of a source from the same row, any row alike."""
+    """All rows are equally likely."""
     x = torch.full((5_000, 7), -1.0, dtype=torch.float64)
     view = bound(MarginalCorruption(rate), DATED)(x, numbered(n, 7), seeded())
     assert torch.equal((view // n)[view >= 0].long(), torch.arange(7).expand_as(view)[view >= 0])
@@ -146,7 +146,7 @@ def test_columns_of_one_source_come_from_one_row(n, rate):
 
 
 def test_donors_of_two_columns_are_independent():
-    """If they are of two sources, or have none."""
+    """For columns of two sources, and without sources."""
     plain = MarginalCorruption(1.0)(torch.zeros(20_000, 7).double(), numbered(8, 7), seeded()).long() % 8
     dated = bound(MarginalCorruption(1.0), DATED)(torch.zeros(20_000, 7).double(), numbered(8, 7), seeded()).long() % 8
     assert p_independent(plain[:, 0], plain[:, 1], 8) > 1e-3
@@ -154,8 +154,8 @@ def test_donors_of_two_columns_are_independent():
         assert p_independent(dated[:, i], dated[:, j], 8) > 1e-3 / 4
 
 
-def test_category_gives_way_to_one_that_occurs_as_often_as_it_does():
-    """Codes in between, and those of the other column, never occur."""
+def test_categories_are_replaced_by_their_frequency():
+    """Codes that the column does not hold never occur."""
     spec = table_spec(3, categories=(50, 50))
     data = torch.tensor([[0.5, 2.0, 0.0], [0.5, 2.0, 49.0], [0.5, 7.0, 9.0], [0.5, 2.0, 9.0]])
     view = bound(MarginalCorruption(1.0), spec)(torch.full((4_000, 3), 1.0), data, seeded())
@@ -165,8 +165,8 @@ def test_category_gives_way_to_one_that_occurs_as_often_as_it_does():
         assert stats.chisquare(counts, 4_000 * np.array(list(expected.values()))).pvalue > 1e-3
 
 
-def test_missing_dates_travel_whole():
-    """A date is missing as a whole or not at all; the other date's gaps are its own."""
+def test_missing_dates_replace_as_a_whole():
+    """All parts of a date are missing or none; two dates are independent."""
     data = torch.zeros(40, 7)
     data[:10, :3] = torch.nan
     data[20:25, 4:6] = torch.nan
@@ -178,7 +178,7 @@ def test_missing_dates_travel_whole():
 
 
 def test_masking_hides_a_missing_date_and_a_category_too():
-    """Both become 0, the middle of a number and the code of a missing category, and are seldom hidden together."""
+    """Both become 0, independently."""
     x = torch.tensor([[torch.nan] * 3 + [2.0, 3.0, 3.0, 7.0]]).repeat(2_000, 1)
     view = bound(Masking(0.3), DATED)(x, x, seeded())
     hidden = view == 0
@@ -189,7 +189,7 @@ def test_masking_hides_a_missing_date_and_a_category_too():
 
 @pytest.mark.parametrize(("n_columns", "rate"), [(1, 0.2), (20, 0.2), (30, 0.25), (40, 0.3), (200, 0.3)])
 def test_default_rate_follows_from_the_number_of_columns(n_columns, rate):
-    """Those of the table, not of the sample: one of the columns may be a date with many parts."""
+    """The columns of the table count, not those of the sample, in which a date has several."""
     x, data = torch.ones(20_000, n_columns), torch.zeros(10, n_columns)
     share = (MarginalCorruption()(x, data, seeded()) == 0).double().mean().item()
     assert abs(share - rate) < 0.01

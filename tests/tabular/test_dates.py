@@ -25,7 +25,7 @@ PARTS = ["elapsed", *(f"{period}_{wave}" for period in ("year", "week", "day") f
 
 
 def phase(t, period):
-    """By Python's calendar, in [0, 1)."""
+    """The phase by Python's calendar, in [0, 1)."""
     if period == "week":
         return t.weekday() / 7
     start = t.replace(hour=0, minute=0, second=0, microsecond=0)
@@ -121,7 +121,7 @@ def test_parts_of_dates_that_do_not_vary_are_left_out(stamp, n_parts):
 
 
 @pytest.mark.parametrize("scaling", ["robust", "quantile"])
-def test_a_missing_date_is_marked_once_and_none_of_its_parts_are_there(scaling):
+def test_a_missing_date_is_marked_once_and_all_its_parts_are_missing(scaling):
     frame = pd.DataFrame({"size": np.arange(60.0), "joined": pd.date_range("2019-12-31", periods=60, freq="5h")})
     frame.loc[::9, "joined"] = pd.NaT
     fitted = TablePreprocessor(scaling=scaling).fit(frame)
@@ -146,8 +146,8 @@ COLUMNS = {
     [lambda X: X, lambda X: X.convert_dtypes(dtype_backend="pyarrow"), pl.from_pandas, pa.Table.from_pandas],
     ids=["pandas", "pandas, Arrow", "polars", "pyarrow"],
 )
-def test_times_where_numbers_were_are_refused(holder, times, names):
-    """Beside other numbers polars would make numbers of them."""
+def test_times_in_a_column_of_numbers_are_refused(holder, times, names):
+    """Next to other numbers, polars would convert them to numbers."""
     numbers = pd.DataFrame({"size": [1.0, 2.0, 3.0], "age": [1.0, 2.0, 4.0]})[names]
     fitted = TablePreprocessor().fit(holder(numbers))
     with pytest.raises(ValueError, match=r"column 'age': (it held numbers in fit|could not convert).* ?(date|time)"):

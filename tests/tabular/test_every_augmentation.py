@@ -41,7 +41,7 @@ with_strength = pytest.mark.parametrize(
 @every
 @every_spec
 def test_view_has_the_shape_and_type_of_the_batch_and_is_new(augmentation, spec):
-    """Batches may hold more rows than the data, which may be one, or fewer."""
+    """With more or fewer rows in the batch than in the data."""
     for n, n_data, dtype in [(1, 11, torch.float32), (7, 1, torch.float64), (300, 11, torch.float32), (9, 0, None)]:
         x = table_samples(spec, n, dtype=dtype or torch.float32)
         data = table_samples(spec, n_data, seed=2, dtype=dtype) if dtype else x
@@ -55,7 +55,7 @@ def test_view_has_the_shape_and_type_of_the_batch_and_is_new(augmentation, spec)
 @every
 @every_spec
 def test_same_generator_state_same_view(augmentation, spec):
-    """Whatever the memory layout; and the augmentation itself is not changed."""
+    """For any memory layout, and without changing the augmentation."""
     component = clone(augmentation)
     before, x, generator = (repr(component), pickle.dumps(component)), table_samples(spec), seeded(3)
     views, state = bound(component, spec), generator.get_state()
@@ -87,7 +87,7 @@ def test_codes_stay_codes_and_parts_of_a_date_are_missing_together(augmentation,
 
 @every
 @pytest.mark.parametrize("spec", [SPECS["plain"], SPECS["mixed"]], ids=["plain", "mixed"])
-def test_caller_s_global_settings_neither_matter_nor_change(augmentation, spec):
+def test_global_settings_do_not_matter_and_do_not_change(augmentation, spec):
     """The global generator, the default dtype, the default device."""
     x = table_samples(spec)
     expected = bound(augmentation, spec)(x, x, seeded())
@@ -107,7 +107,7 @@ def test_caller_s_global_settings_neither_matter_nor_change(augmentation, spec):
 
 @every
 def test_binding_to_plain_rows_changes_no_bit(augmentation):
-    """Nor to categories, where a value is replaced as a whole: a category is then like a number."""
+    """Nor of categories, for augmentations that replace whole values."""
     whole = isinstance(augmentation, (MarginalCorruption, Masking, Identity))
     for spec in [SPECS["plain"], *[SPECS["categories"]] * whole]:
         x = table_samples(spec)
@@ -116,7 +116,7 @@ def test_binding_to_plain_rows_changes_no_bit(augmentation):
 
 @pytest.mark.parametrize("augmentation", [Masking(0.5), GaussianNoise(0.5), Mixup(0.5), Identity()], ids=str)
 def test_samples_of_any_shape(augmentation):
-    """Images, say: n_numbers is of tables only."""
+    """Images, for example."""
     x = torch.randn(5, 4, 6, 3, generator=seeded(1))
     view = bound(augmentation, image_spec(4, 6, 3))(x, x, seeded())
     assert same(view, augmentation(x, x, seeded())) and view.data_ptr() != x.data_ptr()
@@ -126,7 +126,7 @@ def test_samples_of_any_shape(augmentation):
 @with_strength
 @every_spec
 def test_strength_zero_is_the_identity(kind, parameter, largest, spec):
-    """A new tensor, too; and another row's missing values do not matter."""
+    """As a new tensor, even if other rows are missing."""
     x = table_samples(spec)
     for strength, data in [(0, table_samples(spec, 20, seed=2)), (0.0, torch.full_like(x, torch.nan))]:
         view = bound(kind(strength), spec)(x, data, seeded())

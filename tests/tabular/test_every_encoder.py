@@ -37,7 +37,7 @@ both = pytest.mark.parametrize("encoder", SMALL, ids=lambda encoder: type(encode
 @every_encoder
 @every_spec
 def test_width_of_the_embedding(encoder, spec):
-    """Its own, or the one asked for by a linear layer more, even if that is the same."""
+    """`n_components` adds a linear layer, even if it equals the encoder's own width."""
     for n_components, width in [(None, 8), (8, 8), (1, 1), (np.int64(40), 40)]:
         module = encoder.check().build(spec, n_components, seeded())
         out = module(table_samples(spec))
@@ -54,7 +54,7 @@ def test_default_width(encoder, width):
 @every_encoder
 @every_spec
 def test_missing_values_give_finite_embeddings_and_gradients(encoder, spec):
-    """In columns that had none in training, too."""
+    """Also in columns without missing values in training."""
     module, x = encoder.build(spec, 3, seeded()), table_samples(spec)
     x[::2, 0], x[0] = torch.nan, torch.nan
     out = module(x)
@@ -74,7 +74,7 @@ def test_missing_differs_from_zero(encoder):
 
 @every_encoder
 @every_spec
-def test_weights_are_the_generators(encoder, spec):
+def test_weights_come_from_the_generator_alone(encoder, spec):
     torch.manual_seed(5)
     before, x = torch.get_rng_state(), table_samples(spec)
     first, again, other = (encoder.build(spec, 3, seeded(seed)) for seed in (1, 1, 2))
@@ -90,7 +90,7 @@ def test_weights_are_the_generators(encoder, spec):
 @every_encoder
 @every_spec
 def test_clones_pickles_and_copies(encoder, spec):
-    """What is not in the `state_dict` is laid out anew when the module is built."""
+    """Buffers outside the `state_dict` are computed by `build`."""
     copied = clone(encoder)
     assert copied is not encoder and repr(copied) == repr(encoder) == repr(pickle.loads(pickle.dumps(encoder)))
     assert encoder.expansion is None or isinstance(encoder.expansion, str) or copied.expansion is not encoder.expansion
@@ -152,7 +152,7 @@ def test_class_is_refused_where_an_expansion_is_meant(encoder):
 @pytest.mark.parametrize("name", ["piecewise_linear", "periodic"])
 @pytest.mark.parametrize("edges", [(), (EDGES, EDGES)], ids=len)
 def test_samples_without_edges_are_refused(encoder, name, edges):
-    """A preprocessor of the user's need not give them."""
+    """A user's own preprocessor may not provide them."""
     with pytest.raises(ValueError, match=rf"needs \w+\.edges of each of the 3 numbers.* of {len(edges)}\."):
         clone(encoder).set_params(expansion=name).build(table_spec(3, edges=edges), None, seeded())
 

@@ -1,4 +1,4 @@
-"""Tables that nobody thought of: whatever people may have in their columns, samples keep what they promise."""
+"""Generated tables: samples keep their promises whatever the columns hold."""
 
 import datetime
 import os
@@ -18,7 +18,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:X (does not have|has) .*feature names"),  # fitted on a frame, given an array
     pytest.mark.filterwarnings("ignore:.*different strings that are all numbers"),
 ]
-# More examples, and other ones each time, for whoever looks for faults: SKLEARN_TWINS_FUZZ=20000.
+# SKLEARN_TWINS_FUZZ=20000 runs more examples, different ones each time.
 MORE = int(os.environ.get("SKLEARN_TWINS_FUZZ", 0))
 BASE = {"deadline": None, "derandomize": not MORE, "database": None, "suppress_health_check": list(HealthCheck)}
 FEW = settings(**BASE, max_examples=MORE or 40)
@@ -36,7 +36,7 @@ ZONES = st.sampled_from([EAST, WEST, datetime.UTC])
 ENDS = st.sampled_from([datetime.datetime.min.replace(tzinfo=EAST), datetime.datetime.max.replace(tzinfo=WEST)])
 MANY = [f"category {i}" for i in range(3_000)]
 
-# Family -> kind, values, and types of pandas and polars that hold them; None where only objects can be any of them.
+# Family -> kind, values, and the pandas and polars types that hold them; None if only objects can.
 FAMILIES = {
     "int": ("number", BOUNDS | INT64 | st.integers(-9, 9), "Int64", pl.Int64),
     "unsigned": ("number", st.integers(0, 2**64 - 1), "UInt64", pl.UInt64),
@@ -70,12 +70,12 @@ FAMILIES = {
     "time": ("duration", st.times(), None, pl.Time),
     "nothing": ("empty", st.nothing(), object, pl.Null),
 }
-# Their values are numbers, or may all be so by chance.
+# Families whose values are, or may happen to be, all numbers.
 LISTED = ("identifier", "mixed", "odd")
 
 
 class Generated:
-    """A table as columns of Python objects, None where missing, in the containers that people have.
+    """A table as columns of Python objects, None where missing, and in several containers.
 
     Parameters
     ----------
@@ -114,7 +114,7 @@ class Generated:
 
 @st.composite
 def tables(draw, families=None, least=2):
-    """A table of columns of these families, or of any; many of the values of a column are equal."""
+    """A table with columns of these families, or of any; many values of a column are equal."""
     if families is None:
         families = draw(st.lists(st.sampled_from(list(FAMILIES)), min_size=2, max_size=6, unique=True))
     n = draw(st.integers(least, 12))
@@ -141,13 +141,13 @@ def same(a, b):
 
 
 def sources(fitted):
-    """Column of X that each column of a sample was made of; the numbers first."""
+    """Column of X for each column of a sample."""
     numeric = [j for j, kind in enumerate(fitted.kinds_) if kind != "category"]
     return fitted.spec_.sources or (*numeric, *(j for j, kind in enumerate(fitted.kinds_) if kind == "category"))
 
 
 def check_samples(samples, fitted, gaps):
-    """What holds for samples of any rows."""
+    """Check the promises that hold for samples of any rows."""
     spec, gaps = fitted.spec_, gaps[:, list(sources(fitted))]
     assert samples.shape == (len(gaps), *spec.shape) and samples.dtype == np.float32
     numbers, codes = np.split(samples, [spec.n_numbers], axis=1)
@@ -159,8 +159,8 @@ def check_samples(samples, fitted, gaps):
 
 @FEW
 @given(cases())
-def test_samples_are_what_they_promise(case):
-    """Numbers are ordered by their size; categories by their frequency, each with a code of its own if there is one."""
+def test_samples_keep_their_promises(case):
+    """Numbers keep their order; categories are ordered by frequency."""
     preprocessor, table = case
     X, before = table.objects(), table.objects()
     samples = preprocessor.fit_transform(X)
@@ -186,7 +186,7 @@ def test_samples_are_what_they_promise(case):
 @FEW
 @given(cases(), st.data())
 def test_containers_agree(case, data):
-    """In `fit` and in `transform`, where a row alone is as among others, in any order."""
+    """In `fit` and `transform`, for one row as for all rows in any order."""
     preprocessor, table = case
     expected = preprocessor.fit_transform(table.objects())
     learnt = preprocessor.kinds_, preprocessor.categories_, preprocessor.spec_, preprocessor.spec_.edges
@@ -208,7 +208,7 @@ def test_containers_agree(case, data):
 @FEW
 @given(cases(n_tables=2))
 def test_other_tables_of_the_same_kinds(case):
-    """With unseen categories, far numbers, rows with nothing in them, and columns that were empty in fit."""
+    """With unseen categories, extreme numbers, empty rows, and columns that were empty in fit."""
     preprocessor, table, other = case
     preprocessor.fit(table.typed())
     nothing = pd.DataFrame(None, index=range(2), columns=other.objects().columns, dtype=object)
@@ -237,7 +237,7 @@ def test_thousands_of_categories(seed, max_categories, n):
 @settings(FEW, max_examples=10)
 @given(case=cases(n_tables=2, least=8))
 def test_embeddings_are_finite(case, make, one_thread):
-    """Of the whole embedder, fitted on one table, for it and for another."""
+    """The embedder, fitted on one table, transforms it and another one."""
     preprocessor, table, other = case
     embedder = make(preprocessor=preprocessor, max_epochs=1, batch_size=4).fit(table.typed())
     for X in (table.polars(), other.objects(), other.typed()):

@@ -1,4 +1,4 @@
-"""The MLP encoder: its layers, and the widths that are refused. `test_every_encoder.py` has all else."""
+"""The MLP encoder: layers and refused widths; see also `test_every_encoder.py`."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ MIXED = table_spec(6, missing=(1,), categories=(4, 30, 4), edges=(tuple(np.linsp
 
 
 def test_layers():
-    """Stem, then linear without bias, batch norm and ReLU for each width; a linear layer only if it is asked for."""
+    """Stem; linear without bias, batch norm and ReLU for each width; a linear layer if `n_components` is set."""
     spec = table_spec(6, missing=(1, 4))
     layers = list(MLPEncoder(hidden_dims=(8, 5)).build(spec, None, seeded()))
     hidden = [nn.Linear, nn.BatchNorm1d, nn.ReLU]
@@ -26,8 +26,8 @@ def test_layers():
     [(None, 0), ("piecewise_linear", 3 * 7), ("periodic", 3 * 7), (PiecewiseLinear(n_bins=16), 3 * 15)],
     ids=str,
 )
-def test_first_layer_takes_what_the_stem_gives(expansion, added):
-    """Categories are not expanded; each number is."""
+def test_first_layer_has_the_width_of_the_stem(expansion, added):
+    """Only numbers are expanded."""
     stem, first, *_ = MLPEncoder((8,), expansion).check().build(MIXED, 3, seeded())
     assert first.in_features == stem.width == MIXED.n_inputs + added
     assert stem(table_samples(MIXED)).shape == (64, stem.width)

@@ -1,4 +1,4 @@
-"""Gaussian noise and mixup: their distributions, one draw for each row, missing values, categories left whole."""
+"""Gaussian noise and mixup: distributions, missing values and categories."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ MIXED = table_spec(5, categories=(200, 200, 200))
 
 
 def telling_rows():
-    """Rows of 0 with code 150, and training rows j of (1, j) with codes j: mixed, they are t and t j."""
+    """Rows of 0 with code 150, and training rows j with numbers (1, j) and codes j; mixed, the numbers are (t, t j)."""
     j = torch.arange(100.0)
     data = torch.column_stack([torch.ones(100), j, j, j, j])
     return torch.tensor([[0.0, 0.0, 150.0, 150.0, 150.0]]).repeat(20_000, 1), data
@@ -38,7 +38,7 @@ def test_noise_is_normal_and_independent(scale):
 
 @pytest.mark.parametrize("max_weight", [0.3, 1.0])
 def test_mixup_has_one_uniform_weight_a_row(max_weight):
-    """From 0 towards 1, the view is the weight itself; an image's, too."""
+    """Between rows of 0 and of 1, the view is the weight. Images have one weight, too."""
     x, data = torch.zeros(4_000, 3, dtype=torch.float64), torch.ones(5, 3, dtype=torch.float64)
     view = Mixup(max_weight)(x, data, seeded())
     assert torch.equal(view, view[:, :1].expand_as(view))
@@ -49,7 +49,7 @@ def test_mixup_has_one_uniform_weight_a_row(max_weight):
 
 
 def test_mixup_partners_are_whole_rows_uniformly_drawn():
-    """Partners are unit vectors, so the one column that is not 0 names the partner; its value is the weight."""
+    """Partners are unit vectors: the column that is not 0 identifies the partner, and its value is the weight."""
     n = 25
     view = Mixup(1.0)(torch.zeros(5_000, n), torch.eye(n), seeded())
     assert ((view != 0).sum(1) <= 1).all()
@@ -67,7 +67,7 @@ def test_mixup_equals_its_formula():
     torch.testing.assert_close(view, (1 - t) * x + t * data[partners], rtol=1e-6, atol=1e-6)
 
 
-def test_mixup_with_a_missing_value_keeps_the_row_s_own():
+def test_mixup_with_a_missing_value_keeps_the_row_unchanged():
     data = torch.ones(4, 3)
     data[:, 1] = torch.nan
     view = Mixup(0.5)(torch.zeros(30, 3), data, seeded())
@@ -75,8 +75,8 @@ def test_mixup_with_a_missing_value_keeps_the_row_s_own():
 
 
 @BOTH
-def test_numbers_beside_categories_move_as_numbers_alone(kind):
-    """The same bits: further draws come after theirs."""
+def test_numbers_move_alike_with_and_without_categories(kind):
+    """To the bit, since their random numbers are drawn first."""
     x = torch.randn(60, 5, generator=seeded(1))
     x[::3, 1] = torch.nan
     data = x.flip(0)
@@ -93,7 +93,7 @@ def test_noise_leaves_codes_alone():
 
 @pytest.mark.parametrize("max_weight", [0.3, 1.0])
 def test_mixup_takes_a_category_with_the_probability_of_its_weight(max_weight):
-    """Whole, from the row that the numbers go towards; for each weight as often as it says, and each on its own."""
+    """From the same partner as the numbers, and independently of each other."""
     x, data = telling_rows()
     view = bound(Mixup(max_weight), MIXED)(x, data, seeded())
     t = view[:, 0].double()

@@ -35,7 +35,7 @@ def stem(expansion, spec=SPEC):
 
 
 def numbers(n=200):
-    """One column for each row of edges: at them, just above, then beyond and between."""
+    """Values at the edges, just above them, beyond and between them, in one column per row of edges."""
     x = np.random.default_rng(0).normal(scale=2, size=(n, len(EDGES)))
     return torch.tensor(np.vstack([np.transpose(EDGES), np.transpose(EDGES) + 1e-3, x])[:n], dtype=torch.float32)
 
@@ -45,7 +45,7 @@ def samples(n=200):
 
 
 def piecewise_linear(value, edges):
-    """Equation 1, with the outer bins closed."""
+    """Equation 1 with closed outer bins."""
     return [
         1.0 if value >= high else 0.0 if value < low else (value - low) / (high - low)
         for low, high in itertools.pairwise(edges)
@@ -53,7 +53,7 @@ def piecewise_linear(value, edges):
 
 
 def periodic(value, frequencies, weight, bias):
-    """Equation 2 and the layer behind it, of one number."""
+    """Equation 2 and the layer after it, for one number."""
     angles = 2 * math.pi * value * frequencies
     return np.maximum(np.concatenate([np.sin(angles), np.cos(angles)]) @ weight + bias, 0)
 
@@ -78,14 +78,14 @@ def test_piecewise_linear_is_monotone_and_bounded(n_bins):
 
 
 def test_equal_edges_are_a_step():
-    """The value that many rows have, and the greatest one below it."""
+    """At the repeated value and just below it."""
     out = build(PiecewiseLinear(32))(torch.tensor([[-1e-4] * 3 + [0.4999], [0.0] * 3 + [0.5]]))
     assert out[0, 2, 1:].tolist() == [0.0] * 31
     assert out[1, 2, :16].tolist() == [1.0] * 16
     assert (out[0, 3] == 0).all() and (out[1, 3] == 1).all()
 
 
-def test_piecewise_linear_has_nothing_to_train_or_to_draw():
+def test_piecewise_linear_has_no_weights_and_draws_nothing():
     generator = seeded()
     before = generator.get_state()
     module = initialize(build_on_meta(lambda: PiecewiseLinear().build(EDGES)), generator)
@@ -100,7 +100,7 @@ def test_periodic_equals_its_formula():
     np.testing.assert_allclose(module(x).detach(), expected, atol=1e-4)
 
 
-def test_periodic_begins_as_the_paper_does():
+def test_periodic_is_initialized_as_in_the_paper():
     module = build(Periodic(50, 0.7, width=9), edges=EDGES * 20)
     assert stats.kstest(module.frequencies.detach().numpy().ravel(), "norm", args=(0, 0.7)).pvalue > 1e-3
     for parameter in (module.weight, module.bias):
@@ -108,7 +108,7 @@ def test_periodic_begins_as_the_paper_does():
         assert stats.kstest(values, "uniform", args=(-0.1, 0.2)).pvalue > 1e-3
 
 
-def test_periodic_is_the_generators_and_all_of_it_is_trained():
+def test_periodic_depends_on_the_generator_alone_and_is_trained():
     torch.manual_seed(5)
     before = torch.get_rng_state()
     first, again, other = (build(Periodic(), seed) for seed in (1, 1, 2))
@@ -120,7 +120,7 @@ def test_periodic_is_the_generators_and_all_of_it_is_trained():
 
 
 @every_expansion
-def test_each_number_has_an_expansion_of_its_own(expansion):
+def test_numbers_are_expanded_independently(expansion):
     module, x = build(expansion), torch.full((1, 4), 0.3)
     for j in range(4):
         y = x.clone()
@@ -131,7 +131,7 @@ def test_each_number_has_an_expansion_of_its_own(expansion):
 
 @pytest.mark.parametrize("expansion", [*EXPANSIONS, *EXPANSIONS.values()], ids=str)
 def test_expanded_numbers_come_first_in_the_stem(expansion):
-    """Then marks and embeddings, as without one; a name stands for the component's defaults."""
+    """Indicators and embeddings follow unchanged; a name stands for the component with its defaults."""
     x = samples()
     component = {"piecewise_linear": PiecewiseLinear(), "periodic": Periodic()}.get(expansion, expansion)
     expanded, own, plain = stem(expansion), build(component), stem(None)
@@ -145,7 +145,7 @@ def test_expanded_numbers_come_first_in_the_stem(expansion):
 
 @every_expansion
 def test_missing_numbers_expand_to_zeros(expansion):
-    """In a column that had none in training, too; elsewhere nothing changes."""
+    """Also in columns without missing values in training; other columns do not change."""
     x = torch.full((1, 6), 0.9)
     y = x.clone()
     y[0, :3] = NAN

@@ -1,4 +1,4 @@
-"""The table preprocessor: robust scales in float64, missing values kept, absurd values bounded, X left alone."""
+"""The table preprocessor: scaled numbers, missing values, blocks of rows, and scikit-learn's conventions."""
 
 import joblib
 import numpy as np
@@ -37,7 +37,7 @@ def normal(n=500, dim=4, seed=0):
 
 
 def mixed(n=60):
-    """A frame with a column of each kind, with ties among its categories and gaps."""
+    """A frame with columns of each kind, missing values, and equally frequent categories."""
     frame = pd.DataFrame(normal(n), columns=list("abcd")).assign(e=(list("zyx") * n)[:n], f=([1, "1", None] * n)[:n])
     frame["g"] = pd.date_range("1969-12-31", periods=n, freq="31h")
     frame["h"] = pd.to_timedelta(np.arange(n), unit="s")
@@ -59,7 +59,7 @@ NUMBERS = {
 @pytest.mark.parametrize("X", NUMBERS.values(), ids=NUMBERS)
 @pytest.mark.parametrize("clip", [0.5, 1.5, 100.0])
 def test_equals_the_formula(X, clip):
-    """For new rows, too; missing values stay and are not learnt from."""
+    """Also for new rows; missing values stay, and do not affect the scales."""
     fitted, new = TablePreprocessor(clip=clip).fit(X), 2 * X[::-1] - X
     for rows in (X, new):
         found = fitted.transform(rows)
@@ -87,7 +87,7 @@ def test_equals_the_formula(X, clip):
     ],
 )
 def test_learned_center_and_scale(column, center, scale):
-    """None of the differences may overflow. A constant is 0, whatever comes later; a gap stays one."""
+    """Without overflow. A column that was constant in fit is always 0."""
     with np.errstate(invalid="ignore"):  # scikit-learn's own check for infinity sums the values
         fitted = TablePreprocessor().fit(np.array(column, dtype=np.float64)[:, None])
     np.testing.assert_allclose([*fitted.center_, *fitted.scale_], [center, scale], rtol=1e-12)
@@ -118,7 +118,7 @@ def test_order_is_kept_and_values_are_spread_within_the_bounds(column):
     assert np.ptp(found) > 0.5
 
 
-def test_one_absurd_value_changes_little():
+def test_one_extreme_value_changes_little():
     X = normal(2_000, 1)
     spoilt = X.copy()
     spoilt[7] = 1e30
@@ -137,7 +137,7 @@ def test_by_rank_is_normal_whatever_the_distribution():
 
 
 def test_few_values_by_rank():
-    """Each has its own level, values between are between, those outside are at the ends."""
+    """New values are interpolated, and clipped to the range of fit."""
     fitted = TablePreprocessor(scaling="quantile", clip=1e6).fit([[0.0], [1.0], [3.0], [NAN], [7.0], [100.0]])
     new = np.array([-5, 0, 0.5, 1, 2, 3, 7, 100, 1e9, NAN])
     levels = np.interp(new, [0, 1, 3, 7, 100], [0, 0.25, 0.5, 0.75, 1])
@@ -171,7 +171,7 @@ def test_columns_do_not_matter_to_each_other():
 
 @every_scaling
 def test_order_of_the_rows_does_not_matter(scaling):
-    """Neither to samples nor to the hash of what is learnt."""
+    """For samples, and for the hash of the fitted preprocessor."""
     frame, order = mixed(), np.random.default_rng(1).permutation(60)
     first, second = (TablePreprocessor(scaling=scaling).fit(X) for X in (frame, frame.iloc[order]))
     np.testing.assert_array_equal(second.transform(frame.iloc[order]), first.transform(frame)[order])
@@ -181,7 +181,7 @@ def test_order_of_the_rows_does_not_matter(scaling):
 @every_scaling
 @pytest.mark.parametrize(("rows", "cells"), [(1, 2**17), (7, 1), (59, 7), (60, 100)])
 def test_blocks_are_seamless(monkeypatch, rows, cells, scaling):
-    """However many rows are read, and cells scaled, at a time."""
+    """For any number of rows read and cells scaled at a time."""
     frame = mixed()
     expected = TablePreprocessor(scaling=scaling).fit_transform(frame)
     monkeypatch.setattr(_table, "MAX_ROWS_PER_BLOCK", rows)
@@ -200,7 +200,7 @@ def test_more_rows_than_a_block():
     assert np.array_equal(fitted.transform(X[edge]), found[edge])
 
 
-def test_columns_that_miss_values_only_later_are_not_marked():
+def test_columns_complete_in_fit_are_not_marked():
     fitted = TablePreprocessor().fit(normal())
     assert np.isnan(fitted.transform([[NAN, 0, 0, 0]])).tolist() == [[True, False, False, False]]
     assert fitted.spec_.missing == ()
@@ -235,8 +235,8 @@ def test_missing_values_of_frames_and_lists():
         assert np.array_equal(fitted.transform(frame), TablePreprocessor().fit_transform(X), equal_nan=True)
 
 
-def test_owner_receives_the_marks_and_names_the_errors():
-    """The embedder's name is in the messages; the preprocessor, which is public, still refuses other widths."""
+def test_owner_is_named_in_errors_and_receives_the_column_names():
+    """The preprocessor itself still refuses other widths."""
 
     class Owner(TablePreprocessor):
         pass

@@ -1,4 +1,4 @@
-"""The residual encoder: the paper's forward pass. `test_every_encoder.py` has all else."""
+"""The residual encoder: the paper's forward pass; see also `test_every_encoder.py`."""
 
 import pytest
 import torch
@@ -10,7 +10,7 @@ MIXED = table_spec(6, missing=(1,), categories=(4, 30))
 
 
 def by_hand(encoder, inputs, training):
-    """Equations of section 3.2 on the encoder's weights, in float64; `inputs` are the stem's."""
+    """The equations of section 3.2 with the encoder's weights, in float64; `inputs` come from the stem."""
     state = {name: value.double() for name, value in encoder.state_dict().items()}
 
     def linear(x, name):

@@ -1,4 +1,4 @@
-"""The table stem: numbers with zeros and marks where they are missing, then a trained vector for each category."""
+"""The table stem: numbers, missing-value indicators, and a trained vector for each category."""
 
 import copy
 
@@ -29,7 +29,7 @@ def build(spec, seed=0):
 
 
 def samples(spec, n=50, seed=1):
-    """Numbers, some of them missing, and all kinds of codes."""
+    """Numbers with missing values, and codes."""
     numbers = torch.randn(n, spec.n_numbers, generator=seeded(seed))
     for j in spec.missing:
         numbers[torch.rand(n, generator=seeded(j)) < 0.4, j] = NAN
@@ -38,12 +38,12 @@ def samples(spec, n=50, seed=1):
 
 
 def tables_of(stem):
-    """Width -> table."""
+    """The tables of vectors by width."""
     return {table.shape[1]: table for table in stem.state_dict().values()}
 
 
 def by_hand(spec, tables, x):
-    """One value after another. Each column has the next rows of its width's table; those of one width come together."""
+    """A plain loop. Each column has the next rows of its width's table; columns of one width come together."""
     used, first = dict.fromkeys(tables, 0), []
     for n_codes in spec.categories:
         first.append(used[embedding_width(n_codes)])
@@ -95,17 +95,17 @@ def test_gradients_flow_to_present_values_only():
 
 
 @every_spec
-def test_it_equals_a_plain_loop(spec):
+def test_output_equals_a_plain_loop(spec):
     stem, x = build(spec), samples(spec)
     before = x.clone()
     out = stem(x)
-    assert same(x, before), "x is left alone"
+    assert same(x, before), "x was changed"
     assert out.shape == (50, stem.width) and stem.width == spec.n_inputs
     assert torch.equal(out, by_hand(spec, tables_of(stem), x))
 
 
 def test_columns_of_one_width_share_a_table():
-    """In the mixed spec they are not neighbours, else the order would say nothing."""
+    """Also if they are not neighbours."""
     assert len({embedding_width(n) for n in MIXED.categories}) >= 2
     assert embedding_width(5) != embedding_width(40)
     for width, table in tables_of(build(MIXED)).items():
@@ -113,8 +113,8 @@ def test_columns_of_one_width_share_a_table():
 
 
 @pytest.mark.parametrize("value", [NAN, -1.0, -0.5, 2.7, 4.0, 38.9, 40.0, 1e6, -1e6, 1e30, float("inf"), -float("inf")])
-def test_code_that_is_none_is_clamped(value):
-    """Truncated, then the nearest one; NaN is a missing value. What is not finite must not depend on the machine."""
+def test_invalid_codes_are_clamped(value):
+    """To the nearest code; NaN is a missing value. Casting infinity would depend on the machine."""
     x = samples(MIXED)
     x[:, MIXED.n_numbers :] = value
     nearest = min(max(value, 0.0), 1e6)
@@ -124,15 +124,15 @@ def test_code_that_is_none_is_clamped(value):
 
 
 @with_categories
-def test_missing_and_unseen_values_begin_as_nothing(spec):
+def test_missing_and_unseen_values_start_at_zero(spec):
     x = torch.zeros(2, *spec.shape)
     x[1, spec.n_numbers :] = 1.0
     assert (build(spec)(x) == 0).all()
 
 
 @with_categories
-def test_categories_begin_apart(spec):
-    """Equally far, as one-hot codes, where there is room for that; else drawn, with lengths around 1."""
+def test_categories_start_far_apart(spec):
+    """As one-hot vectors if these are wide enough, otherwise drawn with lengths around 1."""
     tables, used = tables_of(build(spec)), {}
     for n_codes in spec.categories:
         width, n = embedding_width(n_codes), n_codes - 2
@@ -148,7 +148,7 @@ def test_categories_begin_apart(spec):
 
 @with_categories
 def test_gradients_reach_the_rows_looked_up_and_no_other(spec):
-    """Each code of each column, alone: one row of one table, which is no other code's."""
+    """Each code of each column has one row of one table for itself."""
     stem, rows_of = build(spec), {}
     for c, n_codes in enumerate(spec.categories):
         for code in range(n_codes):
@@ -168,7 +168,7 @@ def test_gradients_reach_the_rows_looked_up_and_no_other(spec):
 
 
 @with_categories
-def test_weights_are_the_generators(spec):
+def test_weights_come_from_the_generator_alone(spec):
     torch.manual_seed(5)
     before = torch.get_rng_state()
     x = samples(spec)
@@ -180,7 +180,7 @@ def test_weights_are_the_generators(spec):
 
 @every_spec
 def test_weights_go_from_one_stem_to_another(spec):
-    """By `state_dict`, which holds the tables only, or as a copy that shares nothing."""
+    """By `state_dict`, which holds the tables only, or as a deep copy."""
     stem, other, x = build(spec, 1), build(spec, 2), samples(spec)
     assert len(stem.state_dict()) == len({embedding_width(n) for n in spec.categories})
     other.load_state_dict(stem.state_dict())
@@ -191,8 +191,8 @@ def test_weights_go_from_one_stem_to_another(spec):
     assert torch.equal(other(x), expected) and torch.equal(copied(x), expected)
 
 
-def test_marks_are_laid_out_beside_the_weights_and_not_saved():
-    """On a GPU a list would be copied there for each batch, which waits for it."""
+def test_indicators_are_stored_on_the_device_and_not_saved():
+    """A list would be copied to the GPU for each batch."""
     spec = table_spec(3, missing=(0, 2))
     with torch.device("meta"):
         stem = TableStem(spec)

@@ -1,4 +1,4 @@
-"""Tables however they are held: read in blocks that cover every row, and named in what is said of their values."""
+"""Tables in every container: the values of blocks of rows, and errors that name the column."""
 
 from itertools import pairwise
 
@@ -68,12 +68,12 @@ def test_values_of_a_block(holder, rows):
 
 @pytest.mark.parametrize("holder", ["array", "columns", "list", "csr", "csc", "pandas", "polars", "pyarrow"])
 def test_numbers_are_read_at_once(holder):
-    """Not column by column, which would take long where there are many."""
+    """Column by column would take long for many columns."""
     assert table(HOLDERS[holder](MATRIX)).get_matrix([1, 4], slice(3, 9)).shape == (6, 2)
 
 
-def test_numbers_of_which_numpy_has_no_type():
-    """polars takes integers beyond 64 bits as such of 128."""
+def test_integers_of_128_bits():
+    """polars holds integers beyond 64 bits; NumPy has no such type."""
     X = pl.DataFrame({"a": [2**70, -(2**80), None], "b": [1.0, 2.0, 4.0]})
     assert X.schema["a"] == pl.Int128
     expected = TablePreprocessor().fit_transform(np.array([[2.0**70, 1], [-(2.0**80), 2], [NAN, 4]]))
@@ -82,7 +82,7 @@ def test_numbers_of_which_numpy_has_no_type():
 
 @pytest.mark.skipif(not hasattr(np.dtypes, "StringDType"), reason="NumPy 1 has no such type")
 @pytest.mark.parametrize("missing", [{}, {"na_object": NAN}, {"na_object": None}])
-def test_numpys_strings_of_any_length(missing):
+def test_numpy_strings_of_variable_length(missing):
     values = ["a", "longer", "a", "a", *missing.values()]
     fitted = TablePreprocessor().fit(np.array(values, dtype=np.dtypes.StringDType(**missing))[:, None])
     assert fitted.kinds_ == ("category",) and fitted.categories_ == (("a", "longer"),)
@@ -104,20 +104,20 @@ def test_numpys_strings_of_any_length(missing):
     ],
 )
 def test_lists_keep_their_numbers(rows, kind):
-    """NumPy would make strings of the numbers beside a string, and times of those beside a time."""
+    """NumPy would convert numbers next to a string to strings, and next to a time to times."""
     found = as_objects(rows)
     assert found.dtype.kind == kind and found.tolist() == rows
     assert kind != "O" or list(map(type, found[0])) == list(map(type, rows[0]))
 
 
-def test_lists_of_rows_of_different_lengths_are_left_to_scikit_learn():
+def test_rows_of_different_lengths_are_refused():
     with pytest.raises(ValueError, match="inhomogeneous"):
         table([[1, "a"], [2]])
 
 
 @pytest.mark.parametrize(("X", "label"), [(FRAME, "column 'c'"), (MATRIX, "column 2")])
 @pytest.mark.parametrize("kind", [ValueError, TypeError])
-def test_what_is_wrong_is_said_of_its_column(X, label, kind):
+def test_errors_name_the_column(X, label, kind):
     with pytest.raises(kind, match=f"^Input X, {label}: it is odd$") as caught, name_column_in_errors(table(X), 2):
         raise kind("it is odd")
     assert type(caught.value) is kind and isinstance(caught.value.__cause__, kind)
@@ -134,14 +134,14 @@ def test_other_columns_are_refused_in_scikit_learns_words(other, holder):
 
 
 @pytest.mark.parametrize("other", [FRAME["a"], pl.Series([1.0, 2.0]), sparse.coo_array(np.ones(3)), {"a": [1]}, None])
-def test_what_is_no_table(other):
+def test_other_objects_are_refused(other):
     with pytest.raises(ValueError, match=r"Expected (a )?2|1d sparse"):
         table(other)
 
 
 @pytest.mark.parametrize("X", [FRAME, FRAME.assign(c="x")], ids=["numbers", "and a string"])
 @pytest.mark.parametrize("names", [[5, 4, 3, 2, 1, 0], [2, 0, 1, 9, 8, 7], [(0, "a"), *enumerate("bcdef")]])
-def test_columns_and_rows_go_by_place_whatever_they_are_called(X, names):
+def test_names_and_index_of_a_frame_do_not_matter(X, names):
     other = X.set_axis(names, axis=1).set_axis(np.arange(50)[::-1] // 2, axis=0)
     np.testing.assert_array_equal(TablePreprocessor().fit_transform(other), TablePreprocessor().fit_transform(X))
 
