@@ -129,25 +129,25 @@ class TwinsEstimator(CallbackSupportMixin, DocumentationLinkMixin, BaseEstimator
         )
 
     def score(self, X, y=None):
-        """How good the embedding is, measured without labels: how well its clusters outlast a change of the rows.
+        """Score the embedding without labels: how stable its clusters are under augmentation.
 
-        What searches use that are given no `scoring`. It is ``get_scorer("cluster_agreement")`` of
-        `sklearn_twins.metrics`, which holds others: of all that were compared on 20 tables, its ranking of
-        configurations agrees best with that by few labels (rank correlation 0.4 in the mean; what it picks is better
-        than a random configuration and no better than the default), see docs/benchmarks/label_free_selection.md. The
-        views compared are made by the modality's default augmentation, whatever the embedder's own is.
+        This is the default score in searches, ``get_scorer("cluster_agreement")`` of `sklearn_twins.metrics`. Of 22
+        label-free measures compared on 20 tables, it ranks settings most like few-label accuracy does (mean rank
+        correlation 0.4). What it picks is better than a random setting, and no better than the default: see
+        docs/benchmarks/label_free_selection.md. The views compared come from the modality's default augmentation,
+        whatever the embedder's own is.
 
         Parameters
         ----------
         X : data frame, array-like or sparse array of shape (n, n_features_in_); images
-            As in `fit`, better rows that `fit` did not see. Of more than 2,000 rows as many are drawn.
+            As in `fit`, preferably rows that `fit` did not see. A sample of 2,000 rows is drawn if there are more.
         y : Ignored
             Not used, present by convention.
 
         Returns
         -------
         score : float
-            1 at most, about 0 for an embedding that is constant or noise. Scores of one data set compare.
+            At most 1; about 0 for an embedding that is constant or noise. Compare scores of one data set only.
 
         Raises
         ------
@@ -158,7 +158,7 @@ class TwinsEstimator(CallbackSupportMixin, DocumentationLinkMixin, BaseEstimator
 
         See Also
         --------
-        sklearn_twins.metrics.get_scorer : Other scorers that need no labels.
+        sklearn_twins.metrics.get_scorer : Other label-free scorers.
         """
         check_is_fitted(self)
         from .metrics import get_scorer
@@ -166,24 +166,26 @@ class TwinsEstimator(CallbackSupportMixin, DocumentationLinkMixin, BaseEstimator
         return get_scorer("cluster_agreement")(self, X)
 
     def transform_views(self, X, n_views=2, *, augmentation="own", random_state=0):
-        """Embed randomly changed views of the rows of X: the encoder's output, neither scaled nor beside columns.
+        """Embed randomly changed views of the rows of X.
+
+        This is the encoder's output, without scaling and without columns next to it.
 
         Parameters
         ----------
         X : data frame, array-like or sparse array of shape (n, n_features_in_); images
-            As in `fit`. Augmentations that borrow values of other rows borrow them from these.
+            As in `fit`. Augmentations that use values of other rows take them from these rows.
         n_views : int, default=2
-            Views of each row.
+            Number of views of each row.
         augmentation : "own", "auto", str, component, torch.nn.Module or callable, default="own"
-            What makes the views: the embedder's own augmentation, the default of its modality ("auto"), or another
-            one that the parameter `augmentation` would take.
+            Makes the views: the embedder's own augmentation, the modality's default ("auto"), or any other value of
+            the parameter `augmentation`.
         random_state : int, RandomState instance or None, default=0
-            Seed of the views. The same one gives the same views again.
+            Seed of the views.
 
         Returns
         -------
         embedding : ndarray of shape (n, n_views, n_components), float32
-            Of each row, its views.
+            Embedding of each view of each row.
 
         Raises
         ------
@@ -206,7 +208,7 @@ class TwinsEstimator(CallbackSupportMixin, DocumentationLinkMixin, BaseEstimator
         return embed_views(self.encoder_, samples, spec, part, n_views, seed, self.precision, self.n_jobs, self.storage)
 
     def diagnose(self, X):
-        """Look for what may be wrong with the embedding: collapse, its likely cause, and what helps.
+        """Diagnose the embedding: look for collapse, its likely cause and a remedy.
 
         Parameters
         ----------
@@ -216,9 +218,9 @@ class TwinsEstimator(CallbackSupportMixin, DocumentationLinkMixin, BaseEstimator
         Returns
         -------
         diagnosis : Diagnosis
-            Prints as a short report. `healthy` is whether nothing was found, `findings` what was; beside these the
-            measured numbers: `effective_rank`, `dead` and `repeated` coordinates, `constant_columns` of X, `invariance`
-            and `redundancy` over two views of each row, and `noise_share` of the redundancy term in training.
+            Prints as a short report. `healthy` tells whether nothing was found, `findings` lists the problems. The
+            measured figures are `effective_rank`, `dead` and `repeated` coordinates, `constant_columns` of X,
+            `invariance` and `redundancy` over two views of each row, and `noise_share` of the redundancy term.
 
         Raises
         ------
@@ -229,8 +231,8 @@ class TwinsEstimator(CallbackSupportMixin, DocumentationLinkMixin, BaseEstimator
 
         See Also
         --------
-        sklearn_twins.CollapseWarning : What a fit warns of, in the same words.
-        sklearn_twins.displays : Pictures of what it measures.
+        sklearn_twins.CollapseWarning : Warning at the end of a fit, in the same words.
+        sklearn_twins.displays : Plots of what it measures.
 
         Examples
         --------
@@ -251,33 +253,33 @@ class TwinsEstimator(CallbackSupportMixin, DocumentationLinkMixin, BaseEstimator
         return diagnose(Z, self._embed_views(samples, 2, "own", 0), samples, spec, self._facts())
 
     def save(self, path):
-        """Write the fitted embedder to a file that is loaded without running code from it.
+        """Save the fitted embedder to a file that loads without running code.
 
-        It is a safetensors file: arrays, and JSON with versions, parameters and the fitted attributes, under one
-        checksum; see docs/files.md. It is written to a temporary file beside `path`, put to disk and renamed: whenever
-        it is interrupted, `path` is what it was or what it shall be.
+        The file is in the safetensors format: arrays, and JSON with versions, parameters and fitted attributes, under
+        one checksum; see docs/files.md. It is written to a temporary file, flushed to disk and renamed: if saving is
+        interrupted, `path` holds either the old file or the whole new one.
 
         Parameters
         ----------
         path : str or path-like
-            Where to. A file that is there is replaced.
+            File to write. An existing file is replaced.
 
         Raises
         ------
         NotFittedError
             If the embedder is not fitted.
         TypeError
-            If a parameter is or holds a function, a torch module or a component that is not the package's own. Use
-            pickle or joblib for such embedders. Nothing has been written.
+            If a parameter is or contains a function, a torch module or a component that is not the package's own. Use
+            pickle or joblib for such embedders. Nothing is written.
         ValueError
-            If a parameter has been set to what `fit` would refuse. Nothing has been written.
+            If a parameter is invalid. Nothing is written.
         OSError
             If the file cannot be written.
 
         See Also
         --------
-        load : Make the embedder again.
-        to_onnx : A model for programs without Python.
+        load : Load the embedder again.
+        to_onnx : Export a model for programs without Python.
 
         Examples
         --------
@@ -299,26 +301,26 @@ class TwinsEstimator(CallbackSupportMixin, DocumentationLinkMixin, BaseEstimator
 
     @classmethod
     def load(cls, path):
-        """Make a fitted embedder of a file that `save` wrote, on the CPU.
+        """Load a fitted embedder from a file that `save` wrote, on the CPU.
 
-        Whatever the file holds, no code of it is run, and no memory is taken that it does not have the bytes for.
+        No code from the file runs, whatever it contains, and no array takes more memory than the file has bytes for.
 
         Parameters
         ----------
         path : str or path-like
-            Of the file.
+            File to read.
 
         Returns
         -------
         embedder : BarlowTwinsEmbedder
-            Of the class that `load` was called on, which must be the one that wrote the file.
+            An embedder of the class on which `load` was called. It must be the class that wrote the file.
 
         Raises
         ------
         UnreadableFileError
-            If the file is damaged, was not written by `save`, is of a later format, or is from another class.
+            If the file is damaged, was not written by `save`, has another format version, or is from another class.
         OSError
-            If it is not there or cannot be read.
+            If the file is missing or cannot be read.
 
         Warns
         -----
@@ -327,30 +329,31 @@ class TwinsEstimator(CallbackSupportMixin, DocumentationLinkMixin, BaseEstimator
 
         See Also
         --------
-        save : Write such a file.
+        save : Save an embedder.
         """
         from ._persistence._save_load import load_embedder
 
         return load_embedder(cls, path)
 
     def to_onnx(self, path, *, preprocessing=True):
-        """Write what `transform` computes as an ONNX model, for programs without Python or torch.
+        """Export `transform` as an ONNX model, for programs without Python or torch.
 
-        Needs onnx and onnxscript (the extra ``sklearn-twins[onnx]``). The model has one output, "transformed", of the
-        shape and to 1e-4 the values of `transform`, for any number of rows. Its input is, with `preprocessing`,
+        This needs onnx and onnxscript (``pip install sklearn-twins[onnx]``). The model has one output, "transformed",
+        equal to `transform` up to 1e-4, for any number of rows. With `preprocessing` its input is "X":
 
-        - of a table of numbers, "X", float64 of shape (rows, n_features_in_), NaN where missing;
-        - of images, "X" of shape (rows, height, width, channels), uint8 if black and white are 0 and 255, else float32;
+        - for tables of numbers, float64 of shape (rows, n_features_in_), with NaN for missing values;
+        - for images, an array of shape (rows, height, width, channels), uint8 if black is 0 and white is 255, otherwise
+          float32.
 
-        and without it "samples", as ``preprocessor_.transform(X)`` returns them.
+        Without it the input is "samples", as ``preprocessor_.transform(X)`` returns them.
 
         Parameters
         ----------
         path : str or path-like
-            Where to. A file that is there is replaced.
+            File to write. An existing file is replaced.
         preprocessing : bool, default=True
-            Whether the model begins with X. Categories, dates, durations and scales by rank cannot be in it: make the
-            samples of such tables beforehand, and export the rest with False.
+            Whether the input is X. Categories, dates, durations and quantile scaling cannot be exported; for such
+            tables use False and make the samples in Python.
 
         Raises
         ------
@@ -359,13 +362,13 @@ class TwinsEstimator(CallbackSupportMixin, DocumentationLinkMixin, BaseEstimator
         ImportError
             If onnx or onnxscript is missing.
         ValueError
-            If the preprocessing cannot be expressed, or torch cannot export an encoder of yours.
+            If the preprocessing cannot be exported, or torch cannot export your own encoder.
         OSError
             If the file cannot be written.
 
         See Also
         --------
-        save : A file from which training goes on, too.
+        save : Save an embedder, also to continue its training.
         """
         check_is_fitted(self)
         from ._persistence._onnx import export

@@ -1,4 +1,4 @@
-"""BarlowTwinsEmbedder: the estimator. Its parameters, and methods that validate, call and store."""
+"""BarlowTwinsEmbedder: the transformer, with its parameters and their documentation."""
 
 import os
 from numbers import Integral, Real
@@ -13,119 +13,127 @@ from ._roles import MODALITY_CONSTRAINT, ROLES
 
 
 class BarlowTwinsEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, TwinsEstimator):
-    """Learn features of unlabelled rows by Barlow Twins self-supervision.
+    """Learn features from unlabelled rows with Barlow Twins self-supervision.
 
-    Two randomly changed views of every row go through one encoder and one projector; the objective makes the two
-    projections agree while their coordinates stay decorrelated. `transform` returns the encoder's output, for any
-    scikit-learn estimator to work on; of tables, by default, with the scaled columns beside it.
+    In `fit`, two randomly changed views of every row go through one encoder and one projector. The objective makes the
+    two projections agree and keeps their coordinates decorrelated. `transform` returns the encoder's output, the
+    embedding, for any scikit-learn estimator. For tables it also returns the scaled columns, next to the embedding.
 
-    Parts (`preprocessor`, `augmentation`, `encoder`, `projector`, `objective`) take "auto", a name or a component; its
-    parameters are reached even where a name stands: ``set_params(augmentation__corruption_rate=0.4)``.
+    The parts (`preprocessor`, `augmentation`, `encoder`, `projector`, `objective`) take "auto", a name or a component.
+    You can set their parameters even if the part is a name: ``set_params(augmentation__corruption_rate=0.4)``.
 
     Parameters
     ----------
     n_components : int or None, default=None
-        Width of the embedding. None is the encoder's own width.
+        Width of the embedding. None uses the encoder's own width. Setting it also drops the columns next to the
+        embedding, unless ``passthrough=True``.
     modality : {"tabular", "image"}, default="tabular"
-        What a row of X is; it decides what "auto" means for the parts.
+        Kind of the rows of X. It sets the default parts and the default number of epochs.
     preprocessor : "auto", "table", "image" or component, default="auto"
-        What turns X into samples: a table as it is, with numbers, categories, dates and gaps (`TablePreprocessor`); or
-        images, as arrays, flat rows or files (`ImagePreprocessor`).
+        Turns X into samples. "table" takes numbers, categories, dates and missing values (`TablePreprocessor`); "image"
+        takes arrays, flat rows and files (`ImagePreprocessor`).
     augmentation : "auto", str, component, torch.nn.Module or callable, default="auto"
-        What makes a view. Of table rows: "marginal_corruption" (the default), "masking", "gaussian_noise", "mixup",
-        "identity". Of images: "image_views" (the default), "barlow_twins_pair". Or a component of
-        `sklearn_twins.augmentations` (with `Chain` and `Pair` to combine them), a module ``images -> views``,
-        or any callable ``(x, data, generator) -> view``.
+        Makes the views. For tables: "marginal_corruption" (default), "masking", "gaussian_noise", "mixup" or
+        "identity". For images: "image_views" (default) or "barlow_twins_pair". Otherwise a component of
+        `sklearn_twins.augmentations` (combine them with `Chain` and `Pair`), a module ``images -> views``, or a
+        callable ``(x, data, generator) -> view``.
     encoder : "auto", str, component, torch.nn.Module or callable, default="auto"
-        What embeds a sample ("backbone" in papers). Of table rows: "mlp" (the default), "resnet". Of images:
-        "convnet" (the default), "resnet18", "resnet50", "timm:NAME" for any network of timm. Or a component of
-        `sklearn_twins.networks`; a module, which is copied and trained; or a callable, which is given the `SampleSpec`
-        and returns a module.
+        Network that embeds samples ("backbone" in papers). For tables: "mlp" (default) or "resnet". For images:
+        "convnet" (default), "resnet18", "resnet50" or "timm:NAME" for a network of timm. Otherwise a component of
+        `sklearn_twins.networks`, a module (copied, then trained), or a callable that receives the `SampleSpec` and
+        returns a module.
     projector : "auto", "mlp", "identity" or component, default="auto"
-        What leads from the embedding to the projection; used in `fit` only.
+        Network from the embedding to the projection ("projection head"); used in `fit` only.
     objective : "auto", str, component or callable, default="auto"
-        What two projections should satisfy: "barlow_twins" (the default), "mixed_barlow_twins", "hsic", "ssl_hsic",
-        "vicreg", "info_nce". A callable is given ``(z_a, z_b)`` and returns a scalar tensor.
+        Loss of two projections: "barlow_twins" (default), "mixed_barlow_twins", "hsic", "ssl_hsic", "vicreg" or
+        "info_nce". A callable receives ``(z_a, z_b)`` and returns a scalar tensor.
     passthrough : "auto" or bool, default="auto"
-        Whether `transform` puts the columns of a table (one-hot categories) beside the embedding, scaled to half its
-        total variance. "auto" does if `n_components` is None and `encoder` is no module of yours.
+        Whether `transform` also returns the columns of a table (categories one-hot), scaled to half the total variance
+        of the embedding. "auto" is True if `n_components` is None and `encoder` is not your own module.
     optimizer : {"adamw", "sgd", "lars"} or callable, default="adamw"
-        A class of `torch.optim`, or any callable, called as ``optimizer(groups, lr=, weight_decay=)``.
+        Optimizer. A callable, such as a class of `torch.optim`, is called as ``optimizer(groups, lr=, weight_decay=)``.
     learning_rate : "auto" or float, default="auto"
-        Its peak. "auto" is 5e-3 for adamw, 0.05 for sgd, 5 for lars, 1e-3 for others.
+        Peak learning rate. "auto" is 5e-3 for adamw, 0.05 for sgd, 5 for lars and 1e-3 for callables.
     weight_decay : float, default=1e-4
-        Weight decay of matrices; biases and normalisation parameters are spared.
+        Weight decay of weight matrices. Biases and normalisation parameters do not decay.
     lr_schedule : {"warmup_cosine", "cosine", "warmup_constant", "constant"} or callable, default="warmup_cosine"
-        Factor of the learning rate; warm-ups take a tenth of the steps. A callable is given ``(step, n_steps)``.
+        Schedule of the learning rate. Warm-ups last a tenth of the steps. A callable receives ``(step, n_steps)`` and
+        returns the factor of `learning_rate`.
     max_epochs : "auto" or int, default="auto"
-        Passes over the rows at most. "auto" makes 1,000 steps in 5 to 200 epochs; of images 5,000 in 20 to 100.
+        Maximum number of epochs. "auto" aims at 1,000 optimizer steps within 5 to 200 epochs; for images at 5,000 steps
+        within 20 to 100 epochs.
     batch_size : int, default=256
-        Rows in a batch at most. Rows are cut into equal batches; fewer than there are batches sit out an epoch. Of
-        several processes (torchrun), rows in a batch of all together.
+        Maximum number of rows in a batch. Rows are divided into batches of equal size; up to n_batches - 1 rows are
+        skipped in each epoch. With several processes (torchrun), the size of the joint batch.
     early_stopping : bool, default=False
-        Whether to hold out rows, stop when their loss has ceased to fall, and keep the best weights.
+        Whether to hold out rows, stop when their loss no longer improves, and restore the best weights.
     validation_fraction : float, default=0.1
-        Share of the rows held out.
+        Fraction of the rows held out for `early_stopping`.
     n_iter_no_change : int, default=10
-        Epochs without a better held-out loss after which `early_stopping` stops.
+        Number of epochs without improvement after which `early_stopping` stops.
     tol : float, default=1e-3
-        By how much the held-out loss must fall.
+        Minimum decrease of the held-out loss that counts as improvement.
     warm_start : bool, default=False
-        Whether `fit` goes on from where the last fit ended. `max_epochs` counts the epochs of all fits, as
-        `n_estimators` does in gradient boosting. The preprocessor stays as it was.
+        Whether `fit` continues from the last fit. `max_epochs` then counts the epochs of all fits, like `n_estimators`
+        in gradient boosting. The preprocessor is not fitted again.
     callbacks : list or None, default=None
-        Callbacks of skorch's training loop, used as they are, not copied; but for those that need skorch's data sets or
-        its default validation. scikit-learn's own callbacks (1.9 and later) are set by `set_callbacks`.
+        skorch callbacks. They are used as they are, not copied. Callbacks that need skorch's data sets or its default
+        validation do not work. For scikit-learn's callbacks (1.9 and later) use `set_callbacks`.
     checkpoint : str, path-like or None, default=None
-        Directory of checkpoints. A `fit` that was killed goes on from its own when it is called again, on the same rows
-        with the same parameters, to the same bits on the CPU; SIGINT and SIGTERM end it between two batches.
+        Directory of checkpoints. If a fit was killed, call `fit` again with the same rows and parameters: it resumes
+        from its checkpoint, and gives the same bits on the CPU. SIGINT and SIGTERM stop it between two batches.
     checkpoint_minutes : float, default=1.0
-        How long after one checkpoint the next epoch that ends makes another; 0 makes one each epoch.
+        Minimum minutes between two checkpoints; 0 saves after each epoch.
     storage : {"auto", "device", "host"}, default="auto"
-        Where samples are in training: on the device; or in host memory or on disk, read a batch ahead. "auto" is the
-        device if they take up to half of its free memory; for the CPU, memory maps stay on disk. Results are alike.
+        Where training samples are kept: on the device, or in host memory or on disk with batches read ahead. "auto" is
+        "device" if they need at most half of its free memory; on the CPU, memory maps stay on disk. Results are equal.
     device : str, default="auto"
-        Where to train: "cpu", "cuda", "cuda:1", ... "auto" is the GPU where CUDA has one; in worker processes of a
-        search, the one with the fewest fits, of two at a time. The encoder stays there; a pickle loads to the CPU.
+        Device to train on: "cpu", "cuda", "cuda:1", ... "auto" is a GPU if CUDA has one. In worker processes of a
+        search it is the GPU with the fewest fits, at most two at a time. The encoder stays there; pickles load on the
+        CPU.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
-        Type of the networks' products: "auto" is bfloat16 on GPUs that have it, else float32, as objectives always are.
+        Type of the networks' matrix products. "auto" is bfloat16 on GPUs that support it, otherwise float32. Objectives
+        are always computed in float32.
     compile : bool, default=False
-        Whether to torch.compile what pays in long fits, half a minute once a process: the colours of image views, and
-        networks (of tables on a GPU only). There, steps are also replayed as a CUDA graph, if samples are on the GPU,
-        `optimizer` is a name, parts are the package's own, and no callback takes gradients or freezes weights.
+        Whether to use torch.compile where it pays in long fits: colour operations of image views, and networks (for
+        tables on a GPU only). Compilation takes about half a minute per process. On a GPU, whole steps also run as a
+        CUDA graph if the samples are on it, `optimizer` is a name, all parts are the package's own, and no callback
+        reads gradients or freezes weights.
     n_jobs : int or None, default=None
-        CPU threads that share one operation. None means 1, -1 all cores. Another number rounds differently, so
-        the default does not depend on the machine; more pay on large networks and a quiet machine, and lose much
-        on a busy one. In a worker process of a parallel search never more than the worker's share, in a forked one 1.
+        Number of CPU threads per operation. None means 1, -1 all cores. Another number rounds differently, which is why
+        the default does not depend on the machine. More threads pay for large networks on an idle machine, and cost
+        much on a busy one. Worker processes never use more than their share, forked processes use 1.
     random_state : int, RandomState instance or None, default=None
-        Seed of everything random: initial weights, batches, views. An int gives the same embedding each time, to
-        the bit on the CPU; None draws a seed from NumPy's global generator, as everywhere in scikit-learn.
+        Seed of initial weights, batches and views. With an int, fits give the same embedding, to the bit on the CPU.
+        None draws a seed from NumPy's global generator, as in scikit-learn.
     verbose : int, default=0
-        1 prints a line an epoch, with the time left; 2 shows a bar. So does `transform`, of rows.
+        1 prints a line per epoch with the time left, 2 shows a progress bar. `transform` shows its progress in rows.
 
     Attributes
     ----------
     encoder_ : torch.nn.Module
-        The trained encoder, in eval mode: (batch, ``*sample_shape``) -> (batch, n_components).
+        The trained encoder in eval mode: (batch, ``*sample_shape``) -> (batch, n_components).
     preprocessor_ : component
         The fitted preprocessor.
     history_ : dict of str to ndarray of shape (n_iter_,)
-        One row an epoch, ready for `pandas.DataFrame`: "epoch"; "loss" and the objective's terms, such as "invariance"
-        and "redundancy" (means over the batches); "excess_redundancy", the latter less what sampling alone gives;
-        "valid_loss" and so on if `early_stopping`; "learning_rate" (at the epoch's end), "seconds", "rows_per_second".
+        One value per epoch, ready for `pandas.DataFrame`: "epoch"; "loss" and the objective's terms, such as
+        "invariance" and "redundancy", averaged over batches; "excess_redundancy", the redundancy minus its expected
+        sampling noise; "valid_loss" and so on with `early_stopping`; "learning_rate" at the end of the epoch; "seconds"
+        and "rows_per_second".
     loss_curve_ : list of float
         ``history_["loss"]``.
     n_iter_ : int
-        Epochs trained, of all fits if `warm_start` or `partial_fit`.
+        Number of epochs, of all fits with `warm_start` or `partial_fit`.
     n_features_in_ : int
-        Number of columns of X; of images, values in one.
+        Number of columns of X; for images, number of values per image.
     feature_names_in_ : ndarray of shape (n_features_in_,), object
-        Names of the columns of X, if they are all strings.
+        Names of the columns of X, if all of them are strings.
 
     Notes
     -----
-    Interrupted (Ctrl-C), `fit` and `partial_fit` leave the embedder as it was; `fit` with `warm_start=True` leaves it
-    at the last finished epoch, from which the next one goes on. A row's output is the same to the bit in any batch.
+    If `fit` or `partial_fit` is interrupted (Ctrl-C), the embedder keeps its previous state. With ``warm_start=True``,
+    `fit` keeps the last finished epoch, and the next `fit` continues from it. The output for a row does not depend on
+    the other rows of the batch, to the bit.
 
     References
     ----------
@@ -244,13 +252,14 @@ class BarlowTwinsEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Twi
         Parameters
         ----------
         X : data frame, array-like or sparse array of shape (n, n_features_in_); images
-            At least 2 rows (4 if `early_stopping`). Of a table: numbers, categories, dates, as they come, with missing
-            values. Images: arrays, flat rows, memory maps or paths of files.
+            At least 2 rows (4 with `early_stopping`). Tables may hold numbers, categories, dates and missing values.
+            Images are arrays, flat rows, memory maps or paths of files.
         y : Ignored
             Not used, present by convention.
         unlabeled : as X, or None, default=None
-            More rows to train on, of the same columns and kind: in a supervised search, those without a label, which
-            then join the fit of each fold. Reached as ``barlowtwinsembedder__unlabeled=``, or by metadata routing.
+            More rows to train on, with the same columns. In a supervised search these are the rows without a label, and
+            they join the training rows of each fold. In a pipeline pass them as ``barlowtwinsembedder__unlabeled=`` or
+            by metadata routing.
 
         Returns
         -------
@@ -260,22 +269,22 @@ class BarlowTwinsEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Twi
         Raises
         ------
         ValueError, TypeError
-            If a parameter, X or `unlabeled` is out of range, before training; or if the loss becomes infinite or NaN.
+            If a parameter, X or `unlabeled` is invalid, before training; or if the loss becomes infinite or NaN.
         MemoryError
-            If there is too little memory for a step: the message has a batch size to try.
+            If there is too little memory for a step; the message suggests a batch size.
         UnreadableFileError
-            If there are checkpoints of this fit, and none can be used; a `ValueError`.
+            If this fit has checkpoints and none of them can be used; a `ValueError`.
         """
         return self._fit(X, unlabeled, resume=self.warm_start and hasattr(self, "encoder_"), stream=False)
 
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y=None):
-        """Train for one epoch on the rows of X, going on from what has been learnt.
+        """Train for one more epoch on the rows of X.
 
-        The first call learns the preprocessor's scales; give it a chunk that stands for the rest. Chunks should have
-        a hundred rows or more: correlations over few are noise. The optimizer goes on from call to call, its learning
-        rate constant after 100 warm-up steps (`max_epochs`, `lr_schedule` and `early_stopping` are not used). After a
-        `fit` without `warm_start`, projector and optimizer are new.
+        The first call fits the preprocessor, so its chunk should represent the others. Chunks should have a hundred
+        rows or more, because correlations over few rows are noise. The optimizer continues from call to call. Its
+        learning rate is constant after 100 warm-up steps; `max_epochs`, `lr_schedule` and `early_stopping` are not
+        used. After a `fit` without `warm_start`, projector and optimizer start anew.
 
         Parameters
         ----------
@@ -287,7 +296,7 @@ class BarlowTwinsEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Twi
         Returns
         -------
         self : BarlowTwinsEmbedder
-            The fitted embedder, an epoch further.
+            The fitted embedder.
 
         Raises
         ------
@@ -302,20 +311,21 @@ class BarlowTwinsEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Twi
         Parameters
         ----------
         X : data frame, array-like or sparse array of shape (n, n_features_in_); images
-            As in `fit`. Categories that `fit` did not see are taken as such.
+            As in `fit`. Categories that `fit` did not see count as unseen.
 
         Returns
         -------
         embedding : ndarray of shape (n, n_components), float32
-            Or a frame, see `set_output`. With `passthrough` the scaled columns follow. Of dask's arrays and frames, a
-            dask array, whose blocks are embedded when they are computed.
+            A data frame after `set_output`. With `passthrough`, the scaled columns follow. For dask arrays and frames,
+            a dask array whose blocks are embedded when they are computed.
 
         Raises
         ------
         NotFittedError
             If the embedder is not fitted.
         ValueError
-            If X does not have the columns that `fit` saw, or a number is infinite or none.
+            If X does not have the columns of `fit`, or a numeric column holds infinity or something that is not a
+            number.
         """
         check_is_fitted(self)
         if is_collection(X):
