@@ -101,7 +101,7 @@ class Bar:
         if display is None:
             from ._rich_display import choose_display  # rich is imported only if a bar is shown
 
-            display = choose_display()
+            display = choose_display(Lines())
         self.display = display
         self.display.open(self)
 

@@ -11,7 +11,6 @@ from rich.progress import BarColumn, Progress, TextColumn
 from rich.text import Text
 
 from ._forks import is_forked
-from ._progress_bar import Lines
 
 BAR_WIDTH = 24  # characters
 SECONDS_BETWEEN_DRAWINGS = 0.2
@@ -106,11 +105,11 @@ class Notebook:
     close = draw
 
 
-def choose_display():
-    """Choose where a bar is drawn: a terminal, a notebook, or lines where a bar would be in the way."""
+def choose_display(lines):
+    """Choose where a bar is drawn: a terminal, a notebook, or `lines` where a bar would be in the way."""
     if is_forked() or multiprocessing.parent_process() is not None or isinstance(sys.stderr, FileProxy):
-        return Lines()  # FileProxy: another program's rich display has taken over standard error
+        return lines  # FileProxy: another program's rich display has taken over standard error
     if Console(file=sys.stderr).is_jupyter:
         return Notebook()
     is_terminal = sys.stderr is not None and sys.stderr.isatty() and os.environ.get("TERM") not in ("dumb", "unknown")
-    return TERMINAL if is_terminal else Lines()
+    return TERMINAL if is_terminal else lines

@@ -229,3 +229,8 @@ def encode_keys(keys, table, unknown):
         if code is None:
             known[key] = MISSING if is_missing(key) else unknown
     return np.fromiter(map(known.__getitem__, keys), np.float32, len(keys))
+
+
+def embedding_width(n_codes):
+    """Width of the embedding of a column with `n_codes` codes: its number of categories, between 1 and 32."""
+    return max(1, min(32, n_codes - 2))

@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from .._parts._modality import ALONE, OnnxFront
+from ._categories import embedding_width
 from ._passthrough import WIDEST
-from ._spec import embedding_width
 
 KINDS = ("number", "empty")
 

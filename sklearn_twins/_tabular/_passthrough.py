@@ -4,8 +4,7 @@ import math
 
 import numpy as np
 
-from .._parts._modality import Passthrough
-from ._spec import embedding_width
+from ._categories import embedding_width
 
 # Bound of these numbers, in interquartile ranges. Samples are clipped much closer, which suits an encoder; some classes
 # differ only in the tails that this clipping loses.
@@ -63,19 +62,9 @@ def are_numbers(spec):
     return np.arange(spec.n_inputs) < spec.n_numbers
 
 
-def make_onnx_columns(spec):
-    """The same columns as a torch module, for ONNX."""
-    from ._onnx import Columns
-
-    return Columns(spec)
-
-
 def find_constant_columns(samples, spec):
     """Columns of X that are constant in all samples; a date is, if all its parts are."""
     first = samples[:1]
     constant = ((samples == first) | ((samples != samples) & (first != first))).all(0)  # (columns,), NaN equals NaN
     sources = np.array(spec.sources or range(samples.shape[1]))
     return [j for j in range(sources.max(initial=-1) + 1) if constant[sources == j].all()]
-
-
-PASSTHROUGH = Passthrough(count_columns, write_columns, are_numbers, make_onnx_columns)

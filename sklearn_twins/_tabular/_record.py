@@ -1,8 +1,8 @@
 """The record of tables."""
 
-from .._parts._modality import Modality
+from .._parts._modality import Modality, Passthrough
 from ._drawing import draw_tables
-from ._passthrough import PASSTHROUGH, find_constant_columns
+from ._passthrough import are_numbers, count_columns, find_constant_columns, write_columns
 from ._spec import TableSpec
 
 
@@ -48,6 +48,13 @@ def onnx():
     return FRONT
 
 
+def make_onnx_columns(spec):
+    """The module that writes columns next to the embedding in ONNX graphs."""
+    from ._onnx import Columns
+
+    return Columns(spec)
+
+
 TABULAR = Modality(
     name="tabular",
     spec=TableSpec,
@@ -55,7 +62,7 @@ TABULAR = Modality(
     preprocessors=preprocessors,
     augmentations=augmentations,
     encoders=encoders,
-    passthrough=PASSTHROUGH,
+    passthrough=Passthrough(count_columns, write_columns, are_numbers, make_onnx_columns),
     constant_columns=find_constant_columns,
     stackable=True,
     stored=stored,

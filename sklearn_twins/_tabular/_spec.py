@@ -5,11 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from .._parts._spec import SampleSpec
-
-
-def embedding_width(n_codes):
-    """Width of the embedding of a column with `n_codes` codes: its number of categories, between 1 and 32."""
-    return max(1, min(32, n_codes - 2))
+from ._categories import embedding_width
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from torch import nn
 
 from .._parts._encoder import STEM
 from .._parts._initialize import SeededLayer
+from ._categories import embedding_width
 from ._numeric_embeddings import resolve_expansion
-from ._spec import embedding_width
 
 MAX_CODE = 2**24  # largest code that float32 holds exactly; casting floats beyond int64 depends on the machine
 

@@ -212,7 +212,7 @@ def test_lines_where_a_bar_would_be_in_the_way(terminal, monkeypatch, kind):
         monkeypatch.setenv("TERM", "dumb")
     if kind == "rich":  # somebody else's bar
         monkeypatch.setattr(_rich_display.sys, "stderr", FileProxy(Console(file=terminal), terminal))
-    assert isinstance(_rich_display.choose_display(), Lines)
+    assert isinstance(_rich_display.choose_display(Lines()), Lines)
 
 
 @pytest.fixture

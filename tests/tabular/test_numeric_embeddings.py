@@ -10,7 +10,7 @@ from builders import seeded, table_spec
 from scipy import stats
 
 from sklearn_twins._parts._initialize import build_on_meta
-from sklearn_twins._tabular._spec import embedding_width
+from sklearn_twins._tabular._categories import embedding_width
 from sklearn_twins.networks import Periodic, PiecewiseLinear, TableStem, initialize
 
 NAN = float("nan")

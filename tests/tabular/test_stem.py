@@ -7,7 +7,7 @@ import torch
 from builders import same, seeded, table_spec
 
 from sklearn_twins._parts._initialize import build_on_meta
-from sklearn_twins._tabular._spec import embedding_width
+from sklearn_twins._tabular._categories import embedding_width
 from sklearn_twins.networks import TableStem, initialize
 
 NAN = float("nan")
