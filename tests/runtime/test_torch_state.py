@@ -104,7 +104,7 @@ def ambient():
     )
 
 
-def check_settled():
+def check_isolated():
     assert torch.is_grad_enabled() and not torch.is_inference_mode_enabled()
     assert not torch.is_autocast_enabled("cpu")
     x = torch.ones(2, 2, dtype=torch.float32, requires_grad=True)
@@ -125,17 +125,17 @@ def check_settled():
     ],
     ids=["no_grad", "inference_mode", "autocast", "default device"],
 )
-def test_settled_within_an_ambient_state(context):
+def test_isolated_within_an_ambient_state(context):
     outer = ambient()
     with context():
         before = ambient()
         with isolated_torch_state(CPU, 1):
-            check_settled()
+            check_isolated()
         assert ambient() == before
     assert ambient() == outer
 
 
-def test_settled_restores_after_an_error(two_threads):
+def test_isolation_ends_after_an_error(two_threads):
     before = ambient()
     with pytest.raises(KeyboardInterrupt), isolated_torch_state(CPU, 1):
         raise KeyboardInterrupt
