@@ -125,7 +125,7 @@ class TwinsEstimator(CallbackSupportMixin, DocumentationLinkMixin, BaseEstimator
             feature_names=getattr(self, "feature_names_in_", None),
             augmentation=self.augmentation,
             history=self.history_,
-            summary=self._circumstances,
+            summary=self._fit_summary,
         )
 
     def score(self, X, y=None):

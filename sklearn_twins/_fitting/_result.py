@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from .._inference._collapse import N_INSPECTED, Circumstances, summarize
+from .._inference._collapse import N_INSPECTED, FitSummary, summarize
 from .._inference._embed import embed
 from .._inference._output import N_SCALE_ROWS, Output, learn_output
 from .._persistence._state import finish
@@ -23,13 +23,13 @@ class Inspected:
         The rows.
     embedding : ndarray of shape (rows, n_components)
         Their embedding.
-    summary : Circumstances or None
+    summary : FitSummary or None
         Figures about their projections; None if some are not finite.
     """
 
     samples: np.ndarray
     embedding: np.ndarray
-    summary: Circumstances | None
+    summary: FitSummary | None
 
 
 def some_rows(train, most):
@@ -84,7 +84,7 @@ def fitted_attributes(settings, parts, prepared, built, previous, stream, summar
         The fit that this one continues.
     stream : bool
         Whether this is one epoch of `partial_fit`.
-    summary : Circumstances or None
+    summary : FitSummary or None
         See `inspect_rows`.
     preview : bool, default=False
         Whether training goes on: the encoder is then a copy.
@@ -115,7 +115,7 @@ def fitted_attributes(settings, parts, prepared, built, previous, stream, summar
         "_output": output,
         "_n_streamed": n_streamed,
         "_recipe": built.recipe,
-        "_circumstances": summary,
+        "_fit_summary": summary,
         **prepared.columns,
     }
     if stream or settings.warm_start:

@@ -55,7 +55,7 @@ UNKNOWN = Finding(
 
 
 @dataclass(frozen=True)
-class Circumstances:
+class FitSummary:
     """Figures about a fit that are only known at its end.
 
     Parameters
@@ -101,7 +101,7 @@ class Facts:
         The parameter, for messages.
     history : dict of str to ndarray
         One value per epoch.
-    summary : Circumstances or None
+    summary : FitSummary or None
         Figures at the end of the fit; None if they were not finite.
     """
 
@@ -113,7 +113,7 @@ class Facts:
     feature_names: np.ndarray | None
     augmentation: object
     history: dict
-    summary: Circumstances | None
+    summary: FitSummary | None
 
 
 @dataclass(frozen=True)
@@ -223,7 +223,7 @@ def summarize(projections, batch, n_rows):
     U, _ = standardize(Z)
     rank = effective_rank(U) if U.shape[1] else 0.0
     alike = redundancy(U, U, normalize=True) if U.shape[1] > 1 and len(U) > 1 else 0.0
-    return Circumstances(int(batch), int(n_rows), int(Z.shape[1]), float(rank), float(alike))
+    return FitSummary(int(batch), int(n_rows), int(Z.shape[1]), float(rank), float(alike))
 
 
 def find_constant_columns(samples, spec, names):

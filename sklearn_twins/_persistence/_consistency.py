@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from .._exceptions import UnreadableFileError
-from .._inference._collapse import Circumstances
+from .._inference._collapse import FitSummary
 from .._inference._output import Output
 from .._modalities import MODALITIES, record_of
 from .._parts._initialize import skeletons
@@ -38,7 +38,7 @@ ATTRIBUTES = {
     "_n_streamed": is_int(),
     "_output": is_one(Output),
     "_recipe": is_one(Recipe),
-    "_circumstances": lambda value: value is None or isinstance(value, Circumstances),
+    "_fit_summary": lambda value: value is None or isinstance(value, FitSummary),
 }
 TRAINING_STATE = {
     "projector": is_dict(is_tensor),

@@ -7,7 +7,7 @@ from numbers import Real
 import numpy as np
 
 from .._exceptions import UnreadableFileError
-from .._inference._collapse import Circumstances
+from .._inference._collapse import FitSummary
 from .._inference._output import Output
 from .._modalities import MODALITIES
 from .._parts._component import Component
@@ -31,7 +31,7 @@ ENGINE = {
         "scale": is_array(np.float32, optional=True),
         "column_scale": is_array(np.float32, optional=True),
     },
-    Circumstances: {
+    FitSummary: {
         **dict.fromkeys(("batch", "n_rows", "projection_dim"), is_int(1)),
         **dict.fromkeys(("projection_rank", "projection_redundancy"), lambda value: isinstance(value, Real)),
     },

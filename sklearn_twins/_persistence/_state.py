@@ -12,7 +12,7 @@ from .._parts._spec import SampleSpec
 from .._parts._validation import is_module
 
 # What a fit leaves on an embedder beside the public attributes, which end in an underscore.
-PRIVATE_STATE = ("_circumstances", "_n_features_out", "_n_streamed", "_output", "_recipe", "_training_state")
+PRIVATE_STATE = ("_fit_summary", "_n_features_out", "_n_streamed", "_output", "_recipe", "_training_state")
 
 REQUESTS = "_requests"  # of metadata routing, in a state; scikit-learn's object refers back to the embedder
 METHODS = ("fit", "partial_fit", "transform", "score")  # that may request metadata

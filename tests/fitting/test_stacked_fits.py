@@ -89,7 +89,7 @@ ALONE = [
 @pytest.mark.parametrize("params", ALONE)
 def test_others_are_fitted_by_themselves(make, X, params):
     embedder = make(**params)
-    assert not can_be_stacked(embedder)
+    assert not can_be_stacked(embedder._settings(), embedder._resolve_parts(), has_callbacks=False)
     assert fit_together([embedder, make()], [X, X]) == [1, 1]
     assert_array_equal(embedder.transform(X), by_itself(embedder, X).transform(X))
 
@@ -103,7 +103,7 @@ def test_different_layers_are_different_stacks(make, X):
 
 def test_no_more_than_so_many(make, X):
     embedders = [make(random_state=seed) for seed in range(5)]
-    assert fit_together(embedders, [X] * 5, most=2) == [2, 2, 1]
+    assert fit_together(embedders, [X] * 5, max_size=2) == [2, 2, 1]
     for embedder in embedders:
         assert_alike(embedder, by_itself(embedder, X), X)
 

@@ -7,11 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from builders import table_spec
 from sklearn.datasets import load_breast_cancer, load_digits, load_iris, load_wine
 from sklearn.exceptions import NotFittedError
 
 from sklearn_twins import BarlowTwinsEmbedder, CollapseWarning
-from sklearn_twins._inference._collapse import Circumstances, constant_columns, flaws, noise_share
+from sklearn_twins._inference._collapse import FitSummary, compute_noise_share, find_constant_columns, find_flaws
 from sklearn_twins._roles import ROLES
 from sklearn_twins.networks import MLPProjector
 from sklearn_twins.objectives import HSIC, BarlowTwins
@@ -93,7 +94,7 @@ def test_batches_far_narrower_than_the_projection(table):
     params = {"batch_size": 16, "projector": MLPProjector(projection_dim=1024), "max_epochs": 1}
     embedder, messages = told(table, **params)
     assert len(messages) == 1
-    share = f"{noise_share(embedder.history_):.0%}"
+    share = f"{compute_noise_share(embedder.history_):.0%}"
     assert "batch_size=16 with projection_dim=1024" in messages[0] and f"{share} of the redundancy term" in messages[0]
     assert "use a larger batch or a smaller projection (projector__projection_dim)" in messages[0]
 
@@ -136,7 +137,7 @@ def test_streams_are_not_judged(make):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         embedder = make().partial_fit(np.ones((60, 5)))
-    assert embedder._circumstances is None
+    assert embedder._fit_summary is None
     assert not embedder.diagnose(np.ones((60, 5))).healthy
 
 
@@ -183,10 +184,10 @@ def test_flaws():
     rng = np.random.default_rng(0)
     Z = rng.normal(size=(200, 6))
     Z[:, 1], Z[:, 3], Z[:, 5] = 4.0, -2 * Z[:, 0] + 1, Z[:, 0] + 1e-4 * Z[:, 2]
-    rank, dead, repeated = flaws(Z)
+    rank, dead, repeated = find_flaws(Z)
     assert dead.tolist() == [1] and repeated.tolist() == [0, 3, 5]
     assert 2 < rank < 4
-    assert flaws(np.ones((5, 3)))[0] == 0
+    assert find_flaws(np.ones((5, 3)))[0] == 0
 
 
 @pytest.mark.parametrize(
@@ -198,9 +199,10 @@ def test_flaws():
         ([[0, 1]], [0, 1]),
     ],
 )
-def test_constant_columns_of_samples(make, samples, expected):
-    embedder = make().fit(np.random.default_rng(0).normal(size=(9, 2)))
-    assert constant_columns(embedder, np.array(samples, dtype=np.float32)) == expected
+def test_constant_columns_of_samples(samples, expected):
+    samples = np.array(samples, dtype=np.float32)
+    assert find_constant_columns(samples, table_spec(2), None) == expected
+    assert find_constant_columns(samples, table_spec(2), ["a", "b"]) == [["a", "b"][j] for j in expected]
 
 
 def test_parts_of_a_date_are_one_column(make):
@@ -215,13 +217,13 @@ def test_parts_of_a_date_are_one_column(make):
 )
 def test_noise_share(total, excess, share):
     history = {"redundancy": np.array([3.0, total]), "excess_redundancy": np.array([0.0, excess])}
-    assert noise_share(history) == pytest.approx(share, nan_ok=True)
-    assert np.isnan(noise_share({"loss": np.array([1.0])}))
+    assert compute_noise_share(history) == pytest.approx(share, nan_ok=True)
+    assert np.isnan(compute_noise_share({"loss": np.array([1.0])}))
 
 
-def test_circumstances_survive(make, X):
+def test_the_summary_survives(make, X):
     """Warm starts and pickles keep them; a stream has none."""
     embedder = make(warm_start=True).fit(X)
-    assert isinstance(embedder._circumstances, Circumstances)
-    assert embedder.fit(X)._circumstances == embedder._circumstances
-    assert pickle.loads(pickle.dumps(embedder))._circumstances == embedder._circumstances
+    assert isinstance(embedder._fit_summary, FitSummary)
+    assert embedder.fit(X)._fit_summary == embedder._fit_summary
+    assert pickle.loads(pickle.dumps(embedder))._fit_summary == embedder._fit_summary

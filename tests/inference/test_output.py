@@ -3,11 +3,11 @@
 import numpy as np
 import pandas as pd
 import pytest
-from numpy.testing import assert_allclose, assert_array_equal
+from numpy.testing import assert_allclose
 
 from sklearn_twins import BarlowTwinsEmbedder
-from sklearn_twins._inference._output import COLUMN_VARIANCE, EMBEDDING_VARIANCE, WIDEST, balanced, write_columns
-from sklearn_twins.preprocessing import TablePreprocessor, TableSpec
+from sklearn_twins._inference._output import COLUMN_VARIANCE, EMBEDDING_VARIANCE, balance
+from sklearn_twins._tabular._passthrough import write_columns
 
 
 def columns_of(samples, spec):
@@ -16,32 +16,11 @@ def columns_of(samples, spec):
     return out
 
 
-def test_columns_by_hand():
-    spec = TableSpec(shape=(4,), missing=(1,), categories=(4, 36))  # two categories, and 34
-    samples = [[0.5, np.nan, 2, 2], [-1.0, 2.0, 3, 33], [0.0, 0.0, 0, 34], [0.0, 0.0, 1, 99]]
-    out = columns_of(samples, spec)
-    assert_array_equal(out[:, :3], [[0.5, 0, 1], [-1, 2, 0], [0, 0, 0], [0, 0, 0]])
-    assert_array_equal(out[:, 3:5], [[1, 0], [0, 1], [0, 0], [0, 0]])  # missing and unseen are neither
-    assert_array_equal(out[:, 5:].argmax(1)[:2], [0, 31])
-    assert_array_equal(out[:, 5:].sum(1), [1, 1, 0, 0])  # the 33rd category has no column
-
-
-@pytest.mark.parametrize("clip", [0.2, 1.5, 50.0])
-def test_numbers_get_their_tails_back(clip):
-    X = np.random.default_rng(0).standard_t(2, size=(500, 3))
-    preprocessor = TablePreprocessor(clip=clip)
-    samples = preprocessor.fit_transform(X)
-    z = (X - preprocessor.center_) * preprocessor.scale_
-    out = columns_of(samples, preprocessor.spec_)
-    assert np.abs(z).max() > WIDEST
-    assert_allclose(out, np.clip(z, -WIDEST, WIDEST), rtol=0.002, atol=1e-5)
-
-
-def test_balanced():
+def test_balance():
     Z = np.random.default_rng(0).normal(size=(400, 3)) * [1.0, 100.0, 0.0]
-    alike = Z * balanced(Z, np.array([True, True, True]), 10.0)
+    alike = Z * balance(Z, np.array([True, True, True]), 10.0)
     assert_allclose(alike.var(0), [5, 5, 0], rtol=1e-5)
-    as_it_is = Z * balanced(Z, np.array([False, False, False]), 10.0)
+    as_it_is = Z * balance(Z, np.array([False, False, False]), 10.0)
     assert_allclose(as_it_is.var(0).sum(), 10, rtol=1e-5)
     assert_allclose(as_it_is.std(0)[1] / as_it_is.std(0)[0], Z.std(0)[1] / Z.std(0)[0], rtol=1e-5)
 
