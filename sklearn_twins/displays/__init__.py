@@ -1,4 +1,4 @@
-"""Pictures of a fit and of an embedding, after scikit-learn's displays: `from_estimator`, `plot`, `ax_`, `figure_`."""
+"""Displays of a fit and of an embedding, with `from_estimator`, `plot`, `ax_` and `figure_` as in scikit-learn."""
 
 from ._correlation import CrossCorrelationDisplay
 from ._embedding import EmbeddingDisplay

@@ -1,17 +1,18 @@
-"""The cross-correlation of two views' embeddings, which the objective wants to be the identity."""
+"""Plot the cross-correlation of two views' embeddings, which the objective drives towards the identity."""
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from ..metrics._correlation import unit_columns
-from ._style import axes_for
+from ._style import get_axes
 
 
 class CrossCorrelationDisplay:
-    """Draw the correlations of all coordinates in one view with all coordinates in the other.
+    """Plot the correlations of all coordinates in one view with all coordinates in the other.
 
-    The diagonal says how well views agree, what is off it how much coordinates repeat each other. Training drives the
-    matrix of projections to the identity; that of the embedding, in front of the projector, follows from afar.
+    The diagonal shows how well views agree, the other entries how much coordinates repeat each other. Training drives
+    the matrix of the projections towards the identity. The matrix of the embedding, before the projector, gets only
+    roughly close to it.
 
     Parameters
     ----------
@@ -21,11 +22,11 @@ class CrossCorrelationDisplay:
     Attributes
     ----------
     ax_ : matplotlib Axes
-        What it is drawn on.
+        Axes of the plot.
     figure_ : matplotlib Figure
-        The figure that these belong to.
+        Figure of the plot.
     im_ : matplotlib AxesImage
-        The picture.
+        Image of the correlations.
 
     See Also
     --------
@@ -51,48 +52,48 @@ class CrossCorrelationDisplay:
 
     @classmethod
     def from_projections(cls, z_a, z_b, *, ax=None, n_coordinates=64):
-        """Draw the correlations of two arrays.
+        """Plot the correlations of two arrays.
 
         Parameters
         ----------
         z_a, z_b : array-like of shape (n, d)
             Projections or embeddings of two views of the same rows.
         ax : matplotlib Axes or None, default=None
-            Where to draw; None for a figure of its own.
+            Axes to draw on; None makes a new figure.
         n_coordinates : int, default=64
-            How many of them are drawn at most, the first ones.
+            Largest number of coordinates in the plot; the first ones are taken.
 
         Returns
         -------
         display : CrossCorrelationDisplay
-            What has been drawn.
+            The display, which holds the matplotlib objects.
         """
         u_a, u_b = (unit_columns(np.asarray(z, dtype=np.float64)) for z in (z_a, z_b))
         return cls(u_a.T @ u_b).plot(ax=ax, n_coordinates=n_coordinates)
 
     @classmethod
     def from_estimator(cls, embedder, X, *, augmentation="own", random_state=0, ax=None, n_coordinates=64):
-        """Draw the correlations of the embeddings of two views of rows.
+        """Plot the correlations between the embeddings of two views.
 
         Parameters
         ----------
         embedder : BarlowTwinsEmbedder
-            The fitted embedder.
+            Fitted embedder.
         X : data frame, array-like or sparse array of shape (n, n_features_in_); images
-            Rows, some hundreds or more: correlations over few are noise.
+            Rows, at least some hundreds: correlations over few rows are noise.
         augmentation : "own", "auto", str, component, torch.nn.Module or callable, default="own"
-            What makes the views, as in `transform_views`.
+            Augmentation that makes the views, as in `transform_views`.
         random_state : int, RandomState instance or None, default=0
             Seed of the views.
         ax : matplotlib Axes or None, default=None
-            Where to draw; None for a figure of its own.
+            Axes to draw on; None makes a new figure.
         n_coordinates : int, default=64
-            How many of them are drawn at most, the first ones.
+            Largest number of coordinates in the plot; the first ones are taken.
 
         Returns
         -------
         display : CrossCorrelationDisplay
-            What has been drawn.
+            The display, which holds the matplotlib objects.
 
         Raises
         ------
@@ -104,28 +105,28 @@ class CrossCorrelationDisplay:
         return cls.from_projections(views[:, 0], views[:, 1], ax=ax, n_coordinates=n_coordinates)
 
     def plot(self, *, ax=None, n_coordinates=64):
-        """Draw.
+        """Draw the plot.
 
         Parameters
         ----------
         ax : matplotlib Axes or None, default=None
-            Where to draw; None for a figure of its own.
+            Axes to draw on; None makes a new figure.
         n_coordinates : int, default=64
-            How many of them are drawn at most, the first ones.
+            Largest number of coordinates in the plot; the first ones are taken.
 
         Returns
         -------
         display : CrossCorrelationDisplay
             The display itself.
         """
-        self.ax_ = ax = axes_for(ax)
+        self.ax_ = ax = get_axes(ax)
         self.figure_, C = ax.figure, np.asarray(self.correlation)
-        shown = C[:n_coordinates, :n_coordinates]
-        self.im_ = ax.imshow(shown, cmap="RdBu_r", vmin=-1, vmax=1, interpolation="nearest")
+        first = C[:n_coordinates, :n_coordinates]
+        self.im_ = ax.imshow(first, cmap="RdBu_r", vmin=-1, vmax=1, interpolation="nearest")
         off = np.abs(C[~np.eye(len(C), dtype=bool)])
         text = f"mean of the diagonal {C.diagonal().mean():.2f}"
         ax.set_title(text + (f"\nmean size off it {off.mean():.2f}" if len(off) else ""), fontsize="medium")
-        some = f" (first {len(shown)} of {len(C)})" if len(shown) < len(C) else ""
+        some = f" (first {len(first)} of {len(C)})" if len(first) < len(C) else ""
         ax.set(xlabel=f"coordinate of view b{some}", ylabel="coordinate of view a")
         ax.figure.colorbar(self.im_, ax=ax, label="correlation")
         return self

@@ -1,4 +1,4 @@
-"""A map of an embedding: its rows as points of the plane, in the colours of their labels."""
+"""Plot a map of an embedding: rows as points, coloured by their labels."""
 
 import numpy as np
 from sklearn.base import clone
@@ -6,31 +6,31 @@ from sklearn.decomposition import PCA
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
-from ._style import COLORS, GREY, MARKERS, axes_for
+from ._style import COLORS, GREY, MARKERS, get_axes
 
 
 class EmbeddingDisplay:
-    """Draw rows as points.
+    """Plot the rows of an embedding as points in the plane.
 
     Parameters
     ----------
     points : ndarray of shape (n, 2)
-        Where they are.
+        Positions of the points.
     y : array-like of shape (n,) or None, default=None
-        Labels, or numbers, that colour them.
+        Labels or numbers that colour the points. Rows with label -1 have no label and are grey.
 
     Attributes
     ----------
     ax_ : matplotlib Axes
-        What it is drawn on.
+        Axes of the plot.
     figure_ : matplotlib Figure
-        The figure that these belong to.
+        Figure of the plot.
     scatters_ : list of matplotlib PathCollection
-        One for each class; one for all if `y` is None or holds numbers.
+        One for each class, or a single one if `y` is None or holds continuous numbers.
 
     See Also
     --------
-    SpectrumDisplay : How many directions there are of which the map shows two.
+    SpectrumDisplay : How many directions the embedding uses; the map shows two.
 
     Examples
     --------
@@ -49,26 +49,26 @@ class EmbeddingDisplay:
 
     @classmethod
     def from_estimator(cls, embedder, X, y=None, *, reducer=None, ax=None):
-        """Draw what an embedder makes of rows.
+        """Plot the embedding of rows.
 
         Parameters
         ----------
         embedder : BarlowTwinsEmbedder
-            Fitted; any other transformer, or a pipeline of them, too.
+            Fitted embedder, or any other fitted transformer or pipeline.
         X : data frame, array-like or sparse array of shape (n, n_features_in_); images
             Rows.
         y : array-like of shape (n,) or None, default=None
-            Labels, or numbers, that colour the points.
+            Labels or numbers that colour the points.
         reducer : transformer or None, default=None
-            What makes two columns of the embedding, by a `fit_transform` of a copy of it: TSNE, UMAP, ... None is
-            `PCA`, whose axes say which share of the variance they show.
+            Transformer that reduces the embedding to two columns, such as TSNE or UMAP; it is cloned. None is `PCA`,
+            and the axes show the shares of the variance.
         ax : matplotlib Axes or None, default=None
-            Where to draw; None for a figure of its own.
+            Axes to draw on; None makes a new figure.
 
         Returns
         -------
         display : EmbeddingDisplay
-            What has been drawn.
+            The display, which holds the matplotlib objects.
 
         Raises
         ------
@@ -85,7 +85,7 @@ class EmbeddingDisplay:
         points = np.asarray(chosen.fit_transform(Z))
         if points.ndim != 2 or points.shape[1] != 2:
             raise ValueError(
-                f"reducer={reducer!r} must make 2 columns. Got {points.shape[1:]}; set its n_components=2."
+                f"reducer={reducer!r} must make 2 columns, got shape {points.shape}. Set its n_components=2."
             )
         display = cls(points, y).plot(ax=ax)
         if reducer is None:
@@ -95,21 +95,21 @@ class EmbeddingDisplay:
         return display
 
     def plot(self, *, ax=None, size=None):
-        """Draw.
+        """Draw the plot.
 
         Parameters
         ----------
         ax : matplotlib Axes or None, default=None
-            Where to draw; None for a figure of its own.
+            Axes to draw on; None makes a new figure.
         size : float or None, default=None
-            Area of a point, in points squared; None makes it smaller the more there are.
+            Area of a point, in points squared. None makes it smaller for more points.
 
         Returns
         -------
         display : EmbeddingDisplay
             The display itself.
         """
-        self.ax_ = ax = axes_for(ax)
+        self.ax_ = ax = get_axes(ax)
         self.figure_, self.scatters_ = ax.figure, []
         x, y = np.asarray(self.points).T
         style = {"s": float(np.clip(20_000 / len(x), 2, 30)) if size is None else size, "linewidths": 0}
@@ -122,8 +122,8 @@ class EmbeddingDisplay:
             labels = np.asarray(self.y)
             for i, label in enumerate(np.unique(labels)):
                 rows, marker = labels == label, MARKERS[(i // len(COLORS)) % len(MARKERS)]
-                color = GREY if is_no_label(label) else COLORS[i % len(COLORS)]
-                name = "no label" if is_no_label(label) else label
+                color = GREY if is_missing(label) else COLORS[i % len(COLORS)]
+                name = "no label" if is_missing(label) else label
                 points = ax.scatter(x[rows], y[rows], color=color, marker=marker, label=name, **style)
                 self.scatters_.append(points)
             beside = {"loc": "upper left", "bbox_to_anchor": (1, 1.02), "ncols": -(-len(self.scatters_) // 12)}
@@ -132,6 +132,6 @@ class EmbeddingDisplay:
         return self
 
 
-def is_no_label(label):
-    """Whether a label is -1, scikit-learn's mark for rows that have none."""
+def is_missing(label):
+    """Whether a label is -1, scikit-learn's mark for unlabelled rows."""
     return not isinstance(label, str) and label == -1

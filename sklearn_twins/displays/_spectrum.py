@@ -1,40 +1,40 @@
-"""How many directions an embedding uses: the eigenvalues of its covariance, beside those of a random encoder."""
+"""Plot the spectrum of an embedding: the eigenvalues of its covariance, next to those of a random encoder."""
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from ..metrics._spectrum import covariance_spectrum, effective_rank
-from ._style import COLORS, GREY, axes_for
+from ._style import COLORS, GREY, get_axes
 
-N_ROWS = 2_048  # that a random encoder is tried on at most, and its batch statistics taken from
+RANDOM_ENCODER_ROWS = 2_048  # rows from which a random encoder's batch statistics are estimated, at most
 STYLES = ("-", "--", "-.", ":")
 
 
 class SpectrumDisplay:
-    """Draw the eigenvalues of the covariance of embeddings, as shares of their sum, largest first.
+    """Plot the eigenvalues of the covariance of embeddings, as shares of their sum, largest first.
 
-    A line that falls off a cliff is an embedding that has collapsed to few directions.
+    If a line drops steeply, the embedding has collapsed to few directions.
 
     Parameters
     ----------
     embeddings : dict of str to array-like of shape (n, d)
-        Embeddings, and what to call them.
+        Embeddings by name; the names are in the legend.
 
     Attributes
     ----------
     ax_ : matplotlib Axes
-        What it is drawn on.
+        Axes of the plot.
     figure_ : matplotlib Figure
-        The figure that these belong to.
+        Figure of the plot.
     lines_ : dict of str to matplotlib Line2D
-        By the names of the embeddings.
+        Lines by the names of the embeddings.
     effective_rank_ : dict of str to float
-        How many directions each one uses, see `sklearn_twins.metrics.effective_rank`.
+        Effective rank of each embedding, see `sklearn_twins.metrics.effective_rank`.
 
     See Also
     --------
     sklearn_twins.metrics.effective_rank : How many directions an embedding uses, as a number.
-    sklearn_twins.BarlowTwinsEmbedder.diagnose : What is wrong with an embedding, in words.
+    sklearn_twins.BarlowTwinsEmbedder.diagnose : A report on an embedding, with likely causes of a collapse.
 
     Examples
     --------
@@ -51,24 +51,24 @@ class SpectrumDisplay:
 
     @classmethod
     def from_estimator(cls, embedder, X, *, random_encoder=True, ax=None):
-        """Draw the spectrum of an embedder's encoder.
+        """Plot the spectrum of an embedder's encoder.
 
         Parameters
         ----------
         embedder : BarlowTwinsEmbedder
-            Fitted. What is drawn is its encoder's output, without the columns that `passthrough` puts beside it.
+            Fitted embedder. The plot shows its encoder's output, without the columns that `passthrough` adds.
         X : data frame, array-like or sparse array of shape (n, n_features_in_); images
-            Rows, better ones that `fit` did not see; more of them than the embedding is wide.
+            Rows, preferably not those of `fit`; more rows than the embedding has coordinates.
         random_encoder : bool, default=True
-            Whether to draw the same encoder with random weights beside it, to see what training has changed. Not
-            where the encoder is a module of the user's own.
+            Whether to show the same encoder with random weights too, to see what training has changed. Ignored if the
+            encoder is your own module.
         ax : matplotlib Axes or None, default=None
-            Where to draw; None for a figure of its own.
+            Axes to draw on; None makes a new figure.
 
         Returns
         -------
         display : SpectrumDisplay
-            What has been drawn.
+            The display, which holds the matplotlib objects.
 
         Raises
         ------
@@ -86,19 +86,19 @@ class SpectrumDisplay:
         return cls(found).plot(ax=ax)
 
     def plot(self, *, ax=None):
-        """Draw.
+        """Draw the plot.
 
         Parameters
         ----------
         ax : matplotlib Axes or None, default=None
-            Where to draw; None for a figure of its own.
+            Axes to draw on; None makes a new figure.
 
         Returns
         -------
         display : SpectrumDisplay
             The display itself.
         """
-        self.ax_ = ax = axes_for(ax)
+        self.ax_ = ax = get_axes(ax)
         self.figure_, self.lines_, self.effective_rank_ = ax.figure, {}, {}
         colors = (COLORS[0], GREY, *COLORS[1:])
         for i, (name, Z) in enumerate(self.embeddings.items()):
@@ -107,7 +107,7 @@ class SpectrumDisplay:
             shares, rank = values / max(values.sum(), np.finfo(float).tiny), effective_rank(Z)
             label = f"{name}: {rank:.1f} of {Z.shape[1]}"
             style = {"color": colors[i % len(colors)], "linestyle": STYLES[i % len(STYLES)], "label": label}
-            kept = shares > 1e-12  # the others are rounding
+            kept = shares > 1e-12  # smaller ones are rounding errors
             (self.lines_[name],) = ax.plot(np.arange(1, len(shares) + 1)[kept], shares[kept], **style)
             self.effective_rank_[name] = rank
         ax.set(xlabel="eigenvalue", ylabel="share of the variance", yscale="log")
@@ -117,14 +117,14 @@ class SpectrumDisplay:
 
 
 def untrained(embedder, samples):
-    """The embedder's encoder with the weights that it might have begun with, its batch statistics those of samples."""
+    """Build the encoder of an embedder with random weights, and estimate its batch statistics from samples."""
     import torch
 
     from .._persistence._state import finish
     from .._runtime._torch_state import isolated_torch_state
 
     step = max(1, len(samples) // N_ROWS)
-    rows = torch.from_numpy(np.array(samples[np.arange(0, len(samples), step)[:N_ROWS]]))
+    rows = torch.from_numpy(np.array(samples[np.arange(0, len(samples), step)[:RANDOM_ENCODER_ROWS]]))
     with isolated_torch_state(torch.device("cpu"), 1), torch.no_grad():
         encoder = embedder._recipe.build().train()
         for layer in encoder.modules():

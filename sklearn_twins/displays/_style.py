@@ -1,21 +1,21 @@
-"""What all pictures have in common: where they are drawn, and colours that colour-blind readers can tell apart."""
+"""Axes, colours and markers of all displays."""
 
-# Okabe and Ito's, but for yellow and black, which are lost on a light or a dark page. Markers go with them where there
-# are more classes than colours.
+# The colours of Okabe and Ito, which colour-blind readers can distinguish, without yellow and black, which do not show
+# on a light or a dark page. With more classes than colours, markers differ too.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 MARKERS = "o^sDvPX*"
-GREY = "#808080"  # is seen on a light and on a dark page
+GREY = "#808080"  # shows on a light and on a dark page
 
 
-def axes_for(ax, **options):
-    """The axes to draw on: the caller's, or new ones of a figure of their own.
+def get_axes(ax, **options):
+    """Return the caller's axes, or those of a new figure.
 
     Parameters
     ----------
     ax : matplotlib Axes or None
-        The caller's.
+        Axes of the caller.
     **options : dict
-        Of `matplotlib.pyplot.subplots`.
+        Options of `matplotlib.pyplot.subplots` for a new figure.
 
     Returns
     -------
@@ -29,5 +29,5 @@ def axes_for(ax, **options):
     try:
         import matplotlib.pyplot as plt
     except ImportError as error:
-        raise ImportError('Pictures need matplotlib: pip install "sklearn-twins[plot]".') from error
+        raise ImportError('Displays need matplotlib. Install it: pip install "sklearn-twins[plot]".') from error
     return ax if ax is not None else plt.subplots(layout="constrained", **options)[1]

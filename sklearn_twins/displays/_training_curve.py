@@ -1,34 +1,34 @@
-"""The course of a fit: the loss, its terms, and how much of one is sampling noise."""
+"""Plot the losses of a fit by epoch: the loss, its terms, and the sampling noise of the redundancy."""
 
 from sklearn.utils.validation import check_is_fitted
 
-from ._style import COLORS, GREY, axes_for
+from ._style import COLORS, GREY, get_axes
 
 NOT_TERMS = ("epoch", "loss", "excess_redundancy", "learning_rate", "seconds", "rows_per_second")
 STYLES = ("--", "-.", ":")
 
 
 class TrainingCurveDisplay:
-    """Draw the losses of a fit by epoch.
+    """Plot the losses of a fit by epoch.
 
     Parameters
     ----------
     history : dict of str to ndarray of shape (epochs,)
-        As `history_` of an embedder: "epoch", "loss", the objective's terms; "valid_loss" if rows were held out;
-        "excess_redundancy" if the noise of the redundancy term is known.
+        History of a fit, as an embedder's `history_`: "epoch", "loss" and the objective's terms; "valid_loss" if rows
+        were held out; "excess_redundancy" if the noise of the redundancy is known.
 
     Attributes
     ----------
     ax_ : matplotlib Axes
-        What it is drawn on.
+        Axes of the plot.
     figure_ : matplotlib Figure
-        The figure that these belong to.
+        Figure of the plot.
     lines_ : dict of str to matplotlib Line2D
-        By the name of what they show.
+        Lines by name: "loss", the objective's terms, "noise of redundancy" and "held-out loss".
 
     See Also
     --------
-    sklearn_twins.BarlowTwinsEmbedder.diagnose : What is wrong with an embedding, in words.
+    sklearn_twins.BarlowTwinsEmbedder.diagnose : A report on an embedding, with likely causes of a collapse.
 
     Examples
     --------
@@ -45,19 +45,19 @@ class TrainingCurveDisplay:
 
     @classmethod
     def from_estimator(cls, embedder, *, ax=None):
-        """Draw the fit of an embedder.
+        """Plot the history of a fitted embedder.
 
         Parameters
         ----------
         embedder : BarlowTwinsEmbedder
-            The fitted embedder.
+            Fitted embedder.
         ax : matplotlib Axes or None, default=None
-            Where to draw; None for a figure of its own.
+            Axes to draw on; None makes a new figure.
 
         Returns
         -------
         display : TrainingCurveDisplay
-            What has been drawn.
+            The display, which holds the matplotlib objects.
 
         Raises
         ------
@@ -68,19 +68,19 @@ class TrainingCurveDisplay:
         return cls(embedder.history_).plot(ax=ax)
 
     def plot(self, *, ax=None):
-        """Draw.
+        """Draw the plot.
 
         Parameters
         ----------
         ax : matplotlib Axes or None, default=None
-            Where to draw; None for a figure of its own.
+            Axes to draw on; None makes a new figure.
 
         Returns
         -------
         display : TrainingCurveDisplay
             The display itself.
         """
-        self.ax_ = ax = axes_for(ax)
+        self.ax_ = ax = get_axes(ax)
         self.figure_, self.lines_ = ax.figure, {}
         epochs, history = self.history["epoch"], self.history
         terms = [name for name in history if name not in NOT_TERMS and not name.startswith("valid_")]

@@ -9,7 +9,7 @@ from sklearn.utils.validation import check_scalar
 
 from .._modalities import MODALITIES, record_of
 from .._roles import resolve_part
-from ._style import axes_for
+from ._style import get_axes
 
 
 class ViewsDisplay:
@@ -124,7 +124,7 @@ class ViewsDisplay:
         """
         pictures = [self.samples, *self.views]
         titles = ["row", *(f"view {'ab'[i % 2]}" for i in range(len(self.views)))]
-        make_axes = partial(axes_for, ax)
+        make_axes = partial(get_axes, ax)
         self.im_, self.marks_ = self._record().draw_views(pictures, titles, make_axes, self.names, self.n_codes)
         self.ax_, self.figure_ = self.im_.axes, self.im_.axes.figure
         return self
