@@ -123,7 +123,7 @@ def untrained(embedder, samples):
     from .._persistence._state import finish
     from .._runtime._torch_state import isolated_torch_state
 
-    step = max(1, len(samples) // N_ROWS)
+    step = max(1, len(samples) // RANDOM_ENCODER_ROWS)
     rows = torch.from_numpy(np.array(samples[np.arange(0, len(samples), step)[:RANDOM_ENCODER_ROWS]]))
     with isolated_torch_state(torch.device("cpu"), 1), torch.no_grad():
         encoder = embedder._recipe.build().train()

@@ -284,7 +284,7 @@ def test_another_reducer(make, X):
 
 def test_what_cannot_be_drawn(make, X):
     embedder = make().fit(X)
-    with pytest.raises(ValueError, match=r"must make 2 columns.*set its n_components=2"):
+    with pytest.raises(ValueError, match=r"must make 2 columns.*Set its n_components=2"):
         EmbeddingDisplay.from_estimator(embedder, X, reducer=PCA(3))
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         EmbeddingDisplay.from_estimator(embedder, X, np.arange(59))
