@@ -1,4 +1,4 @@
-"""Searches that know what they train: embedders of a grid at once, and no epoch twice."""
+"""Searches that train embedders together, or train survivors further instead of anew."""
 
 from ._batched import BatchedGridSearchCV
 from ._halving import EpochHalvingSearchCV

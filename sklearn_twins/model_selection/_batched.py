@@ -1,6 +1,5 @@
-"""A grid search whose embedders, of all candidates and folds, are trained as one stack of networks."""
+"""A grid search that trains the embedders of all candidates and folds as stacks of networks."""
 
-import copy
 import pickle
 import time
 from contextlib import nullcontext
@@ -14,8 +13,17 @@ from sklearn.utils.validation import check_scalar
 
 from .._html_repr import DocumentationLinkMixin
 from .._inputs._unlabeled import append_unlabeled
+from .._persistence._state import fitted_state
 from .._runtime._progress_bar import TimeEstimator, format_time_left
-from ._pipeline import candidates_of, check_candidates, check_search, copied, embedder_of, step_of
+from ._pipeline import (
+    check_candidates,
+    check_search,
+    clone_parts,
+    find_embedder_step,
+    get_embedder,
+    list_candidates,
+    replace_embedder,
+)
 
 SECONDS_BETWEEN_LINES = 10
 
@@ -23,76 +31,76 @@ SECONDS_BETWEEN_LINES = 10
 class BatchedGridSearchCV(DocumentationLinkMixin, GridSearchCV):
     """Grid search over an embedder, or a pipeline with one, that trains the embedders of many candidates together.
 
-    What `GridSearchCV` does, with its parameters, its attributes and, but for rounding, its results. The difference is
-    how embedders are trained: those of all candidates and folds whose networks have the same layers become one stack,
-    each with its own rows, seed, learning rate, weight decay, off-diagonal weight and corruption rate. A step of
-    a stack is one step of operations on larger arrays, which is meant for GPUs, where a step of a small network is
-    mostly waiting (docs/benchmarks/search.md). And candidates that differ in what comes behind the embedder share it.
+    It has the parameters, the attributes and, up to rounding, the results of `GridSearchCV`. Embedders of all
+    candidates and folds whose networks have the same layers are trained as one stack, each with its own rows, seed,
+    learning rate, weight decay, off-diagonal weight and corruption rate. A step of a stack is one step with larger
+    arrays. This is meant for GPUs, where a step of a small network is mostly waiting (docs/benchmarks/search.md).
+    Candidates that differ only in the steps after the embedder share one trained embedder.
 
-    Candidates of other kinds are fitted one by one, as in any search: other modalities than "tabular", objectives than
-    "barlow_twins" and "hsic", optimizers than "adamw", parts of your own, callbacks, early stopping, warm starts.
+    Some candidates cannot be stacked and are fitted one by one: modalities other than "tabular", objectives other than
+    "barlow_twins" and "hsic", optimizers other than "adamw", your own parts, callbacks, early stopping, warm starts.
 
     Parameters
     ----------
     estimator : BarlowTwinsEmbedder or Pipeline
-        The pipeline has the embedder as one of its steps.
+        An embedder, or a pipeline with an embedder among its steps.
     param_grid : dict or list of dict
-        As of `GridSearchCV`.
+        Candidates, as in `GridSearchCV`.
     scoring : str, callable, list, tuple or dict, default=None
-        As of `GridSearchCV`. None is the estimator's own `score`; an embedder's needs no labels.
+        Scorers, as in `GridSearchCV`. None is the estimator's own `score`; an embedder's needs no labels.
     n_jobs : int or None, default=None
-        Threads for what comes behind the embedders; these are trained in the caller's.
+        Number of threads for the steps after the embedders. Embedders are trained in the caller's thread.
     refit : bool, str or callable, default=True
-        As of `GridSearchCV`.
+        Whether and by which score to refit the best candidate, as in `GridSearchCV`.
     cv : int, cross-validation generator or iterable, default=None
-        As of `GridSearchCV`.
+        Folds, as in `GridSearchCV`.
     verbose : int, default=0
-        As of `GridSearchCV`; from 1 on, lines say how long the training of the embedders still takes, and at the end
-        how large the stacks were and how long they took.
+        Verbosity, as in `GridSearchCV`. From 1 on, lines also show the time left for training the embedders and, at the
+        end, the sizes of the stacks and the time they took.
     error_score : "raise" or float, default="raise"
-        As of `GridSearchCV`, for what comes behind the embedders; what goes wrong with these is raised always.
+        Score of a candidate whose later steps fail, as in `GridSearchCV`. Errors of embedders are always raised.
     return_train_score : bool, default=False
-        As of `GridSearchCV`.
+        Whether to compute scores on the training rows, as in `GridSearchCV`.
     max_batch : "auto" or int, default="auto"
-        Networks in a stack at most. Their activations and their rows have to fit into the device's memory. "auto" is
-        32 on a GPU, and 1 on a CPU, where stacks are no faster; embedders are then fitted one by one, to the same bits
-        as ever, and still but once for all settings of what comes behind.
+        Largest number of networks in a stack. Their activations and rows must fit into the device's memory. "auto" is
+        32 on a GPU and 1 on a CPU, where stacks are not faster: embedders are then fitted one by one, to the same bits
+        as by `fit`, but still only once for all settings of the later steps.
 
     Attributes
     ----------
     cv_results_ : dict of str to ndarray or list
-        As of `GridSearchCV`. The fit times are those of what comes behind the embedders.
+        Results, as in `GridSearchCV`. Fit times do not include the training of the embedders.
     best_estimator_ : estimator
-        The best candidate, fitted on all rows, if `refit`.
+        Best candidate, fitted on all rows, if `refit`.
     best_params_ : dict
-        Its parameters.
+        Parameters of the best candidate.
     best_score_ : float
-        Its mean score over the folds.
+        Mean score of the best candidate over the folds.
     best_index_ : int
-        Its row in `cv_results_`.
+        Row of the best candidate in `cv_results_`.
     scorer_ : callable or dict of str to callable
-        Of `scoring`.
+        Scorer or scorers.
     multimetric_ : bool
         Whether there are several scorers.
     n_splits_ : int
         Number of folds.
     refit_time_ : float
-        Seconds of the last fit, on all rows.
+        Seconds of the refit on all rows.
     classes_ : ndarray of shape (n_classes,)
-        Labels, of a classifier.
+        Class labels, if the estimator is a classifier.
     n_features_in_ : int
         Number of columns of X.
     feature_names_in_ : ndarray of shape (n_features_in_,), object
         Names of the columns of X, if they are all strings.
     stack_sizes_ : list of int
-        How many embedders each stack had; 1 for those fitted by themselves. Folds of different sizes are different
-        stacks, if they are cut into batches of different sizes.
+        Number of embedders in each stack; 1 for an embedder fitted by itself. Folds of different lengths are in
+        different stacks if their batches differ in size.
     training_time_ : float
-        Seconds in which all embedders of the search were trained.
+        Seconds that the training of all embedders took.
 
     See Also
     --------
-    EpochHalvingSearchCV : A search that gives most candidates few epochs.
+    EpochHalvingSearchCV : A search that gives few epochs to most candidates.
     sklearn.model_selection.GridSearchCV : The same search, one fit at a time.
 
     Examples
@@ -143,11 +151,11 @@ class BatchedGridSearchCV(DocumentationLinkMixin, GridSearchCV):
         Parameters
         ----------
         X : array-like or data frame of shape (n, features)
-            As of the estimator.
+            Rows.
         y : array-like of shape (n,), default=None
-            Labels, if the estimator wants any.
+            Labels, if the estimator needs them.
         **params : dict
-            As of `GridSearchCV`: fit parameters (``barlowtwinsembedder__unlabeled=``), or metadata that is routed.
+            Fit parameters (``barlowtwinsembedder__unlabeled=``) or routed metadata, as in `GridSearchCV`.
 
         Returns
         -------
@@ -157,14 +165,14 @@ class BatchedGridSearchCV(DocumentationLinkMixin, GridSearchCV):
         Raises
         ------
         TypeError
-            If the estimator is no embedder, and no pipeline with one among its steps.
+            If the estimator is neither an embedder nor a pipeline with one among its steps.
         ValueError
-            If a parameter is out of range, of the search or of a candidate: before anything is trained.
+            If a parameter of the search or of a candidate is out of range. It is raised before training starts.
         """
         most = self.max_batch
         if most != "auto":
             check_scalar(most, "max_batch", Integral, min_val=1)
-        name = step_of(self.estimator, type(self).__name__)
+        name = find_embedder_step(self.estimator, type(self).__name__)
         ordinary = {key: value for key, value in self.get_params(deep=False).items() if key != "max_batch"}
         GridSearchCV(**ordinary)._validate_params()
         check_search(self, X, y)
@@ -173,18 +181,21 @@ class BatchedGridSearchCV(DocumentationLinkMixin, GridSearchCV):
         if most == "auto":
             from .._runtime._devices import choose_device
 
-            most = 32 if choose_device(embedder_of(self.estimator, name).device).type == "cuda" else 1
+            most = 32 if choose_device(get_embedder(self.estimator, name).device).type == "cuda" else 1
         start = time.perf_counter()
-        made, sizes = trained(self.estimator, name, self.param_grid, X, y, folds, unlabeled, most, self.verbose)
+        fits, sizes = train_embedders(self.estimator, name, self.param_grid, X, y, folds, unlabeled, most, self.verbose)
         seconds = time.perf_counter() - start
         if self.verbose:
             print(f"Trained {sum(sizes)} embedders in {len(sizes)} stack(s) of {sizes}, {seconds:.1f} s", flush=True)
-        ordinary |= {"estimator": looking_up(self.estimator, name, made), "cv": folds}
+        embedder = get_embedder(self.estimator, name)
+        with_fits = replace_embedder(clone(self.estimator), name, reuse_fits(clone(embedder), fits))
+        ordinary |= {"estimator": with_fits, "cv": folds}
         many = self.n_jobs is not None and self.n_jobs != 1
         with joblib.parallel_config("threading") if many else nullcontext():
             search = GridSearchCV(**ordinary).fit(X, y, **params)
         if hasattr(search, "best_estimator_"):
-            embedder_of(search.best_estimator_, name).__class__ = type(embedder_of(self.estimator, name))
+            best = convert(get_embedder(search.best_estimator_, name), type(embedder))
+            search.best_estimator_ = replace_embedder(search.best_estimator_, name, best)
         for attribute, value in vars(search).items():
             if attribute not in ordinary:
                 setattr(self, attribute, value)
@@ -192,49 +203,49 @@ class BatchedGridSearchCV(DocumentationLinkMixin, GridSearchCV):
         return self
 
 
-def key_of(embedder, X, unlabeled):
-    """What a fit follows from: the embedder's parameters and its rows."""
+def hash_fit(embedder, X, unlabeled):
+    """Hash everything that a fit depends on: the embedder's parameters and its rows."""
     try:
         return joblib.hash((embedder.get_params(), X, unlabeled))
     except (pickle.PicklingError, AttributeError) as error:
         raise TypeError(
-            f"BatchedGridSearchCV tells embedders apart by what they would be pickled as, and one cannot be ({error}). "
-            "Give functions that are defined in a module, or use GridSearchCV."
+            f"BatchedGridSearchCV compares embedders by their pickles, and one cannot be pickled ({error}). Give "
+            "functions that are defined in a module, or use GridSearchCV."
         ) from error
 
 
-def teller(n):
-    """What prints how many of n embedders are trained, and how long the others take, now and then."""
+def make_progress_printer(n):
+    """Make a function that prints every ten seconds how many of n embedders are trained, and the time left."""
     estimator, due = TimeEstimator(n), time.perf_counter() + SECONDS_BETWEEN_LINES
 
-    def tell(n_done):
+    def print_progress(n_done):
         nonlocal due
         estimator.update(n_done)
         if time.perf_counter() >= due and n_done < n:
             due = time.perf_counter() + SECONDS_BETWEEN_LINES
             print(f"Trained {n_done} of {n} embedders, {format_time_left(estimator.seconds_left())}", flush=True)
 
-    return tell
+    return print_progress
 
 
-def trained(estimator, name, grid, X, y, folds, unlabeled, most, verbose):
+def train_embedders(estimator, name, grid, X, y, folds, unlabeled, most, verbose):
     """Train the embedders of all candidates and folds.
 
     Returns
     -------
-    made : dict of str to BarlowTwinsEmbedder
-        `key_of` -> the fitted embedder.
+    fits : dict of str to BarlowTwinsEmbedder
+        Fitted embedders by `hash_fit`.
     sizes : list of int
-        Embedders in each stack.
+        Number of embedders in each stack.
     """
     from .._fitting._stacked_fits import fit_together
 
     embedders, tables = {}, {}
-    candidates = candidates_of(grid)
-    check_candidates([clone(estimator).set_params(**copied(candidate)) for candidate in candidates], name)
+    candidates = list_candidates(grid)
+    check_candidates([clone(estimator).set_params(**clone_parts(candidate)) for candidate in candidates], name)
     for candidate in candidates:
         for train, _ in folds:
-            whole = clone(estimator).set_params(**copied(candidate))
+            whole = clone(estimator).set_params(**clone_parts(candidate))
             rows, labels = _safe_indexing(X, train), None if y is None else _safe_indexing(y, train)
             if name is not None:
                 for step, transformer in whole.steps:
@@ -242,27 +253,33 @@ def trained(estimator, name, grid, X, y, folds, unlabeled, most, verbose):
                         break
                     if transformer not in (None, "passthrough"):
                         rows = transformer.fit_transform(rows, labels)
-            embedder = embedder_of(whole, name)
-            key = key_of(embedder, rows, unlabeled)
+            embedder = get_embedder(whole, name)
+            key = hash_fit(embedder, rows, unlabeled)
             embedders[key], tables[key] = embedder, append_unlabeled(rows, unlabeled)
-    tell = teller(len(embedders)) if verbose else None
-    sizes = fit_together(list(embedders.values()), list(tables.values()), most, tell)
+    on_progress = make_progress_printer(len(embedders)) if verbose else None
+    sizes = fit_together(list(embedders.values()), list(tables.values()), most, on_progress)
     return embedders, sizes
 
 
-def looking_up(estimator, name, made):
-    """The estimator with an embedder that takes a fit which has been made already, and makes others itself."""
-    kind = type(embedder_of(estimator, name))
+def reuse_fits(embedder, fits):
+    """Convert an embedder to a subclass whose `fit` takes the state of a finished fit if there is an equal one.
 
-    class LookingUp(kind):
-        def fit(self, X, y=None, *, unlabeled=None):
-            done = made.get(key_of(self, X, unlabeled))
-            if done is None:
-                return super().fit(X, y, unlabeled=unlabeled)
-            self.__dict__.update(copy.copy(done).__dict__)
-            return self
+    The subclass has the same name: names of output columns, warnings and errors depend on it.
+    """
+    kind = type(embedder)
 
-    LookingUp.__name__, LookingUp.__qualname__ = kind.__name__, kind.__qualname__
-    estimator = clone(estimator)
-    embedder_of(estimator, name).__class__ = LookingUp
-    return estimator
+    def fit(self, X, y=None, *, unlabeled=None):
+        done = fits.get(hash_fit(self, X, unlabeled))
+        if done is None:
+            return kind.fit(self, X, y, unlabeled=unlabeled)
+        vars(self).update(fitted_state(done))
+        return self
+
+    return convert(embedder, type(kind.__name__, (kind,), {"fit": fit}))
+
+
+def convert(embedder, kind):
+    """Construct an embedder of another class with the same parameters, metadata requests and fitted state."""
+    converted = kind(**embedder.get_params(deep=False))
+    vars(converted).update(vars(embedder))
+    return converted

@@ -1,4 +1,4 @@
-"""Where the embedder is in what a search is given."""
+"""Find the embedder in a search's estimator, and check a search before it trains."""
 
 from sklearn.base import clone
 from sklearn.metrics import check_scoring
@@ -10,8 +10,8 @@ from sklearn.utils.validation import _num_samples
 from .._embedder import BarlowTwinsEmbedder
 
 
-def step_of(estimator, search):
-    """Name of the step that is the embedder; None if the estimator is one itself.
+def find_embedder_step(estimator, search):
+    """Find the name of the step that is the embedder; None if the estimator itself is the embedder.
 
     Raises
     ------
@@ -24,24 +24,29 @@ def step_of(estimator, search):
     names = [name for name, step in steps if isinstance(step, BarlowTwinsEmbedder)]
     if len(names) != 1:
         raise TypeError(
-            f"estimator of {search} must be a BarlowTwinsEmbedder, or a Pipeline with one of them among its steps. "
-            f"Got {estimator!r}. For others use GridSearchCV."
+            f"estimator of {search} must be a BarlowTwinsEmbedder, or a Pipeline with exactly one among its steps. "
+            f"Got {estimator!r}. For other estimators use GridSearchCV."
         )
     return names[0]
 
 
-def embedder_of(estimator, name):
-    """The embedder in an estimator."""
+def get_embedder(estimator, name):
+    """Return the embedder of an estimator."""
     return estimator if name is None else estimator.named_steps[name]
 
 
+def replace_embedder(estimator, name, embedder):
+    """Return the estimator with another embedder in place of its own."""
+    return embedder if name is None else estimator.set_params(**{name: embedder})
+
+
 def check_search(search, X, y):
-    """Refuse what a search could not do with what it has trained, before it trains anything.
+    """Refuse labels and scorers that would fail after training.
 
     Parameters
     ----------
     search : GridSearchCV
-        Its `estimator` and `scoring` are looked at.
+        Search whose `estimator` and `scoring` are checked.
     X : array-like or data frame
         Rows.
     y : array-like or None
@@ -50,13 +55,13 @@ def check_search(search, X, y):
     Returns
     -------
     scorer : callable
-        Of `scoring`.
+        Scorer of the search.
 
     Raises
     ------
     ValueError
-        If labels are needed that are not there, or are more or fewer than rows; or if a scorer wants what the estimator
-        does not do.
+        If required labels are missing, if X and y have different lengths, or if the estimator lacks a method that a
+        scorer needs.
     """
     estimator, scoring = search.estimator, search.scoring
     last = estimator.steps[-1][1] if isinstance(estimator, Pipeline) else estimator
@@ -68,39 +73,39 @@ def check_search(search, X, y):
             "y one label for each row of X."
         )
     scorer = check_scoring(estimator, scoring=scoring)
-    scorers = getattr(scorer, "_scorers", {"": scorer})  # of several, a dict
+    scorers = getattr(scorer, "_scorers", {"": scorer})  # a dict if there are several
     for one in scorers.values():
         wanted = getattr(one, "_response_method", ())
         wanted = (wanted,) if isinstance(wanted, str) else tuple(wanted)
         if wanted and not any(hasattr(estimator, method) for method in wanted):
             raise ValueError(
-                f"scoring={scoring!r} needs {' or '.join(wanted)}, which {type(estimator).__name__} has not. Use None "
-                "or another scorer of sklearn_twins.metrics, or put a predictor behind the embedder in a Pipeline."
+                f"scoring={scoring!r} needs {' or '.join(wanted)}, which {type(estimator).__name__} does not have. Use "
+                "None or a scorer of sklearn_twins.metrics, or put a predictor after the embedder in a Pipeline."
             )
     return scorer
 
 
-def candidates_of(grid):
-    """The candidates of a grid.
+def list_candidates(grid):
+    """List the candidates of a grid.
 
     Raises
     ------
     ValueError, TypeError
-        If it is no grid, or holds none.
+        If it is not a grid, or has no candidates.
     """
     candidates = list(ParameterGrid(grid))
     if not candidates:
-        raise ValueError(f"param_grid={grid!r} holds no candidates. Give a dict of lists.")
+        raise ValueError(f"param_grid={grid!r} has no candidates. Give a dict of lists.")
     return candidates
 
 
 def check_candidates(estimators, name):
-    """Refuse candidates whose embedder has a parameter out of range, before any is trained."""
+    """Refuse candidates whose embedder has a parameter out of range."""
     for estimator in estimators:
-        embedder = embedder_of(estimator, name)
+        embedder = get_embedder(estimator, name)
         embedder._resolve_parts()
 
 
-def copied(candidate):
-    """A candidate's parameters, so that estimators in it are nobody else's."""
+def clone_parts(candidate):
+    """Clone the estimators among a candidate's parameters, so that they are not shared."""
     return {name: clone(value, safe=False) for name, value in candidate.items()}

@@ -20,7 +20,7 @@ from sklearn_twins._runtime import _progress_bar, _rich_display
 from sklearn_twins._runtime._progress_bar import Bar, Lines, TimeEstimator, format_duration, format_time_left
 from sklearn_twins._runtime._rich_display import TERMINAL, Notebook
 from sklearn_twins.model_selection import BatchedGridSearchCV, EpochHalvingSearchCV
-from sklearn_twins.model_selection._halving import RoundLines
+from sklearn_twins.model_selection._halving import RoundPrinter
 
 PACKAGE = Path(sklearn_twins.__file__).parent
 CODE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
@@ -394,7 +394,7 @@ def test_searches_say_how_long_they_take(make, X, capsys, monkeypatch):
 
 def test_estimate_of_a_search(clock):
     """Two candidates on two folds for 2 epochs, one for 4 more, the last fit for 6: 8, 8 and 6 epochs of 2 seconds."""
-    lines = RoundLines(2, 2, [2, 6], 2, None, True)
+    lines = RoundPrinter(2, 2, [2, 6], 2, None, True)
     assert lines.n_candidates == [2, 1] and lines.done.tolist() == [0, 8, 16]
     clock.now += 16
     lines.estimator.update(8)
