@@ -1,9 +1,9 @@
 # What a developer runs. Each target makes the environment it needs; only Python >= 3.11 has to be there.
 #
 #   make demo        few labels on digits: a table and a picture, in about a minute
-#   make test        everything, doctests and README included
+#   make test        everything, doctests and README included; scikit-learn's checks over a covering array of the parts
 #   make test-fast   without the tests marked slow, in less than a minute
-#   make test-matrix scikit-learn's checks over every combination of the parts, in about twenty minutes
+#   make test-matrix scikit-learn's checks over every combination of the parts, in about twenty minutes; before a release
 #   make test-floor  the contract tests with the lowest supported versions
 #   make docs        the site, examples included, in docs/_build/html: about five minutes
 #   make linkcheck   links to other sites; needs the network
