@@ -169,7 +169,7 @@ def test_a_file_that_changes_while_transform_reads(lazy, paths, monkeypatch):
 @pytest.fixture
 def mapped(tmp_path, monkeypatch):
     """``mapped(dtype, mode)``: a path, and a map of it that stays on disk, as large ones do."""
-    monkeypatch.setattr(_images, "LEAST_MAPPED_BYTES", 0)
+    monkeypatch.setattr(_images, "MIN_MAPPED_BYTES", 0)
 
     def mapped(dtype, mode="r"):
         np.save(tmp_path / "images.npy", images.astype(dtype))

@@ -44,7 +44,7 @@ def make(**params):
 @pytest.fixture
 def mapped(tmp_path, monkeypatch):
     """Images mapped from a file, as if it were a large one."""
-    monkeypatch.setattr(_images, "LEAST_MAPPED_BYTES", 1)
+    monkeypatch.setattr(_images, "MIN_MAPPED_BYTES", 1)
 
     def mapped(array):
         np.save(tmp_path / "images.npy", array)

@@ -74,7 +74,7 @@ def files(tmp_path):
 @pytest.fixture
 def mapped(tmp_path, monkeypatch):
     """A map that stays on disk, as large ones do."""
-    monkeypatch.setattr(_images, "LEAST_MAPPED_BYTES", 0)
+    monkeypatch.setattr(_images, "MIN_MAPPED_BYTES", 0)
     np.save(tmp_path / "images.npy", images)
     return np.load(tmp_path / "images.npy", mmap_mode="r")
 

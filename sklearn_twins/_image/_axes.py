@@ -1,30 +1,35 @@
-"""What the axes of an array of images are: rows, height, width, channels, found by a rule or said by the caller."""
+"""Axes of arrays of images: which are height, width and channels, inferred or given by the caller."""
 
 import numpy as np
 
-USUAL = (1, 3, 4)  # grey, RGB, RGBA
+USUAL_CHANNELS = (1, 3, 4)  # grey, RGB, RGBA
 
 
-def words(shape):
-    """A shape (height, width, channels) in words."""
+def describe_shape(shape):
+    """Describe a shape (height, width, channels) in words."""
     return "{} x {} x {} (height, width, channels)".format(*shape)
 
 
-def with_channels(sample_shape, channels):
-    """`sample_shape` as the caller gave it -> (height, width, channels); a missing axis of channels is one of 1."""
+def to_height_width_channels(sample_shape, channels):
+    """Reorder the caller's `sample_shape` to (height, width, channels); without channels, there is one."""
     shape = tuple(int(side) for side in sample_shape)
     if len(shape) == 2:
         return (*shape, 1)
     return (shape[1], shape[2], shape[0]) if channels == "first" else shape
 
 
-def filled(shape, n_columns, sample_shape):
-    """A shape whose -1 is worked out from the number of columns of flat rows.
+def matches(wanted, found):
+    """Whether a shape is the wanted one, in which -1 stands for any number."""
+    return all(side in (-1, has) for side, has in zip(wanted, found, strict=True))
+
+
+def complete_shape(shape, n_columns, sample_shape):
+    """Replace -1 in a shape by the number that fits flat rows of `n_columns`.
 
     Raises
     ------
     ValueError
-        If rows of `n_columns` do not make such images.
+        If `n_columns` is not the number of values of such an image.
     """
     known = int(np.prod([side for side in shape if side != -1]))
     fits = n_columns % known == 0 if -1 in shape else n_columns == known
@@ -32,23 +37,25 @@ def filled(shape, n_columns, sample_shape):
         needs = f"a multiple of {known}" if -1 in shape else known
         raise ValueError(
             f"X has {n_columns} columns, but sample_shape={sample_shape!r} needs {needs}. Give the shape of the images "
-            "that the rows hold: preprocessor__sample_shape=(height, width, channels)."
+            "in these rows: preprocessor__sample_shape=(height, width, channels)."
         )
     return tuple(n_columns // known if side == -1 else side for side in shape)
 
 
-def find_layout(shape, channels):
-    """Where the channels of an array (n, ., ., .) are.
+def find_layout(shape, channels, fitted=None):
+    """Find out where the channels of an array with four axes are.
 
-    One of the two places has 1, 3 or 4 channels and the other has not: that one. Neither has: the one that leaves two
-    equal sides. Otherwise nobody can tell.
+    With `fitted`, the layout is the one in which the array has the fitted shape. Otherwise, if only one of the two axes
+    has a length of 1, 3 or 4, it holds the channels. If neither has, it is the one that leaves two equal sides.
 
     Parameters
     ----------
     shape : tuple of int
-        Of an array with four axes.
+        Shape of the array.
     channels : {"auto", "last", "first"}
-        What the caller says.
+        Where the channels are, as the caller says.
+    fitted : tuple of int, default=None
+        (height, width, channels) of the images in `fit`.
 
     Returns
     -------
@@ -57,34 +64,26 @@ def find_layout(shape, channels):
     Raises
     ------
     ValueError
-        If the rule finds none.
+        If the layout is ambiguous.
     """
     if channels != "auto":
         return channels
     _, a, b, c = shape
-    usual = (c in USUAL, a in USUAL)
-    if usual == (False, False):
-        usual = (a == b, b == c)
-    if usual[0] == usual[1]:
+    if fitted is not None:
+        last, first = fitted == (a, b, c), fitted == (b, c, a)
+        if not (last and first):
+            return "first" if first else "last"
+    last, first = c in USUAL_CHANNELS, a in USUAL_CHANNELS
+    if not (last or first):
+        last, first = a == b, b == c
+    if last == first:
         raise ValueError(
-            f"X has the shape {tuple(shape)}, in which the channels could be last, {words((a, b, c))}, or first, "
-            f"{words((b, c, a))}. Say which: preprocessor__channels='last' or 'first'."
+            f"X has the shape {tuple(shape)}, in which the channels could be last, {describe_shape((a, b, c))}, or "
+            f"first, {describe_shape((b, c, a))}. Say which: preprocessor__channels='last' or 'first'."
         )
-    return "last" if usual[0] else "first"
+    return "last" if last else "first"
 
 
-def channels_first(array, layout):
-    """A view of an array of images as (n, channels, height, width).
-
-    Parameters
-    ----------
-    array : ndarray of shape (n, height, width, channels) or (n, channels, height, width)
-        Not copied.
-    layout : {"last", "first"}
-        Which of the two.
-
-    Returns
-    -------
-    images : ndarray of shape (n, channels, height, width)
-    """
+def to_channels_first(array, layout):
+    """View an array of images as (n, channels, height, width); `layout` says where its channels are."""
     return array.transpose(0, 3, 1, 2) if layout == "last" else array

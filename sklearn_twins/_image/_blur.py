@@ -1,4 +1,4 @@
-"""Views of images out of focus: a Gaussian blur of random width."""
+"""Gaussian blur of random width."""
 
 import math
 from numbers import Real
@@ -6,21 +6,21 @@ from numbers import Real
 import torch
 from sklearn.utils._param_validation import Interval
 
-from ._operations import ImageAugmentation, Operation, check_pair, draw
+from ._operations import ImageAugmentation, Operation, check_pair, draw_uniform
 
-REACH = 4  # standard deviations of the widest Gaussian, from where on weights are left out: below 3e-4 of the middle
-SMALLEST_EXPONENT = -20.0  # weights far below it are denormal numbers, with which products take ten times as long
+TRUNCATE = 4  # standard deviations of the widest Gaussian; weights beyond are below 3e-4 of the largest one
+MIN_EXPONENT = -20.0  # weights far below are denormal numbers, with which products take ten times as long
 
 
-def reflection(size, radius, device):
-    """Which pixels are how far away, in an axis that goes on beyond its ends as in a mirror.
+def count_reflections(size, radius, device):
+    """Count how often each pixel occurs at each distance from each other pixel of an axis with mirrored ends.
 
-    Both ends are mirrored, again and again if the radius is larger than the image; the pixels at the ends are not
-    repeated.
+    The axis is reflected at both ends, repeatedly if the radius is larger than the axis; the pixels at the ends are
+    not repeated.
 
     Shape
     -----
-    returns (radius + 1, size, size), float32: how often, i and j given, pixel j is at this distance from pixel i
+    returns (radius + 1, size, size), float32: entry (d, i, j) counts how often pixel j is at distance d from pixel i
     """
     i = torch.arange(size, device=device)
     offsets = torch.arange(-radius, radius + 1, device=device)[:, None]  # (2 radius + 1, 1)
@@ -32,25 +32,26 @@ def reflection(size, radius, device):
     return counts.index_put_((offsets.abs().expand_as(j), i.expand_as(j), j), one, accumulate=True)
 
 
-def blurring(sigma, distances):
-    """Matrices that blur an axis by Gaussians.
+def make_blur_matrices(sigma, counts):
+    """Make matrices that blur an axis by Gaussians.
 
     Shape
     -----
-    sigma : (batch,), in pixels; distances : (radius + 1, size, size); returns (batch, size, size), rows of sum 1
+    sigma : (batch,), in pixels; counts : (radius + 1, size, size), from `count_reflections`; returns (batch, size,
+    size), rows of sum 1
     """
-    d = torch.arange(len(distances), device=sigma.device, dtype=sigma.dtype)
-    weights = (-0.5 * (d / sigma.clamp(min=1e-3)[:, None]) ** 2).clamp_(min=SMALLEST_EXPONENT).exp_()
+    d = torch.arange(len(counts), device=sigma.device, dtype=sigma.dtype)
+    weights = (-0.5 * (d / sigma.clamp(min=1e-3)[:, None]) ** 2).clamp_(min=MIN_EXPONENT).exp_()
     weights = weights / (2 * weights.sum(1, keepdim=True) - weights[:, :1])  # (batch, radius + 1)
-    return torch.mm(weights, distances.flatten(1)).unflatten(1, distances.shape[1:])
+    return torch.mm(weights, counts.flatten(1)).unflatten(1, counts.shape[1:])
 
 
-def separable(x, rows, columns):
-    """Each image times a matrix of its own on either axis.
+def multiply_both_axes(x, rows, columns):
+    """Multiply each image by one matrix along its rows and by another along its columns.
 
     Shape
     -----
-    x : (batch, C, H, W), best in the order (batch, H, C, W), in which nothing is copied; rows : (batch, H, H);
+    x : (batch, C, H, W), fastest in the order (batch, H, C, W), in which nothing is copied; rows : (batch, H, H);
     columns : (batch, W, W); returns (batch, C, H, W) in that order
     """
     n, c, h, w = x.shape
@@ -60,10 +61,9 @@ def separable(x, rows, columns):
 
 
 class GaussianBlur(ImageAugmentation):
-    """Blur some images, each by a Gaussian of a width of its own.
+    """Blur some images, each by a Gaussian of random width.
 
-    Beyond its ends the image goes on as in a mirror. Weights are left out from four standard deviations of the widest
-    Gaussian on.
+    Images are reflected at their borders. The Gaussian is truncated at four standard deviations of the widest one.
 
     Parameters
     ----------
@@ -113,14 +113,14 @@ class GaussianBlur(ImageAugmentation):
         low, high = self.sigma
         if self.probability == 0 or high == 0:
             return []
-        radius = math.ceil(REACH * high)
-        distances = {size: reflection(size, radius, device) for size in shape[1:]}  # by the length of an axis
+        radius = math.ceil(TRUNCATE * high)
+        counts = {size: count_reflections(size, radius, device) for size in shape[1:]}  # by length of the axis
 
-        def numbers(n, generator):
-            return (low + (high - low) * draw(n, 1, generator)[:, 0],)
+        def draw_numbers(n, generator):
+            return (low + (high - low) * draw_uniform(n, 1, generator)[:, 0],)
 
         def blur(x, sigma):
-            matrices = {size: blurring(sigma, of_size) for size, of_size in distances.items()}
-            return separable(x, matrices[shape[1]], matrices[shape[2]])
+            matrices = {size: make_blur_matrices(sigma, of_size) for size, of_size in counts.items()}
+            return multiply_both_axes(x, matrices[shape[1]], matrices[shape[2]])
 
-        return [Operation(blur, numbers, self.probability)]
+        return [Operation(blur, draw_numbers, self.probability)]

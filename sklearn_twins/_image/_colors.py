@@ -1,4 +1,4 @@
-"""Views of images that differ in colour: brightness, contrast, saturation, hue, none at all, or inverted."""
+"""Augmentations that change colours: brightness, contrast, saturation, hue, grayscale, solarize."""
 
 from functools import partial
 from numbers import Real
@@ -8,19 +8,19 @@ from sklearn.utils._param_validation import Interval
 
 from ._color_planes import (
     GRAY,
-    brightness_planes,
-    contrast_planes,
-    grayscale_planes,
-    hue_planes,
+    adjust_brightness_planes,
+    adjust_contrast_planes,
+    adjust_saturation_planes,
     jitter_planes,
-    saturation_planes,
+    rotate_hue_planes,
     solarize_planes,
+    to_grayscale_planes,
 )
-from ._operations import ImageAugmentation, Operation, draw, each
+from ._operations import ImageAugmentation, Operation, draw_uniform, per_image
 
 
-def gray(x):
-    """The gray of colours.
+def to_gray(x):
+    """Compute the gray of colours.
 
     Shape
     -----
@@ -30,59 +30,59 @@ def gray(x):
     return (red * GRAY[0]).add_(green, alpha=GRAY[1]).add_(blue, alpha=GRAY[2])
 
 
-def grayscale(x):
-    """Colours as grays.
+def to_grayscale(x):
+    """Replace colours by their gray.
 
     Shape
     -----
     x : (batch, 3, H, W); returns (batch, 3, H, W), in the order (batch, H, C, W)
     """
-    return gray(x)[:, :, None].expand(-1, -1, 3, -1).contiguous().transpose(1, 2)
+    return to_gray(x)[:, :, None].expand(-1, -1, 3, -1).contiguous().transpose(1, 2)
 
 
-def brightness(x, factor):
-    """Intensities times a factor, those above white white.
-
-    Shape
-    -----
-    x : (batch, C, H, W); factor : (batch,); returns (batch, C, H, W)
-    """
-    return (x * each(factor)).clamp_(0, 1)
-
-
-def contrast(x, factor):
-    """Move intensities away from the mean gray of their image, or towards it; of other than colours, from their mean.
+def adjust_brightness(x, factor):
+    """Multiply intensities by a factor, clipped at white.
 
     Shape
     -----
     x : (batch, C, H, W); factor : (batch,); returns (batch, C, H, W)
     """
-    mean = x.mean(2).mean(2)  # (batch, C); in two steps, the first of which adds rows
+    return (x * per_image(factor)).clamp_(0, 1)
+
+
+def adjust_contrast(x, factor):
+    """Scale the distances of intensities from the image's mean gray; from its mean if the image is not RGB.
+
+    Shape
+    -----
+    x : (batch, C, H, W); factor : (batch,); returns (batch, C, H, W)
+    """
+    mean = x.mean(2).mean(2)  # (batch, C); in two steps, of which the first adds rows
     if x.shape[1] == 3:
         mean = mean[:, 0] * GRAY[0] + mean[:, 1] * GRAY[1] + mean[:, 2] * GRAY[2]
     else:
         mean = mean.mean(1)
-    return (x * each(factor)).add_(each((1 - factor) * mean)).clamp_(0, 1)
+    return (x * per_image(factor)).add_(per_image((1 - factor) * mean)).clamp_(0, 1)
 
 
-def saturation(x, factor):
-    """Move colours away from their gray, or towards it.
+def adjust_saturation(x, factor):
+    """Scale the distances of colours from their gray.
 
     Shape
     -----
     x : (batch, 3, H, W); factor : (batch,); returns (batch, 3, H, W)
     """
-    return torch.lerp(gray(x)[:, None], x, each(factor)).clamp_(0, 1)
+    return torch.lerp(to_gray(x)[:, None], x, per_image(factor)).clamp_(0, 1)
 
 
-def hue(x, shift):
-    """Turn colours about the gray axis, as the hue of HSV does; the largest and smallest channel keep their values.
+def rotate_hue(x, shift):
+    """Rotate the hue, as in HSV; the largest and the smallest value of each pixel's channels are kept.
 
-    The hue is a place on a circle of six units on which red is at 0, green at 2 and blue at 4. With c the largest
-    minus the smallest channel, everything is in units of c, so that nothing is divided. A channel's height above the
-    smallest is ``2c - d``, but between 0 and c, for a distance d of the hue from the channel's place; and the distance
-    from red is ``c + g + b - r`` for heights r, g and b, on green's side where g > b. A distance round the circle is
-    ``3c - ||u| - 3c|`` for any u within one turn. In `e` are the constants of these.
+    The hue is a place on a circle of six units, with red at 0, green at 2 and blue at 4. Let c be the largest minus the
+    smallest channel; all distances are in units of c, so that nothing is divided. A channel at a distance d from the
+    hue has the height ``2c - d`` above the smallest channel, clipped to [0, c]. For heights r, g and b, the distance of
+    the hue from red is ``c + g + b - r``, on green's side if g > b. The distance round the circle is
+    ``3c - ||u| - 3c|`` for any u within one turn. `e` collects the constants of these formulas.
 
     Shape
     -----
@@ -108,7 +108,7 @@ def hue(x, shift):
 
 
 def solarize(x, threshold):
-    """Invert the intensities from a threshold on.
+    """Invert intensities at or above a threshold.
 
     Shape
     -----
@@ -118,8 +118,8 @@ def solarize(x, threshold):
     return torch.minimum(x, inverted) if threshold == 0.5 else torch.where(x >= threshold, inverted, x)
 
 
-def keeping_alpha(change, x, *numbers):
-    """Change colours; a fourth channel, their opacity, stays.
+def change_colors(change, x, *numbers):
+    """Change all channels but the fourth, which is opacity.
 
     Shape
     -----
@@ -132,38 +132,38 @@ def keeping_alpha(change, x, *numbers):
     return view
 
 
-def has_colour(shape):
-    """Whether images have a hue: three channels, or four with their opacity."""
+def has_colors(shape):
+    """Whether images have colours: three channels, or four with opacity."""
     return shape[0] in (3, 4)
 
 
 PLANES = {
-    brightness: brightness_planes,
-    contrast: contrast_planes,
-    saturation: saturation_planes,
-    hue: hue_planes,
+    adjust_brightness: adjust_brightness_planes,
+    adjust_contrast: adjust_contrast_planes,
+    adjust_saturation: adjust_saturation_planes,
+    rotate_hue: rotate_hue_planes,
 }
 
 
 class ColorJitter(ImageAugmentation):
-    """Change brightness, contrast, saturation and hue of some images, each by a random amount.
+    """Change brightness, contrast, saturation and hue of some images by random amounts.
 
-    Images of other than three or four channels have neither saturation nor hue: they are changed in brightness and
-    contrast, all channels alike. Of four channels, the last one is the opacity and stays.
+    Only images with three or four channels have saturation and hue. In others, brightness and contrast change, in all
+    channels alike. A fourth channel is taken for opacity and is not changed.
 
-    NOTE[DIFF]: the usual order is random; here it is the one in which the four are named. An order drawn for each image
-    changes intensities by 0.005 on average, and would cost a pass over all images for each place of each operation.
+    NOTE[DIFF]: the usual order of the four changes is random; here it is fixed, as listed. A random order for each
+    image would change intensities by 0.005 on average, at the cost of several more passes over all images.
 
     Parameters
     ----------
     brightness : float, default=0.4
-        Intensities are multiplied by a factor drawn from [1 - `brightness`, 1 + `brightness`], never a negative one.
+        Intensities are multiplied by a factor drawn from [1 - `brightness`, 1 + `brightness`], clipped at 0.
     contrast : float, default=0.4
-        So are their distances from the image's mean gray.
+        Distances from the image's mean gray are multiplied by a factor drawn in the same way.
     saturation : float, default=0.2
-        So are the distances of colours from their gray.
+        Distances of colours from their gray are multiplied by a factor drawn in the same way.
     hue : float, default=0.1
-        The hue is turned by a share of the circle of colours drawn from [-`hue`, `hue`], in [0, 0.5].
+        The hue is rotated by a share of a full turn drawn from [-`hue`, `hue`]; `hue` is in [0, 0.5].
     probability : float, default=0.8
         Share of the images that are changed, in [0, 1].
 
@@ -198,18 +198,18 @@ class ColorJitter(ImageAugmentation):
         self.probability = probability
 
     def _operations(self, shape, device):
-        wanted = [(brightness, self.brightness, 1), (contrast, self.contrast, 1)]
-        if has_colour(shape):
-            wanted += [(saturation, self.saturation, 1), (hue, self.hue, 0)]
+        wanted = [(adjust_brightness, self.brightness, 1), (adjust_contrast, self.contrast, 1)]
+        if has_colors(shape):
+            wanted += [(adjust_saturation, self.saturation, 1), (rotate_hue, self.hue, 0)]
         wanted = [(change, width, middle) for change, width, middle in wanted if width > 0]
         if not wanted or self.probability == 0:
             return []
 
-        def numbers(n, generator):
-            u = draw(n, len(wanted), generator).mul_(2).sub_(1)  # (n, operations), -1 to 1
+        def draw_numbers(n, generator):
+            u = draw_uniform(n, len(wanted), generator).mul_(2).sub_(1)  # (n, operations), -1 to 1
             amounts = (middle + width * v for v, (_, width, middle) in zip(u.unbind(1), wanted, strict=True))
             return tuple(
-                amount.clamp_(min=-0.5 if change is hue else 0)
+                amount.clamp_(min=-0.5 if change is rotate_hue else 0)
                 for (change, _, _), amount in zip(wanted, amounts, strict=True)
             )
 
@@ -219,11 +219,11 @@ class ColorJitter(ImageAugmentation):
             return x
 
         planes = (jitter_planes, tuple(PLANES[change] for change, _, _ in wanted))
-        return [Operation(partial(keeping_alpha, jitter), numbers, self.probability, planes=planes)]
+        return [Operation(partial(change_colors, jitter), draw_numbers, self.probability, planes=planes)]
 
 
 class Grayscale(ImageAugmentation):
-    """Take the colour out of some images; those of other than three or four channels have none, and stay.
+    """Turn some images gray; images without three or four channels have no colours and are left as they are.
 
     Parameters
     ----------
@@ -245,19 +245,19 @@ class Grayscale(ImageAugmentation):
         self.probability = probability
 
     def _operations(self, shape, device):
-        if not has_colour(shape) or self.probability == 0:
+        if not has_colors(shape) or self.probability == 0:
             return []
-        change = partial(keeping_alpha, grayscale)
-        return [Operation(change, probability=self.probability, planes=(grayscale_planes,))]
+        change = partial(change_colors, to_grayscale)
+        return [Operation(change, probability=self.probability, planes=(to_grayscale_planes,))]
 
 
 class Solarize(ImageAugmentation):
-    """Invert what is bright in some images; of four channels, the last one is the opacity and stays.
+    """Invert the bright parts of some images; a fourth channel, opacity, is left as it is.
 
     Parameters
     ----------
     threshold : float, default=0.5
-        Intensities from here on are inverted: 1 - x for x.
+        Intensities x from this value on become 1 - x.
     probability : float, default=0.1
         Share of the images that are changed, in [0, 1].
 
@@ -282,5 +282,5 @@ class Solarize(ImageAugmentation):
     def _operations(self, shape, device):
         if self.probability == 0:
             return []
-        change = partial(keeping_alpha, partial(solarize, threshold=self.threshold))
+        change = partial(change_colors, partial(solarize, threshold=self.threshold))
         return [Operation(change, probability=self.probability, planes=(solarize_planes, float(self.threshold)))]

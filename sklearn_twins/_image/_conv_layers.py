@@ -1,4 +1,4 @@
-"""Convolutions of image encoders, with initial weights for the ReLU and the batch norm behind them."""
+"""Convolutions of image encoders, with initial weights suited to ReLU and batch norm."""
 
 import math
 
@@ -8,19 +8,18 @@ from .._parts._initialize import SeededLayer
 
 
 class Convolution(SeededLayer, nn.Conv2d):
-    """A square convolution without bias, of odd size, whose stride is all that makes the image smaller.
+    """A square convolution of odd size without bias, padded so that only its stride makes the image smaller.
 
-    Initial weights are normal with a variance of 2 over the fan-out, which keeps the size of gradients through the
-    ReLU behind.
+    Initial weights are normal with variance 2 / fan-out, which keeps the size of gradients through a following ReLU.
 
     Parameters
     ----------
     width_in, width_out : int
-        Channels.
+        Number of input and output channels.
     size : int
         Height and width of the kernel.
     stride : int or (int, int), default=1
-        Of each side; a side of n pixels becomes ``ceil(n / stride)``.
+        Stride along each side; a side of n pixels becomes ``ceil(n / stride)``.
 
     References
     ----------
@@ -43,7 +42,7 @@ class Convolution(SeededLayer, nn.Conv2d):
 
 
 class ZeroScaleNorm(SeededLayer, nn.BatchNorm2d):
-    """Batch norm that begins with a scale of 0: the residual block that it ends begins as the identity.
+    """Batch norm whose scale starts at 0, so that the residual block that it ends starts as the identity.
 
     References
     ----------
@@ -53,16 +52,16 @@ class ZeroScaleNorm(SeededLayer, nn.BatchNorm2d):
     folds_as = nn.BatchNorm2d
 
     def reset_parameters_from(self, generator):
-        """Begin as batch norm does, but with a scale of 0; there is nothing to draw."""
+        """Reset as batch norm does, but with a scale of 0; nothing is drawn."""
         self.reset_parameters()
         self.weight.zero_()
 
 
-def conv_norm(width_in, width_out, size, stride=1, norm=nn.BatchNorm2d):
-    """A convolution and the batch norm behind it."""
+def make_conv_norm(width_in, width_out, size, stride=1, norm=nn.BatchNorm2d):
+    """Make a convolution and its batch norm."""
     return [Convolution(width_in, width_out, size, stride), norm(width_out)]
 
 
-def conv_norm_relu(width_in, width_out, size, stride=1):
-    """A convolution, batch norm and ReLU, which overwrites the norm's output: its gradient needs no more."""
-    return [*conv_norm(width_in, width_out, size, stride), nn.ReLU(inplace=True)]
+def make_conv_norm_relu(width_in, width_out, size, stride=1):
+    """Make a convolution, its batch norm and a ReLU that overwrites the norm's output, which no gradient needs."""
+    return [*make_conv_norm(width_in, width_out, size, stride), nn.ReLU(inplace=True)]

@@ -1,50 +1,50 @@
-"""A small convolutional network: the default encoder of images, fast enough to train on a CPU."""
+"""ConvNetEncoder: a small convolutional network, the default for images, fast enough to train on a CPU."""
 
 from .._parts._projector import check_widths
-from ._conv_layers import conv_norm_relu
+from ._conv_layers import make_conv_norm_relu
 from ._encoder import ImageEncoder
 
-LEAST_SIDE = 2  # pixels that halving leaves of a side
+MIN_SIDE = 2  # pixels; no side is halved to less
 
 
-def strides(side, n_layers):
-    """Stride of each layer along one side of an image: the last layers halve it, as many as leave two pixels of it.
+def compute_strides(side, n_layers):
+    """Compute the stride of each layer along one side: the last layers halve it, as long as two pixels are left.
 
     Parameters
     ----------
     side : int
-        Pixels.
+        Length of the side in pixels.
     n_layers : int
-        Convolutions.
+        Number of convolutions.
 
     Returns
     -------
     strides : list of {1, 2}
-        One for each layer, ones first.
+        One stride per layer, ones first.
     """
     n_halved = 0
-    while n_halved < n_layers and -(-side // 2) >= LEAST_SIDE:  # rounded up
+    while n_halved < n_layers and -(-side // 2) >= MIN_SIDE:  # rounded up
         side, n_halved = -(-side // 2), n_halved + 1
     return [1] * (n_layers - n_halved) + [2] * n_halved
 
 
 class ConvNetEncoder(ImageEncoder):
-    """A small convolutional network over images.
+    """A small convolutional network for images.
 
-    Convolutions of 3 x 3 pixels, each with batch norm and ReLU, then the mean over all places. From 17 pixels on, each
-    of the four layers of the default halves a side; a smaller one is halved by the last layers only, as long as two
-    pixels of it are left (8 pixels by the last two), so that small images keep their detail.
+    Convolutions of 3 x 3 pixels, each with batch norm and ReLU, then the mean over all places. Layers have a stride of
+    2, but small images keep their detail: no side is halved to less than two pixels, and if not all layers can halve a
+    side, the last ones do. By default, all four layers halve sides of 17 pixels or more; the last two halve sides of 8.
 
     Parameters
     ----------
     widths : tuple of int, default=(32, 64, 128, 256)
-        Channels of each convolution. The last one is the embedding's own width, unless `n_components` asks for
-        another: then one linear layer more leads to it.
+        Number of channels of each convolution. The last one is the width of the embedding; for another `n_components`,
+        a linear layer is added.
 
     See Also
     --------
-    ImageResNetEncoder : A residual network, as papers on images use.
-    TimmEncoder : Networks of timm, also with trained weights.
+    ImageResNetEncoder : A residual network, as used in papers.
+    TimmEncoder : Networks from timm, also with pretrained weights.
 
     Examples
     --------
@@ -64,7 +64,7 @@ class ConvNetEncoder(ImageEncoder):
         self.widths = widths
 
     def check(self):
-        """Refuse widths that are no positive integers, and no layer at all.
+        """Refuse widths that are not positive integers, and an empty list.
 
         Returns
         -------
@@ -83,11 +83,11 @@ class ConvNetEncoder(ImageEncoder):
         return self
 
     def _layers(self, spec):
-        """Layers behind the stem, and the number of their channels."""
+        """Make the layers behind the stem; also return their number of output channels."""
         n_channels, *sides = spec.shape
-        by_layer = zip(*(strides(side, len(self.widths)) for side in sides), strict=True)
+        by_layer = zip(*(compute_strides(side, len(self.widths)) for side in sides), strict=True)
         widths_in = [n_channels, *self.widths[:-1]]
         layers = []
         for width_in, width, stride in zip(widths_in, self.widths, by_layer, strict=True):
-            layers += conv_norm_relu(width_in, width, 3, stride)
+            layers += make_conv_norm_relu(width_in, width, 3, stride)
         return layers, self.widths[-1]

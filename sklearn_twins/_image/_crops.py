@@ -1,4 +1,4 @@
-"""Views of images that differ in place: crops resized to the whole, mirror images, squares cut out."""
+"""Augmentations that move or hide parts of images: resized crops, mirror images, squares cut out."""
 
 import math
 from functools import partial
@@ -7,13 +7,13 @@ from numbers import Real
 import torch
 from sklearn.utils._param_validation import Interval
 
-from ._operations import ImageAugmentation, Operation, check_pair, draw
+from ._operations import ImageAugmentation, Operation, check_pair, draw_uniform
 
-TRIES = 10
+N_TRIES = 10
 
 
-def fallback_box(height, width, ratio):
-    """The largest centred box with an aspect ratio in range.  # height, width"""
+def find_fallback_box(height, width, ratio):
+    """Find the height and width of the largest box with an aspect ratio in range."""
     if width / height < ratio[0]:
         return max(1, round(width / ratio[0])), width
     if width / height > ratio[1]:
@@ -21,25 +21,25 @@ def fallback_box(height, width, ratio):
     return height, width
 
 
-def random_boxes(n, generator, height, width, scale, ratio):
-    """Boxes in images: a share of the area and an aspect ratio, both at random, and a place.
+def draw_boxes(n, generator, height, width, scale, ratio):
+    """Draw the boxes that crops are taken from: a share of the area, an aspect ratio and a place.
 
-    The area is uniform in `scale`, the ratio of width to height log-uniform in `ratio`, sides are rounded. Of ten tries
-    the first that fits into the image is taken; if none does, the largest centred box is.
+    The area is uniform in `scale`, the ratio of width to height is log-uniform in `ratio`, and sides are rounded. Ten
+    boxes are tried, and the first that fits into the image is taken; if all are too large, the largest centred box is.
 
     Shape
     -----
     returns top, left, box_height, box_width : (n,), float32, whole numbers
     """
-    u = draw(n, 2 * TRIES + 2, generator)
-    area = height * width * (scale[0] + (scale[1] - scale[0]) * u[:, :TRIES])  # (n, tries)
-    log_ratio = math.log(ratio[0]) + math.log(ratio[1] / ratio[0]) * u[:, TRIES:-2]
+    u = draw_uniform(n, 2 * N_TRIES + 2, generator)
+    area = height * width * (scale[0] + (scale[1] - scale[0]) * u[:, :N_TRIES])  # (n, tries)
+    log_ratio = math.log(ratio[0]) + math.log(ratio[1] / ratio[0]) * u[:, N_TRIES:-2]
     widths = (area * log_ratio.exp()).sqrt_().round_()
     heights = (area * log_ratio.neg().exp_()).sqrt_().round_()
     fits = (widths > 0) & (widths <= width) & (heights > 0) & (heights <= height)
     first = fits.byte().argmax(1, keepdim=True)  # (n, 1)
     found = fits.gather(1, first)[:, 0]
-    h, w = fallback_box(height, width, ratio)
+    h, w = find_fallback_box(height, width, ratio)
     box_height = torch.where(found, heights.gather(1, first)[:, 0], float(h))
     box_width = torch.where(found, widths.gather(1, first)[:, 0], float(w))
     top = torch.minimum((u[:, -2] * (height - box_height + 1)).floor_(), height - box_height)
@@ -49,11 +49,11 @@ def random_boxes(n, generator, height, width, scale, ratio):
     return top, left, box_height, box_width
 
 
-def stretched(y, start, length, mirrored=None):
-    """A part of the first axis behind the batch, stretched over the whole of it, bilinearly.
+def stretch(y, start, length, mirrored=None):
+    """Stretch a part of the first axis behind the batch over the whole axis, with linear interpolation.
 
-    A part is no longer than the whole, so that two of its pixels make one, and antialiasing would change nothing.
-    Beyond the part's first and last pixel, it goes on as they are.
+    A part is never longer than the axis, so each new pixel is a mean of two, and antialiasing would change nothing. The
+    part's first and last pixel are repeated beyond its ends.
 
     Shape
     -----
@@ -68,26 +68,26 @@ def stretched(y, start, length, mirrored=None):
     at = torch.minimum(torch.maximum(at, first), last)
     low = at.floor()
     weight = (at - low).to(y.dtype).reshape(-1, 1)
-    image = size * torch.arange(n, device=y.device)[:, None]  # the first row of each image, when all are one axis
+    offset = size * torch.arange(n, device=y.device)[:, None]  # first row of each image among the rows of all
     rows = y.reshape(n * size, -1)
-    one = rows.index_select(0, (low.long() + image).flatten())
-    next_one = rows.index_select(0, (torch.minimum(low + 1, last).long() + image).flatten())
-    return torch.lerp(one, next_one, weight).reshape(y.shape)
+    pixel = rows.index_select(0, (low.long() + offset).flatten())
+    following = rows.index_select(0, (torch.minimum(low + 1, last).long() + offset).flatten())
+    return torch.lerp(pixel, following, weight).reshape(y.shape)
 
 
-def resized_crop(x, top, left, box_height, box_width, mirrored=None):
-    """A box of each image, resized to the whole; some of them mirrored, left for right.
+def crop_and_resize(x, top, left, box_height, box_width, mirrored=None):
+    """Resize a box of each image to the image's size, and mirror some of them, left for right.
 
-    Whole rows of memory are taken, first of an image with its columns first, then of one with its rows first. For 32
-    pixels this is a little quicker than products with matrices, for 224 three times.
+    Columns are gathered where each is contiguous, then rows where each is. At 32 pixels this is a little faster than
+    products with matrices, at 224 three times as fast.
 
     Shape
     -----
-    x : (batch, C, H, W), best in the order (batch, W, C, H); top, left, box_height, box_width, mirrored : (batch,);
+    x : (batch, C, H, W), fastest in the order (batch, W, C, H); top, left, box_height, box_width, mirrored : (batch,);
     returns (batch, C, H, W), in the order (batch, H, C, W)
     """
-    y = stretched(x.permute(0, 3, 1, 2).contiguous(), left, box_width, mirrored)  # (batch, W, C, H)
-    return stretched(y.transpose(1, 3).contiguous(), top, box_height).transpose(1, 2)
+    y = stretch(x.permute(0, 3, 1, 2).contiguous(), left, box_width, mirrored)  # (batch, W, C, H)
+    return stretch(y.transpose(1, 3).contiguous(), top, box_height).transpose(1, 2)
 
 
 def flip(x):
@@ -95,21 +95,21 @@ def flip(x):
     return x.flip(3)
 
 
-def with_flip(crop, other):
-    """One operation for a crop and the flip behind it, which then costs nothing; None, if it is no flip."""
+def fuse_with_flip(crop, other):
+    """Fuse a crop with the flip behind it, which then costs nothing; None if the other is not a flip."""
     if other.change is not flip:
         return None
 
-    def numbers(n, generator):
-        box = crop.numbers(n, generator)
+    def draw_numbers(n, generator):
+        box = crop.draw_numbers(n, generator)
         (mirrored,) = other.draw(n, generator)
         return (*box, torch.ones_like(box[0], dtype=torch.bool) if mirrored is None else mirrored)
 
-    return Operation(resized_crop, numbers, columns_first=True)
+    return Operation(crop_and_resize, draw_numbers, columns_first=True)
 
 
-def cutout(x, top, left, side):
-    """Fill a square of each image with the image's mean, channel by channel; what lies outside is cut off.
+def cut_out(x, top, left, side):
+    """Fill a square of each image with the mean of each channel; the square is clipped at the border.
 
     Shape
     -----
@@ -123,10 +123,10 @@ def cutout(x, top, left, side):
 
 
 class RandomResizedCrop(ImageAugmentation):
-    """A random part of the image, resized to the whole.
+    """Crop a random part of each image and resize it to the image's size.
 
-    The part has a random share of the image's area and a random aspect ratio. It is resized bilinearly; a
-    `HorizontalFlip` right behind it costs nothing.
+    The part has a random share of the image's area and a random aspect ratio, and is resized bilinearly. A
+    `HorizontalFlip` right after it costs nothing.
 
     Parameters
     ----------
@@ -165,7 +165,7 @@ class RandomResizedCrop(ImageAugmentation):
         Raises
         ------
         InvalidParameterError, ValueError
-            If one is not a pair of numbers in its range, the smaller one first.
+            If a hyper-parameter is not a pair of numbers in its range, the smaller one first.
         """
         super().check()
         check_pair(self, "scale", 0, 1, above=True)
@@ -174,12 +174,12 @@ class RandomResizedCrop(ImageAugmentation):
 
     def _operations(self, shape, device):
         _, height, width = shape
-        numbers = partial(random_boxes, height=height, width=width, scale=self.scale, ratio=self.ratio)
-        return [Operation(resized_crop, numbers, columns_first=True, fuse=with_flip)]
+        draw_numbers = partial(draw_boxes, height=height, width=width, scale=self.scale, ratio=self.ratio)
+        return [Operation(crop_and_resize, draw_numbers, columns_first=True, fuse=fuse_with_flip)]
 
 
 class HorizontalFlip(ImageAugmentation):
-    """The mirror image, left for right, of some images.
+    """Mirror some images, left for right.
 
     Parameters
     ----------
@@ -207,16 +207,16 @@ class HorizontalFlip(ImageAugmentation):
 
 
 class Cutout(ImageAugmentation):
-    """Cut a square out of some images, and fill it with the image's mean colour.
+    """Cut a square out of some images and fill it with the image's mean colour.
 
-    Its centre is anywhere in the image; what of it lies outside is cut off.
+    The centre of the square is uniform over the image; the square is clipped at the border.
 
-    NOTE[DIFF]: the paper fills with 0 after subtracting the mean of all images, which is nearly the same.
+    NOTE[DIFF]: the paper fills the square with 0 after subtracting the mean of all images, which is nearly the same.
 
     Parameters
     ----------
     size : float, default=0.5
-        The square's side as a share of the image's shorter side, in [0, 1].
+        Side of the square as a share of the image's shorter side, in [0, 1].
     probability : float, default=1.0
         Share of the images that are cut, in [0, 1].
 
@@ -232,7 +232,7 @@ class Cutout(ImageAugmentation):
     >>> x = torch.zeros(1, 1, 4, 4)
     >>> x[..., 2:] = 1.0  # black beside white
     >>> view = Cutout(size=1.0)(x, x, torch.Generator().manual_seed(0))
-    >>> bool((view == 0.5).any())  # what is cut out has the mean
+    >>> bool((view == 0.5).any())  # the square has the mean colour
     True
     """
 
@@ -249,10 +249,10 @@ class Cutout(ImageAugmentation):
         _, height, width = shape
         side = int(self.size * min(height, width) + 0.5)
 
-        def numbers(n, generator):
-            u = draw(n, 2, generator)
+        def draw_numbers(n, generator):
+            u = draw_uniform(n, 2, generator)
             return (u[:, 0] * height).floor_() - side // 2, (u[:, 1] * width).floor_() - side // 2
 
         if side == 0 or self.probability == 0:
             return []
-        return [Operation(partial(cutout, side=side), numbers, self.probability)]
+        return [Operation(partial(cut_out, side=side), draw_numbers, self.probability)]

@@ -1,4 +1,4 @@
-"""The usual views of images as one component, scaled to the size of the image; and the paper's two different views."""
+"""The default augmentation of images, scaled to their size, and the two different views of the paper."""
 
 from numbers import Real
 
@@ -10,49 +10,50 @@ from ._colors import ColorJitter, Grayscale, Solarize
 from ._crops import HorizontalFlip, RandomResizedCrop
 from ._operations import ImageAugmentation
 
-SIDE = 224  # pixels, the size of image for which the recipe was written
-SIGMA = (0.1, 2.0)  # pixels of such an image
-LEAST_SIGMA = 0.5  # pixels; a narrower blur is none
+SIDE = 224  # pixels; the image size that the recipe was written for
+SIGMA = (0.1, 2.0)  # pixels, at this size
+MIN_SIGMA = 0.5  # pixels; a narrower blur changes next to nothing
 JITTER = {"brightness": 0.4, "contrast": 0.4, "saturation": 0.2, "hue": 0.1}
 
 
 class ImageViews(ImageAugmentation):
-    """Views of images by the recipe of Barlow Twins: crop, mirror, colour, gray, blur, solarize.
+    """Augment images by the recipe of Barlow Twins: crop, flip, colour jitter, grayscale, blur, solarize.
 
-    What cannot be done to images of a kind is left out: colour where there are other than three or four channels,
-    solarizing where there are others than one, three or four. Blur is scaled with the image and left out below 56
+    Steps that do not fit the images are left out: saturation, hue and grayscale unless there are three or four
+    channels, and solarize unless there are one, three or four. The blur is scaled with the image and left out below 56
     pixels, where its standard deviation would be less than half a pixel.
 
-    NOTE[DIFF]: the paper's two views differ in blur and solarizing, see `barlow_twins_pair`; here both are made with
-    probabilities between the two.
+    NOTE[DIFF]: the paper's two views have different probabilities of blur and solarize, see `barlow_twins_pair`; here
+    both views use the probabilities in between.
 
     Parameters
     ----------
     min_scale : float, default=0.08
-        Smallest share of the image's area that a view shows, in (0, 1]; 1 is for images whose place matters. See
+        Smallest share of the image's area that a view shows, in (0, 1]. Use 1 if the position in the image matters. See
         `RandomResizedCrop`.
     flip : float, default=0.5
-        Share of views that are mirrored, left for right; 0 where sides matter, as in digits.
+        Share of views that are mirrored, left for right. Use 0 if left and right matter, as in digits.
     jitter : float, default=1.0
-        Strength of the change of colours in 80 % of the views, in [0, 5]: 1 is 0.4 of brightness, 0.4 of contrast, 0.2
-        of saturation, 0.1 of hue. See `ColorJitter`.
+        Strength of the colour jitter in 80 % of the views, in [0, 5]. 1 stands for brightness 0.4, contrast 0.4,
+        saturation 0.2 and hue 0.1. See `ColorJitter`.
     grayscale : float, default=0.2
-        Share of views without colour.
+        Share of views that are gray.
     blur : float, default=0.5
-        Share of views that are blurred, by 0.1 to 2 pixels of an image of 224. See `GaussianBlur`.
+        Share of views that are blurred, by a standard deviation of 0.1 to 2 pixels in an image of 224 pixels. See
+        `GaussianBlur`.
     solarize : float, default=0.1
         Share of views whose bright parts are inverted. See `Solarize`.
 
     See Also
     --------
-    barlow_twins_pair : The paper's two views, which differ.
-    Chain : Operations of your own choice, one after another.
+    barlow_twins_pair : The paper's two different views.
+    Chain : Augmentations of your choice, one after another.
     sklearn_twins.displays.ViewsDisplay : Pictures of views.
 
     References
     ----------
     Zbontar, Jing, Misra, LeCun and Deny, "Barlow Twins: Self-Supervised Learning via Redundancy Reduction", ICML 2021,
-    section 2.2; Grill et al., "Bootstrap Your Own Latent", NeurIPS 2020, appendix B, where the numbers are.
+    section 2.2; Grill et al., "Bootstrap Your Own Latent", NeurIPS 2020, appendix B, for the numbers.
 
     Examples
     --------
@@ -85,7 +86,7 @@ class ImageViews(ImageAugmentation):
         return [operation for step in self._recipe(shape) for operation in step._operations(shape, device)]
 
     def _recipe(self, shape):
-        """The components, in order; those that can do nothing to images of the shape do nothing."""
+        """List the augmentations in order; those that do not fit the shape are switched off."""
         channels, *sides = shape
         low, high = (sigma * min(sides) / SIDE for sigma in SIGMA)
         return [
@@ -93,22 +94,22 @@ class ImageViews(ImageAugmentation):
             HorizontalFlip(self.flip),
             ColorJitter(**{name: self.jitter * amount for name, amount in JITTER.items()}),
             Grayscale(self.grayscale),
-            GaussianBlur((low, high), self.blur if high >= LEAST_SIGMA else 0),
+            GaussianBlur((low, high), self.blur if high >= MIN_SIGMA else 0),
             Solarize(probability=self.solarize if channels in (1, 3, 4) else 0),
         ]
 
 
 def barlow_twins_pair():
-    """The paper's two views: the first one always blurred and never solarized, the second one seldom either.
+    """Make the paper's pair of views: the first always blurred, never solarized; the second rarely gets either.
 
     Returns
     -------
     pair : Pair
-        Of two `ImageViews`.
+        Two `ImageViews` with different probabilities.
 
     See Also
     --------
-    ImageViews : Both views by one recipe, the default of images.
+    ImageViews : Both views by one recipe; the default for images.
 
     References
     ----------

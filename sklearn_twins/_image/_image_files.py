@@ -1,4 +1,4 @@
-"""Images that stay in their files and are decoded in parallel threads: when they are needed, or all at once."""
+"""Images in files, decoded by parallel threads: when they are needed, or all at once."""
 
 import os
 import warnings
@@ -9,31 +9,31 @@ import numpy as np
 
 from .._runtime._progress_bar import with_progress
 from ._intensities import Statistics
-from ._pillow import BrokenFile, decode
+from ._pillow import BrokenFileError, decode
 
 FILES_AT_A_TIME = 256
 WORDS = "decoding", "images", "decoded"
 
 
 class ImageFiles:
-    """Images in files, decoded when they are asked for.
+    """Images in files, decoded when they are indexed.
 
     Parameters
     ----------
     paths : list of str
-        One for each image.
+        Paths of the files.
     target : Target
-        What each is brought to.
+        Size and colour that files are brought to.
     blank : tuple of int or None
-        Colour of the blank image that stands for a broken file; None if a broken file is an error.
+        Colour of the blank image that replaces a broken file; None if a broken file is an error.
     n_threads : int
-        Threads that decode.
+        Number of threads that decode.
     rows : list of int, default=None
-        Which of X each path is; None for all in their order.
+        Row of X of each path; None if the paths are all rows of X in order.
 
     Notes
     -----
-    A file that is read again has to be the one that was read before: the same size, written at the same time.
+    A file that is read again must have the same size and modification time as before.
     """
 
     dtype = np.dtype(np.uint8)
@@ -41,7 +41,7 @@ class ImageFiles:
     def __init__(self, paths, target, blank, n_threads, rows=None):
         self.paths, self.target, self.blank, self.n_threads = paths, target, blank, n_threads
         self.rows = range(len(paths)) if rows is None else rows
-        self.seen = np.zeros((len(paths), 2), dtype=np.int64)  # size and time, 0 of a file not yet read
+        self.seen = np.zeros((len(paths), 2), dtype=np.int64)  # size and modification time; 0 before a file is read
         height, width, channels = target.sample_shape
         self.shape = (len(paths), channels, height, width)
         self.nbytes = len(paths) * channels * height * width
@@ -50,12 +50,12 @@ class ImageFiles:
         return len(self.paths)
 
     def __getitem__(self, index):
-        """A few images.
+        """Decode some images.
 
         Parameters
         ----------
         index : slice or ndarray of int
-            Which ones.
+            Indices of the images.
 
         Returns
         -------
@@ -64,63 +64,63 @@ class ImageFiles:
         Raises
         ------
         ValueError
-            If a file is broken, and none stands for it.
+            If a file is broken and `blank` is None.
         """
         images, broken = self.read(index)
         for i, error in broken.items():
-            what = f"X[{self.rows[i]}]={self.paths[i]!r}: {error}"
+            problem = f"X[{self.rows[i]}]={self.paths[i]!r}: {error}"
             if self.blank is None and self.seen[i].any():
                 raise ValueError(
-                    f"{what}, and was read before. Leave files as they are until training ends."
+                    f"{problem}, but it was read before. Leave files as they are until training ends."
                 ) from error
             if self.blank is None:
-                raise ValueError(f"{what}. Remove it, or set preprocessor__on_broken='skip'.") from error
-            warnings.warn(f"{what}. A blank image stands for it.", UserWarning, stacklevel=2)
+                raise ValueError(f"{problem}. Remove it, or set preprocessor__on_broken='skip'.") from error
+            warnings.warn(f"{problem}. A blank image replaces it.", UserWarning, stacklevel=2)
         return images
 
-    def chosen(self, numbers):
-        """Some of these files, as they were seen."""
-        paths, rows = [self.paths[i] for i in numbers], [self.rows[i] for i in numbers]
+    def select(self, indices):
+        """Select some of the files, with the sizes and times seen so far."""
+        paths, rows = [self.paths[i] for i in indices], [self.rows[i] for i in indices]
         files = ImageFiles(paths, self.target, self.blank, self.n_threads, rows)
-        files.seen = self.seen[numbers]
+        files.seen = self.seen[indices]
         return files
 
     def read(self, index):
-        """A few images, and what is wrong with those that are broken.
+        """Decode some images, and collect the errors of broken files.
 
         Parameters
         ----------
         index : slice or ndarray of int
-            Which ones.
+            Indices of the images.
 
         Returns
         -------
         images : ndarray of shape (rows, channels, height, width), uint8
-            Blank where broken.
-        broken : dict of int to BrokenFile
-            By their place in `paths`.
+            Blank where the file is broken.
+        broken : dict of int to BrokenFileError
+            Errors, by the index of their path.
         """
-        numbers = range(len(self))[index] if isinstance(index, slice) else index.tolist()
-        images, broken = np.empty((len(numbers), *self.target.sample_shape), dtype=np.uint8), {}
+        indices = range(len(self))[index] if isinstance(index, slice) else index.tolist()
+        images, broken = np.empty((len(indices), *self.target.sample_shape), dtype=np.uint8), {}
 
         def read_one(row, i):
             try:
-                stamp = stamp_of(self.paths[i])
+                stamp = read_stamp(self.paths[i])
                 if self.seen[i].any() and any(stamp) and tuple(self.seen[i]) != stamp:
-                    raise BrokenFile("it has changed")
+                    raise BrokenFileError("it has changed")
                 images[row] = decode(self.paths[i], self.target)
                 self.seen[i] = stamp
-            except BrokenFile as error:
+            except BrokenFileError as error:
                 images[row] = 0 if self.blank is None else self.blank
                 broken[i] = error
 
         with ThreadPoolExecutor(self.n_threads) as pool:
-            list(pool.map(read_one, range(len(numbers)), numbers))
+            list(pool.map(read_one, range(len(indices)), indices))
         return images.transpose(0, 3, 1, 2), dict(sorted(broken.items()))
 
 
-def stamp_of(path):
-    """Size of a file, and when it was written; zeros if there is none, which `decode` says better."""
+def read_stamp(path):
+    """Read size and modification time of a file; zeros if there is none, for which `decode` has a better message."""
     try:
         found = os.stat(path)
     except (OSError, ValueError):
@@ -128,69 +128,68 @@ def stamp_of(path):
     return found.st_size, found.st_mtime_ns
 
 
-def blocks(files, owner):
-    """Slices that cover all files, with a bar or lines as `owner.verbose` asks; to be closed."""
+def iterate_blocks(files, verbose):
+    """Iterate over slices that cover all files, with progress as `verbose` asks; close it in the end."""
     n = len(files)
-    parts = [slice(first, min(first + FILES_AT_A_TIME, n)) for first in range(0, n, FILES_AT_A_TIME)]
-    return closing(with_progress(parts, FILES_AT_A_TIME, n, int(getattr(owner, "verbose", 0)), WORDS))
+    blocks = [slice(first, min(first + FILES_AT_A_TIME, n)) for first in range(0, n, FILES_AT_A_TIME)]
+    return closing(with_progress(blocks, FILES_AT_A_TIME, n, int(verbose), WORDS))
 
 
-def decode_all(files, owner):
-    """All images of files.
+def decode_all(files, verbose):
+    """Decode all files.
 
     Parameters
     ----------
     files : ImageFiles
-        Which say what is to be done about broken ones.
-    owner : estimator
-        Who asks, and says how much is shown.
+        The files.
+    verbose : int
+        Whether to show progress.
 
     Returns
     -------
     images : ndarray of shape (n, channels, height, width), uint8
     """
     images = np.empty((len(files), *files.target.sample_shape), dtype=np.uint8).transpose(0, 3, 1, 2)
-    with blocks(files, owner) as parts:
-        for rows in parts:
+    with iterate_blocks(files, verbose) as blocks:
+        for rows in blocks:
             images[rows] = files[rows]
     return images
 
 
-def scan(files, owner, *, keep, skip):
-    """Decode every file once, before any training.
+def scan(files, verbose, *, max_bytes, skip):
+    """Decode every file once, before training.
 
     Parameters
     ----------
     files : ImageFiles
-        All of them.
-    owner : estimator
-        Who asks, and says how much is shown.
-    keep : bool
-        Whether to keep the images.
+        All files.
+    verbose : int
+        Whether to show progress.
+    max_bytes : int
+        Up to this size, the decoded images are kept.
     skip : bool
-        Whether broken files are left out, with a warning, or an error.
+        Whether broken files are left out with a warning, or are an error.
 
     Returns
     -------
-    files : ImageFiles
-        Those that are not broken.
+    samples : ndarray or ImageFiles of shape (n, channels, height, width), uint8
+        Images of the files that are not broken; to be decoded again if they are too large to keep.
     statistics : Statistics
-        Of their images.
-    images : ndarray of shape (n, channels, height, width), uint8
-        Or None, unless `keep`.
+        Statistics of these images.
 
     Raises
     ------
     ValueError
-        If a file is broken, unless `skip`; or if all are.
+        If a file is broken, unless `skip`; or if all files are broken.
     """
+    keep = files.nbytes <= max_bytes
     statistics, good, broken, kept = Statistics(), [], {}, []
-    with blocks(files, owner) as parts:
-        for rows in parts:
-            images, found = files.read(rows) if skip else (files[rows], {})
-            broken |= found
-            fine = [i for i in range(rows.start, rows.stop) if i not in found]
-            images = images[np.array(fine, dtype=int) - rows.start] if found else images
+    with iterate_blocks(files, verbose) as blocks:
+        for rows in blocks:
+            images, errors = files.read(rows) if skip else (files[rows], {})
+            broken |= errors
+            fine = [i for i in range(rows.start, rows.stop) if i not in errors]
+            images = images[np.array(fine, dtype=int) - rows.start] if errors else images
             good += fine
             if len(images):
                 statistics.add(images)
@@ -198,19 +197,18 @@ def scan(files, owner, *, keep, skip):
                 kept.append(images)
     if broken:
         first, error = next(iter(broken.items()))
-        what = (
+        problem = (
             f"{len(broken)} of the {len(files)} files of X cannot be used, the first is "
             f"X[{first}]={files.paths[first]!r}: {error}."
         )
         if not good:
-            raise ValueError(f"{what} Give paths of image files.")
-        warnings.warn(f"{what} They are left out.", UserWarning, stacklevel=2)
-    files = files.chosen(good)
-    return files, statistics, join(kept, files.target.sample_shape) if keep else None
+            raise ValueError(f"{problem} Give paths of image files.")
+        warnings.warn(f"{problem} They are left out.", UserWarning, stacklevel=2)
+    return concatenate(kept, files.target.sample_shape) if keep else files.select(good), statistics
 
 
-def join(parts, sample_shape):
-    """Blocks of images one behind the other, each given up as it is copied."""
+def concatenate(parts, sample_shape):
+    """Concatenate blocks of images, and free each block as soon as it is copied."""
     images = np.empty((sum(map(len, parts)), *sample_shape), dtype=np.uint8).transpose(0, 3, 1, 2)
     start = len(images)
     while parts:

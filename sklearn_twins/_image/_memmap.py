@@ -1,4 +1,4 @@
-"""Images that stay on disk, in an array mapped from a file, and are read a few at a time."""
+"""Images in a memory map that stay on disk and are read a few at a time."""
 
 import mmap
 import os
@@ -6,43 +6,43 @@ import os
 import numpy as np
 
 from .._inputs._memory_maps import bytes_of, file_of, mapping_of, path_of
-from ._intensities import UnfitImage
+from ._intensities import UnusableImageError
 
-IMAGES_AT_A_TIME = 16  # for each of which the system may map as much as 2 MiB of the file
+IMAGES_AT_A_TIME = 16  # the system may load up to 2 MiB of the file for each
 
 
-def copied(array):
-    """An array of its own, axes in the order that they have in memory."""
+def copy_array(array):
+    """Copy an array and keep its memory order."""
     return np.array(array, order="K", subok=False)
 
 
 class MappedImages:
-    """Images of an array that is mapped from a file, converted as they are read.
+    """Images in a memory map, converted as they are read.
 
-    What has been read is given back to the system at once, which keeps it as long as it likes: a process that reads
-    every image in random order holds no more than a few of them.
+    The pages that were read are released at once, so that a process that reads all images in random order holds only a
+    few of them in memory.
 
-    A file that is shorter than it was, or, where the map is read-only, was written to meanwhile, is an error.
+    Reading fails if the file has become shorter or, for a read-only map, was modified in the meantime.
 
     Parameters
     ----------
     array : ndarray of shape (n, channels, height, width)
         A view of a memory map.
-    convert : callable, default=None
-        What makes samples of a few images; None takes them as they are.
+    conversion : callable, default=None
+        Function that converts a few images to samples; None to take them as they are.
     dtype : numpy.dtype, default=None
-        Of the samples; None is that of the array.
+        Type of the samples; None for the type of the array.
     """
 
-    def __init__(self, array, convert=None, dtype=None):
-        self.array, self.convert = array, convert
+    def __init__(self, array, conversion=None, dtype=None):
+        self.array, self.conversion = array, conversion
         self.shape, self.dtype = array.shape, np.dtype(array.dtype if dtype is None else dtype)
         self.mapping = mapping_of(array)
-        self.stamp = self._look()
+        self.stamp = self._read_stamp()
 
-    def converted(self, convert, dtype):
-        """The same images, converted otherwise."""
-        images = MappedImages(self.array, convert, dtype)
+    def convert(self, conversion, dtype):
+        """Make the same images with another conversion."""
+        images = MappedImages(self.array, conversion, dtype)
         images.stamp = self.stamp
         return images
 
@@ -50,12 +50,12 @@ class MappedImages:
         return self.shape[0]
 
     def __getitem__(self, index):
-        """A few samples, as an array of their own.
+        """Read some samples into a new array.
 
         Parameters
         ----------
         index : slice or ndarray of int
-            Which ones; they are read in the order of the file.
+            Indices of the samples, which are read in the order of the file.
 
         Returns
         -------
@@ -63,7 +63,7 @@ class MappedImages:
         """
         index = np.arange(len(self))[index]
         order = np.argsort(index, kind="stable")
-        images = np.empty_like(self.array, shape=(len(index), *self.shape[1:]), subok=False)  # memory order is kept
+        images = np.empty_like(self.array, shape=(len(index), *self.shape[1:]), subok=False)  # keeps the memory order
         for start in range(0, len(index), IMAGES_AT_A_TIME):
             part = order[start : start + IMAGES_AT_A_TIME]
             self._check(index[part[0]])
@@ -73,29 +73,29 @@ class MappedImages:
         if len(index):
             self._check(index[order[-1]])
         try:
-            return images if self.convert is None else self.convert(images)
-        except UnfitImage as error:
+            return images if self.conversion is None else self.conversion(images)
+        except UnusableImageError as error:
             raise error.at(index, f", mapped from {file_of(self.array)}") from None
 
-    def _look(self):
-        """Length of the file, and when it was last written to; None where that is not to be known."""
+    def _read_stamp(self):
+        """Read length and modification time of the file; None if they are unknown."""
         if self.mapping is None:
             return None
         path = None if self.array.flags.writeable else path_of(self.array)
         try:
             written = None if path is None else os.stat(path).st_mtime_ns
-        except OSError:  # a file that has lost its name can still be read
+        except OSError:  # a file without a name can still be read
             written = None
         return bytes_of(self.mapping), written
 
     def _check(self, row):
-        """Refuse to read on where the file is no longer what it was."""
-        now = self._look()
+        """Refuse to read on if the file has changed."""
+        now = self._read_stamp()
         if now is None or now == self.stamp:
             return
         (length, written), (length_now, written_now) = self.stamp, now
         if length_now < length or None not in (written, written_now):
             raise ValueError(
-                f"X is mapped from {file_of(self.array)}, which has changed since it was first looked at, and X[{row}] "
-                "with it, maybe. Leave the file alone until X is no longer in use, and open it again."
+                f"X is mapped from {file_of(self.array)}, which has changed since it was opened, perhaps in X[{row}]. "
+                "Leave the file alone until X is no longer in use, and open it again."
             )

@@ -1,4 +1,4 @@
-"""Images as samples: arrays, flat rows, memory maps and files, checked, with their channels' statistics learnt."""
+"""ImagePreprocessor: arrays, flat rows, memory maps and files become samples; learns the channels' statistics."""
 
 from functools import partial
 from numbers import Integral, Real
@@ -11,78 +11,81 @@ from sklearn.utils.validation import check_is_fitted
 from .._inputs._feature_names import share_names
 from .._inputs._memory_maps import check_mapping
 from .._parts._component import Component
-from ._arrays import open_array, plain
-from ._axes import with_channels, words
+from ._arrays import make_shareable, open_array
+from ._axes import describe_shape, matches, to_height_width_channels
 from ._image_files import ImageFiles, decode_all, scan
-from ._intensities import BYTE_RANGE, check_range, count, find_range, intensities, is_bytes
-from ._memmap import MappedImages, copied
-from ._pillow import find_target, is_paths, target_like, to_paths
+from ._intensities import BYTE_RANGE, check_range, compute_statistics, find_range, is_bytes, scale_to_intensities
+from ._memmap import MappedImages, copy_array
+from ._pillow import find_target, is_paths, make_target, to_paths
 from ._spec import ImageSpec
 
-LEAST_MAPPED_BYTES = 2**28  # a smaller memory map is read like an array
+MIN_MAPPED_BYTES = 2**28  # a smaller memory map is read like an array
 
 
 class ImagePreprocessor(Component):
-    """Make samples of images: arrays, flat rows, arrays mapped from files, or image files.
+    """Turn images into samples: arrays, flat rows, memory maps or image files.
 
     X may be
 
-    - an array (n, height, width, channels) or (n, channels, height, width), with any number of channels, or
-      (n, height, width) of grey images;
-    - flat rows (n, height * width * channels), with `sample_shape`, as scikit-learn's tools pass them on;
-    - an array of these shapes mapped from a file (`numpy.memmap`, ``numpy.load(..., mmap_mode="r")``), which may be
-      larger than the memory: from 256 MiB on it is read a few images at a time and never as a whole;
-    - a sequence of paths of image files, with Pillow.
+    - an array (n, height, width, channels) or (n, channels, height, width) with any number of channels, or
+      (n, height, width) for grey images;
+    - flat rows (n, height * width * channels) together with `sample_shape`, as scikit-learn's tools pass images on;
+    - a memory map of one of these shapes (`numpy.memmap`, ``numpy.load(..., mmap_mode="r")``), which may be larger than
+      the memory: from 256 MiB on, it is read a few images at a time and never as a whole;
+    - a sequence of paths of image files, which needs Pillow.
 
     Bytes (uint8) stay bytes until they are on the device, and are not copied. Other numbers become float32
-    intensities, 0 for black and 1 for white. The network receives intensities less the mean of their channel, divided
-    by its standard deviation.
+    intensities, 0 for black and 1 for white. The encoder subtracts each channel's mean intensity and divides by its
+    standard deviation.
 
     Parameters
     ----------
     sample_shape : tuple of int or None, default=None
-        Shape of the images that flat rows hold: (height, width) or (height, width, channels), or (channels, height,
-        width) if ``channels="first"``. One of them may be -1, which is worked out. Of other arrays it is checked.
+        Shape of the images in flat rows: (height, width) or (height, width, channels), or (channels, height, width) if
+        ``channels="first"``. One of the numbers may be -1 and is then inferred. Images that come in another form must
+        have this shape.
     channels : {"auto", "last", "first"}, default="auto"
-        Where the channels of an array with four axes are. "auto" takes the place that holds 1, 3 or 4 if the other one
-        does not; if neither does, the one that leaves two equal sides; and else refuses.
+        Position of the channels in arrays with four axes. "auto" infers it: the axis with 1, 3 or 4 channels if only
+        one of the two has them; the axis that leaves two equal sides if neither has. If that is ambiguous, `fit` raises
+        an error.
     value_range : "auto" or pair of float, default="auto"
-        The values that are black and white. "auto" is 0 and 255 of bytes; 0 and 1 of booleans, and of numbers
-        that all lie between; else the least and the largest value that `fit` sees.
+        The values of black and white. "auto" is (0, 255) for bytes; (0, 1) for booleans and for floats that all lie in
+        between; for other numbers, the smallest and the largest value in `fit`.
     image_size : int, tuple of (int, int) or None, default=None
-        Side, or height and width, to which files are resized; their proportions are kept and the longer side is cut.
-        None takes the one size that all files have.
+        Side, or height and width, to which files are resized. Proportions are kept, and the longer side is cropped.
+        None requires that all files have the same size.
     color : {"auto", "grey", "rgb", "rgba"}, default="auto"
-        What files are converted to. "auto" is grey if no file has colours, else RGB.
+        Colour mode to which files are converted. "auto" is grey if no file is in colour, else RGB.
     on_broken : {"raise", "skip"}, default="raise"
-        What happens to a file that cannot be decoded. "skip" leaves it out of `fit`; in `transform`, which returns a
-        row for each image, a blank image of the mean colour stands for it. Both warn, and no row is ever NaN.
+        Treatment of files that cannot be decoded. "raise" raises an error. "skip" warns; it leaves the file out of
+        `fit`, and in `transform`, which returns one row per image, it replaces the file by a blank image of the mean
+        colour. No row is ever NaN.
     max_decoded_bytes : int, default=2147483648
-        Decoded files up to this size, in bytes, are kept in memory; more are decoded again whenever they are
-        needed. The default is 2 GiB.
+        Largest size of decoded files, in bytes, that is kept in memory. Larger collections are decoded again whenever
+        they are needed. The default is 2 GiB.
     n_jobs : int or None, default=-1
-        Threads that decode files: -1 for as many as there are cores, None for one. They change nothing but the speed.
+        Number of threads that decode files: -1 for one per core, None for one thread. It changes only the speed.
 
     Attributes
     ----------
     sample_shape_ : tuple of (int, int, int)
         Height, width and channels of an image.
     value_range_ : tuple of (float, float)
-        The values that are black and white.
+        The values of black and white.
     mean_ : ndarray of shape (channels,), float64
-        Mean intensity of each channel. Of more than 10,000 images of bytes, that of 10,000 evenly spaced ones.
+        Mean intensity of each channel; for more than 10,000 images of bytes, of 10,000 evenly spaced ones.
     std_ : ndarray of shape (channels,), float64
-        Standard deviation of each channel's intensity, of the same images.
+        Standard deviation of each channel's intensity, for the same images.
     spec_ : SampleSpec
-        What a sample is made of.
+        Description of the samples.
     n_features_in_ : int
-        Values of one image: height * width * channels.
+        Number of values in an image: height * width * channels.
     feature_names_in_ : ndarray of shape (n_features_in_,)
-        Names of the columns seen in `fit`, if X had any.
+        Names of the columns in `fit`, if X had any.
 
     Notes
     -----
-    Files are turned upright as their headers say and brought to 8 bits a channel.
+    Files are turned upright as their headers say, and converted to 8 bits per channel.
 
     Examples
     --------
@@ -139,24 +142,24 @@ class ImagePreprocessor(Component):
         Raises
         ------
         ValueError
-            If a shape, size or range is none.
+            If a shape, size or range is invalid.
         """
         super().check()
         shape, size, values = self.sample_shape, self.image_size, self.value_range
         if shape is not None:
             sides = [1 if side == -1 else side for side in shape]
             if len(sides) not in (2, 3) or not all(map(is_side, sides)) or list(shape).count(-1) > 1:
-                raise refused("sample_shape", "hold 2 or 3 positive integers, one of which may be -1", shape)
+                raise make_error("sample_shape", "hold 2 or 3 positive integers, one of which may be -1", shape)
         if isinstance(size, (tuple, list)) and not (len(size) == 2 and all(map(is_side, size))):
-            raise refused("image_size", "be a side, (height, width) or None", size)
+            raise make_error("image_size", "be a side, (height, width) or None", size)
         if not isinstance(values, str) and not is_range(values):
-            raise refused("value_range", "be 'auto' or (black, white), two numbers with black < white", values)
+            raise make_error("value_range", "be 'auto' or (black, white), two numbers with black < white", values)
         if self.n_jobs == 0:
-            raise refused("n_jobs", "be None for one thread, -1 for all cores, or a positive number", 0)
+            raise make_error("n_jobs", "be None for one thread, -1 for all cores, or a positive number", 0)
         return self
 
     def fit(self, X, y=None, *, owner=None):
-        """Learn the shape of the images, their range and their channels' statistics.
+        """Learn the shape of the images, their value range and their channels' statistics.
 
         Parameters
         ----------
@@ -165,7 +168,7 @@ class ImagePreprocessor(Component):
         y : Ignored
             Not used, present by convention.
         owner : estimator, default=None
-            In whose name X is checked; it receives `n_features_in_` and `feature_names_in_`.
+            The estimator named in error messages; it receives `n_features_in_` and `feature_names_in_`.
 
         Returns
         -------
@@ -175,13 +178,13 @@ class ImagePreprocessor(Component):
         Raises
         ------
         ValueError
-            If X does not hold images of one shape, which can be told, of finite numbers; or if a file is broken.
+            If X does not hold finite images of one shape that can be inferred, or if a file is broken.
         """
         self.fit_transform(X, owner=owner)
         return self
 
     def fit_transform(self, X, y=None, *, owner=None):
-        """Learn from X, and make samples of it.
+        """Learn from X and turn it into samples.
 
         Parameters
         ----------
@@ -190,12 +193,12 @@ class ImagePreprocessor(Component):
         y : Ignored
             Not used, present by convention.
         owner : estimator, default=None
-            In whose name X is checked.
+            The estimator named in error messages.
 
         Returns
         -------
         samples : ndarray or lazy images of shape (n, channels, height, width), uint8 or float32
-            As from `transform`, without the broken files that were skipped.
+            As from `transform`, but without broken files that are skipped.
 
         Raises
         ------
@@ -206,64 +209,61 @@ class ImagePreprocessor(Component):
         owner = self if owner is None else owner
         if not is_paths(X):
             images = self._open(X, owner, reset=True)
-            self._learn(images, count(images), None, owner)
+            self._learn(images, compute_statistics(images), None, owner)
             return self._samples(images, owner)
         paths = to_paths(X)
         if not isinstance(self.value_range, str) and tuple(self.value_range) != BYTE_RANGE:
-            raise refused(
-                "value_range", "be 'auto' where X holds paths, since files are decoded to bytes", self.value_range
+            raise make_error(
+                "value_range", "be 'auto' if X holds paths, since files are decoded to bytes", self.value_range
             )
         target = find_target(paths, self.image_size, self.color, self._n_threads)
         self._check_shape(target)
-        files = ImageFiles(paths, target, None, self._n_threads)
-        keep = files.nbytes <= self.max_decoded_bytes
-        files, statistics, images = scan(files, owner, keep=keep, skip=self.on_broken == "skip")
-        owner.n_features_in_ = int(np.prod(files.shape[1:]))
+        samples, statistics = self._scan(paths, target, owner)
+        owner.n_features_in_ = int(np.prod(samples.shape[1:]))
         owner.__dict__.pop("feature_names_in_", None)
-        self._learn(files, statistics, target, owner)
-        return images if keep else files
+        self._learn(samples, statistics, target, owner)
+        return samples
 
     def transform(self, X, *, owner=None):
-        """Make samples of X.
+        """Turn X into samples.
 
         Parameters
         ----------
         X : array-like or sequence of paths
-            Images of the shape that `fit` saw, in any of the forms.
+            Images of the shape seen in `fit`, in any form.
         owner : estimator, default=None
-            In whose name X is checked.
+            The estimator named in error messages.
 
         Returns
         -------
         samples : ndarray or lazy images of shape (n, channels, height, width), uint8 or float32
-            A view of X if it holds bytes. Lazy images, of which ``samples[rows]`` reads some, if X is mapped from a
-            file, or holds paths of more images than `max_decoded_bytes`.
+            A view of X if it holds bytes. Lazy images, from which ``samples[rows]`` reads some, if X is a large memory
+            map, or holds paths of more images than `max_decoded_bytes`.
 
         Raises
         ------
         ValueError
-            If X does not hold images of the shape that `fit` saw.
+            If X does not hold images of the shape seen in `fit`.
         NotFittedError
-            If `fit` was not called before.
+            If the preprocessor is not fitted.
         """
         check_is_fitted(self)
         owner = self if owner is None else owner
         if not is_paths(X):
             return self._samples(self._open(X, owner, reset=False), owner)
-        target = self._target or target_like(self.sample_shape_, resize=self.image_size is not None)
         blank = tuple(np.rint(255 * self.mean_).astype(int).tolist()) if self.on_broken == "skip" else None
-        files = ImageFiles(to_paths(X), target, blank, self._n_threads)
-        return files if files.nbytes > self.max_decoded_bytes else decode_all(files, owner)
+        files = ImageFiles(to_paths(X), self._fitted_target(), blank, self._n_threads)
+        return files if files.nbytes > self.max_decoded_bytes else decode_all(files, getattr(owner, "verbose", 0))
 
     def transform_for_fit(self, X, *, owner=None):
-        """Make samples of X for a fit that goes on: as `transform`, but broken files that are skipped are left out.
+        """Turn X into samples on which training continues: as `transform`, but broken files may be left out.
 
         Parameters
         ----------
         X : array-like or sequence of paths
-            Images of the shape that `fit` saw.
+            Images of the shape seen in `fit`.
         owner : estimator, default=None
-            In whose name X is checked.
+            The estimator named in error messages.
 
         Returns
         -------
@@ -278,19 +278,22 @@ class ImagePreprocessor(Component):
         check_is_fitted(self)
         if self.on_broken == "raise" or not is_paths(X):
             return self.transform(X, owner=owner)
-        target = self._target or target_like(self.sample_shape_, resize=self.image_size is not None)
-        files = ImageFiles(to_paths(X), target, None, self._n_threads)
-        keep = files.nbytes <= self.max_decoded_bytes
-        files, _, images = scan(files, self if owner is None else owner, keep=keep, skip=True)
-        return images if keep else files
+        return self._scan(to_paths(X), self._fitted_target(), owner)[0]
+
+    def _scan(self, paths, target, owner):
+        """Decode all files: the samples and their statistics."""
+        files, skip = ImageFiles(paths, target, None, self._n_threads), self.on_broken == "skip"
+        return scan(files, getattr(owner, "verbose", 0), max_bytes=self.max_decoded_bytes, skip=skip)
+
+    def _fitted_target(self):
+        """The target of the files in `fit`; one that fits their shape if `fit` saw arrays."""
+        return self._target or make_target(self.sample_shape_, resize=self.image_size is not None)
 
     def _check_shape(self, target):
-        if self.sample_shape is None:
-            return
-        wanted, found = with_channels(self.sample_shape, self.channels), target.sample_shape
-        if any(side not in (-1, has) for side, has in zip(wanted, found, strict=True)):
+        shape, found = self.sample_shape, target.sample_shape
+        if shape is not None and not matches(to_height_width_channels(shape, self.channels), found):
             raise ValueError(
-                f"X holds files of {words(found)}, but sample_shape={self.sample_shape!r}. Leave it None; files are "
+                f"X holds files of {describe_shape(found)}, but sample_shape={shape!r}. Leave it None; files are "
                 "brought to image_size and color."
             )
 
@@ -305,8 +308,8 @@ class ImagePreprocessor(Component):
         )
         mapping = check_mapping(images)
         if mapping is None:
-            return plain(images)
-        return MappedImages(images) if images.nbytes >= LEAST_MAPPED_BYTES else plain(copied(images))
+            return make_shareable(images)
+        return MappedImages(images) if images.nbytes >= MIN_MAPPED_BYTES else make_shareable(copy_array(images))
 
     def _learn(self, images, statistics, target, owner):
         _, depth, height, width = images.shape
@@ -317,12 +320,11 @@ class ImagePreprocessor(Component):
         share_names(owner, self)
 
     def _samples(self, images, owner):
-        name = type(owner).__name__
-        check_range(images, self.value_range_, name)
+        check_range(images, self.value_range_, type(owner).__name__)
         if is_bytes(images.dtype, self.value_range_):
             return images
-        convert = partial(intensities, value_range=self.value_range_)
-        return images.converted(convert, np.float32) if isinstance(images, MappedImages) else convert(images)
+        scale = partial(scale_to_intensities, value_range=self.value_range_)
+        return images.convert(scale, np.float32) if isinstance(images, MappedImages) else scale(images)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -336,13 +338,13 @@ def is_side(side):
 
 
 def is_range(values):
-    """Whether something is a pair of numbers, black and white, that are neither equal nor nearly so."""
+    """Whether something is a pair of numbers, black and white, with black smaller by more than rounding."""
     if len(values) != 2 or not all(isinstance(value, Real) for value in values):
         return False
     black, white = values
     return bool(-np.inf < black < white < np.inf) and white - black >= float(np.finfo(np.float32).tiny)
 
 
-def refused(parameter, must, value):
-    """The error of a parameter out of range."""
+def make_error(parameter, must, value):
+    """Make the error for a parameter out of range."""
     return ValueError(f"The {parameter!r} parameter of ImagePreprocessor must {must}. Got {value!r} instead.")

@@ -1,4 +1,4 @@
-"""Residual networks over images: ResNet-18, -34 and -50, with a first layer that fits the image's size."""
+"""ImageResNetEncoder: ResNet-18, -34 and -50, with a first layer that fits the size of the images."""
 
 from numbers import Integral
 
@@ -6,7 +6,7 @@ from sklearn.utils._param_validation import Interval, Options, StrOptions
 from torch import nn
 
 from .._parts._encoder import BLOCK
-from ._conv_layers import ZeroScaleNorm, conv_norm, conv_norm_relu
+from ._conv_layers import ZeroScaleNorm, make_conv_norm, make_conv_norm_relu
 from ._encoder import ImageEncoder
 
 SMALL_SIDE = 64  # pixels of the longer side up to which stem="auto" is "small"
@@ -26,62 +26,62 @@ class ImageResidual(nn.Module):
         super().__init__()
         self.branch = nn.Sequential(*branch)
         same = stride == 1 and width_in == width_out
-        self.shortcut = nn.Identity() if same else nn.Sequential(*conv_norm(width_in, width_out, 1, stride))
+        self.shortcut = nn.Identity() if same else nn.Sequential(*make_conv_norm(width_in, width_out, 1, stride))
         self.relu = nn.ReLU(inplace=True)
 
     def forward(self, x):
         return self.relu(self.shortcut(x) + self.branch(x))
 
 
-def basic(width_in, width, stride):
-    """Two convolutions of 3 x 3."""
-    branch = [*conv_norm_relu(width_in, width, 3, stride), *conv_norm(width, width, 3, norm=ZeroScaleNorm)]
+def make_basic_block(width_in, width, stride):
+    """Make a block of two convolutions of 3 x 3."""
+    branch = [*make_conv_norm_relu(width_in, width, 3, stride), *make_conv_norm(width, width, 3, norm=ZeroScaleNorm)]
     return ImageResidual(branch, width_in, width, stride)
 
 
-def bottleneck(width_in, width, stride):
-    """A convolution of 3 x 3 between two of 1 x 1, the last of which is four times as wide.
+def make_bottleneck_block(width_in, width, stride):
+    """Make a block of a convolution of 3 x 3 between two of 1 x 1; the last one is four times as wide.
 
-    NOTE[DIFF]: the stride is that of the 3 x 3, as in all implementations since; the paper's is that of the first one.
+    NOTE[DIFF]: the 3 x 3 convolution has the stride, as in all implementations since; in the paper the first one has.
     """
     branch = [
-        *conv_norm_relu(width_in, width, 1),
-        *conv_norm_relu(width, width, 3, stride),
-        *conv_norm(width, 4 * width, 1, norm=ZeroScaleNorm),
+        *make_conv_norm_relu(width_in, width, 1),
+        *make_conv_norm_relu(width, width, 3, stride),
+        *make_conv_norm(width, 4 * width, 1, norm=ZeroScaleNorm),
     ]
     return ImageResidual(branch, width_in, 4 * width, stride)
 
 
-# depth -> how a block is made, how much wider than its stage its output is, and how many blocks each stage has
+# depth -> (function that makes a block, width of its output over that of its stage, number of blocks per stage)
 DEPTHS = {
-    18: (basic, 1, (2, 2, 2, 2)),
-    34: (basic, 1, (3, 4, 6, 3)),
-    50: (bottleneck, 4, (3, 4, 6, 3)),
+    18: (make_basic_block, 1, (2, 2, 2, 2)),
+    34: (make_basic_block, 1, (3, 4, 6, 3)),
+    50: (make_bottleneck_block, 4, (3, 4, 6, 3)),
 }
 
 
 class ImageResNetEncoder(ImageEncoder):
-    """A residual network over images.
+    """A residual network for images.
 
-    The last scale of each residual branch begins as 0, as Barlow Twins' authors have it.
+    The last scale of each residual branch starts at 0, as in the Barlow Twins authors' code.
 
     Parameters
     ----------
     depth : {18, 34, 50}, default=18
-        Layers with weights, counted with the paper's classifier, which is left out.
+        Number of layers with weights. As in the paper, this counts the classifier, although it is left out.
     width : int, default=64
-        Channels of the first stage; each of the three others has twice as many as the one before. The embedding's own
-        width is 8 times as much (512), or 32 times at a depth of 50 (2048), unless `n_components` asks for another:
-        then one linear layer more leads to it.
+        Number of channels of the first stage; each of the three others has twice as many as the one before. The
+        embedding is 8 times as wide (512), or 32 times at a depth of 50 (2048); for another `n_components`, a linear
+        layer is added.
     stem : {"auto", "small", "large"}, default="auto"
-        The first layer. "large" is the paper's for photographs: 7 x 7 with a stride of 2, then the maximum of each
-        3 x 3, with another. "small" is 3 x 3 and keeps the image's size. "auto" is "small" if the longer side has
-        64 pixels or fewer.
+        The first layer. "large" is the paper's, for photographs: a convolution of 7 x 7 and a maximum over 3 x 3, both
+        with a stride of 2. "small" is a convolution of 3 x 3 that keeps the image's size. "auto" is "small" if the
+        longer side has 64 pixels or fewer.
 
     See Also
     --------
-    ConvNetEncoder : A small network, the default.
-    TimmEncoder : Networks of timm, also with trained weights.
+    ConvNetEncoder : A small convolutional network, the default.
+    TimmEncoder : Networks from timm, also with pretrained weights.
 
     References
     ----------
@@ -111,13 +111,13 @@ class ImageResNetEncoder(ImageEncoder):
         self.stem = stem
 
     def _layers(self, spec):
-        """Layers behind the stem, and the number of their channels."""
+        """Make the layers behind the stem; also return their number of output channels."""
         n_channels, *sides = spec.shape
         small = max(sides) <= SMALL_SIDE if self.stem == "auto" else self.stem == "small"
         if small:
-            layers = conv_norm_relu(n_channels, self.width, 3)
+            layers = make_conv_norm_relu(n_channels, self.width, 3)
         else:
-            layers = [*conv_norm_relu(n_channels, self.width, 7, 2), nn.MaxPool2d(3, 2, padding=1)]
+            layers = [*make_conv_norm_relu(n_channels, self.width, 7, 2), nn.MaxPool2d(3, 2, padding=1)]
         make_block, widening, n_blocks = DEPTHS[self.depth]
         width_in = self.width
         for stage, n in enumerate(n_blocks):

@@ -1,12 +1,12 @@
-"""The two views of a batch: alike by default, or one augmentation for each (Pair)."""
+"""The two views of a batch: by one augmentation, or by a different one for each (Pair)."""
 
 import torch
 
-from ._augmentation import Augmentation, Chain, PrefersOrder, bind, check_one_view, compiled_by, to_intensities, view_of
+from ._augmentation import Augmentation, Chain, bind, check_one_view, compiled_by, to_intensities, view_of
 
 
 class Identity(Augmentation):
-    """The rows as they are: for a clean view in a `Pair`.
+    """Leave rows as they are: for a clean view in a `Pair`.
 
     Examples
     --------
@@ -26,14 +26,14 @@ class Identity(Augmentation):
 
 
 class Pair(Augmentation):
-    """A different augmentation for each of the two views.
+    """Make the two views by two different augmentations.
 
     Parameters
     ----------
     view_a : augmentation
-        What makes the first view. SCARF's recipe, one clean view, is ``Pair(Identity(), MarginalCorruption())``.
+        Augmentation of the first view. SCARF leaves it clean: ``Pair(Identity(), MarginalCorruption())``.
     view_b : augmentation
-        What makes the second view.
+        Augmentation of the second view.
 
     See Also
     --------
@@ -65,7 +65,7 @@ class Pair(Augmentation):
         Raises
         ------
         InvalidParameterError
-            If a view is no augmentation, or its hyper-parameters are out of range.
+            If a view is not an augmentation, or its hyper-parameters are out of range.
         """
         super().check()
         check_one_view(self.view_a, "view_a of Pair")
@@ -76,22 +76,22 @@ class Pair(Augmentation):
         return Pair(bind(self.view_a, spec, device), bind(self.view_b, spec, device))
 
     def compiled_by(self, compiled):
-        """The pair with what pays in its views compiled.
+        """Compile the parts of the views that are worth compiling.
 
         Parameters
         ----------
         compiled : callable
-            ``compiled(function, *constants) -> function`` of what follows the constants.
+            ``compiled(function, *constants) -> function`` of the arguments behind the constants.
 
         Returns
         -------
         pair : Pair
-            Another one; this one is left as it is.
+            A new pair; this one is not changed.
         """
         return Pair(compiled_by(self.view_a, compiled), compiled_by(self.view_b, compiled))
 
     def __call__(self, x, data, generator):
-        """Make the second view, the augmented one where the first is clean.
+        """Make the second view, which is the augmented one if the first is clean.
 
         Shape
         -----
@@ -100,31 +100,31 @@ class Pair(Augmentation):
         return view_of(self.view_b, x, data, generator)
 
 
-def contiguous_bytes(x):
-    """Bytes in the usual memory order, so that a user's callable can call `view` on them; anything else as it is."""
+def to_contiguous_bytes(x):
+    """Store bytes contiguously, so that a user's callable may call `view` on them; return anything else as it is."""
     return x.contiguous() if x.dtype == torch.uint8 else x
 
 
-def order_for(augmentation):
-    """The function that brings a batch into the memory order that an augmentation, or its first step, prefers."""
+def find_memory_order(augmentation):
+    """Find the function that stores a batch in the memory order that an augmentation, or its first step, asks for."""
     while isinstance(augmentation, Chain):
         augmentation = augmentation.steps[0][1]
-    return augmentation.order if isinstance(augmentation, PrefersOrder) else contiguous_bytes
+    return getattr(augmentation, "memory_order", to_contiguous_bytes)
 
 
 def make_views(augmentation, x, data, generator):
-    """Two views of the same rows, each with draws of its own.
+    """Make two views of the same rows, each with its own random draws.
 
     Parameters
     ----------
     augmentation : callable or Pair
-        Called as ``augmentation(x, data, generator)``, once for each view; a torch module as ``augmentation(x)``.
+        Called as ``augmentation(x, data, generator)`` for each view; a torch module as ``augmentation(x)``.
     x : Tensor of shape (batch, *sample_shape)
-        The rows; bytes are made intensities first, 0 black and 1 white.
+        The rows. Bytes are first converted to intensities, 0 for black and 1 for white.
     data : Tensor of shape (n, *sample_shape)
-        All training samples, from which some augmentations borrow.
+        All training samples, from which some augmentations take values.
     generator : torch.Generator
-        Source of every draw, on the device of `x`.
+        Source of all random numbers, on the device of `x`.
 
     Returns
     -------
@@ -142,7 +142,7 @@ def make_views(augmentation, x, data, generator):
     """
     pair = isinstance(augmentation, Pair)
     views = (augmentation.view_a, augmentation.view_b) if pair else (augmentation, augmentation)
-    orders = [order_for(view) for view in views]
-    laid_out = {order: to_intensities(order(x)) for order in set(orders)}  # once, if both are made of the same
-    x_a, x_b = (view_of(view, laid_out[order], data, generator) for view, order in zip(views, orders, strict=True))
+    orders = [find_memory_order(view) for view in views]
+    stored = {order: to_intensities(order(x)) for order in set(orders)}  # once if both views ask for the same order
+    x_a, x_b = (view_of(view, stored[order], data, generator) for view, order in zip(views, orders, strict=True))
     return x_a, x_b

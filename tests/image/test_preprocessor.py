@@ -232,7 +232,7 @@ def test_tags():
 @pytest.fixture
 def mapped(tmp_path, monkeypatch):
     """Images mapped from a file, as if it were a large one."""
-    monkeypatch.setattr(_images, "LEAST_MAPPED_BYTES", 1)
+    monkeypatch.setattr(_images, "MIN_MAPPED_BYTES", 1)
 
     def mapped(array):
         path = tmp_path / f"{len(list(tmp_path.iterdir()))}.npy"
