@@ -5,6 +5,7 @@ import torch
 
 from sklearn_twins import BarlowTwinsEmbedder
 from sklearn_twins._parts._augmentation import bind
+from sklearn_twins._parts._initialize import build_on_meta, initialize
 from sklearn_twins.networks import MLPEncoder, MLPProjector
 from sklearn_twins.preprocessing import ImageSpec, TableSpec
 
@@ -41,9 +42,34 @@ def table_spec(n_columns, **fields):
     return TableSpec((n_columns,), **fields)
 
 
-def image_spec(*shape, **fields):
-    """A spec of image samples, whose shape is (channels, height, width)."""
+def image_spec(shape, **fields):
+    """A spec of images of shape (channels, height, width)."""
     return ImageSpec(shape, **fields)
+
+
+def pixels(*shape, seed=0):
+    """An array of random bytes."""
+    return np.random.default_rng(seed).integers(0, 256, size=shape, dtype=np.uint8)
+
+
+def byte_images(n, shape, seed=1):
+    """A tensor of n images of random bytes; `shape` is (channels, height, width)."""
+    return torch.randint(256, (n, *shape), generator=seeded(seed), dtype=torch.uint8)
+
+
+def images(n, shape, seed=1, dtype=torch.float32):
+    """A tensor of n images of random intensities."""
+    return byte_images(n, shape, seed).to(dtype) / 255
+
+
+def build(component, spec, n_components=None, seed=0):
+    """The network of an encoder, with seeded initial weights."""
+    return component.check().build(spec, n_components, seeded(seed))
+
+
+def build_layer(make, seed=0):
+    """The layer that `make` returns, with seeded initial weights."""
+    return initialize(build_on_meta(make), seeded(seed))
 
 
 def table_samples(spec, n=64, seed=1, dtype=torch.float32):

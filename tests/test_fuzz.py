@@ -17,8 +17,13 @@ from sklearn_twins.preprocessing import ImagePreprocessor
 
 # SKLEARN_TWINS_FUZZ=20000 runs more examples, different ones each time.
 MORE = int(os.environ.get("SKLEARN_TWINS_FUZZ", 0))
-BASE = {"deadline": None, "derandomize": not MORE, "database": None, "suppress_health_check": list(HealthCheck)}
-FEW = settings(**BASE, max_examples=MORE or 80)
+SETTINGS = settings(
+    deadline=None,
+    derandomize=not MORE,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+    max_examples=MORE or 80,
+)
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 
 # Warnings about unusual tables that can be used.
@@ -214,7 +219,7 @@ def image_arrays(draw):
 
 
 @st.composite
-def readers(draw):
+def preprocessors(draw):
     """An image preprocessor, usually with its defaults."""
     return ImagePreprocessor(
         draw(st.sampled_from([None] * 20 + [(4, 4, 3), (-1, 3), (2, -1, 3), (3, 2)])),
@@ -263,8 +268,8 @@ def check_words(error):
     assert any(words in str(error) for words in said) and len(str(error)) > 20, repr(error)
 
 
-def check_fit(X, fingerprint, preprocessor=None):
-    """Check `fit` and `transform` of any X."""
+def check(X, fingerprint, other=None, preprocessor=None):
+    """Check `fit` and `transform` of any X, and then of another X."""
     embedder = small(preprocessor)
     error = refused(embedder.fit, X)
     event("embedded" if error is None else "refused")
@@ -274,24 +279,22 @@ def check_fit(X, fingerprint, preprocessor=None):
         return
     before, outputs = fingerprint(embedder), []
     assert refused(lambda: outputs.extend(embedder.transform(X) for _ in range(2))) is None
-    n = len(X)
-    width = embedder._n_features_out
+    n, width = len(X), embedder._n_features_out
     assert outputs[0].shape == (n, width) and outputs[0].dtype == np.float32 and np.isfinite(outputs[0]).all()
     assert np.array_equal(*outputs)
     order = np.random.default_rng(n).permutation(n)
     assert refused(lambda: outputs.append(embedder.transform(rows_of(X, order)))) is None
     assert np.array_equal(outputs[-1], outputs[0][order])
     assert fingerprint(embedder) == before
+    if other is not None:
+        check_other(embedder, X, other, before, fingerprint)
 
 
-def check_other(X, other, fingerprint, preprocessor=None):
+def check_other(embedder, X, other, before, fingerprint):
     """Check `transform` and `partial_fit` of another X than that of `fit`."""
-    embedder = small(preprocessor)
-    if refused(embedder.fit, X) is not None:
-        return
-    before, outputs = fingerprint(embedder), []
+    outputs = []
     error = refused(lambda: outputs.append(embedder.transform(other)))
-    event("embedded" if error is None else "refused")
+    event("other embedded" if error is None else "other refused")
     if error is not None:
         check_words(error)
     else:
@@ -314,45 +317,32 @@ def as_polars(frame):
         return None
 
 
-@FEW
-@given(X=frames())
-def test_frames(fingerprint, X):
-    check_fit(X, fingerprint)
+def check_frames(fingerprint, pair):
+    check(pair[0], fingerprint, pair[1])
 
 
-@FEW
-@given(X=frames())
-def test_frames_of_polars(fingerprint, X):
+def check_frames_of_polars(fingerprint, X):
     frame = as_polars(X)
     if frame is not None and frame.width:
-        check_fit(frame, fingerprint)
+        check(frame, fingerprint)
 
 
-@FEW
-@given(X=arrays())
-def test_arrays(fingerprint, X):
-    check_fit(X, fingerprint)
+def check_arrays(fingerprint, pair):
+    check(pair[0], fingerprint, pair[1])
 
 
-@FEW
-@given(pair=pairs_of_frames())
-def test_other_frames(fingerprint, pair):
-    check_other(*pair, fingerprint)
+def check_images(fingerprint, X, other, preprocessor):
+    check(X, fingerprint, other, preprocessor)
 
 
-@FEW
-@given(pair=pairs_of_arrays())
-def test_other_arrays(fingerprint, pair):
-    check_other(*pair, fingerprint)
+CHECKS = {
+    check_frames: {"pair": pairs_of_frames()},
+    check_frames_of_polars: {"X": frames()},
+    check_arrays: {"pair": pairs_of_arrays()},
+    check_images: {"X": image_arrays(), "other": image_arrays(), "preprocessor": preprocessors()},
+}
 
 
-@FEW
-@given(X=image_arrays(), preprocessor=readers())
-def test_images(fingerprint, X, preprocessor):
-    check_fit(X, fingerprint, preprocessor)
-
-
-@FEW
-@given(X=image_arrays(), other=image_arrays(), preprocessor=readers())
-def test_other_images(fingerprint, X, other, preprocessor):
-    check_other(X, other, fingerprint, preprocessor)
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+def test_any(fingerprint, check):
+    SETTINGS(given(**CHECKS[check])(check))(fingerprint=fingerprint)

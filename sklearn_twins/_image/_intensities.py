@@ -230,8 +230,6 @@ def check_range(images, value_range, name):
         If fractions between 0 and 1 come where values went up to 255, or integers above 1 where they went up to 1.
     """
     head = images[slice(0, N_INSPECTED)]
-    if head.size == 0:
-        return
     high = float(head.max())
     fractions = head.dtype.kind == "f" and 0 < high <= 1 and bool((head != np.rint(head)).any())
     integers = head.dtype.kind in "ui" and high > 1

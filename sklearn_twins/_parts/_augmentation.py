@@ -38,32 +38,6 @@ class Augmentation(Component):
         return self
 
 
-def bind(self, spec, device):
-        """Adapt the augmentation to samples that `spec` describes.
-
-        Parameters
-        ----------
-        spec : SampleSpec
-            Description of a sample.
-        device : torch.device
-            Device on which views are made.
-
-        Returns
-        -------
-        augmentation : callable
-            ``(x, data, generator) -> view``; the augmentation itself, if all columns are alike to it.
-        """
-        return self._bound(spec, device)
-
-    def _bound(self, spec, device):
-        """The result of `bind`; subclasses may override it."""
-        return self
-
-
-class PrefersOrder:
-    """Mixin of bound augmentations that prefer a memory order of their batches: ``order(x)`` brings x into it."""
-
-
 def bind(augmentation, spec, device):
     """Adapt an augmentation to samples, if it has the method `bind`.
 

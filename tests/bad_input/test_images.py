@@ -1,4 +1,6 @@
-"""What are no images, in arrays and in files: the place, the path and the remedy, and nothing half-fitted."""
+"""Arrays and files that hold no images: the error names place, path and remedy, and nothing is half-fitted."""
+
+import pickle
 
 import numpy as np
 import pandas as pd
@@ -6,14 +8,15 @@ import polars as pl
 import pytest
 import scipy.sparse
 import torch
+from builders import pixels
 from PIL import Image
 
-from sklearn_twins.networks import ConvNetEncoder
+from sklearn_twins import BarlowTwinsEmbedder
+from sklearn_twins.networks import ConvNetEncoder, MLPProjector
 from sklearn_twins.preprocessing import ImagePreprocessor
 
 nan, inf = float("nan"), float("inf")
-rng = np.random.default_rng(0)
-images = rng.integers(0, 256, size=(12, 8, 8, 3), dtype=np.uint8)
+images = pixels(12, 8, 8, 3)
 rows = images.reshape(12, -1)
 SHAPE = {"sample_shape": (8, 8, 3)}
 
@@ -24,7 +27,7 @@ def with_value(value, dtype):
     return X
 
 
-# X, hyper-parameters of the preprocessor -> what the message has to hold
+# X, hyper-parameters of the preprocessor, words of the message
 ARRAYS = {
     "flat rows of no shape": (rows, {}, "(12, 192)", "sample_shape=(height, width, channels)"),
     "flat rows of another shape": (rows, {"sample_shape": (7, 8, 3)}, "192 columns", "(7, 8, 3)", "168"),
@@ -69,7 +72,7 @@ ARRAYS = {
     "tensor of bfloat16": (torch.ones(9, 3, 8, 8, dtype=torch.bfloat16), {}, "torch.bfloat16", "float()"),
 }
 PARAMETERS = {
-    "sample_shape": [(8,), (8, 8, 3, 1), (-1, -1), (8, 8.0), (8, "a"), 8, (0, 8), "8x8"],
+    "sample_shape": [(8,), (8, 8, 3, 1), (-1, -1), (8, 8.0), (8, -2), (8, "a"), 8, (0, 8), "8x8"],
     "channels": ["middle", 3, None],
     "value_range": [
         (0,),
@@ -92,16 +95,9 @@ PARAMETERS = {
 }
 VALUES = [(name, value) for name, values in PARAMETERS.items() for value in values]
 
-# What is done to the files of `paths`, or what X is, by their directory and the list of them -> words
+# X, made of a directory and the paths of six files in it; hyper-parameters of the preprocessor; words of the message
 FILES = {
-    "missing": (
-        lambda d, paths: [*paths, d / "none.png"],
-        {},
-        "X[6]",
-        "none.png",
-        "there is no such file",
-        "Remove it",
-    ),
+    "missing": (lambda d, paths: [*paths, d / "none.png"], {}, "X[6]", "none.png", "no such file", "Remove it"),
     "all missing": (lambda d, paths: [d / "none.png"] * 3, {}, "None of the 3 files", "none.png", "no such file"),
     "all missing, skipped": (lambda d, paths: [d / "no"] * 3, {"on_broken": "skip"}, "None of the 3 files", "X[0]"),
     "a directory": (lambda d, paths: [*paths, d], {}, "X[6]", "cannot be decoded", "on_broken='skip'"),
@@ -121,6 +117,7 @@ FILES = {
     "bytes as names": (lambda d, paths: [str(path).encode() for path in paths], {}, "X[0]=b'", "os.fsdecode"),
     "one path": (lambda d, paths: paths[0], {}, "is one path", "Give a sequence"),
     "one path as text": (lambda d, paths: str(paths[0]), {}, "is one path", "Give a sequence"),
+    "one path as bytes": (lambda d, paths: b"image.png", {}, "is one path", "Give a sequence"),
     "no path": (lambda d, paths: [], {}, "Expected 2D array"),
     "one file": (lambda d, paths: paths[:1], {}, "1 sample(s)"),
     "two columns": (lambda d, paths: pd.DataFrame({"a": map(str, paths), "b": 1}), {}, "images hold numbers", "paths"),
@@ -146,8 +143,8 @@ CASES = [*ARRAYS, *VALUES, *FILES, *TRANSFORM]
 
 
 def drawn(path, size=(8, 8), mode="RGB"):
-    """An image file."""
-    Image.fromarray(rng.integers(0, 256, size=(size[1], size[0], 3), dtype=np.uint8)).convert(mode).save(path)
+    """The path of an image file."""
+    Image.fromarray(pixels(size[1], size[0], 3)).convert(mode).save(path)
     return path
 
 
@@ -168,70 +165,81 @@ def paths(tmp_path):
     return [drawn(tmp_path / f"{i}.png") for i in range(6)]
 
 
-@pytest.fixture
-def make_for_images(make):
-    def make_for_images(preprocessor="auto", **params):
-        return make(modality="image", encoder=ConvNetEncoder(widths=(8,)), preprocessor=preprocessor, **params)
+def make_embedder(preprocessor="auto", **params):
+    return BarlowTwinsEmbedder(
+        modality="image",
+        preprocessor=preprocessor,
+        projector=MLPProjector((12,), 8),
+        max_epochs=2,
+        batch_size=16,
+        random_state=0,
+        **{"encoder": ConvNetEncoder(widths=(8,)), **params},
+    )
 
-    return make_for_images
+
+@pytest.fixture(scope="module")
+def pickled():
+    return pickle.dumps(make_embedder().fit(images))
+
+
+@pytest.fixture
+def fitted(pickled):
+    """An embedder fitted to `images`."""
+    return pickle.loads(pickled)
+
+
+@pytest.fixture
+def refuses_to_fit(refuses):
+    """``refuses_to_fit(words, X, **params)``: `fit` of X is refused in such words, and leaves no attribute."""
+
+    def refuses_to_fit(words, X, **params):
+        embedder = make_embedder(ImagePreprocessor(**params))
+        before = dict(vars(embedder))
+        refuses(words, embedder.fit, X)
+        assert vars(embedder) == before
+
+    return refuses_to_fit
 
 
 @pytest.mark.parametrize("name", ARRAYS)
-def test_array(make_for_images, refuses, name):
+def test_array(refuses_to_fit, refuses, fitted, fingerprint, name):
+    """In a first fit and in a refit, after which the embedder is as it was."""
     X, params, *words = ARRAYS[name]
-    embedder = make_for_images(ImagePreprocessor(**params))
-    before = dict(vars(embedder))
-    refuses(words, embedder.fit, X)
-    assert vars(embedder) == before
+    refuses_to_fit(words, X, **params)
+    own, before = fitted.get_params(deep=False), fingerprint(fitted)
+    refuses(words, fitted.set_params(preprocessor=ImagePreprocessor(**params)).fit, X)
+    assert fingerprint(fitted.set_params(**own)) == before
 
 
 @pytest.mark.parametrize("case", VALUES, ids=[f"{name}={value!r}" for name, value in VALUES])
-def test_hyper_parameter(make_for_images, refuses, paths, case):
+def test_hyper_parameter(refuses_to_fit, paths, case):
     name, value = case
     of_files = name in ("image_size", "color", "on_broken", "max_decoded_bytes", "n_jobs")
-    embedder = make_for_images(ImagePreprocessor(**{name: value}))
-    before = dict(vars(embedder))
-    refuses([name, repr(value)], embedder.fit, paths if of_files else images)
-    assert vars(embedder) == before
+    refuses_to_fit([name, repr(value)], paths if of_files else images, **{name: value})
 
 
 @pytest.mark.parametrize("name", FILES)
-@pytest.mark.parametrize("kept", [True, False], ids=["kept", "on disk"])
-def test_files(make_for_images, refuses, tmp_path, paths, name, kept):
+def test_files(refuses_to_fit, tmp_path, paths, name):
+    """Whether images are kept in memory or left on disk."""
     change, params, *words = FILES[name]
     X = change(tmp_path, paths)
-    params = params if kept else {"max_decoded_bytes": 0, **params}
-    embedder = make_for_images(ImagePreprocessor(n_jobs=2, **params))
-    before = dict(vars(embedder))
-    refuses(words, embedder.fit, X)
-    assert vars(embedder) == before
+    for max_decoded_bytes in (2**31, 0):
+        refuses_to_fit(words, X, max_decoded_bytes=max_decoded_bytes, n_jobs=2, **params)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", ARRAYS)
-def test_array_of_a_refit(make_for_images, refuses, fingerprint, name):
-    embedder = make_for_images().fit(images)
-    X, params, *words = ARRAYS[name]
-    own = embedder.get_params(deep=False)
-    before = fingerprint(embedder)
-    refuses(words, embedder.set_params(preprocessor=ImagePreprocessor(**params)).fit, X)
-    assert fingerprint(embedder.set_params(**own)) == before
-
-
-@pytest.mark.parametrize("method", ["transform", "partial_fit"])
 @pytest.mark.parametrize("name", TRANSFORM)
-def test_other_images_later(make_for_images, refuses, fingerprint, name, method):
-    embedder = make_for_images().fit(images)
-    before = fingerprint(embedder)
+def test_other_images_later(refuses, fitted, fingerprint, name):
+    before = fingerprint(fitted)
     X, *words = TRANSFORM[name]
-    refuses(words, getattr(embedder, method), X)
-    assert fingerprint(embedder) == before
+    for method in (fitted.transform, fitted.partial_fit):
+        refuses(words, method, X)
+        assert fingerprint(fitted) == before
 
 
 @pytest.mark.parametrize("part", ["mlp", "resnet"])
-def test_encoders_of_tables(make_for_images, refuses, part):
-    refuses(["encoder", "(3, 8, 8)", "'convnet'"], make_for_images().set_params(encoder=part).fit, images)
+def test_encoders_of_tables(refuses, part):
+    refuses(["encoder", "(3, 8, 8)", "'convnet'"], make_embedder(encoder=part).fit, images)
 
 
-def test_columns_beside_an_image(make_for_images, refuses):
-    refuses(["passthrough=True", "(3, 8, 8)", "'auto' or False"], make_for_images(passthrough=True).fit, images)
+def test_columns_beside_an_image(refuses):
+    refuses(["passthrough=True", "(3, 8, 8)", "'auto' or False"], make_embedder(passthrough=True).fit, images)

@@ -1,9 +1,9 @@
-"""The usual recipe: what it is made of for images of which kind, and the paper's pair."""
+"""The default views: their steps for each kind of images, and the paper's pair."""
 
 import pytest
 import torch
+from builders import bound, byte_images, image_spec, images, seeded
 
-from sklearn_twins._parts._augmentation import bind
 from sklearn_twins.augmentations import (
     Chain,
     ColorJitter,
@@ -17,25 +17,10 @@ from sklearn_twins.augmentations import (
     barlow_twins_pair,
     make_views,
 )
-from sklearn_twins.preprocessing import ImageSpec
-
-CPU = torch.device("cpu")
-
-
-def seeded(seed=0):
-    return torch.Generator().manual_seed(seed)
-
-
-def images(*shape):
-    return torch.rand(shape, generator=seeded(1))
-
-
-def n_operations(component, shape):
-    return len(bind(component, ImageSpec(shape), CPU).operations)
 
 
 def test_recipe_is_a_chain_of_its_components():
-    x = images(30, 3, 112, 112)
+    x, spec = images(30, (3, 112, 112)), image_spec((3, 112, 112))
     chain = Chain(
         [
             ("crop", RandomResizedCrop()),
@@ -46,47 +31,34 @@ def test_recipe_is_a_chain_of_its_components():
             ("solarize", Solarize(0.5, 0.1)),
         ]
     )
-    expected = bind(chain, ImageSpec((3, 112, 112)), CPU)(x, x, seeded())
+    expected = bound(chain, spec)(x, x, seeded())
     assert torch.equal(ImageViews()(x, x, seeded()), expected)
-    assert torch.equal(bind(ImageViews(), ImageSpec((3, 112, 112)), CPU)(x, x, seeded()), expected)
+    assert torch.equal(bound(ImageViews(), spec)(x, x, seeded()), expected)
 
 
 @pytest.mark.parametrize(
-    ("shape", "expected"),
+    ("shape", "params", "expected"),
     [
-        ((3, 224, 224), 6),
-        ((3, 56, 56), 6),
-        ((3, 55, 55), 5),  # no blur
-        ((3, 224, 32), 5),
-        ((4, 64, 64), 6),
-        ((1, 64, 64), 5),  # no gray
-        ((1, 28, 28), 4),
-        ((10, 64, 64), 4),  # no gray, not solarized
-        ((2, 32, 32), 3),
+        ((3, 224, 224), {}, 6),
+        ((3, 56, 56), {}, 6),
+        ((3, 55, 55), {}, 5),  # no blur
+        ((3, 224, 32), {}, 5),
+        ((4, 64, 64), {}, 6),
+        ((1, 64, 64), {}, 5),  # no gray
+        ((1, 28, 28), {}, 4),
+        ((10, 64, 64), {}, 4),  # no gray, not solarized
+        ((2, 32, 32), {}, 3),
+        *(((3, 64, 64), {name: 0}, 5) for name in ("flip", "jitter", "grayscale", "blur", "solarize")),
+        ((3, 64, 64), {"flip": 0, "jitter": 0, "grayscale": 0, "blur": 0, "solarize": 0}, 1),
     ],
 )
-def test_what_cannot_be_done_is_left_out(shape, expected):
-    assert n_operations(ImageViews(), shape) == expected
-
-
-@pytest.mark.parametrize(
-    ("params", "expected"),
-    [
-        ({"flip": 0}, 5),
-        ({"jitter": 0}, 5),
-        ({"grayscale": 0}, 5),
-        ({"blur": 0}, 5),
-        ({"solarize": 0}, 5),
-        ({"flip": 0, "jitter": 0, "grayscale": 0, "blur": 0, "solarize": 0}, 1),
-    ],
-)
-def test_what_is_not_wanted_is_left_out(params, expected):
-    assert n_operations(ImageViews(**params), (3, 64, 64)) == expected
+def test_steps_that_do_not_fit_or_are_not_wanted_are_left_out(shape, params, expected):
+    assert len(bound(ImageViews(**params), image_spec(shape)).operations) == expected
 
 
 def test_strength_of_jitter():
-    """Half of it moves images half as far."""
-    x = images(200, 3, 16, 16)
+    """Half the strength moves images half as far."""
+    x = torch.rand(200, 3, 16, 16, generator=seeded(1))
     still = {"min_scale": 1, "flip": 0, "grayscale": 0, "solarize": 0}
     crop, half, whole, most = (ImageViews(jitter=j, **still)(x, x, seeded()) for j in (0, 0.5, 1.0, 5.0))
     moved = [(view - crop).abs().mean().item() for view in (half, whole, most)]
@@ -94,7 +66,7 @@ def test_strength_of_jitter():
 
 
 def test_views_differ_and_are_intensities():
-    x = torch.randint(0, 256, (60, 3, 32, 32), dtype=torch.uint8, generator=seeded(1))
+    x = byte_images(60, (3, 32, 32))
     x_a, x_b = make_views(ImageViews(), x, x, seeded())
     for view in (x_a, x_b):
         assert view.dtype == torch.float32 and view.min() >= 0 and view.max() <= 1 + 1e-6
@@ -106,8 +78,8 @@ def test_papers_pair():
     assert isinstance(pair, Pair) and pair is not barlow_twins_pair() and pair.check() is pair
     assert (pair.view_a.blur, pair.view_a.solarize, pair.view_b.blur, pair.view_b.solarize) == (1.0, 0.0, 0.1, 0.2)
     assert barlow_twins_pair().set_params(view_b__jitter=0.5).view_b.jitter == 0.5
-    x = images(40, 3, 64, 64)
-    x_a, x_b = make_views(bind(pair, ImageSpec((3, 64, 64)), CPU), x, x, seeded())
+    x = images(40, (3, 64, 64))
+    x_a, x_b = make_views(bound(pair, image_spec((3, 64, 64))), x, x, seeded())
     generator = seeded()
     assert torch.equal(x_a, ImageViews(blur=1.0, solarize=0.0)(x, x, generator))
     assert torch.equal(x_b, ImageViews(blur=0.1, solarize=0.2)(x, x, generator))

@@ -1,11 +1,20 @@
-"""How views of images are made: blocks, images left out by either way, neighbours fused, bytes as intensities."""
+"""How views of images are made: blocks, images left out by mask or by index, fused neighbours, memory orders."""
 
 import pytest
 import torch
+from builders import bound, byte_images, image_spec, images, seeded
 
-from sklearn_twins._image import _operations as _images
-from sklearn_twins._image._operations import BLOCK, ImageSteps, Operation, columns_first, rows_first
-from sklearn_twins._parts._augmentation import bind, to_intensities
+from sklearn_twins._image import _operations
+from sklearn_twins._image._operations import (
+    BLOCK_VALUES,
+    ImageSteps,
+    Operation,
+    draw_all,
+    to_columns_first,
+    to_rows_first,
+)
+from sklearn_twins._parts._augmentation import to_intensities
+from sklearn_twins._parts._two_views import find_memory_order
 from sklearn_twins.augmentations import (
     Chain,
     ColorJitter,
@@ -20,21 +29,10 @@ from sklearn_twins.augmentations import (
     RandomResizedCrop,
     Solarize,
 )
-from sklearn_twins.preprocessing import ImageSpec
-
-CPU = torch.device("cpu")
 
 
-def seeded(seed=0):
-    return torch.Generator().manual_seed(seed)
-
-
-def images(*shape, seed=1):
-    return torch.rand(shape, generator=seeded(seed))
-
-
-def bound(augmentation, shape):
-    return bind(augmentation, ImageSpec(shape), CPU)
+def bind_to(augmentation, shape):
+    return bound(augmentation, image_spec(shape))
 
 
 def steps_of(chain):
@@ -54,36 +52,34 @@ RECIPES = [
 @pytest.mark.parametrize("shape", [(3, 16, 12), (1, 9, 9), (4, 5, 7)])
 def test_fused_chain_makes_the_views_of_its_steps(chain, shape):
     """The same numbers are drawn; products along an axis are taken in another order."""
-    x = images(70, *shape)
-    fused = bound(chain, shape)
+    x = images(70, shape)
+    fused = bind_to(chain, shape)
     assert steps_of(fused) == ["ImageSteps"]
     assert torch.allclose(fused(x, x, seeded()), chain(x, x, seeded()), atol=5e-6)
 
 
 def test_flip_behind_a_crop_is_done_in_it():
-    views = bound(ImageViews(), (3, 64, 64))
+    views = bind_to(ImageViews(), (3, 64, 64))
     assert len(views.operations) == 6 and len(views.steps) == 5
-    assert len(bound(RECIPES[0], (3, 8, 8)).steps[0][1].steps) == 1
-    assert len(bound(RECIPES[1], (3, 8, 8)).steps[0][1].steps) == 3, "a flip before it is not"
+    assert len(bind_to(RECIPES[0], (3, 8, 8)).steps[0][1].steps) == 1
+    assert len(bind_to(RECIPES[1], (3, 8, 8)).steps[0][1].steps) == 3, "a flip before it is not"
 
 
-def test_what_is_of_another_kind_is_not_fused():
+def test_other_kinds_are_not_fused():
     chain = Chain([("a", HorizontalFlip()), ("b", GaussianNoise()), ("c", HorizontalFlip()), ("d", Grayscale())])
-    fused = bound(chain, (3, 8, 8))
+    fused = bind_to(chain, (3, 8, 8))
     assert steps_of(fused) == ["ImageSteps", "GaussianNoise", "ImageSteps"]
     assert [name for name, _ in fused.steps] == ["a", "b", "c"]
     assert ImageSteps([], (3, 8, 8)).fused_with(ImageSteps([], (1, 8, 8))) is None
-    assert steps_of(bound(Chain([("a", Identity()), ("b", MarginalCorruption())]), (3, 8, 8))) == [
-        "Identity",
-        "MarginalCorruption",
-    ]
+    unlike = bind_to(Chain([("a", Identity()), ("b", MarginalCorruption())]), (3, 8, 8))
+    assert steps_of(unlike) == ["Identity", "MarginalCorruption"]
 
 
 @pytest.mark.parametrize("chain", RECIPES, ids=range(len(RECIPES)))
 def test_images_left_out_by_mask_or_by_index(chain):
-    x = images(90, 3, 16, 12)
-    steps = bound(chain, (3, 16, 12)).steps[0][1]
-    drawn = steps.draw(len(x), seeded())
+    x = images(90, (3, 16, 12))
+    steps = bind_to(chain, (3, 16, 12)).steps[0][1]
+    drawn = draw_all(steps.steps, len(x), seeded())
     by_index, by_mask = (steps.apply(x, drawn, masked) for masked in (False, True))
     assert torch.allclose(by_index, by_mask, atol=1e-6)
     assert torch.equal(by_index, steps(x, x, seeded()))
@@ -91,36 +87,60 @@ def test_images_left_out_by_mask_or_by_index(chain):
 
 @pytest.mark.parametrize("component", [HorizontalFlip(), Grayscale(0.5), Solarize(probability=0.5), Cutout()], ids=str)
 def test_mask_and_index_agree_to_the_bit(component):
-    """Where nothing is rounded by an image's place."""
-    x = images(90, 3, 16, 12)
-    steps = bound(component, (3, 16, 12))
-    drawn = steps.draw(len(x), seeded())
+    """Where rounding does not depend on an image's place."""
+    x = images(90, (3, 16, 12))
+    steps = bind_to(component, (3, 16, 12))
+    drawn = draw_all(steps.steps, len(x), seeded())
     assert torch.equal(steps.apply(x, drawn, True), steps.apply(x, drawn, False))
+
+
+def test_a_mask_needs_no_index(monkeypatch):
+    """A GPU would wait for the number of images in it."""
+
+    def nonzero(x):
+        raise AssertionError("waits")
+
+    steps = bind_to(ImageViews(blur=0.5), (3, 64, 64))
+    x, drawn = images(8, (3, 64, 64)), draw_all(steps.steps, 8, seeded())
+    monkeypatch.setattr(torch.Tensor, "nonzero", nonzero)
+    steps.apply(x, drawn, masked=True)
+    with pytest.raises(AssertionError, match="waits"):
+        steps.apply(x, drawn)
 
 
 @pytest.mark.parametrize("size", [1, 500, 10**9])
 def test_size_of_blocks_does_not_matter(size, monkeypatch):
-    x = images(50, 3, 9, 11)
+    x = images(50, (3, 9, 11))
     expected = ImageViews()(x, x, seeded())
-    monkeypatch.setattr(_images, "BLOCK", size)
+    monkeypatch.setattr(_operations, "BLOCK_VALUES", size)
     assert torch.allclose(ImageViews()(x, x, seeded()), expected, atol=1e-6)
 
 
-def test_blocks_are_of_one_size(monkeypatch):
+def test_blocks_are_of_one_size():
     """A last block of few images would cost as many calls as the others."""
     sizes = []
     steps = ImageSteps([Operation(lambda x: sizes.append(len(x)) or x + 1)], (3, 32, 32))
-    n = 2 * (BLOCK // 3072) + 1
+    n = 2 * (BLOCK_VALUES // 3072) + 1
     assert torch.equal(steps(torch.zeros(n, 3, 32, 32), None, seeded()), torch.ones(n, 3, 32, 32))
     assert len(sizes) == 3 and max(sizes) - min(sizes) <= 2 and sum(sizes) == n
 
 
 def test_memory_orders():
-    x = images(4, 2, 5, 6)
-    for order, axes in ((rows_first, (0, 2, 1, 3)), (columns_first, (0, 3, 1, 2))):
-        assert torch.equal(order(x), x) and order(x).permute(axes).is_contiguous()
+    x = images(4, (2, 5, 6))
+    for order, axes in ((to_rows_first, (0, 2, 1, 3)), (to_columns_first, (0, 3, 1, 2))):
         y = order(x)
-        assert order(y).data_ptr() == y.data_ptr()
+        assert torch.equal(y, x) and y.permute(axes).is_contiguous() and order(y).data_ptr() == y.data_ptr()
+
+
+@pytest.mark.parametrize(
+    ("augmentation", "order"), [(ImageViews(), to_columns_first), (GaussianBlur(), to_rows_first)], ids=str
+)
+def test_a_batch_is_stored_as_the_first_step_asks_for(augmentation, order):
+    chain = Chain([("inner", Chain([("first", augmentation), ("flip", HorizontalFlip())]))])
+    for views in (augmentation, chain):
+        assert find_memory_order(bind_to(views, (3, 8, 8))) is order
+    x = byte_images(2, (3, 4, 4)).contiguous(memory_format=torch.channels_last)
+    assert find_memory_order(bind_to(GaussianNoise(), (3, 4, 4)))(x).is_contiguous()
 
 
 @pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
@@ -132,30 +152,3 @@ def test_bytes_as_intensities(memory_format):
     for dtype in (torch.float32, torch.float64):
         assert to_intensities(found.to(dtype)).dtype == dtype
     assert to_intensities(found) is found
-
-
-def test_no_image_at_all():
-    x = images(0, 3, 8, 8)
-    assert ImageViews()(x, x, seeded()).shape == (0, 3, 8, 8)
-
-
-@pytest.mark.parametrize("component", [RandomResizedCrop(), ImageViews(), Cutout()], ids=lambda c: type(c).__name__)
-def test_tables_are_refused(component):
-    x = torch.zeros(5, 4)
-    for call in (lambda: component(x, x, seeded()), lambda: bound(component, (4,))):
-        with pytest.raises(ValueError, match=f"{type(component).__name__} makes views of images"):
-            call()
-
-
-def test_no_image_is_looked_for_where_they_are_masked(monkeypatch):
-    """As on a GPU, which would wait for the number of those that are found."""
-
-    def nonzero(x):
-        raise AssertionError("waits")
-
-    steps = bind(ImageViews(blur=0.5), ImageSpec((3, 64, 64)), CPU)
-    x, drawn = torch.rand(8, 3, 64, 64), steps.draw(8, seeded())
-    monkeypatch.setattr(torch.Tensor, "nonzero", nonzero)
-    steps.apply(x, drawn, masked=True)
-    with pytest.raises(AssertionError, match="waits"):
-        steps.apply(x, drawn)

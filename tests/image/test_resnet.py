@@ -1,27 +1,20 @@
-"""Residual networks over images: the published sizes, stems, strides and blocks, and what is refused.
-
-What they share with the small convnet is in test_image_encoder.py.
-"""
+"""Residual networks for images: the published sizes, stems, strides and blocks, and wrong parameters."""
 
 import pytest
 import torch
 import torch.nn.functional as F
+from builders import build, build_layer, image_spec, seeded
 from torch import nn
 
-from sklearn_twins._image._resnet import basic, bottleneck
-from sklearn_twins._parts._initialize import build_on_meta, initialize
+from sklearn_twins._image._resnet import make_basic_block, make_bottleneck_block
+from sklearn_twins._parts._initialize import build_on_meta
 from sklearn_twins.networks import ImageResNetEncoder
-from sklearn_twins.preprocessing import ImageSpec
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
-def seeded(seed=0):
-    return torch.Generator().manual_seed(seed)
-
-
-def build(shape, n_components=None, **parameters):
-    return ImageResNetEncoder(**parameters).check().build(ImageSpec(shape), n_components, seeded())
+def build_resnet(shape, n_components=None, **parameters):
+    return build(ImageResNetEncoder(**parameters), image_spec(shape), n_components)
 
 
 def n_parameters(net):
@@ -31,7 +24,7 @@ def n_parameters(net):
 def layout(depth, stem, n_channels=3):
     """The network without its numbers."""
     encoder = ImageResNetEncoder(depth, stem=stem)
-    return build_on_meta(lambda: nn.Sequential(*encoder._layers(ImageSpec((n_channels, 32, 32)))[0]))
+    return build_on_meta(lambda: nn.Sequential(*encoder._layers(image_spec((n_channels, 32, 32)))[0]))
 
 
 @pytest.mark.parametrize(("depth", "published"), [(18, 11_689_512), (34, 21_797_672), (50, 25_557_032)])
@@ -54,31 +47,32 @@ def test_depth_counts_layers_with_weights(depth):
 
 @pytest.mark.parametrize(("shape", "stem"), [((3, 64, 64), "small"), ((3, 65, 8), "large"), ((3, 8, 65), "large")])
 def test_auto_stem_goes_by_the_longer_side(shape, stem):
-    auto, chosen = (ImageResNetEncoder(stem=s, width=2).build(ImageSpec(shape), None, seeded()) for s in ("auto", stem))
+    auto, chosen = (build_resnet(shape, stem=s, width=2) for s in ("auto", stem))
     assert repr(auto) == repr(chosen)
 
 
 @pytest.mark.parametrize(("stem", "side"), [("small", 4), ("large", 1)])
 def test_sides_are_the_published_ones(stem, side):
-    net = build((3, 32, 32), width=2, stem=stem)
+    net = build_resnet((3, 32, 32), width=2, stem=stem)
     assert nn.Sequential(*list(net)[:-2])(torch.zeros(2, 3, 32, 32)).shape == (2, 16, side, side)
 
 
 @pytest.mark.parametrize("shape", [(3, 1, 1), (1, 5, 70), (2, 70, 1)])
 def test_large_stem_takes_any_size(shape):
-    assert build(shape, 3, width=2, stem="large")(torch.zeros(2, *shape)).shape == (2, 3)
+    assert build_resnet(shape, 3, width=2, stem="large")(torch.zeros(2, *shape)).shape == (2, 3)
 
 
 @pytest.mark.parametrize(("depth", "width"), [(18, 512), (50, 2048)])
 def test_default_width(depth, width):
-    assert build((3, 4, 4), depth=depth)(torch.zeros(2, 3, 4, 4)).shape == (2, width)
+    encoder = ImageResNetEncoder(depth)
+    assert encoder._layers(image_spec((3, 4, 4)))[1] == width
 
 
 def block(make, width_in, stride):
-    return initialize(build_on_meta(lambda: make(width_in, 4, stride)), seeded())
+    return build_layer(lambda: make(width_in, 4, stride))
 
 
-@pytest.mark.parametrize(("make", "width"), [(basic, 4), (bottleneck, 16)])
+@pytest.mark.parametrize(("make", "width"), [(make_basic_block, 4), (make_bottleneck_block, 16)])
 def test_blocks_begin_as_their_shortcut(make, width):
     x = torch.randn(5, width, 6, 6, generator=seeded())
     assert torch.equal(block(make, width, 1)(x), x.relu())
@@ -86,7 +80,7 @@ def test_blocks_begin_as_their_shortcut(make, width):
     assert torch.equal(halved(x), halved.shortcut(x).relu())
 
 
-@pytest.mark.parametrize(("make", "width"), [(basic, 4), (bottleneck, 16)])
+@pytest.mark.parametrize(("make", "width"), [(make_basic_block, 4), (make_bottleneck_block, 16)])
 @pytest.mark.parametrize("stride", [1, 2])
 def test_blocks_are_the_papers(make, width, stride):
     """Table 1 and figure 5: sizes of the kernels, where the stride is, where the ReLUs are."""
@@ -103,14 +97,13 @@ def test_blocks_are_the_papers(make, width, stride):
         return F.batch_norm(x, *(state[f"{norm}.{s}"] for s in ("running_mean", "running_var", "weight", "bias")))
 
     x = torch.randn(5, 8, 7, 7, generator=seeded())
-    out, places = x, {basic: [0, 3], bottleneck: [0, 3, 6]}[make]
+    out, places = x, {make_basic_block: [0, 3], make_bottleneck_block: [0, 3, 6]}[make]
     for place in places:
-        strided = place == {basic: 0, bottleneck: 3}[make]
+        strided = place == {make_basic_block: 0, make_bottleneck_block: 3}[make]
         out = conv_norm(out, f"branch.{place}", f"branch.{place + 1}", stride if strided else 1)
         out = out if place == places[-1] else out.relu()
-    assert [state[f"branch.{place}.weight"].shape[2] for place in places] == {basic: [3, 3], bottleneck: [1, 3, 1]}[
-        make
-    ]
+    sizes = {make_basic_block: [3, 3], make_bottleneck_block: [1, 3, 1]}[make]
+    assert [state[f"branch.{place}.weight"].shape[2] for place in places] == sizes
     expected = (out + conv_norm(x, "shortcut.0", "shortcut.1", stride)).relu()
     torch.testing.assert_close(made(x), expected)
     assert made(x).shape[1] == width
@@ -118,7 +111,7 @@ def test_blocks_are_the_papers(make, width, stride):
 
 def test_last_scale_of_each_branch_begins_as_0():
     for depth, norms in ((18, 8), (50, 16)):
-        net = build((1, 4, 4), depth=depth, width=2)
+        net = build_resnet((1, 4, 4), depth=depth, width=2)
         scales = [layer.weight for layer in net.modules() if isinstance(layer, nn.BatchNorm2d)]
         assert sum(not scale.any() for scale in scales) == norms
         assert all((scale == 1).all() or not scale.any() for scale in scales)
