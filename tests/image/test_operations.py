@@ -133,12 +133,12 @@ def test_memory_orders():
 
 
 @pytest.mark.parametrize(
-    ("augmentation", "order"), [(ImageViews(), to_columns_first), (GaussianBlur(), to_rows_first)], ids=str
+    ("views", "order"), [(ImageViews(), to_columns_first), (GaussianBlur(), to_rows_first)], ids=["columns", "rows"]
 )
-def test_a_batch_is_stored_as_the_first_step_asks_for(augmentation, order):
-    chain = Chain([("inner", Chain([("first", augmentation), ("flip", HorizontalFlip())]))])
-    for views in (augmentation, chain):
-        assert find_memory_order(bind_to(views, (3, 8, 8))) is order
+def test_a_batch_is_stored_as_the_first_step_asks_for(views, order):
+    chain = Chain([("inner", Chain([("first", views), ("flip", HorizontalFlip())]))])
+    for augmentation in (views, chain):
+        assert find_memory_order(bind_to(augmentation, (3, 8, 8))) is order
     x = byte_images(2, (3, 4, 4)).contiguous(memory_format=torch.channels_last)
     assert find_memory_order(bind_to(GaussianNoise(), (3, 4, 4)))(x).is_contiguous()
 

@@ -118,7 +118,7 @@ def test_binding_to_plain_rows_changes_no_bit(augmentation):
 def test_samples_of_any_shape(augmentation):
     """Images, for example."""
     x = torch.randn(5, 4, 6, 3, generator=seeded(1))
-    view = bound(augmentation, image_spec(4, 6, 3))(x, x, seeded())
+    view = bound(augmentation, image_spec((4, 6, 3)))(x, x, seeded())
     assert same(view, augmentation(x, x, seeded())) and view.data_ptr() != x.data_ptr()
     assert ((view != x).flatten(1).any(1) != isinstance(augmentation, Identity)).all()
 
