@@ -11,10 +11,11 @@ from sklearn.datasets import load_breast_cancer, load_digits, load_iris, load_wi
 from sklearn.exceptions import NotFittedError
 
 from sklearn_twins import BarlowTwinsEmbedder, CollapseWarning
-from sklearn_twins._inference._collapse import Circumstances, constant_columns, flaws, noise_share
+from sklearn_twins._inference._collapse import Circumstances, compute_noise_share, find_constant_columns, find_flaws
 from sklearn_twins._roles import ROLES
 from sklearn_twins.networks import MLPProjector
 from sklearn_twins.objectives import HSIC, BarlowTwins
+from sklearn_twins.preprocessing import TableSpec
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -93,7 +94,7 @@ def test_batches_far_narrower_than_the_projection(table):
     params = {"batch_size": 16, "projector": MLPProjector(projection_dim=1024), "max_epochs": 1}
     embedder, messages = told(table, **params)
     assert len(messages) == 1
-    share = f"{noise_share(embedder.history_):.0%}"
+    share = f"{compute_noise_share(embedder.history_):.0%}"
     assert "batch_size=16 with projection_dim=1024" in messages[0] and f"{share} of the redundancy term" in messages[0]
     assert "use a larger batch or a smaller projection (projector__projection_dim)" in messages[0]
 
@@ -183,10 +184,10 @@ def test_flaws():
     rng = np.random.default_rng(0)
     Z = rng.normal(size=(200, 6))
     Z[:, 1], Z[:, 3], Z[:, 5] = 4.0, -2 * Z[:, 0] + 1, Z[:, 0] + 1e-4 * Z[:, 2]
-    rank, dead, repeated = flaws(Z)
+    rank, dead, repeated = find_flaws(Z)
     assert dead.tolist() == [1] and repeated.tolist() == [0, 3, 5]
     assert 2 < rank < 4
-    assert flaws(np.ones((5, 3)))[0] == 0
+    assert find_flaws(np.ones((5, 3)))[0] == 0
 
 
 @pytest.mark.parametrize(
@@ -198,9 +199,10 @@ def test_flaws():
         ([[0, 1]], [0, 1]),
     ],
 )
-def test_constant_columns_of_samples(make, samples, expected):
-    embedder = make().fit(np.random.default_rng(0).normal(size=(9, 2)))
-    assert constant_columns(embedder, np.array(samples, dtype=np.float32)) == expected
+def test_constant_columns_of_samples(samples, expected):
+    samples = np.array(samples, dtype=np.float32)
+    assert find_constant_columns(samples, TableSpec((2,)), None) == expected
+    assert find_constant_columns(samples, TableSpec((2,)), ["a", "b"]) == ["ab"[j] for j in expected]
 
 
 def test_parts_of_a_date_are_one_column(make):
@@ -215,8 +217,8 @@ def test_parts_of_a_date_are_one_column(make):
 )
 def test_noise_share(total, excess, share):
     history = {"redundancy": np.array([3.0, total]), "excess_redundancy": np.array([0.0, excess])}
-    assert noise_share(history) == pytest.approx(share, nan_ok=True)
-    assert np.isnan(noise_share({"loss": np.array([1.0])}))
+    assert compute_noise_share(history) == pytest.approx(share, nan_ok=True)
+    assert np.isnan(compute_noise_share({"loss": np.array([1.0])}))
 
 
 def test_circumstances_survive(make, X):

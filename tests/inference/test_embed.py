@@ -5,7 +5,15 @@ import pytest
 import torch
 from torch import nn
 
-from sklearn_twins._inference._embed import block_rows, count_weights, embed, gathered, padded, pinned_blocks
+from sklearn_twins import SampleSpec
+from sklearn_twins._inference._embed import count_weights, embed, gathered, padded, pinned_blocks
+from sklearn_twins.preprocessing import ImageSpec
+
+SPEC = ImageSpec((3, 64, 64))
+
+
+def spec_of(shape):
+    return ImageSpec(shape) if len(shape) == 3 else SampleSpec(shape)
 
 
 class OnDisk:
@@ -43,14 +51,14 @@ def X():
     ],
 )
 def test_rows_in_a_block(shape, small, large):
-    assert (block_rows(shape, 2**20 - 1), block_rows(shape, 2**20)) == (small, large)
+    assert (spec_of(shape).block_rows(2**20 - 1), spec_of(shape).block_rows(2**20)) == (small, large)
 
 
 @pytest.mark.parametrize(
     ("shape", "rows"), [((5,), 8192), ((1, 8, 8), 8192), ((3, 32, 32), 2048), ((3, 224, 224), 32), ((200, 512, 512), 1)]
 )
 def test_rows_in_a_block_of_a_gpu(shape, rows):
-    assert {block_rows(shape, n_weights, on_gpu=True) for n_weights in (1, 2**30)} == {rows}
+    assert {spec_of(shape).block_rows(n_weights, on_gpu=True) for n_weights in (1, 2**30)} == {rows}
 
 
 @pytest.mark.parametrize("n", [1, 8, 9, 61])
@@ -98,22 +106,22 @@ def test_weights_are_counted():
 
 
 def test_a_row_has_its_own_bits(X):
-    net, whole = encoder(), embed(encoder(), X)
-    np.testing.assert_array_equal(embed(net, X[::-1].copy(order="K")), whole[::-1])
+    net, whole = encoder(), embed(encoder(), X, SPEC)
+    np.testing.assert_array_equal(embed(net, X[::-1].copy(order="K"), SPEC), whole[::-1])
     for i in (0, 7, 28):
-        np.testing.assert_array_equal(embed(net, X[i : i + 1]), whole[i : i + 1])
+        np.testing.assert_array_equal(embed(net, X[i : i + 1], SPEC), whole[i : i + 1])
 
 
 def test_from_disk(X):
-    np.testing.assert_array_equal(embed(encoder(), OnDisk(X)), embed(encoder(), X))
-    assert embed(encoder(), X).flags.owndata
-    np.testing.assert_allclose(embed(encoder(), X), encoder()(torch.from_numpy(X)), rtol=1e-4, atol=1e-5)
+    np.testing.assert_array_equal(embed(encoder(), OnDisk(X), SPEC), embed(encoder(), X, SPEC))
+    assert embed(encoder(), X, SPEC).flags.owndata
+    np.testing.assert_allclose(embed(encoder(), X, SPEC), encoder()(torch.from_numpy(X)), rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize(("verbose", "out", "err"), [(0, "", ""), (1, "29 rows embedded in", ""), (2, "", "29/29")])
 @pytest.mark.parametrize("source", [lambda X: X, OnDisk])
 def test_progress(X, capsys, verbose, out, err, source):
-    embed(encoder(), source(X), verbose=verbose)
+    embed(encoder(), source(X), SPEC, verbose=verbose)
     captured = capsys.readouterr()
     assert out in captured.out and err in captured.err
     assert bool(captured.out) == bool(out) and bool(captured.err) == bool(err)
@@ -125,7 +133,7 @@ def test_on_a_gpu_a_row_has_its_own_bits(X, source):
     if not torch.cuda.is_available():
         pytest.skip("There is no CUDA device here.")
     net, many = encoder().cuda(), np.concatenate([X] * 40)  # more than one block of 512
-    whole = embed(net, source(many))
-    np.testing.assert_array_equal(whole[: len(X)], embed(net, source(X)))
-    np.testing.assert_array_equal(embed(net, source(X[7:8])), whole[7:8])
-    np.testing.assert_allclose(whole[: len(X)], embed(encoder(), X), rtol=1e-2, atol=1e-3)
+    whole = embed(net, source(many), SPEC)
+    np.testing.assert_array_equal(whole[: len(X)], embed(net, source(X), SPEC))
+    np.testing.assert_array_equal(embed(net, source(X[7:8]), SPEC), whole[7:8])
+    np.testing.assert_allclose(whole[: len(X)], embed(encoder(), X, SPEC), rtol=1e-2, atol=1e-3)

@@ -1,4 +1,4 @@
-"""What `transform` returns: the embedding and, beside it, the columns, on one scale."""
+"""The output of `transform`: the embedding and, next to it, the columns, on one scale."""
 
 import numpy as np
 import pandas as pd
@@ -6,7 +6,8 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sklearn_twins import BarlowTwinsEmbedder
-from sklearn_twins._inference._output import COLUMN_VARIANCE, EMBEDDING_VARIANCE, WIDEST, balanced, write_columns
+from sklearn_twins._inference._output import COLUMN_VARIANCE, EMBEDDING_VARIANCE, balance
+from sklearn_twins._tabular._passthrough import WIDEST, write_columns
 from sklearn_twins.preprocessing import TablePreprocessor, TableSpec
 
 
@@ -37,17 +38,17 @@ def test_numbers_get_their_tails_back(clip):
     assert_allclose(out, np.clip(z, -WIDEST, WIDEST), rtol=0.002, atol=1e-5)
 
 
-def test_balanced():
+def test_balance():
     Z = np.random.default_rng(0).normal(size=(400, 3)) * [1.0, 100.0, 0.0]
-    alike = Z * balanced(Z, np.array([True, True, True]), 10.0)
+    alike = Z * balance(Z, np.array([True, True, True]), 10.0)
     assert_allclose(alike.var(0), [5, 5, 0], rtol=1e-5)
-    as_it_is = Z * balanced(Z, np.array([False, False, False]), 10.0)
+    as_it_is = Z * balance(Z, np.array([False, False, False]), 10.0)
     assert_allclose(as_it_is.var(0).sum(), 10, rtol=1e-5)
     assert_allclose(as_it_is.std(0)[1] / as_it_is.std(0)[0], Z.std(0)[1] / Z.std(0)[0], rtol=1e-5)
 
 
 def test_layout(make):
-    """The embedding first, as `transform_views` gives it but for its scale; then the columns."""
+    """First the embedding, as from `transform_views` except for its scale, then the columns."""
     rng = np.random.default_rng(0)
     frame = pd.DataFrame({"a": rng.normal(size=300), "b": rng.choice(["x", "y", "z"], 300)})
     frame.loc[:9, "a"] = np.nan
