@@ -41,6 +41,7 @@ class ImageSpec(SampleSpec):
         Returns
         -------
         stem : nn.Module
+            Not initialised yet.
         """
         from ._stem import ImageStem
 
@@ -52,12 +53,13 @@ class ImageSpec(SampleSpec):
         Returns
         -------
         hint : str
+            A sentence for the end of the message.
         """
         channels, height, width = self.shape
         return f"For images it receives batches of shape (batch, {channels}, {height}, {width}): channels come first."
 
     def block_rows(self, n_weights, on_gpu=False):
-        """Images that `transform` embeds at a time: a power of two, less for large images and large networks.
+        """Choose how many images `transform` embeds at a time: fewer large ones, and fewer in large networks.
 
         Parameters
         ----------
@@ -69,6 +71,7 @@ class ImageSpec(SampleSpec):
         Returns
         -------
         n : int
+            Number of rows.
         """
         on_cpu = SMALL_NETWORK_BLOCK_VALUES if n_weights < SMALL_NETWORK else BLOCK_VALUES
         n_fitting = max(1, (GPU_BLOCK_VALUES if on_gpu else on_cpu) // math.prod(self.shape))

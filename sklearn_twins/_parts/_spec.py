@@ -41,6 +41,7 @@ class SampleSpec:
         Returns
         -------
         stem : nn.Module or None
+            Not initialised yet.
         """
         return None
 
@@ -50,11 +51,12 @@ class SampleSpec:
         Returns
         -------
         hint : str
+            A sentence for the end of the message.
         """
         return f"It receives batches of shape (batch, {', '.join(map(str, self.shape))})."
 
     def block_rows(self, n_weights, on_gpu=False):
-        """Rows that `transform` embeds at a time.
+        """Choose how many rows `transform` embeds at a time.
 
         Parameters
         ----------
@@ -66,5 +68,6 @@ class SampleSpec:
         Returns
         -------
         n : int
+            Number of rows.
         """
         return GPU_BLOCK_ROWS if on_gpu else BLOCK_ROWS

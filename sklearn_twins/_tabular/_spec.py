@@ -71,6 +71,7 @@ class TableSpec(SampleSpec):
         Returns
         -------
         stem : nn.Module
+            Not initialised yet.
         """
         from ._stem import TableStem
 
@@ -82,5 +83,6 @@ class TableSpec(SampleSpec):
         Returns
         -------
         hint : str
+            A sentence for the end of the message.
         """
         return f"For a table it receives {self.n_inputs} numbers, see TableSpec.n_inputs."

@@ -197,5 +197,5 @@ def test_indicators_are_stored_on_the_device_and_not_saved():
     with torch.device("meta"):
         stem = TableStem(spec)
     assert stem.marked.is_meta and not stem.state_dict()
-    stem.to_empty(device="cpu").draw(torch.Generator())
+    stem.to_empty(device="cpu").reset_parameters_from(torch.Generator())
     assert stem.marked.tolist() == TableStem(spec).marked.tolist() == [0, 2]
