@@ -38,9 +38,15 @@ def in_words(printed):
     return re.sub(r"-?\d+(\.\d+)?(e-?\d+)?", "#", re.sub(r": '[^']*'", ": '...'", printed)).split()
 
 
+@pytest.fixture
+def short_fits(monkeypatch):
+    """Two epochs for `max_epochs="auto"`: numbers are not compared, and pages are about other things."""
+    monkeypatch.setattr("sklearn_twins._fitting._prepare.auto_epochs", lambda n, batch_size, modality: 2)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES)
-def test_python_blocks_run_in_order(page, monkeypatch):
+def test_python_blocks_run_in_order(page, monkeypatch, short_fits, one_thread):
     monkeypatch.setenv("MPLBACKEND", "agg")
     pytest.importorskip("sklearn.callback", reason="the README shows scikit-learn's callbacks, of 1.9 and later")
     text, namespace = (ROOT / page).read_text(encoding="utf-8"), {}
