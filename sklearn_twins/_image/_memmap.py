@@ -5,7 +5,7 @@ import os
 
 import numpy as np
 
-from .._inputs._memory_maps import bytes_of, file_of, mapping_of, path_of
+from .._inputs._memory_maps import describe_file, find_mapping, find_path, read_file_size
 from ._intensities import UnusableImageError
 
 IMAGES_AT_A_TIME = 16  # the system may load up to 2 MiB of the file for each
@@ -37,7 +37,7 @@ class MappedImages:
     def __init__(self, array, conversion=None, dtype=None):
         self.array, self.conversion = array, conversion
         self.shape, self.dtype = array.shape, np.dtype(array.dtype if dtype is None else dtype)
-        self.mapping = mapping_of(array)
+        self.mapping = find_mapping(array)
         self.stamp = self._read_stamp()
 
     def convert(self, conversion, dtype):
@@ -75,18 +75,18 @@ class MappedImages:
         try:
             return images if self.conversion is None else self.conversion(images)
         except UnusableImageError as error:
-            raise error.at(index, f", mapped from {file_of(self.array)}") from None
+            raise error.at(index, f", mapped from {describe_file(self.array)}") from None
 
     def _read_stamp(self):
         """Read length and modification time of the file; None if they are unknown."""
         if self.mapping is None:
             return None
-        path = None if self.array.flags.writeable else path_of(self.array)
+        path = None if self.array.flags.writeable else find_path(self.array)
         try:
             written = None if path is None else os.stat(path).st_mtime_ns
         except OSError:  # a file without a name can still be read
             written = None
-        return bytes_of(self.mapping), written
+        return read_file_size(self.mapping), written
 
     def _check(self, row):
         """Refuse to read on if the file has changed."""
@@ -96,6 +96,6 @@ class MappedImages:
         (length, written), (length_now, written_now) = self.stamp, now
         if length_now < length or None not in (written, written_now):
             raise ValueError(
-                f"X is mapped from {file_of(self.array)}, which has changed since it was opened, perhaps in X[{row}]. "
-                "Leave the file alone until X is no longer in use, and open it again."
+                f"X is mapped from {describe_file(self.array)}, which has changed since it was opened, perhaps in "
+                f"X[{row}]. Leave the file alone until X is no longer in use, and open it again."
             )

@@ -76,7 +76,7 @@ class ImagePreprocessor(Component):
         Mean intensity of each channel; for more than 10,000 images of bytes, of 10,000 evenly spaced ones.
     std_ : ndarray of shape (channels,), float64
         Standard deviation of each channel's intensity, for the same images.
-    spec_ : SampleSpec
+    spec_ : ImageSpec
         Description of the samples.
     n_features_in_ : int
         Number of values in an image: height * width * channels.

@@ -1,4 +1,4 @@
-"""The first layer of every image encoder: bytes or intensities -> standardised channels."""
+"""ImageStem, the first layer of every image encoder: bytes or intensities -> standardised channels."""
 
 import torch
 from torch import nn
@@ -6,27 +6,27 @@ from torch import nn
 from .._parts._encoder import STEM
 from .._parts._initialize import SeededLayer
 
-LEAST_STD = 1e-7  # of a channel that varies; rounding alone gives float32 that much
+MIN_STD = 1e-7  # a smaller deviation of a channel is float32 rounding
 
 
 class ImageStem(SeededLayer, nn.Module):
-    """Images, as bytes or as intensities -> each channel with mean 0 and standard deviation 1 over the training images.
+    """Standardise the channels of images: mean 0 and standard deviation 1 over the training images.
 
-    A byte's intensity is its 255th part. A channel that was the same everywhere is shifted only, and a spec without
-    statistics leaves intensities as they are.
+    Bytes are divided by 255 first. A constant channel is only shifted. A spec without statistics leaves intensities as
+    they are.
 
     Parameters
     ----------
     spec : ImageSpec
-        What a sample is made of; its `mean` and `std` are those of the intensities.
+        Description of the samples, with `mean` and `std` of the intensities.
     channels_last : bool, default=True
-        Whether the channels of a pixel lie beside each other in memory, which convolutions are faster with; else rows
-        of pixels do, as a module needs that calls ``view``.
+        Whether the channels of a pixel are contiguous in the output, which is faster for convolutions. If False, the
+        output is contiguous, as needed by modules that call ``view``.
 
     Raises
     ------
     ValueError
-        If the spec has statistics, but not of each channel.
+        If the spec has statistics, but not one for each channel.
 
     Examples
     --------
@@ -59,7 +59,7 @@ class ImageStem(SeededLayer, nn.Module):
             self.register_buffer(name, torch.empty(n_channels, 1, 1), persistent=False)
 
     def reset_parameters_from(self, generator):
-        """Lay out the statistics; there is nothing to draw.
+        """Compute scale and shift from the statistics; nothing is drawn.
 
         Parameters
         ----------
@@ -67,7 +67,7 @@ class ImageStem(SeededLayer, nn.Module):
             Not used.
         """
         mean, std = (torch.tensor(v, dtype=torch.float64).reshape(-1, 1, 1) for v in (self.mean, self.std))
-        scale = 1 / std.where(std > LEAST_STD, 1.0)
+        scale = 1 / std.where(std > MIN_STD, 1.0)
         self.scale, self.shift = scale.float(), (-mean * scale).float()
 
     def forward(self, x):
@@ -76,12 +76,12 @@ class ImageStem(SeededLayer, nn.Module):
         Parameters
         ----------
         x : Tensor of shape (batch, channels, height, width), uint8 or floating
-            Bytes, or intensities.
+            Bytes or intensities.
 
         Returns
         -------
         x : Tensor of shape (batch, channels, height, width), float32
-            Each channel less its mean, over its standard deviation.
+            Each channel minus its mean, divided by its standard deviation.
         """
         if x.dtype == torch.uint8:  # moved while they are small, then one pass
             x = x.contiguous(memory_format=self.memory_format)

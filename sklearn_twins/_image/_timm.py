@@ -1,4 +1,4 @@
-"""Encoders from timm, a collection of a thousand image networks, with or without the weights it has for them."""
+"""TimmEncoder: image networks from the package timm, with or without pretrained weights."""
 
 import difflib
 import math
@@ -10,33 +10,33 @@ from .._parts._encoder import put_stem_in_front
 from .._parts._stored_state import require
 from ._encoder import check_images
 
-MAX_VALUES = 2**26  # in an image from a file: the network is made for its size before anything can be checked
+MAX_VALUES = 2**26  # values in an image, as a file says; the network is built for this size before weights are checked
 
 
 class TimmEncoder(Component):
-    """An image network of timm, by its name.
+    """An image network from timm, by name.
 
-    Needs timm (``pip install timm``, or the extra ``sklearn-twins[timm]``). As the encoder of an embedder,
-    ``"timm:NAME"`` is ``TimmEncoder("NAME")``. The network is made for the images' own channels and, if its weights
-    depend on it (vision transformers), for their size, which should be a multiple of its patches'.
+    This needs timm (``pip install timm``, or the extra ``sklearn-twins[timm]``). For an embedder,
+    ``encoder="timm:NAME"`` stands for ``TimmEncoder("NAME")``. The network is built for the number of channels of the
+    images and, if its weights depend on it (vision transformers), for their size, which should be a multiple of the
+    patch size.
 
     Parameters
     ----------
     name : str
-        As ``timm.list_models()`` has it.
+        A name from ``timm.list_models()``.
     pretrained : bool, default=False
-        Whether to begin with timm's weights, which it downloads, instead of drawn ones. Where the images have another
-        number of channels, or another size, timm adapts them. Images are standardised by their own channels'
-        statistics all the same.
+        Whether to start with pretrained weights, which timm downloads, instead of random ones. timm adapts them if the
+        images have another number of channels or another size. Images are always standardised by their own statistics.
 
     Attributes
     ----------
     draws_globally : bool
-        True, of the class: in training, dropout and stochastic depth draw from torch's global generator.
+        True for the class: in training, dropout and stochastic depth draw from torch's global generator.
 
     See Also
     --------
-    ConvNetEncoder : A small network, the default.
+    ConvNetEncoder : A small convolutional network, the default.
     ImageResNetEncoder : A residual network that needs no timm.
 
     References
@@ -58,12 +58,12 @@ class TimmEncoder(Component):
         self.pretrained = pretrained
 
     def untrained(self):
-        """The same network without timm's weights: what to build when others are loaded anyway.
+        """Make an encoder with the same network but without timm's weights, for weights that are loaded.
 
         Returns
         -------
         encoder : TimmEncoder
-            Another one, which begins with drawn weights.
+            A new encoder with random initial weights.
         """
         return TimmEncoder(self.name)
 
@@ -98,7 +98,7 @@ class TimmEncoder(Component):
 
         Parameters
         ----------
-        spec : SampleSpec
+        spec : ImageSpec
             What the samples are.
         n_components : int or None
             Width of the embedding: the network's classifier becomes a linear layer of that width. None for no
@@ -127,12 +127,12 @@ class TimmEncoder(Component):
             "in_chans": n_channels,
             "num_classes": 0 if n_components is None else int(n_components),
         }
-        network = drawn(lambda: create(timm, self.name, tuple(sides), params), generator)
+        network = build_seeded(lambda: create_network(timm, self.name, tuple(sides), params), generator)
         return put_stem_in_front(network, spec, generator)
 
 
 def import_timm(name):
-    """The package timm, or how to get it."""
+    """Import timm, or say how to get it."""
     try:
         import timm
     except ImportError as error:
@@ -144,7 +144,7 @@ def import_timm(name):
 
 
 def check_name(timm, name):
-    """Refuse a name that timm does not know, with those that are like it; ``source:name`` is looked up elsewhere."""
+    """Refuse a name that timm does not know, and suggest similar ones; ``source:name`` is not checked."""
     if ":" in name or timm.is_model(name):
         return
     names = timm.list_models()
@@ -153,8 +153,8 @@ def check_name(timm, name):
     raise ValueError(f"timm has no network named {name!r}. {hint}")
 
 
-def create(timm, name, img_size, params):
-    """A network made for images of one size if it wants to know it, else for any."""
+def create_network(timm, name, img_size, params):
+    """Create a network for one image size if it takes a size, else for any size."""
     try:
         try:
             return timm.create_model(name, img_size=img_size, **params)
@@ -166,8 +166,8 @@ def create(timm, name, img_size, params):
         raise ValueError(f"timm cannot make the network {name!r} with {params} ({error}).") from error
 
 
-def drawn(make, generator):
-    """What `make` returns, a module in float32 on the CPU, while torch's global generator goes by another one."""
+def build_seeded(make, generator):
+    """Build a module in float32 on the CPU, while torch's global generator is seeded from `generator`."""
     seed = int(torch.randint(2**62, (), generator=generator, device="cpu"))
     default_dtype = torch.get_default_dtype()
     with torch.inference_mode(False), torch.device("cpu"), torch.random.fork_rng(devices=[]):

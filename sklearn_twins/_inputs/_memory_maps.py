@@ -4,8 +4,8 @@ import mmap
 import os
 
 
-def mapping_of(array):
-    """The memory map that an array is a view of.
+def find_mapping(array):
+    """Find the memory map that an array is a view of.
 
     Parameters
     ----------
@@ -25,38 +25,38 @@ def mapping_of(array):
 
 
 def check_mapping(array):
-    """The memory map that an array is a view of, as `mapping_of` finds it.
+    """Find the memory map that an array is a view of, and check that its file is still complete.
 
     Raises
     ------
     ValueError
         If its file has become shorter: reading the lost part would kill the process.
     """
-    mapping = mapping_of(array)
-    if mapping is not None and bytes_of(mapping) < len(mapping):
+    mapping = find_mapping(array)
+    if mapping is not None and read_file_size(mapping) < len(mapping):
         raise ValueError(
-            f"X is mapped from {file_of(array)}, of which only {bytes_of(mapping):,} of {len(mapping):,} bytes are "
-            "left. Open it again."
+            f"X is mapped from {describe_file(array)}, which has only {read_file_size(mapping):,} of {len(mapping):,} "
+            "bytes left. Open it again."
         )
     return mapping
 
 
-def bytes_of(mapping):
-    """Current size of the mapped file in bytes; of the map itself if it has no file."""
+def read_file_size(mapping):
+    """Read the current size of the mapped file in bytes; or the size of the map if it has no file."""
     try:
         return mapping.size()
     except (OSError, ValueError):  # memory that processes share
         return len(mapping)
 
 
-def file_of(array):
-    """The file that an array is mapped from, for messages."""
-    path = path_of(array)
+def describe_file(array):
+    """Describe the file that an array is mapped from, for messages."""
+    path = find_path(array)
     return "a file" if path is None else repr(path)
 
 
-def path_of(array):
-    """Path of the file that an array is mapped from; None if it is unknown."""
+def find_path(array):
+    """Find the path of the file that an array is mapped from; None if it is unknown."""
     while array is not None:
         path = getattr(array, "filename", None)
         if path is not None:

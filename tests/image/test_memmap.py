@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from sklearn_twins._image._memmap import MappedImages
-from sklearn_twins._inputs._memory_maps import check_mapping, mapping_of
+from sklearn_twins._inputs._memory_maps import check_mapping, find_mapping
 
 
 @pytest.fixture
@@ -26,15 +26,15 @@ def test_finds_the_map_behind_views(path):
         np.asarray(mapped),
         np.asarray(mapped)[::2].reshape(20, -1),
     ):
-        assert isinstance(mapping_of(array), mmap.mmap)
-    assert mapping_of(np.array(mapped)) is None and mapping_of(np.zeros(3)[1:]) is None
+        assert isinstance(find_mapping(array), mmap.mmap)
+    assert find_mapping(np.array(mapped)) is None and find_mapping(np.zeros(3)[1:]) is None
 
 
 def test_private_maps_are_left_alone(path):
     """Changes in them are in no file."""
     private = np.load(path, mmap_mode="c")
     private[2] = 7
-    assert mapping_of(private) is None and mapping_of(private[1:]) is None
+    assert find_mapping(private) is None and find_mapping(private[1:]) is None
     images = MappedImages(private.transpose(0, 3, 1, 2))
     assert (images[np.array([2])] == 7).all() and (images[np.array([2])] == 7).all()
 
