@@ -111,7 +111,7 @@ class TwinsEstimator(CallbackSupportMixin, DocumentationLinkMixin, BaseEstimator
             warn_of_collapse(inspected.embedding, inspected.samples, self.preprocessor_.spec_, self._facts())
 
     def _facts(self):
-        """What a diagnosis has to know of the fit."""
+        """Facts about the fit for a diagnosis."""
         from ._inference._collapse import Facts
         from ._training._optimizers import default_learning_rate
 

@@ -1,24 +1,24 @@
-"""Errors and warnings of the package's own: a file that cannot be loaded, another version's state, a fit gone badly."""
+"""Errors and warnings of the package."""
 
 from sklearn.exceptions import InconsistentVersionWarning
 
 
 class CollapseWarning(UserWarning):
-    """A fit has ended in an embedding that says little of its rows: the message gives the likely cause and a remedy."""
+    """Warning that a fit has collapsed: the embedding hardly distinguishes rows. Names the likely cause and a remedy."""
 
 
 class UnreadableFileError(ValueError):
-    """No embedder can be loaded from a file: damaged, not written by `save`, of a later format, or of another class.
+    """Error that a file cannot be loaded: it is damaged, not written by `save`, or of another format or class.
 
-    It is what `BarlowTwinsEmbedder.load` raises of a file's content, whatever is wrong with it. That a file is not
-    there or may not be read is an `OSError`, as everywhere.
+    `BarlowTwinsEmbedder.load` raises it for anything wrong with a file's content. If the file is missing or may not be
+    read, the error is an `OSError`.
     """
 
 
 class OtherVersionWarning(InconsistentVersionWarning):
-    """A fitted embedder comes from another version of this package, which may have meant something else by its state.
+    """Warning that a fitted embedder comes from another version of this package.
 
-    A filter for scikit-learn's `InconsistentVersionWarning` finds this one too. Its attributes hold versions of
+    A filter for scikit-learn's `InconsistentVersionWarning` also applies to this one. Its attributes hold versions of
     sklearn_twins.
 
     Parameters
@@ -26,9 +26,9 @@ class OtherVersionWarning(InconsistentVersionWarning):
     estimator_name : str
         Class of the embedder.
     current_version : str
-        The version that is installed.
+        Installed version.
     original_version : str
-        The version that fitted the embedder.
+        Version that fitted the embedder.
     """
 
     def __init__(self, *, estimator_name, current_version, original_version):
@@ -42,5 +42,5 @@ class OtherVersionWarning(InconsistentVersionWarning):
     def __str__(self):
         return (
             f"{self.estimator_name} was fitted with sklearn_twins {self.original_version}, and is loaded with "
-            f"{self.current_version}. Check what it returns on rows whose embedding you know, or fit it anew."
+            f"{self.current_version}. Compare its output on rows whose embedding you know, or fit it again."
         )

@@ -114,7 +114,7 @@ class Prepared:
 
     @property
     def spec(self):
-        """What a sample is."""
+        """Spec of the samples."""
         return self.preprocessor.spec_
 
 

@@ -61,7 +61,7 @@ def can_be_stacked(settings, parts, has_callbacks):
 
 
 def stack_key(member):
-    """What members of one stack have in common."""
+    """A key that is equal for members that can be trained as one stack."""
     settings, parts, prepared = member.settings, member.parts, member.prepared
     return (
         str(parts["encoder"].get_params()),

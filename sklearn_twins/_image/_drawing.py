@@ -1,4 +1,4 @@
-"""How images and views of them are drawn: as tiles, one row for each image."""
+"""Draw images and views of them: tiles, one row per image."""
 
 import numpy as np
 

@@ -41,14 +41,14 @@ def encoder_families():
 
 
 def stored():
-    """How files hold images."""
+    """File schema of images."""
     from ._schema import STORED
 
     return STORED
 
 
 def onnx():
-    """How ONNX graphs read images."""
+    """ONNX front of images."""
     from ._onnx import FRONT
 
     return FRONT

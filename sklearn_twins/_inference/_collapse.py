@@ -81,7 +81,7 @@ class FitSummary:
 
 @dataclass(frozen=True)
 class Facts:
-    """What a diagnosis has to know of the fit behind an embedding.
+    """Facts about the fit behind an embedding, for its diagnosis.
 
     Parameters
     ----------

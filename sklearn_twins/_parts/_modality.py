@@ -49,7 +49,7 @@ class Passthrough:
 
 @dataclass(frozen=True)
 class Stored:
-    """What files hold of a modality: its classes, and what their objects consist of.
+    """File schema of a modality: its classes, and the attributes of their objects.
 
     Parameters
     ----------

@@ -40,7 +40,7 @@ ENGINE = {
 
 @dataclass(frozen=True)
 class Schema:
-    """What files may hold.
+    """File schema of everything that files may hold.
 
     Parameters
     ----------

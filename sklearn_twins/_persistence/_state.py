@@ -1,4 +1,4 @@
-"""A fitted encoder as NumPy arrays and the recipe that rebuilds it: free of devices and of torch's pickles."""
+"""Fitted state for pickles and files: the encoder as NumPy arrays, and a recipe that rebuilds it."""
 
 import contextlib
 import copy
@@ -11,16 +11,16 @@ from .._parts._component import Component
 from .._parts._spec import SampleSpec
 from .._parts._validation import is_module
 
-# What a fit leaves on an embedder beside the public attributes, which end in an underscore.
+# Fitted attributes that do not end in an underscore.
 PRIVATE_STATE = ("_fit_summary", "_n_features_out", "_n_streamed", "_output", "_recipe", "_training_state")
 
-REQUESTS = "_requests"  # of metadata routing, in a state; scikit-learn's object refers back to the embedder
-METHODS = ("fit", "partial_fit", "transform", "score")  # that may request metadata
-STAMP = "_sklearn_twins_version"  # in a fitted embedder's pickled state: scikit-learn stamps its own estimators only
+REQUESTS = "_requests"  # key of metadata requests; scikit-learn's own object refers back to the embedder
+METHODS = ("fit", "partial_fit", "transform", "score")  # may request metadata
+STAMP = "_sklearn_twins_version"  # key of the version; scikit-learn stamps only its own estimators
 
 
 def fitted_state(embedder):
-    """What fits have left on an embedder, as a dict."""
+    """Fitted attributes of an embedder as a dict."""
     return {
         name: value
         for name, value in vars(embedder).items()
@@ -30,18 +30,18 @@ def fitted_state(embedder):
 
 @dataclass(frozen=True)
 class Recipe:
-    """How the encoder of a fit was built.
+    """Recipe of an encoder, recorded by the fit that built it.
 
     Parameters
     ----------
     encoder : Component
-        The encoder component as it was then.
+        The encoder component.
     spec : SampleSpec
-        What the samples were.
+        Spec of the samples.
     n_components : int or None
-        As it was then.
+        Width of the embedding.
     frozen : tuple of str, default=()
-        Parameters that are not trained.
+        Names of parameters that are not trained.
     """
 
     encoder: Component
@@ -67,7 +67,7 @@ class Recipe:
             return encoder.build(self.spec, self.n_components, generator)
 
     def rebuild(self, arrays):
-        """The encoder with the weights in `arrays`, on the CPU, in eval mode."""
+        """Build the encoder with the weights in `arrays`, on the CPU, in eval mode."""
         from .._runtime._tensors_as_arrays import to_tensors
 
         encoder = self.build()
@@ -76,12 +76,12 @@ class Recipe:
 
 
 def finish(encoder):
-    """Eval mode, and no gradients any more."""
+    """Switch an encoder to eval mode, without gradients."""
     return encoder.eval().requires_grad_(False)
 
 
 def freeze(state):
-    """An estimator's state with the encoder as arrays; an encoder of the user's own stays a module, on the CPU."""
+    """Turn the encoder in an estimator's state into arrays; a user's own encoder stays a module, on the CPU."""
     state = {name: on_cpu(value) for name, value in state.items()}
     if "_metadata_request" in state:
         routing = state.pop("_metadata_request")
@@ -103,7 +103,7 @@ def freeze(state):
 
 
 def on_cpu(value):
-    """A parameter's value, with torch modules of other devices in it as copies on the CPU; else itself."""
+    """Copy a value with its torch modules moved to the CPU; return the value itself if there is nothing to move."""
     if is_module(value):
         tensors = (*value.parameters(), *value.buffers())
         return value if all(tensor.device.type == "cpu" for tensor in tensors) else copy.deepcopy(value).cpu()
@@ -114,14 +114,14 @@ def on_cpu(value):
         parts = {name: on_cpu(part) for name, part in vars(value).items()}
         if all(part is vars(value)[name] for name, part in parts.items()):
             return value
-        twin = copy.copy(value)
-        twin.__dict__.update(parts)
-        return twin
+        copied = copy.copy(value)
+        copied.__dict__.update(parts)
+        return copied
     return value
 
 
 def check_version(name, version):
-    """Warn of a state that another version of the package has left."""
+    """Warn of a state from another version of the package."""
     from .._version import __version__
 
     if version is not None and version != __version__:
@@ -130,7 +130,7 @@ def check_version(name, version):
 
 
 def thaw(state):
-    """The reverse of `freeze`."""
+    """Undo `freeze`."""
     if isinstance(state.get("encoder_"), dict):
         state = {**state, "encoder_": state["_recipe"].rebuild(state["encoder_"])}
     return state

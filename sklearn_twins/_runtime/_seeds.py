@@ -8,7 +8,7 @@ from sklearn.utils import check_random_state
 
 
 class Stream(IntEnum):
-    """What a seed's generators are for. A new purpose gets a new number, so that the others' draws stay the same."""
+    """Purposes of a seed's generators. A new purpose gets a new number, so that the others' draws stay the same."""
 
     WEIGHTS = 0
     BATCHES = 1

@@ -1,4 +1,4 @@
-"""How rows of a table and views of them are drawn: as coloured cells, with dots on changed ones."""
+"""Draw rows of a table and views of them: coloured cells, with dots on changed ones."""
 
 import numpy as np
 

@@ -35,14 +35,14 @@ def encoders():
 
 
 def stored():
-    """How files hold tables."""
+    """File schema of tables."""
     from ._schema import STORED
 
     return STORED
 
 
 def onnx():
-    """How ONNX graphs read tables."""
+    """ONNX front of tables."""
     from ._onnx import FRONT
 
     return FRONT

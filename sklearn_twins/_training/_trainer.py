@@ -18,7 +18,7 @@ STREAM_WARMUP_STEPS = 100
 
 @dataclass(frozen=True)
 class Plan:
-    """How to train.
+    """Settings of a training run.
 
     Parameters
     ----------
