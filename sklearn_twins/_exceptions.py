@@ -4,7 +4,7 @@ from sklearn.exceptions import InconsistentVersionWarning
 
 
 class CollapseWarning(UserWarning):
-    """Warning that a fit has collapsed: the embedding hardly distinguishes rows. Names the likely cause and a remedy."""
+    """Warning that an embedding has collapsed: it hardly distinguishes rows. Names the likely cause and a remedy."""
 
 
 class UnreadableFileError(ValueError):

@@ -1,4 +1,4 @@
-"""Checkpoints: what a running fit goes on from, on disk, so that a fit that was killed ends as if it had not been."""
+"""Checkpoints: the state of a running fit on disk, so that a killed fit can resume to the same result."""
 
 import contextlib
 import os
@@ -49,7 +49,7 @@ def open_checkpoint(path, digest, minutes):
 
 
 def check_directory(path):
-    """The directory of a fit's checkpoints, made if it is not there.
+    """Check the directory of checkpoints, and create it if necessary.
 
     Raises
     ------
@@ -92,7 +92,7 @@ def fingerprint(estimator, before, samples):
 
 
 def token(value):
-    """A value by which equal ones are told in any process: of functions their names, of modules their weights."""
+    """Turn a value into one that hashes alike in any process: functions become names, modules their weights."""
     if isinstance(value, BaseEstimator):
         return type(value).__qualname__, {name: token(v) for name, v in value.get_params(deep=False).items()}
     if isinstance(value, dict):
@@ -107,9 +107,9 @@ def token(value):
 
 
 class Checkpoint:
-    """The checkpoint of one fit: a file in a directory, and the one before it.
+    """Checkpoint of one fit: a file in a directory, and the file before it.
 
-    As a context it holds signals back, so that training ends between two batches, with what is finished on disk.
+    As a context it defers signals, so that training stops between two batches, with the finished epochs on disk.
 
     Parameters
     ----------
@@ -118,8 +118,7 @@ class Checkpoint:
     digest : str
         The fit's fingerprint.
     minutes : float
-        How long after one checkpoint the next one is due.
-
+        Minimum minutes between two checkpoints.
     """
 
     def __init__(self, directory, digest, minutes):
@@ -150,11 +149,11 @@ class Checkpoint:
 
     @property
     def is_due(self):
-        """Whether it is time for another one."""
+        """Whether it is time to save."""
         return time.monotonic() - self.last >= self.seconds
 
     def load(self):
-        """What was saved last; what was saved before, if that cannot be read; None if there is neither.
+        """Load what was saved last, or before, if the last file cannot be read; None if there is no file.
 
         Raises
         ------
@@ -194,7 +193,7 @@ class Checkpoint:
         return Decoder({}, tensors, None).from_json(metadata["state"])
 
     def save(self):
-        """Put the state to disk. If that fails, training goes on, and the caller is warned once."""
+        """Save the state. If that fails, training continues, and the caller is warned once."""
         self.last, state = time.monotonic(), self.state()
         if state is None:
             return
@@ -215,13 +214,13 @@ class Checkpoint:
             self._failed = True
 
     def stop(self):
-        """Let a signal that waits, if there is one, do what it does, after what is finished has been saved."""
+        """Save, and let a deferred signal take effect; do nothing if there is none."""
         if self.signals.noted is not None:
             self.save()
         self.signals.deliver()
 
     def remove(self):
-        """Remove the files: the fit has ended, and its result is the caller's."""
+        """Remove the files after the fit has ended."""
         for path in (self.path, self.previous):
             with contextlib.suppress(OSError):
                 path.unlink()
