@@ -58,7 +58,7 @@ class TablePreprocessor(TransformerMixin, Component):
         Factor of each number after centering; 0 for a constant column.
     categories_ : tuple of tuples
         For each categorical column, the categories with a code of their own, in the order of the codes.
-    spec_ : SampleSpec
+    spec_ : TableSpec
         Description of a sample.
     n_features_in_ : int
         Number of columns seen in `fit`.

@@ -190,10 +190,11 @@ def test_masking_hides_a_missing_date_and_a_category_too():
 @pytest.mark.parametrize(("n_columns", "rate"), [(1, 0.2), (20, 0.2), (30, 0.25), (40, 0.3), (200, 0.3)])
 def test_default_rate_follows_from_the_number_of_columns(n_columns, rate):
     """The columns of the table count, not those of the sample, in which a date has several."""
-    x, data = torch.ones(20_000, n_columns), torch.zeros(10, n_columns)
+    n = max(1_000, 20_000 // n_columns)
+    x, data = torch.ones(n, n_columns), torch.zeros(10, n_columns)
     share = (MarginalCorruption()(x, data, seeded()) == 0).double().mean().item()
     assert abs(share - rate) < 0.01
     spec = table_spec(n_columns + 39, sources=(*range(n_columns), *[n_columns - 1] * 39))
-    x, data = torch.ones(20_000, n_columns + 39), torch.zeros(10, n_columns + 39)
+    x, data = torch.ones(n, n_columns + 39), torch.zeros(10, n_columns + 39)
     replaced = bound(MarginalCorruption(), spec)(x, data, seeded()) == 0
     assert abs(replaced[:, :n_columns].double().mean().item() - rate) < 0.01
