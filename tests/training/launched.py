@@ -8,11 +8,10 @@ import joblib
 import numpy as np
 import torch
 from sklearn.datasets import load_digits
-from sklearn_twins._fitting._seeds import VIEWS
 from torch import distributed, nn
 
 from sklearn_twins import BarlowTwinsEmbedder
-from sklearn_twins._runtime._seeds import choose_seed, make_generator
+from sklearn_twins._runtime._seeds import Stream, choose_seed, make_generator
 from sklearn_twins._training._distributed import ONE_PROCESS, init_process_group
 from sklearn_twins.augmentations import MarginalCorruption, Pair
 from sklearn_twins.networks import ConvNetEncoder, MLPEncoder, MLPProjector
@@ -76,7 +75,7 @@ class Drawn:
 
     def __init__(self, seed):
         seed = choose_seed(seed)
-        self.others = [make_generator(seed, VIEWS, rank=rank) for rank in range(1, N_RANKS)]
+        self.others = [make_generator(seed, Stream.VIEWS, rank=rank) for rank in range(1, N_RANKS)]
 
     def parts(self, generator, *tensors):
         chunks = (tensor.chunk(N_RANKS) for tensor in tensors)

@@ -67,7 +67,7 @@ class Fails(Calls):
 def not_compiled(monkeypatch):
     """Leave functions as they are: compiled ones round differently, and take half a minute for images."""
     monkeypatch.setattr(torch, "compile", lambda function, **kwargs: function)
-    monkeypatch.setattr(_plan, "LEAST_STEPS", 0)
+    monkeypatch.setattr(_plan, "MIN_RECORDED_STEPS", 0)
     compile_function.cache_clear()
     check_compiler.cache_clear()
     yield
@@ -244,7 +244,7 @@ def test_only_on_a_gpu_and_only_if_asked(make, X, monkeypatch):
 
 
 def test_few_steps_are_not_worth_it(make, X, recorded, monkeypatch):
-    monkeypatch.setattr(_plan, "LEAST_STEPS", 12)
+    monkeypatch.setattr(_plan, "MIN_RECORDED_STEPS", 12)
     make(max_epochs=2, compile=True).fit(X).partial_fit(X)
     assert not recorded
     make(max_epochs=3, compile=True).fit(X)

@@ -107,7 +107,7 @@ def test_gradients_are_those_of_the_whole_batch(tmp_path):
                 for key, values in expected.items():
                     np.testing.assert_allclose(numbers[key], values, 1e-8, 1e-10, err_msg=f"{name}: {key}")
         assert "batch_size=2 makes batches of 2 rows, which 3 processes cannot share" in seen["small batches"]
-        assert "checkpoint='nowhere' is for a fit by one process" in seen["checkpoint"]
+        assert "checkpoint='nowhere' works in a fit by one process" in seen["checkpoint"]
 
 
 @pytest.mark.parametrize("generator", [None, 0])
