@@ -8,7 +8,7 @@ from ._spec import ImageSpec
 from ._stem import ImageStem
 
 
-def check_images(component, spec):
+def check_image_spec(component, spec):
     """Refuse to encode rows of a table as images."""
     if not isinstance(spec, ImageSpec):
         raise ValueError(
@@ -28,7 +28,7 @@ class ImageEncoder(Encoder):
         raise NotImplementedError
 
     def _check_spec(self, spec):
-        check_images(self, spec)
+        check_image_spec(self, spec)
 
     def _make(self, spec):
         """The stem, the layers behind it with the mean over pixels, and their width."""

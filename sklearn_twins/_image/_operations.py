@@ -7,7 +7,7 @@ from numbers import Real
 
 import torch
 
-from .._parts._augmentation import Augmentation, Chain, fused, to_intensities
+from .._parts._augmentation import Augmentation, Chain, merge_neighbors, to_intensities
 from ._color_planes import change_planes
 
 # Values in one block: 64 images of 32 x 32 x 3, with 2 MB of cache for each core. A quarter of it is half as fast;
@@ -137,7 +137,7 @@ class ImageSteps:
     def __init__(self, operations, shape):
         self.operations = operations
         self.shape = tuple(shape)
-        self.steps = [operation for _, operation in fused((None, operation) for operation in operations)]
+        self.steps = [operation for _, operation in merge_neighbors((None, operation) for operation in operations)]
         self.memory_order = to_columns_first if self.steps and self.steps[0].columns_first else to_rows_first
 
     def fused_with(self, other):

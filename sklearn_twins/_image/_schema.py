@@ -21,7 +21,7 @@ from ._preprocessor import ImagePreprocessor
 from ._spec import ImageSpec
 
 
-def check_images(preprocessor):
+def check_preprocessor(preprocessor):
     """Refuse a preprocessor whose shapes and channels contradict each other."""
     check_component(preprocessor)
     spec, shape, low_high = preprocessor.spec_, preprocessor.sample_shape_, preprocessor.value_range_
@@ -47,5 +47,5 @@ STORED = Stored(
         ImageSpec: {"shape": IS_SHAPE, "mean": is_tuple(is_finite), "std": is_tuple(is_finite)},
         Target: {"size": is_tuple(is_int(1)), "color": is_word(BANDS), "resize": is_one(bool)},
     },
-    check=check_images,
+    check=check_preprocessor,
 )

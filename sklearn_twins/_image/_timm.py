@@ -8,7 +8,7 @@ import torch
 from .._parts._component import Component
 from .._parts._encoder import put_stem_in_front
 from .._parts._stored_state import require
-from ._encoder import check_images
+from ._encoder import check_image_spec
 
 MAX_VALUES = 2**26  # values in an image, as a file says; the network is built for this size before weights are checked
 
@@ -118,7 +118,7 @@ class TimmEncoder(Component):
         ValueError
             If timm has no network of that name or cannot make it so, or the samples are no images.
         """
-        check_images(self, spec)
+        check_image_spec(self, spec)
         timm = import_timm(self.name)
         check_name(timm, self.name)
         n_channels, *sides = spec.shape

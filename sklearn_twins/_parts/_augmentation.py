@@ -71,7 +71,7 @@ def view_of(augmentation, x, data, generator):
     return view.clone() if view.data_ptr() == x.data_ptr() else view
 
 
-def moved_towards(x, other, share, n_numbers, generator):
+def move_towards(x, other, share, n_numbers, generator):
     """Move rows towards other rows.
 
     Numbers are moved by `share` of the way; if the other row's number is missing, the row keeps its own. Values behind
@@ -92,7 +92,7 @@ def moved_towards(x, other, share, n_numbers, generator):
     return torch.cat([moved, torch.where(u < share, b, a)], dim=1)
 
 
-def fused(steps):
+def merge_neighbors(steps):
     """Bound steps of a chain, with neighbours merged if the first one's ``fused_with(next)`` is not None."""
     done = []
     for name, step in steps:
@@ -188,7 +188,7 @@ class Chain(_BaseComposition, Augmentation):
         return self
 
     def _bound(self, spec, device):
-        return Chain(fused((name, bind(step, spec, device)) for name, step in self.steps))
+        return Chain(merge_neighbors((name, bind(step, spec, device)) for name, step in self.steps))
 
     def compiled_by(self, compiled):
         """Compile the slow parts of the chain's steps.

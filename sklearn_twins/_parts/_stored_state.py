@@ -81,10 +81,10 @@ def check_component(component):
     try:
         component.check()
     except (InvalidParameterError, TypeError, ValueError) as error:
-        raise UnreadableFileError(f"Its {type(component).__name__} is out of range ({shorter(error)}).") from error
+        raise UnreadableFileError(f"Its {type(component).__name__} is out of range ({shorten(error)}).") from error
 
 
-def shorter(error):
+def shorten(error):
     """The message of an error, cut to one line, to quote in another one."""
     text = str(error).partition("\n")[0]
     return text if len(text) <= 300 else f"{text[:297]}..."

@@ -10,7 +10,7 @@ from .._inference._collapse import FitSummary
 from .._inference._output import Output
 from .._modalities import MODALITIES, record_of
 from .._parts._initialize import skeletons
-from .._parts._stored_state import check_component, is_array, is_dict, is_int, is_one, is_tensor, require, shorter
+from .._parts._stored_state import check_component, is_array, is_dict, is_int, is_one, is_tensor, require, shorten
 from .._runtime._seeds import Stream, make_generator
 from .._runtime._torch_state import isolated_torch_state
 from ._schema import COLUMNS
@@ -134,7 +134,7 @@ def check_network(recipe, arrays, width, on_meta):
             skeleton = encoder.build(spec, recipe.n_components, make_generator(0, Stream.WEIGHTS)).eval()
             out = skeleton(torch.empty((2, *spec.shape), device="meta")) if on_meta else None
     except Exception as error:  # torch raises many types for layers that are impossible
-        raise UnreadableFileError(f"Its network cannot be built ({shorter(error)}).") from error
+        raise UnreadableFileError(f"Its network cannot be built ({shorten(error)}).") from error
     built = {name: (tuple(tensor.shape), str(tensor.dtype)) for name, tensor in skeleton.state_dict().items()}
     stored = {name: (array.shape, f"torch.{array.dtype}") for name, array in arrays.items()}
     require(built == stored, "its weights are not those of its network")
@@ -159,5 +159,5 @@ def try_out(embedder):
             samples = preprocessor.transform(blank_row(preprocessor))
             output = embedder._output.compute(embedder.encoder_, samples, preprocessor.spec_, "float32", n_jobs=1)
     except Exception as error:
-        raise UnreadableFileError(f"It cannot transform a row ({shorter(error)}).") from error
+        raise UnreadableFileError(f"It cannot transform a row ({shorten(error)}).") from error
     require(output.shape == (1, embedder._n_features_out), "its output has two widths")

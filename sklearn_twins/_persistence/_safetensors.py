@@ -115,13 +115,13 @@ def read_tensors(path):
         if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
             raise UnreadableFileError("It is a safetensors file without the strings that save() writes.")
         digest = hashlib.sha256(start + put_in(text, metadata.get("sha256", ""), NO_DIGEST))
-        tensors = dict(read_arrays(file, check_table(header, size - 8 - n_header), digest))
+        tensors = dict(read_arrays(file, check_layout(header, size - 8 - n_header), digest))
     if digest.hexdigest() != metadata.pop("sha256", None):
         raise UnreadableFileError("Its checksum is wrong: it has been damaged or changed.")
     return tensors, metadata
 
 
-def check_table(header, n_bytes):
+def check_layout(header, n_bytes):
     """Refuse arrays that do not cover the file's bytes exactly, one after the other.
 
     Returns

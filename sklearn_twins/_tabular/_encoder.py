@@ -11,7 +11,7 @@ from ._stem import TableStem
 EXPANSION_CONSTRAINT = [StrOptions(set(EXPANSIONS)), HasMethods(["build"]), None]
 
 
-def check_table(component, spec):
+def check_table_spec(component, spec):
     """Refuse to encode images as rows of a table."""
     if not isinstance(spec, TableSpec):
         raise ValueError(
@@ -70,7 +70,7 @@ class TableEncoder(Encoder):
         return super().set_params(**nested)
 
     def _check_spec(self, spec):
-        check_table(self, spec)
+        check_table_spec(self, spec)
 
     def _make(self, spec):
         """The stem, the layers behind it, and the width of their output."""

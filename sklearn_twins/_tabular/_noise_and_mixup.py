@@ -6,7 +6,7 @@ from numbers import Real
 import torch
 from sklearn.utils._param_validation import Interval
 
-from .._parts._augmentation import Augmentation, moved_towards, to_intensities
+from .._parts._augmentation import Augmentation, move_towards, to_intensities
 
 
 def gaussian_noise(x, data, generator, scale, n_numbers=None):
@@ -33,7 +33,7 @@ def mixup(x, data, generator, max_weight, n_numbers=None):
     partners = torch.randint(data.shape[0], (batch,), generator=generator, device=x.device)
     t = torch.rand(batch, generator=generator, device=x.device, dtype=x.dtype).mul_(max_weight)
     t = t.reshape(batch, *[1] * (x.dim() - 1))
-    return moved_towards(x, to_intensities(data[partners]), t, n_numbers, generator)
+    return move_towards(x, to_intensities(data[partners]), t, n_numbers, generator)
 
 
 class GaussianNoise(Augmentation):

@@ -52,7 +52,7 @@ def is_matrix(value):
     return isinstance(value, np.ndarray) and value.dtype == np.float64 and value.ndim == 2
 
 
-def check_table(preprocessor):
+def check_preprocessor(preprocessor):
     """Refuse a preprocessor whose numbers of columns, scales and categories contradict each other."""
     check_component(preprocessor)
     numeric, categorical, spec = preprocessor._numeric, preprocessor._categorical, preprocessor.spec_
@@ -120,6 +120,6 @@ STORED = Stored(
             "_sklearn_version": is_one(str),
         },
     },
-    check=check_table,
+    check=check_preprocessor,
     blank_row=blank_row,
 )

@@ -5,7 +5,7 @@ from numbers import Real
 import torch
 from sklearn.utils._param_validation import Interval
 
-from .._parts._augmentation import moved_towards
+from .._parts._augmentation import move_towards
 from ._barlow_twins import barlow_twins_terms
 from ._correlation import CorrelationObjective, squared_norm, standardize
 
@@ -130,7 +130,7 @@ class MixedBarlowTwins(CorrelationObjective):
         partners = torch.randperm(batch, generator=generator, device=device)
         n_numbers = spec.n_interpolated
         away = (1 - share).expand(batch, *[1] * (x_a.dim() - 1))
-        return moved_towards(x_a, x_b.index_select(0, partners), away, n_numbers, generator), (
+        return move_towards(x_a, x_b.index_select(0, partners), away, n_numbers, generator), (
             share.expand(batch, 1),
             partners,
         )
