@@ -1,5 +1,7 @@
 """An embedder among scikit-learn's tools: searches, pipelines with a memory, unions, frozen, with metadata routed."""
 
+import contextlib
+import io
 import os
 import signal
 import subprocess
@@ -26,6 +28,7 @@ from skorch.callbacks import Callback
 
 from sklearn_twins import BarlowTwinsEmbedder
 from sklearn_twins.augmentations import Chain, GaussianNoise, Identity, MarginalCorruption, Masking, Mixup, Pair
+from sklearn_twins.model_selection import EpochHalvingSearchCV
 from sklearn_twins.networks import MLPEncoder
 from sklearn_twins.objectives import HSIC, BarlowTwins
 
@@ -78,77 +81,57 @@ def reached(estimator, name):
     return estimator.get_params()[name]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("n_jobs", [None, 2])
-def test_grid_search(pipeline, data, n_jobs):
-    grid = [{name: values} for name, values in ROLES.items()]
-    search = searched(GridSearchCV(pipeline, grid, cv=2, n_jobs=n_jobs), data)
+def test_grid_search(pipeline, data):
+    """Over one parameter of every role; the search leaves its estimator alone."""
+    before = repr(pipeline.get_params(deep=False)), joblib.hash(pipeline)
+    search = searched(GridSearchCV(pipeline, [{name: values} for name, values in ROLES.items()], cv=2), data)
     assert len(search.cv_results_["params"]) == 10
     for name, value in search.best_params_.items():
         assert reached(search.best_estimator_, name) == value
+    assert (repr(pipeline.get_params(deep=False)), joblib.hash(pipeline)) == before
 
 
-@pytest.mark.slow
 def test_randomized_search(pipeline, data):
-    search = searched(RandomizedSearchCV(pipeline, ROLES, n_iter=4, cv=2, n_jobs=2, random_state=0), data)
+    search = searched(RandomizedSearchCV(pipeline, ROLES, n_iter=2, cv=2, random_state=0), data)
     assert search.best_params_.keys() == ROLES.keys()
     for name, value in search.best_params_.items():
         assert reached(search.best_estimator_, name) == value
 
 
-@pytest.mark.slow
-def test_halving_search(pipeline, data):
-    grid = {
-        "embedder__augmentation__corruption_rate": [0.1, 0.5],
-        "embedder__objective__off_diagonal_weight": [0.01, 0.1],
-    }
-    halving = HalvingGridSearchCV(
-        pipeline,
-        grid,
-        resource="embedder__max_epochs",
-        min_resources=1,
-        max_resources=4,
-        factor=2,
-        cv=2,
-        n_jobs=2,
-        random_state=0,
-    )
-    search = searched(halving, data)
-    assert search.n_resources_ == [1, 2, 4]
+def test_halving_search(small, data):
+    grid = {"embedder__objective__off_diagonal_weight": [0.01, 0.1]}
+    epochs = {"resource": "embedder__max_epochs", "min_resources": 1, "max_resources": 2, "factor": 2}
+    search = searched(HalvingGridSearchCV(small, grid, **epochs, cv=2, random_state=0), data)
+    assert search.n_resources_ == [1, 2]
     assert search.best_estimator_["embedder"].n_iter_ == search.best_params_["embedder__max_epochs"]
 
 
 @pytest.mark.slow
-def test_search_does_not_depend_on_n_jobs(small, data):
-    grid = {"embedder__augmentation": ["masking", "mixup"], "embedder__random_state": [0, 1]}
-    one, two = (searched(GridSearchCV(small, grid, cv=2, n_jobs=n_jobs), data) for n_jobs in (1, 2))
-    assert_array_equal(one.cv_results_["mean_test_score"], two.cv_results_["mean_test_score"])
-    assert_array_equal(one.best_estimator_.predict_proba(data[0]), two.best_estimator_.predict_proba(data[0]))
+def test_in_processes(small, data):
+    """The results of one process, also of a search within a cross-validation and of survivors that are sent back.
 
-
-@pytest.mark.slow
-def test_a_worker_that_is_killed_ends_a_search(small, data):
-    """By joblib's own error, at once."""
+    A worker that is killed ends a search at once, by joblib's own error.
+    """
 
     class Kills(Callback):
         def on_epoch_end(self, net, **kwargs):
             os.kill(os.getpid(), signal.SIGKILL)
 
-    pipeline = small.set_params(embedder__callbacks=[Kills()])
+    grid = {"embedder__random_state": [0, 1]}
+    one, two = (searched(GridSearchCV(small, grid, cv=2, n_jobs=n_jobs), data) for n_jobs in (1, 2))
+    assert_array_equal(one.cv_results_["mean_test_score"], two.cv_results_["mean_test_score"])
+    assert_array_equal(one.best_estimator_.predict_proba(data[0]), two.best_estimator_.predict_proba(data[0]))
+    one, two = (
+        EpochHalvingSearchCV(small, grid, factor=2, min_epochs=1, cv=2, n_jobs=n_jobs).fit(*data) for n_jobs in (1, 2)
+    )
+    assert_array_equal(one.cv_results_["mean_test_score"], two.cv_results_["mean_test_score"])
+    one, two = (
+        cross_val_score(GridSearchCV(small, grid, cv=2, n_jobs=n_jobs), *data, cv=2, n_jobs=n_jobs) for n_jobs in (1, 2)
+    )
+    assert_array_equal(one, two)
+    small.set_params(embedder__callbacks=[Kills()])
     with pytest.raises(TerminatedWorkerError):
-        GridSearchCV(pipeline, {"embedder__random_state": [0, 1]}, cv=2, n_jobs=2).fit(*data)
-
-
-@pytest.mark.slow
-def test_a_search_in_workers_of_a_search(small, data):
-    """A search within each fold of a cross-validation, both with two workers: the scores of one process."""
-    grid = {"embedder__learning_rate": [0.001, 0.01]}
-
-    def scores(n_jobs):
-        search = GridSearchCV(small, grid, cv=2, n_jobs=n_jobs)
-        return cross_val_score(search, *data, cv=2, n_jobs=n_jobs)
-
-    assert_array_equal(scores(2), scores(1))
+        GridSearchCV(small, grid, cv=2, n_jobs=2).fit(*data)
 
 
 @pytest.mark.parametrize("objective", ["barlow_twins", "hsic"])
@@ -158,47 +141,22 @@ def test_name_and_its_parameter_at_once(objective):
     assert embedder.objective.off_diagonal_weight == 0.3
 
 
-@pytest.mark.slow
 def test_grid_over_objectives_and_their_parameter(small, data):
-    grid = {
-        "embedder__objective": ["barlow_twins", "hsic", BarlowTwins(), HSIC()],
-        "embedder__objective__off_diagonal_weight": [0.01, 0.1],
-    }
+    """A name with a parameter set is the component with that parameter: equal candidates get equal scores."""
+    grid = [
+        {"embedder__objective": ["hsic", BarlowTwins()], "embedder__objective__off_diagonal_weight": [0.02, 0.1]},
+        {"embedder__objective": [HSIC(off_diagonal_weight=0.02)]},
+    ]
     search = searched(GridSearchCV(small, grid, cv=2), data)
-    assert len(search.cv_results_["params"]) == 8
-    weight = search.best_params_["embedder__objective__off_diagonal_weight"]
-    assert search.best_estimator_["embedder"].objective.off_diagonal_weight == weight
+    scores = search.cv_results_["mean_test_score"]
+    assert len(scores) == 5 and scores[0] == scores[4]
     assert reached(small, "embedder__objective") == "auto"
 
 
-@pytest.mark.slow
-def test_equal_candidates_get_equal_scores(small, data):
-    """A name with a parameter set is the component with that parameter."""
-    grid = [
-        {"embedder__objective": ["hsic"], "embedder__objective__off_diagonal_weight": [0.02]},
-        {"embedder__objective": [HSIC(off_diagonal_weight=0.02)]},
-    ]
-    by_name, by_component = searched(GridSearchCV(small, grid, cv=3), data).cv_results_["mean_test_score"]
-    assert by_name == by_component
-
-
-@pytest.mark.slow
 def test_grid_over_augmentations(small, data):
-    augmentations = [
-        "identity",
-        Masking(),
-        Mixup(max_weight=0.1),
-        Pair(Identity(), MarginalCorruption()),
-        Chain([("hide", Masking()), ("noise", GaussianNoise())]),
-    ]
-    search = searched(GridSearchCV(small, {"embedder__augmentation": augmentations}, cv=2), data)
-    assert len(search.cv_results_["params"]) == 5
-
-
-@pytest.mark.slow
-def test_grid_into_a_chain_and_a_pair(small, data):
     chain = Chain([("hide", Masking()), ("noise", GaussianNoise())])
     grid = [
+        {"embedder__augmentation": ["identity", Mixup(max_weight=0.1)]},
         {"embedder__augmentation": [chain], "embedder__augmentation__noise__scale": [0.1, 0.2]},
         {"embedder__augmentation": [chain], "embedder__augmentation__hide": [Identity(), Masking(mask_rate=0.1)]},
         {
@@ -206,23 +164,17 @@ def test_grid_into_a_chain_and_a_pair(small, data):
             "embedder__augmentation__view_b__corruption_rate": [0.1, 0.2],
         },
     ]
-    searched(GridSearchCV(small, grid, cv=2), data)
+    search = searched(GridSearchCV(small, grid, cv=2), data)
+    assert len(search.cv_results_["params"]) == 8
     assert chain.get_params()["noise__scale"] == 0.1
 
 
-@pytest.mark.slow
-def test_search_leaves_the_original_alone(pipeline, data):
-    before = repr(pipeline.get_params(deep=False)), joblib.hash(pipeline)
-    searched(GridSearchCV(pipeline, {"embedder__encoder__hidden_dims": [(8,), (4,)]}, cv=2), data)
-    assert (repr(pipeline.get_params(deep=False)), joblib.hash(pipeline)) == before
-
-
-@pytest.mark.parametrize("name", ROLES)
-def test_nested_parameter_changes_the_fit(pipeline, data, name):
+def test_nested_parameters_change_the_fit(pipeline, data):
     X, _ = data
     default = clone(pipeline["embedder"]).fit_transform(X)
-    other = clone(pipeline).set_params(**{name: ROLES[name][0]})["embedder"].fit_transform(X)
-    assert default.shape != other.shape or not np.array_equal(default, other)
+    for name, values in ROLES.items():
+        other = clone(pipeline).set_params(**{name: values[0]})["embedder"].fit_transform(X)
+        assert default.shape != other.shape or not np.array_equal(default, other), name
 
 
 @pytest.mark.parametrize(
@@ -262,27 +214,17 @@ def test_get_params_reaches_components():
     assert params["augmentation"] == "auto"
 
 
-@pytest.mark.parametrize("cache", ["str", "Memory"])
-def test_memory_is_hit(make, data, tmp_path, capsys, cache):
-    """What comes back is the very same fit: its clock readings are those of the first."""
-    memory = str(tmp_path) if cache == "str" else joblib.Memory(tmp_path, verbose=1)
+@pytest.mark.filterwarnings("ignore:Persisting input arguments took")  # joblib's, of a busy machine
+def test_memory_is_hit(make, data, tmp_path, capsys):
+    """Cached is the very same fit: its clock readings are those of the first."""
     steps = [("embedder", make()), ("classifier", LogisticRegression())]
-    first = Pipeline(steps, memory=memory).fit(*data)
+    first = Pipeline(steps, memory=str(tmp_path / "a")).fit(*data)
     second = clone(first).set_params(classifier__C=0.1).fit(*data)
     for column in first["embedder"].history_:
         assert_array_equal(first["embedder"].history_[column], second["embedder"].history_[column])
     assert_array_equal(first["embedder"].transform(data[0]), second["embedder"].transform(data[0]))
-    third = clone(first).set_params(embedder__max_epochs=3).fit(*data)
-    assert third["embedder"].n_iter_ == 3
-    if cache == "Memory":
-        assert capsys.readouterr().out.count("[Memory] Calling") == 2
-
-
-@pytest.mark.slow
-@pytest.mark.filterwarnings("ignore:Persisting input arguments took")  # joblib's, of a busy machine
-def test_memory_in_a_search(make, data, tmp_path, capsys):
-    steps = [("embedder", make()), ("classifier", LogisticRegression())]
-    pipeline = Pipeline(steps, memory=joblib.Memory(tmp_path, verbose=1))
+    assert clone(first).set_params(embedder__max_epochs=3).fit(*data)["embedder"].n_iter_ == 3
+    pipeline = Pipeline(steps, memory=joblib.Memory(tmp_path / "b", verbose=1))
     grid = {"classifier__C": [0.1, 1, 10], "embedder__augmentation__corruption_rate": [0.1, 0.2]}
     searched(GridSearchCV(pipeline, grid, cv=2), data)
     assert capsys.readouterr().out.count("[Memory] Calling") == 2 * 2 + 1  # and the refit
@@ -312,17 +254,12 @@ def clone_all(params):
 
 @pytest.mark.slow
 def test_parameters_hash_alike_in_every_process():
-    hashes = [
-        subprocess.run(
-            [sys.executable, "-c", HASH],
-            env={**os.environ, "PYTHONHASHSEED": seed},
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
-        for seed in ("1", "2")
-    ]
-    assert hashes[0] == hashes[1] != ""
+    environment = {**os.environ, "PYTHONHASHSEED": "1"}
+    done = subprocess.run([sys.executable, "-c", HASH], env=environment, capture_output=True, text=True, check=True)
+    here = io.StringIO()
+    with contextlib.redirect_stdout(here):
+        exec(HASH, {})
+    assert done.stdout == here.getvalue() != ""
 
 
 def test_frozen(make, data, recorder, fingerprint):
@@ -361,13 +298,9 @@ def test_column_transformer(make, data):
     assert list(columns.named_transformers_["learned"].feature_names_in_) == ["x0", "x1", "x2"]
     numbers = ColumnTransformer([("learned", make(), make_column_selector(dtype_include=np.number))])
     assert numbers.fit_transform(frame).shape == (90, 8 + 6)
-
-
-def test_column_transformer_parameters_are_searched(make, data):
-    columns = ColumnTransformer([("learned", make(), [0, 1, 2])], remainder="passthrough")
     pipeline = Pipeline([("columns", columns), ("classifier", LogisticRegression())])
     grid = {"columns__learned__augmentation__corruption_rate": [0.1, 0.3]}
-    search = GridSearchCV(pipeline, grid, cv=2, error_score="raise").fit(*data)
+    search = GridSearchCV(pipeline, grid, cv=2, error_score="raise").fit(frame, data[1])
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()
 
 

@@ -80,10 +80,11 @@ class SpectrumDisplay:
         from .._parts._user_encoder import ReadyEncoder
 
         samples, spec = embedder.preprocessor_.transform(X, owner=embedder), embedder.preprocessor_.spec_
-        found = {"embedding": embed(embedder.encoder_, samples, spec, embedder.precision, embedder.n_jobs)}
+        embeddings = {"embedding": embed(embedder.encoder_, samples, spec, embedder.precision, embedder.n_jobs)}
         if random_encoder and not isinstance(embedder._recipe.encoder, ReadyEncoder):
-            found["random encoder"] = embed(untrained(embedder, samples), samples, spec, "float32", embedder.n_jobs)
-        return cls(found).plot(ax=ax)
+            encoder = build_random_encoder(embedder, samples)
+            embeddings["random encoder"] = embed(encoder, samples, spec, "float32", embedder.n_jobs)
+        return cls(embeddings).plot(ax=ax)
 
     def plot(self, *, ax=None):
         """Draw the plot.
@@ -116,7 +117,7 @@ class SpectrumDisplay:
         return self
 
 
-def untrained(embedder, samples):
+def build_random_encoder(embedder, samples):
     """Build the encoder of an embedder with random weights, and estimate its batch statistics from samples."""
     import torch
 

@@ -1,4 +1,4 @@
-"""What a search must not be given: refused before it trains anything, and the search stays unfitted."""
+"""Wrong arguments of searches: refused before training, and the search stays unfitted."""
 
 import re
 

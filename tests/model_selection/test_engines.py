@@ -1,4 +1,4 @@
-"""Searches by others' engines: Optuna's pruning, and a cluster of dask.distributed."""
+"""Searches by other engines: pruning by Optuna, and a cluster of dask.distributed."""
 
 import joblib
 import numpy as np
@@ -19,7 +19,7 @@ def data():
 
 
 def test_optuna_prunes(make, data):
-    """A candidate that is given one column is stopped after its first epoch; the other goes on from epoch to epoch."""
+    """A candidate with one column stops after its first epoch; the other is trained further epoch by epoch."""
     optuna = pytest.importorskip("optuna")
     X, y = data
     epochs = []
@@ -45,12 +45,12 @@ def test_optuna_prunes(make, data):
 
 
 def test_a_cluster_of_dask(make, data):
-    """Two workers, processes of their own, give what one gives."""
+    """A worker in a process of its own gives what this process gives."""
     distributed = pytest.importorskip("distributed")
     pipeline = make_pipeline(make(), LogisticRegression())
     grid = {"barlowtwinsembedder__learning_rate": [0.001, 0.01]}
     here = GridSearchCV(pipeline, grid, cv=2).fit(*data)
-    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
+    with distributed.LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as cluster:
         with distributed.Client(cluster), joblib.parallel_config("dask"):
             there = GridSearchCV(pipeline, grid, cv=2).fit(*data)
     assert_array_equal(there.cv_results_["mean_test_score"], here.cv_results_["mean_test_score"])
