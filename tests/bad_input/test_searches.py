@@ -76,7 +76,6 @@ DATA = [
     (np.where(X > 1, np.inf, X), y, "infinity", "column"),
     (X[:3], None, "1 sample", "minimum of 2"),
 ]
-CASES = [*GRIDS, *PARAMETERS, *DATA, *GRIDS, *PARAMETERS, *DATA, *BATCHED, *HALVING]  # the first of both searches
 
 
 @pytest.fixture
