@@ -13,7 +13,6 @@ from sklearn.utils.validation import check_scalar
 
 from .._html_repr import DocumentationLinkMixin
 from .._inputs._unlabeled import append_unlabeled
-from .._persistence._state import fitted_state
 from .._runtime._progress_bar import TimeEstimator, format_time_left
 from ._pipeline import (
     check_candidates,
@@ -272,7 +271,7 @@ def reuse_fits(embedder, fits):
         done = fits.get(hash_fit(self, X, unlabeled))
         if done is None:
             return kind.fit(self, X, y, unlabeled=unlabeled)
-        vars(self).update(fitted_state(done))
+        vars(self).update(vars(done))
         return self
 
     return convert(embedder, type(kind.__name__, (kind,), {"fit": fit}))
