@@ -250,7 +250,7 @@ def test_public_modules_are_attributes_and_leave_cuda_alone():
     modules = ", ".join(f"sklearn_twins.{module}" for module in PUBLIC)
     done = run_python(
         f"import sklearn_twins; {modules}; assert set({PUBLIC!r}) <= set(dir(sklearn_twins)); "
-        "import sklearn_twins._training, torch; assert not torch.cuda.is_initialized()"
+        "import sklearn_twins._training._trainer, torch; assert not torch.cuda.is_initialized()"
     )
     assert done.returncode == 0, done.stderr
     with pytest.raises(AttributeError, match="has no attribute 'nonsense'"):
