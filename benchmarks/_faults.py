@@ -676,7 +676,7 @@ BY_ROOM = {
             "checkpoints",
             "fit.checkpoint.remove()",
             "pass",
-            "checkpoint.remove()",
+            "prepared.checkpoint.remove()",
             "pass",
         ),
         fault(
