@@ -8,7 +8,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from ._base import TwinsEstimator
-from ._inference._dask import is_collection, transform_blocks
+from ._inference._dask import is_collection, transform_collection
 from ._roles import MODALITY_CONSTRAINT, ROLES
 
 
@@ -329,7 +329,7 @@ class BarlowTwinsEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Twi
         """
         check_is_fitted(self)
         if is_collection(X):
-            return transform_blocks(self, X)
+            return transform_collection(self, X)
         samples = self.preprocessor_.transform(X, owner=self)
         spec = self.preprocessor_.spec_
         return self._output.compute(self.encoder_, samples, spec, self.precision, self.n_jobs, int(self.verbose))

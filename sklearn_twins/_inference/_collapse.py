@@ -1,4 +1,4 @@
-"""Collapse: signs of it in an embedding, likely causes and remedies; a diagnosis, and a warning after a fit."""
+"""Diagnose collapse of an embedding: symptoms, likely causes, remedies; and warn of it after a fit."""
 
 import warnings
 from dataclasses import dataclass, replace
@@ -9,12 +9,12 @@ from .._exceptions import CollapseWarning
 from .._modalities import record_of
 from ..metrics._correlation import invariance, redundancy
 from ..metrics._spectrum import effective_rank
-from ._collapse_html import diagnosis_html
+from ._collapse_html import render_diagnosis
 
 N_INSPECTED = 512  # training rows inspected after a fit
-MIN_ROWS = 8  # of a diagnosis
+MIN_ROWS = 8  # for a diagnosis
 REPEATED = 0.99  # absolute correlation above which a coordinate repeats another
-# Thresholds of findings.
+# Thresholds of findings
 MANY = 0.5  # share of coordinates that repeat others, or of columns that are constant
 DEAD = 0.25  # share of coordinates that are constant
 DEAD_IF_CAUSED = 0.02  # the same, if there is a likely cause
@@ -81,24 +81,24 @@ class FitSummary:
 
 @dataclass(frozen=True)
 class Facts:
-    """Facts about the fit behind an embedding, for its diagnosis.
+    """Facts about a fit that a diagnosis needs.
 
     Parameters
     ----------
     learning_rate : float or "auto"
         Peak learning rate.
     default_learning_rate : float
-        Value of "auto".
+        Learning rate that "auto" stands for.
     off_diagonal_weight : float or "auto"
-        Weight of the objective; "auto" if it has none.
+        Off-diagonal weight of the objective; "auto" if it has no such parameter.
     batch_size : int
         Maximum number of rows in a batch.
     n_features : int or None
         Number of columns of X.
     feature_names : ndarray or None
-        Their names.
+        Names of the columns.
     augmentation : object
-        The parameter, for messages.
+        The estimator's parameter, for messages.
     history : dict of str to ndarray
         One value per epoch.
     summary : FitSummary or None
@@ -155,7 +155,7 @@ class Diagnosis:
 
     @property
     def healthy(self):
-        """Whether no problem was found."""
+        """True if no problem was found."""
         return not self.findings
 
     @property
@@ -175,7 +175,7 @@ class Diagnosis:
         rows = [
             ("effective rank", f"{self.effective_rank:.1f} of {self.n_components} coordinates", ""),
             ("dead, repeated", f"{len(self.dead)}, {len(self.repeated)} coordinates", ""),
-            ("constant columns", listed(self.constant_columns), ""),
+            ("constant columns", join_values(self.constant_columns), ""),
             ("invariance", f"{self.invariance:.3f}", "0: views agree, 1: they are unrelated"),
             ("redundancy", f"{self.redundancy:.3f}", "0: coordinates are uncorrelated, 1: all alike"),
         ]
@@ -191,10 +191,10 @@ class Diagnosis:
         return "\n".join(lines)
 
     def _repr_html_(self):
-        return diagnosis_html(self)
+        return render_diagnosis(self)
 
 
-def listed(values, most=5):
+def join_values(values, most=5):
     """List a few values as text."""
     text = ", ".join(map(str, values[:most]))
     return f"{text}{', ...' if len(values) > most else ''}" if values else "none"
@@ -208,7 +208,7 @@ def standardize(Z):
 
 
 def find_flaws(Z):
-    """Effective rank, dead and repeated coordinates of an embedding.  # (n, d) -> float, (dead,), (repeated,)"""
+    """Find an embedding's effective rank, dead and repeated coordinates.  # (n, d) -> float, (dead,), (repeated,)"""
     U, lives = standardize(np.asarray(Z, dtype=np.float64))
     if U.shape[1] == 0:
         return 0.0, np.arange(Z.shape[1]), np.arange(0)
@@ -218,7 +218,7 @@ def find_flaws(Z):
 
 
 def summarize(projections, batch, n_rows):
-    """Summarise the end of a fit by projections of some of its rows.  # (rows, projection_dim)"""
+    """Summarise a fit by the projections of some training rows.  # (rows, projection_dim)"""
     Z = np.asarray(projections, dtype=np.float64)
     U, _ = standardize(Z)
     rank = effective_rank(U) if U.shape[1] else 0.0
@@ -227,51 +227,50 @@ def summarize(projections, batch, n_rows):
 
 
 def find_constant_columns(samples, spec, names):
-    """Columns of X that are constant in all samples, by name if they have names."""
+    """Find the columns of X that are constant, by name if they have names."""
     columns = record_of(spec).constant_columns(samples, spec)
     return columns if names is None else [str(names[j]) for j in columns]
 
 
 def compute_noise_share(history):
-    """Share of the last epoch's redundancy that is sampling noise; NaN if the history does not have it."""
+    """Compute the share of the last epoch's redundancy that is sampling noise; NaN if the history has no redundancy."""
     if "excess_redundancy" not in history or not len(history["redundancy"]):
         return np.nan
     total, excess = history["redundancy"][-1], history["excess_redundancy"][-1]
     return float(np.clip(1 - excess / total, 0, 1)) if total > 0 else np.nan
 
 
-def likely_causes(facts, columns):
-    """Yield what may have made an embedding collapse, the likeliest cause first.
+def list_causes(facts, columns):
+    """Yield the likely causes of a collapse, most likely first, as findings.
 
-    Each is a finding. Its problem is the one to report if there is no other symptom; empty if the cause alone is no
-    problem.
+    A finding's problem is reported if there is no other symptom. It is empty if the cause alone is no problem.
     """
     n_columns, summary = facts.n_features or 0, facts.summary
     if len(columns) > MANY * n_columns:
-        cause = f"{len(columns)} of {n_columns} columns of X are constant ({listed(columns)})."
+        cause = f"{len(columns)} of {n_columns} columns of X are constant ({join_values(columns)})."
         yield Finding("", cause, "give the embedder columns that vary.")
     rate, usual = facts.learning_rate, facts.default_learning_rate
     if rate != "auto" and rate > HIGH_RATE * usual:
         cause = f"learning_rate={rate:g} is {rate / usual:,.0f} times the default."
-        yield Finding("The learning rate is unusually high.", cause, f"learning_rate={usual:g} or 'auto'.")
+        yield Finding("The learning rate is unusually high.", cause, f"use learning_rate={usual:g} or 'auto'.")
     weight = facts.off_diagonal_weight
     if summary and weight != "auto" and weight * summary.projection_dim < WEAK_WEIGHT:
         dim = summary.projection_dim
-        cause = f"off_diagonal_weight={weight:g} of projection_dim={dim} hardly decorrelates coordinates."
-        problem = "" if weight else "Nothing in the objective keeps coordinates apart."
-        yield Finding(problem, cause, f"off_diagonal_weight='auto', which is {1 / dim:.2g}.")
+        cause = f"off_diagonal_weight={weight:g} is too small for projection_dim={dim}."
+        problem = "" if weight else "The objective does not decorrelate coordinates."
+        yield Finding(problem, cause, f"use off_diagonal_weight='auto', which is {1 / dim:.2g}.")
     if summary and summary.projection_dim < 8:
-        cause = f"projection_dim={summary.projection_dim} leaves the objective hardly anything to compare."
-        yield Finding("", cause, "a wider projection; the default is 256.")
+        cause = f"projection_dim={summary.projection_dim} gives the objective very little to compare."
+        yield Finding("", cause, "use a wider projection; the default is 256.")
 
 
 def min_rank(width):
-    """The effective rank below which an embedding is degenerate: 2, or an eighth of a small width, but at least 1.2."""
+    """Lowest effective rank of a healthy embedding: 2, or an eighth of a small width, but at least 1.2."""
     return max(1.2, min(2.0, width / 8))
 
 
 def list_symptoms(summary, rank, dead, repeated, width, n_inputs, most_dead):
-    """List the symptoms of an embedding and of its projections, as sentences."""
+    """Describe what is wrong with an embedding or its projections, in sentences."""
     if len(dead) == width:
         return [f"All {width} coordinates of the embedding are constant."]
     symptoms = []
@@ -283,11 +282,11 @@ def list_symptoms(summary, rank, dead, repeated, width, n_inputs, most_dead):
                 f"{len(repeated)} of {width} coordinates of the embedding repeat another one (|r| > {REPEATED})."
             )
         elif rank < min_rank(width):
-            symptoms.append(f"The embedding's effective rank is {rank:.1f}, of {width} coordinates.")
+            symptoms.append(f"The effective rank of the embedding is only {rank:.1f}, with {width} coordinates.")
     if not symptoms and summary and summary.projection_dim > 1 and summary.projection_redundancy > CORRELATED:
         symptoms.append(
-            f"The projection has collapsed: its effective rank is {summary.projection_rank:.1f}, of "
-            f"{summary.projection_dim}, and the mean squared correlation of its coordinates is "
+            f"The projection has collapsed: its effective rank is {summary.projection_rank:.1f} of "
+            f"{summary.projection_dim} coordinates, and their mean squared correlation is "
             f"{summary.projection_redundancy:.2f}."
         )
     return symptoms
@@ -295,21 +294,23 @@ def list_symptoms(summary, rank, dead, repeated, width, n_inputs, most_dead):
 
 def list_findings(facts, rank, dead, repeated, columns, width):
     """List the findings about an embedding and the fit behind it."""
-    causes, summary = list(likely_causes(facts, columns)), facts.summary
+    causes, summary = list(list_causes(facts, columns)), facts.summary
     first = causes[0] if causes else UNKNOWN
     n_inputs = width if facts.n_features is None else facts.n_features
     most_dead = DEAD_IF_CAUSED if causes else DEAD
     symptoms = list_symptoms(summary, rank, dead, repeated, width, n_inputs, most_dead)
     findings = [replace(first, problem=problem) for problem in symptoms]
     if summary and summary.projection_dim > WIDE * summary.batch:
-        findings.append(too_wide(facts))
+        findings.append(describe_wide_projection(facts))
     return findings or ([first] if first.problem else [])
 
 
-def too_wide(facts):
-    """The finding that batches are far too small for the projection."""
+def describe_wide_projection(facts):
+    """Make the finding that batches are much too small for the projection."""
     summary, share = facts.summary, compute_noise_share(facts.history)
-    problem = f"The projection is {summary.projection_dim / summary.batch:.0f} times as wide as a batch has rows."
+    problem = (
+        f"The projection's width is {summary.projection_dim / summary.batch:.0f} times the number of rows in a batch."
+    )
     cause = f"batch_size={facts.batch_size} with projection_dim={summary.projection_dim}"
     cause += "" if summary.batch == facts.batch_size else f" (batches have {summary.batch} rows)"
     cause += f": {share:.0%} of the redundancy term is sampling noise." if np.isfinite(share) else "."
@@ -331,7 +332,7 @@ def diagnose(Z, views, samples, spec, facts):
     spec : SampleSpec
         What a sample is.
     facts : Facts
-        About the fit.
+        Facts about the fit.
 
     Returns
     -------
@@ -345,9 +346,9 @@ def diagnose(Z, views, samples, spec, facts):
     if disagreement < SAME_VIEWS and len(dead) < Z.shape[1]:
         findings.append(
             Finding(
-                "Views of a row are all but the same.",
-                f"augmentation={facts.augmentation!r} changes next to nothing.",
-                "a stronger augmentation; 'auto' is the default.",
+                "The two views of a row are almost the same.",
+                f"augmentation={facts.augmentation!r} changes almost nothing.",
+                "use a stronger augmentation; the default is 'auto'.",
             )
         )
     return Diagnosis(
@@ -365,7 +366,7 @@ def diagnose(Z, views, samples, spec, facts):
 
 
 def warn_of_collapse(embedding, samples, spec, facts):
-    """Warn if a fit has ended badly.
+    """Warn of problems with the embedding after a fit.
 
     Parameters
     ----------
@@ -376,12 +377,12 @@ def warn_of_collapse(embedding, samples, spec, facts):
     spec : SampleSpec
         What a sample is.
     facts : Facts
-        About the fit.
+        Facts about the fit.
     """
     if len(embedding) < MIN_ROWS:
         return
     if facts.summary is None:
-        likely = next(likely_causes(facts, []), UNKNOWN)
+        likely = next(list_causes(facts, []), UNKNOWN)
         finding = replace(likely, problem="The embedding or its projection is not finite.")
         warnings.warn(str(finding), CollapseWarning, stacklevel=2)
         return

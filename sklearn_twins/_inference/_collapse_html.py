@@ -3,8 +3,8 @@
 from html import escape
 
 
-def diagnosis_html(diagnosis):
-    """A diagnosis as a table, with what was found below it; in the colours of the page.
+def render_diagnosis(diagnosis):
+    """Render a diagnosis as a table with the findings below it, in the colours of the page.
 
     Parameters
     ----------

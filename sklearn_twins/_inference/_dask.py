@@ -1,4 +1,4 @@
-"""Collections of dask: arrays and frames in blocks of rows, each embedded when it is asked for."""
+"""Dask arrays and data frames: each block of rows is embedded when dask computes it."""
 
 import copy
 import sys
@@ -8,37 +8,37 @@ from sklearn import get_config
 
 
 def is_collection(X):
-    """Whether X is one of dask's collections; who has not imported dask has none."""
+    """Whether X is a dask collection; False if dask is not imported."""
     dask = sys.modules.get("dask")
     return dask is not None and dask.is_dask_collection(X)
 
 
-def embed_block(embedder, block):
-    """The rows of one block.  # (rows, ...) -> (rows, n_features_out), float32"""
-    if len(block) == 0:  # as a partition is of which a filter has left nothing
+def transform_block(block, embedder):
+    """Embed the rows of one block.  # (rows, ...) -> (rows, n_features_out), float32"""
+    if len(block) == 0:  # a filter may leave partitions without rows
         return np.empty((0, embedder._n_features_out), dtype=np.float32)
     return embedder.transform(block)
 
 
-def transform_blocks(embedder, X):
-    """Embed a collection block by block, wherever and whenever dask computes it.
+def transform_collection(embedder, X):
+    """Embed a dask collection lazily, block by block.
 
     Parameters
     ----------
     embedder : BarlowTwinsEmbedder
         Fitted. A later fit does not change what is computed.
-    X : dask array of shape (n, ...), or dask frame
-        Blocks are of rows: an array that is cut along other axes is put together along these.
+    X : dask array of shape (n, ...), or dask data frame
+        Arrays that are also chunked along other axes than rows are rechunked.
 
     Returns
     -------
     embedding : dask array of shape (n, n_features_out), float32
-        In the blocks of X.
+        Its blocks have the rows of X's blocks.
 
     Raises
     ------
     TypeError
-        If a frame is wanted for output.
+        If `set_output` asks for a data frame.
     """
     import dask
     import dask.array as da
@@ -51,15 +51,15 @@ def transform_blocks(embedder, X):
         )
     if isinstance(X, da.Array):
         X = X.rechunk({axis: -1 for axis in range(1, X.ndim)})
-        lengths, parts = X.chunks[0], X.to_delayed().ravel()
+        parts, lengths = X.to_delayed().ravel(), X.chunks[0]
     else:
         parts = X.to_delayed()
         lengths = [np.nan] * len(parts)
-    embed = dask.delayed(embed_block, pure=True)
-    fitted = dask.delayed(copy.copy(embedder), pure=True)
-    width = embedder._n_features_out
+    # Not map_blocks and map_partitions: at the oldest supported version of dask, the latter takes no delayed embedder,
+    # and each task of the graph would hold a copy of it.
+    transform, fitted = dask.delayed(transform_block, pure=True), dask.delayed(copy.copy(embedder), pure=True)
     blocks = [
-        da.from_delayed(embed(fitted, part), (length, width), np.float32)
+        da.from_delayed(transform(part, fitted), (length, embedder._n_features_out), np.float32)
         for part, length in zip(parts, lengths, strict=True)
     ]
     return da.concatenate(blocks, allow_unknown_chunksizes=True)

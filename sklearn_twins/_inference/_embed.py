@@ -1,7 +1,8 @@
-"""Samples through a trained encoder, in blocks of one size, so that a row's embedding is its own."""
+"""Embed samples in blocks of constant size, so that a row's embedding does not depend on other rows."""
 
 from collections import deque
 from contextlib import ExitStack, closing
+from functools import partial
 
 import numpy as np
 import torch
@@ -10,14 +11,14 @@ from .._runtime._devices import choose_precision
 from .._runtime._progress_bar import with_progress
 from .._runtime._storage import as_tensor, copy_ahead, prefetch
 from .._runtime._torch_state import count_threads, isolated_torch_state
-from ._fold_batch_norm import folded
+from ._fold_batch_norm import fold_batch_norm
 
-WORDS = "embedding", "rows", "embedded"
-IN_FLIGHT = 2  # blocks whose embedding is on its way from the GPU
+PROGRESS_WORDS = "embedding", "rows", "embedded"
+MAX_PENDING = 2  # embedded blocks that are being copied from the GPU
 
 
 def count_weights(module):
-    """Numbers among a module's parameters."""
+    """Count the weights of a module."""
     return sum(parameter.numel() for parameter in module.parameters())
 
 
@@ -29,17 +30,17 @@ def embed(encoder, samples, spec, precision="float32", n_jobs=None, verbose=0, o
     encoder : nn.Module
         In eval mode, on any device. (batch, *sample_shape) -> (batch, n_components)
     samples : ndarray or lazy samples of shape (n, *sample_shape)
-        From the preprocessor. Lazy ones are read a block ahead.
+        From the preprocessor. Lazy samples are read ahead.
     spec : SampleSpec
         Their spec.
     precision : {"auto", "float32", "bfloat16"}, default="float32"
-        Type of the matrix products.
+        Type of matrix products.
     n_jobs : int or None, default=None
         CPU threads that share one operation.
     verbose : int, default=0
         1 prints lines, 2 shows a bar.
     out : ndarray of shape (n, n_components), float32, or None, default=None
-        Where to write the embedding; None for an array of its own.
+        Where to write the embedding; None makes a new array.
 
     Returns
     -------
@@ -55,12 +56,17 @@ def embed(encoder, samples, spec, precision="float32", n_jobs=None, verbose=0, o
         torch.inference_mode(),
         torch.autocast(device.type, dtype=autocast, enabled=autocast is not None),
     ):
-        network = folded(encoder)
-        source = copy_ahead(pinned_blocks(samples, size), device) if on_gpu else blocks(samples, size)
-        source = stack.enter_context(closing(with_progress(source, size, n, int(verbose), WORDS)))
+        network = fold_batch_norm(encoder)
+        read = partial(read_block, samples, size)
+        starts = range(0, n, size)
         if on_gpu:
-            return gathered((network(block) for block in source), n, size, device, out)
-        for start, block in zip(range(0, n, size), source, strict=True):
+            blocks = copy_ahead(prefetch(lambda start: read(start).pin_memory(), starts), device)
+        else:
+            blocks = map(read, starts) if isinstance(samples, np.ndarray) else prefetch(read, starts)
+        blocks = stack.enter_context(closing(with_progress(blocks, size, n, int(verbose), PROGRESS_WORDS)))
+        if on_gpu:
+            return gather_blocks((network(block) for block in blocks), n, size, device, out)
+        for start, block in zip(starts, blocks, strict=True):
             rows = network(block.to(device))  # (size, n_components)
             if embedding is None:
                 embedding = np.empty((n, rows.shape[1]), dtype=np.float32)
@@ -72,66 +78,13 @@ def embed(encoder, samples, spec, precision="float32", n_jobs=None, verbose=0, o
     return embedding
 
 
-def blocks(samples, size):
-    """Tensors of `size` rows each, one after the other; the last one padded. Lazy samples are read ahead."""
-    n = len(samples)
-    if not isinstance(samples, np.ndarray):
-        yield from prefetch(lambda start: padded(samples[start : start + size], size), range(0, n, size))
-        return
-    for start in range(0, n, size):
-        yield padded(samples[start : start + size], size)
+def read_block(samples, size, start):
+    """Read `size` samples as a tensor, from `start` on, with zeros behind the last sample."""
+    return pad_block(samples[start : start + size], size)
 
 
-def pinned_blocks(samples, size):
-    """The same in pinned memory, brought there ahead in a thread of its own."""
-    starts = range(0, len(samples), size)
-    return prefetch(lambda start: padded(samples[start : start + size], size).pin_memory(), starts)
-
-
-def gathered(outs, n, size, device, embedding=None):
-    """The rows of what a GPU puts out block by block, without a wait for a block that it has just begun.
-
-    Each block is copied to pinned memory while the next ones are worked on, and from there where it belongs: pinned
-    memory for all of them would be dear.
-
-    Parameters
-    ----------
-    outs : iterable of Tensor of shape (size, n_components)
-        On the GPU.
-    n, size : int
-        Rows in all, and in a block.
-    device : torch.device
-        The GPU.
-    embedding : ndarray of shape (n, n_components), float32, or None, default=None
-        Where to write; None for an array of its own.
-
-    Returns
-    -------
-    embedding : ndarray of shape (n, n_components), float32
-    """
-    on_their_way = deque()
-
-    def put_down():
-        start, rows, copied = on_their_way.popleft()
-        copied.synchronize()
-        embedding[start : start + len(rows)] = rows.numpy()
-
-    for start, out in zip(range(0, n, size), outs, strict=True):
-        out = out[: n - start].float()
-        if embedding is None:
-            embedding = np.empty((n, out.shape[1]), dtype=np.float32)
-        rows = torch.empty(out.shape, dtype=torch.float32, pin_memory=True)
-        rows.copy_(out, non_blocking=True)
-        on_their_way.append((start, rows, torch.cuda.current_stream(device).record_event()))
-        if len(on_their_way) > IN_FLIGHT:
-            put_down()
-    while on_their_way:
-        put_down()
-    return embedding
-
-
-def padded(rows, size):
-    """Rows as a tensor of `size` rows, zeros behind; no copy where there is nothing to add.
+def pad_block(rows, size):
+    """Make a tensor of `size` rows with zeros behind the given ones; full blocks are not copied.
 
     Shape
     -----
@@ -142,3 +95,45 @@ def padded(rows, size):
     block = np.zeros_like(rows, shape=(size, *rows.shape[1:]), subok=False)  # axes stay in their order in memory
     block[: len(rows)] = rows
     return torch.from_numpy(block)
+
+
+def gather_blocks(blocks, n, size, device, embedding=None):
+    """Copy embedded blocks from a GPU, without waiting for a block that has just begun.
+
+    Each block is copied to pinned memory while the GPU works on the next ones, and then to its place. Pinned memory for
+    all rows at once would be expensive.
+
+    Parameters
+    ----------
+    blocks : iterable of Tensor of shape (size, n_components)
+        On the GPU.
+    n, size : int
+        Number of rows in total, and in a block.
+    device : torch.device
+        The GPU.
+    embedding : ndarray of shape (n, n_components), float32, or None, default=None
+        Where to write; None makes a new array.
+
+    Returns
+    -------
+    embedding : ndarray of shape (n, n_components), float32
+    """
+    pending = deque()
+
+    def write_oldest():
+        start, rows, copied = pending.popleft()
+        copied.synchronize()
+        embedding[start : start + len(rows)] = rows.numpy()
+
+    for start, block in zip(range(0, n, size), blocks, strict=True):
+        block = block[: n - start].float()
+        if embedding is None:
+            embedding = np.empty((n, block.shape[1]), dtype=np.float32)
+        rows = torch.empty(block.shape, dtype=torch.float32, pin_memory=True)
+        rows.copy_(block, non_blocking=True)
+        pending.append((start, rows, torch.cuda.current_stream(device).record_event()))
+        if len(pending) > MAX_PENDING:
+            write_oldest()
+    while pending:
+        write_oldest()
+    return embedding

@@ -13,7 +13,7 @@ from .._runtime._seeds import Stream, derive_seed, make_generator
 from .._runtime._storage import to_storage
 from .._runtime._torch_state import count_threads, isolated_torch_state, seed_global_generators
 from ._embed import count_weights
-from ._fold_batch_norm import folded
+from ._fold_batch_norm import fold_batch_norm
 
 
 def embed_views(encoder, samples, spec, augmentation, n_views, seed, precision, n_jobs, storage):
@@ -55,7 +55,7 @@ def embed_views(encoder, samples, spec, augmentation, n_views, seed, precision, 
         torch.inference_mode(),
         torch.autocast(device.type, dtype=autocast, enabled=autocast is not None),
     ):
-        network = folded(encoder)
+        network = fold_batch_norm(encoder)
         for start in range(0, n, size):
             rows = slice(start, min(start + size, n))
             x = data[torch.arange(rows.start, rows.stop, device=device)]  # (rows, *sample_shape)

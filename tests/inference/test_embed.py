@@ -6,7 +6,7 @@ import torch
 from builders import image_spec, table_spec
 from torch import nn
 
-from sklearn_twins._inference._embed import count_weights, embed, gathered, padded, pinned_blocks
+from sklearn_twins._inference._embed import count_weights, embed, gather_blocks, pad_block
 
 SPEC = image_spec(3, 64, 64)
 
@@ -79,10 +79,9 @@ def test_blocks_of_a_gpu_are_put_down_in_order_and_late(monkeypatch, n):
 
     monkeypatch.setattr(torch.cuda, "current_stream", lambda device: Stream())
     monkeypatch.setattr(torch, "empty", lambda *args, pin_memory=False, **kwargs: empty(*args, **kwargs))
-    monkeypatch.setattr(torch.Tensor, "pin_memory", lambda tensor: tensor.clone())
     rows = np.random.default_rng(0).random((n, 3), dtype=np.float32)
-    outs = (2 * block.to(torch.bfloat16) for block in pinned_blocks(rows, 8))
-    embedding = gathered(outs, n, 8, torch.device("cpu"))
+    outs = (2 * pad_block(rows[i : i + 8], 8).to(torch.bfloat16) for i in range(0, n, 8))
+    embedding = gather_blocks(outs, n, 8, torch.device("cpu"))
     np.testing.assert_array_equal(embedding, (2 * torch.from_numpy(rows).to(torch.bfloat16)).float())
     assert embedding.dtype == np.float32 and embedding.flags.owndata
     n_blocks = -(-n // 8)
@@ -94,7 +93,7 @@ def test_blocks_of_a_gpu_are_put_down_in_order_and_late(monkeypatch, n):
 @pytest.mark.parametrize("axes", [(0, 1, 2, 3), (0, 3, 1, 2)])
 def test_padding_keeps_the_order_of_axes(axes):
     x = np.random.default_rng(0).random((3, 4, 5, 6)).transpose(axes)
-    full, more = padded(x, 3), padded(x, 8)
+    full, more = pad_block(x, 3), pad_block(x, 8)
     assert full.data_ptr() == x.__array_interface__["data"][0]
     assert more.shape == (8, *x.shape[1:]) and torch.equal(more[:3], torch.from_numpy(x)) and not more[3:].any()
     assert np.argsort(more.stride()).tolist() == np.argsort(x.strides).tolist()

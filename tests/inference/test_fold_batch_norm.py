@@ -13,9 +13,8 @@ from numpy.testing import assert_array_equal
 from torch import nn
 
 from sklearn_twins import BarlowTwinsEmbedder
-from sklearn_twins._inference import _fold_batch_norm as _folding
 from sklearn_twins._inference._embed import embed
-from sklearn_twins._inference._fold_batch_norm import folded
+from sklearn_twins._inference._fold_batch_norm import _cache, fold_batch_norm
 from sklearn_twins._roles import ROLES
 from sklearn_twins.networks import (
     ConvNetEncoder,
@@ -101,7 +100,7 @@ def test_the_same_output(name):
     _, spec, _, n_kept = ENCODERS[name]
     encoder, samples = trained(name), samples_of(spec)
     before, expected = state_bits(encoder), run(encoder, samples)
-    twin = folded(encoder)
+    twin = fold_batch_norm(encoder)
     assert norms(encoder) > n_kept == norms(twin)
     assert_close(run(twin, samples), expected)
     assert np.abs(expected).max() > 0.01
@@ -127,7 +126,7 @@ def test_bfloat16_is_no_worse(name):
     encoder, samples = trained(name), samples_of(spec)
     exact = run(encoder, samples)
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        plain, twins = (np.abs(run(net, samples) - exact).mean() for net in (encoder, folded(encoder)))
+        plain, twins = (np.abs(run(net, samples) - exact).mean() for net in (encoder, fold_batch_norm(encoder)))
     assert twins <= 1.5 * plain
 
 
@@ -142,7 +141,7 @@ def test_every_encoder_after_a_fit(name):
     )
     embedder.set_params(passthrough=False).fit(X)
     samples = embedder.preprocessor_.transform(X, owner=embedder)
-    assert norms(folded(embedder.encoder_)) < norms(embedder.encoder_)
+    assert norms(fold_batch_norm(embedder.encoder_)) < norms(embedder.encoder_)
     assert_close(embedder.transform(X), run(embedder.encoder_, samples))
     again = pickle.loads(pickle.dumps(embedder))
     assert_array_equal(again.transform(X), embedder.transform(X))
@@ -150,9 +149,9 @@ def test_every_encoder_after_a_fit(name):
 
 def test_made_once_and_let_go_with_the_encoder():
     encoder = trained("mlp, narrow")
-    assert folded(encoder) is folded(encoder)
-    assert encoder in _folding._folded
-    gone = weakref.ref(folded(encoder)), weakref.ref(encoder)
+    assert fold_batch_norm(encoder) is fold_batch_norm(encoder)
+    assert encoder in _cache
+    gone = weakref.ref(fold_batch_norm(encoder)), weakref.ref(encoder)
     del encoder
     assert gone[0]() is gone[1]() is None
 
@@ -198,21 +197,21 @@ def test_what_is_attached_goes_on_being_called(encoder, attach):
     seen = []
     attach(encoder[2], seen)
     embed(encoder, samples_of(TABLE), TABLE)
-    assert folded(encoder) is encoder and seen
+    assert fold_batch_norm(encoder) is encoder and seen
 
 
 @pytest.mark.parametrize("name", ["resnet", "convnet"])
 def test_autocast_and_inference_mode_change_nothing(name):
     encoder = trained(name)
-    expected = state_bits(folded(copy.deepcopy(encoder)))
+    expected = state_bits(fold_batch_norm(copy.deepcopy(encoder)))
     with torch.inference_mode(), torch.autocast("cpu", dtype=torch.bfloat16):
-        twin = folded(encoder)
+        twin = fold_batch_norm(encoder)
     assert state_bits(twin) == expected
     assert not any(tensor.is_inference() for tensor in twin.state_dict().values())
 
 
 def test_training_mode_is_left_alone(encoder):
-    assert folded(encoder.train()) is encoder
+    assert fold_batch_norm(encoder.train()) is encoder
 
 
 def chain(*layers):
@@ -239,7 +238,7 @@ class Other(nn.Linear):
 )
 def test_modules_of_others_are_left_alone(make):
     module = make()
-    assert folded(module) is module
+    assert fold_batch_norm(module) is module
 
 
 @pytest.mark.parametrize(
@@ -252,7 +251,7 @@ def test_modules_of_others_are_left_alone(make):
 )
 def test_norms_that_stay(layers):
     encoder, samples = chain(*layers), samples_of(TABLE)
-    twin = folded(encoder)
+    twin = fold_batch_norm(encoder)
     assert norms(twin) == 1
     assert_array_equal(run(twin, samples), run(encoder, samples))
 
@@ -262,15 +261,15 @@ def test_a_norm_before_a_linear_layer(bias):
     encoder = chain(nn.BatchNorm1d(TABLE.n_inputs), nn.Linear(TABLE.n_inputs, 4, bias=bias)).requires_grad_(False)
     encoder[1].running_mean.uniform_(-1, 1)
     encoder[1].running_var.uniform_(0.5, 2)
-    assert norms(folded(encoder)) == 0
-    assert_close(run(folded(encoder), samples_of(TABLE)), run(encoder, samples_of(TABLE)))
+    assert norms(fold_batch_norm(encoder)) == 0
+    assert_close(run(fold_batch_norm(encoder), samples_of(TABLE)), run(encoder, samples_of(TABLE)))
 
 
 def test_a_norm_before_a_convolution_stays():
     """The zeros around an image are not shifted by the norm."""
     stem = initialize(ImageStem(IMAGES), torch.Generator())
     encoder = nn.Sequential(stem, nn.BatchNorm2d(3), nn.Conv2d(3, 4, 3, padding=1)).eval()
-    assert norms(folded(encoder)) == 1
+    assert norms(fold_batch_norm(encoder)) == 1
 
 
 def test_threads_share_an_encoder(encoder):
@@ -290,7 +289,7 @@ def test_an_embedder_keeps_nothing_of_it(make, X, monkeypatch):
     assert joblib.hash(embedder) == hashed and len(pickle.dumps(embedder)) == size
     assert norms(embedder.encoder_) == 1 and type(embedder.encoder_) is nn.Sequential
     assert_array_equal(pickle.loads(pickle.dumps(embedder)).transform(X), folded_embedding)
-    monkeypatch.setattr("sklearn_twins._inference._embed.folded", lambda encoder: encoder)
+    monkeypatch.setattr("sklearn_twins._inference._embed.fold_batch_norm", lambda encoder: encoder)
     plain = make().fit(X)
     assert len(pickle.dumps(plain)) == pytest.approx(size, rel=0.01)
     assert_close(folded_embedding, plain.transform(X))
@@ -306,5 +305,5 @@ def test_training_goes_on_as_if_nothing_were_folded(make, X, stream, monkeypatch
         return embedder
 
     with_folding = go_on()
-    monkeypatch.setattr("sklearn_twins._inference._embed.folded", lambda encoder: encoder)
+    monkeypatch.setattr("sklearn_twins._inference._embed.fold_batch_norm", lambda encoder: encoder)
     assert state_bits(with_folding.encoder_) == state_bits(go_on().encoder_)

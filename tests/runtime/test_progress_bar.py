@@ -273,7 +273,7 @@ def test_a_fit_that_ends_in_an_error_closes_its_bar(make, X, terminal, error):
 def test_a_transform_that_ends_in_an_error_closes_its_bar(make, X, terminal, monkeypatch):
     """Even as long as the error is kept."""
     embedder = make().fit(X).set_params(verbose=2)
-    monkeypatch.setattr("sklearn_twins._inference._embed.padded", lambda rows, size: 1 / 0)
+    monkeypatch.setattr("sklearn_twins._inference._embed.pad_block", lambda rows, size: 1 / 0)
     with pytest.raises(ZeroDivisionError) as kept:
         embedder.transform(X)
     assert TERMINAL.bars is None and kept
