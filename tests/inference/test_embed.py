@@ -8,11 +8,11 @@ from torch import nn
 
 from sklearn_twins._inference._embed import count_weights, embed, gather_blocks, pad_block
 
-SPEC = image_spec(3, 64, 64)
+SPEC = image_spec((3, 64, 64))
 
 
 def spec_of(*shape):
-    return table_spec(*shape) if len(shape) == 1 else image_spec(*shape)
+    return table_spec(*shape) if len(shape) == 1 else image_spec(shape)
 
 
 class OnDisk:
