@@ -145,6 +145,9 @@ def test_cross_correlation(make, X):
     assert_allclose(display.correlation[alive], wanted[alive], atol=1e-6)
     assert_allclose(np.mean((1 - display.correlation.diagonal()) ** 2), invariance(views[:, 0], views[:, 1]))
     assert display.im_.get_array().shape == (d, d)
+    off = np.abs(display.correlation[~np.eye(d, dtype=bool)]).mean()
+    title = f"mean of the diagonal {display.correlation.diagonal().mean():.2f}\nmean size off it {off:.2f}"
+    assert display.ax_.get_title() == title
     assert display.plot(n_coordinates=3).im_.get_array().shape == (3, 3)
     assert "first 3 of" in display.ax_.get_xlabel()
 

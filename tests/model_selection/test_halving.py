@@ -11,7 +11,7 @@ from sklearn.preprocessing import StandardScaler
 
 from sklearn_twins import BarlowTwinsEmbedder
 from sklearn_twins.model_selection import EpochHalvingSearchCV
-from sklearn_twins.model_selection._halving import get_max_epochs, plan_rounds
+from sklearn_twins.model_selection._halving import get_max_epochs, n_survivors, plan_rounds
 
 RATES = [0.0005, 0.001, 0.002, 0.004]
 GRID = {"embedder__learning_rate": RATES}
@@ -41,6 +41,10 @@ def pipeline(embedder):
 )
 def test_rounds(first, last, factor, expected):
     assert plan_rounds(first, last, factor) == expected
+
+
+def test_survivors_are_rounded_up():
+    assert [n_survivors(n, 3) for n in (1, 2, 3, 4, 9, 10)] == [1, 1, 1, 2, 3, 4]
 
 
 def test_epochs_of_an_embedder():
