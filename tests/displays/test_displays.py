@@ -23,6 +23,7 @@ from sklearn_twins.displays import (
     TrainingCurveDisplay,
     ViewsDisplay,
 )
+from sklearn_twins.displays._spectrum import build_random_encoder
 from sklearn_twins.metrics import effective_rank, invariance
 
 pytestmark = pytest.mark.slow
@@ -164,6 +165,14 @@ def test_spectrum(make, X):
     assert np.isfinite(display.embeddings["random encoder"]).all()
     assert np.abs(display.embeddings["random encoder"] - Z).max() > 0.01
     assert list(SpectrumDisplay.from_estimator(embedder, X, random_encoder=False).lines_) == ["embedding"]
+
+
+def test_a_random_encoder_has_batch_statistics_of_the_rows(make, X):
+    embedder = make().fit(X)
+    encoder = build_random_encoder(embedder, embedder.preprocessor_.transform(X, owner=embedder))
+    norms = [layer for layer in encoder.modules() if isinstance(layer, nn.modules.batchnorm._BatchNorm)]
+    assert norms and all(norm.num_batches_tracked == 1 and norm.running_mean.any() for norm in norms)
+    assert not encoder.training
 
 
 def test_a_module_of_the_users_has_no_random_twin(make, X):
