@@ -11,7 +11,7 @@ from sklearn.preprocessing import StandardScaler
 
 from sklearn_twins import BarlowTwinsEmbedder
 from sklearn_twins.model_selection import EpochHalvingSearchCV
-from sklearn_twins.model_selection._halving import get_max_epochs, n_survivors, plan_rounds
+from sklearn_twins.model_selection._halving import get_max_epochs, n_survivors, plan_rounds, run_rounds
 
 RATES = [0.0005, 0.001, 0.002, 0.004]
 GRID = {"embedder__learning_rate": RATES}
@@ -45,6 +45,28 @@ def test_rounds(first, last, factor, expected):
 
 def test_survivors_are_rounded_up():
     assert [n_survivors(n, 3) for n in (1, 2, 3, 4, 9, 10)] == [1, 1, 1, 2, 3, 4]
+
+
+def test_the_best_survive():
+    """Of given scores, by their mean over the folds; survivors keep their order and their estimators."""
+    scores = {"a": [0.1, 0.9], "b": [0.7, 0.7], "c": [0.3, 0.1], "d": [0.6, 0.5]}
+    candidates = [{"name": name} for name in scores]
+    trained = []
+
+    def train(jobs, n_epochs):
+        trained.append((n_epochs, [estimator.C for estimator, _ in jobs]))
+        return [(estimator, scores["abcd"[estimator.C]][fold]) for estimator, fold in jobs]
+
+    estimators = [LogisticRegression(C=i) for i in range(4)]
+    rows, n_candidates = run_rounds(estimators, candidates, [0, 1], [1, 2, 3], 2, train)
+    assert trained == [(1, [0, 0, 1, 1, 2, 2, 3, 3]), (2, [1, 1, 3, 3]), (3, [1, 1])]
+    assert n_candidates == [4, 2, 1]
+    assert [(params["name"], number, n_epochs) for params, number, n_epochs, _ in rows[4:]] == [
+        ("b", 1, 2),
+        ("d", 1, 2),
+        ("b", 2, 3),
+    ]
+    assert_array_equal(rows[0][3], scores["a"])
 
 
 def test_epochs_of_an_embedder():
