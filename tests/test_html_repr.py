@@ -151,16 +151,3 @@ def test_diagram(name):
 @pytest.mark.parametrize("part", [Chain([("noise", GaussianNoise())]), ImageViews(), MLPEncoder()], ids=str)
 def test_diagram_of_a_part(part):
     assert part._get_doc_link() in part._repr_html_()
-
-
-def test_diagnosis(make, X):
-    healthy = make(max_epochs=20, n_components=4).fit(X).diagnose(X)
-    sick = make(learning_rate=5.0).fit(X).diagnose(np.ones_like(X))
-    for diagnosis in (healthy, sick):
-        text = html.unescape(re.sub("<[^>]+>", " ", diagnosis._repr_html_()))
-        assert diagnosis.headline in text
-        for said in diagnosis.findings:
-            assert said.problem in text and said.cause in text and said.remedy in text
-        for name, value, note in diagnosis.figures():
-            assert name in text and value in text and note in text and name in repr(diagnosis)
-    assert "<li>" in sick._repr_html_()

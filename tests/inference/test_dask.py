@@ -5,6 +5,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+from builders import pixels
 from numpy.testing import assert_array_equal
 from sklearn import config_context
 from sklearn.exceptions import NotFittedError
@@ -73,7 +74,7 @@ def test_partitions_become_frames(make, X):
 
 
 def test_images(make):
-    X = np.random.default_rng(0).integers(0, 256, size=(20, 8, 8, 3), dtype=np.uint8)
+    X = pixels(20, 8, 8, 3)
     embedder = make(modality="image", encoder="convnet", max_epochs=1).fit(X)
     found = embedder.transform(da.from_array(X, chunks=(6, 4, 8, 3)))
     assert_array_equal(found.compute(), embedder.transform(X))

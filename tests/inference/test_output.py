@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from builders import pixels
 from numpy.testing import assert_allclose
 
 from sklearn_twins import BarlowTwinsEmbedder
@@ -63,7 +64,7 @@ def test_goes_on_with_another_choice(make, X):
 
 
 def test_images_have_no_columns():
-    images = np.random.default_rng(0).integers(0, 256, (40, 8, 8), dtype=np.uint8)
+    images = pixels(40, 8, 8)
     with pytest.raises(ValueError, match=r"passthrough=True .* columns of a table.* \(1, 8, 8\)"):
         BarlowTwinsEmbedder(modality="image", passthrough=True, max_epochs=1).fit(images)
 
