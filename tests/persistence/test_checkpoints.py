@@ -103,8 +103,7 @@ def test_a_signal_ends_a_fit_between_two_batches(make, X, tmp_path, number):
     )
     command = [sys.executable, "-c", code, str(SCRIPT.parent), str(tmp_path / "here")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        while "epoch 3/" not in process.stdout.readline():
-            pass
+        assert any("epoch 3/" in line for line in process.stdout), process.stderr.read()
         process.send_signal(number)
         _, errors = process.communicate(timeout=60)
     assert process.returncode == (-number if number == signal.SIGTERM else process.returncode) != 0
