@@ -30,6 +30,12 @@ def small_embedder(**params):
     return BarlowTwinsEmbedder(**{**small, **params})
 
 
+def small_table():
+    """60 rows of 5 dependent columns on different scales."""
+    rng = np.random.default_rng(0)
+    return rng.normal(size=(60, 3)) @ rng.normal(size=(3, 5)) * [1, 10, 0.1, 1, 100] + [0, 5, 1e3, 0, 0]
+
+
 def object_column(values):
     """A table of one column of Python objects."""
     column = np.empty((len(values), 1), dtype=object)

@@ -1,10 +1,9 @@
 """Fixtures of all tests: a small table, embedders that fit it in milliseconds, who watches them, one thread."""
 
 import joblib
-import numpy as np
 import pytest
 import torch
-from builders import small_embedder
+from builders import small_embedder, small_table
 from skorch.callbacks import Callback
 
 
@@ -39,8 +38,7 @@ def recorder():
 @pytest.fixture
 def X():
     """60 rows of 5 dependent columns on different scales."""
-    rng = np.random.default_rng(0)
-    return rng.normal(size=(60, 3)) @ rng.normal(size=(3, 5)) * [1, 10, 0.1, 1, 100] + [0, 5, 1e3, 0, 0]
+    return small_table()
 
 
 @pytest.fixture

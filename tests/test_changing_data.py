@@ -1,4 +1,4 @@
-"""Files that vanish or change while they are in use: named with their row, nothing half-fitted, nobody left waiting."""
+"""Files that vanish or change while in use: errors name file and row, nothing is half-fitted, no thread is left."""
 
 import os
 import threading
@@ -6,6 +6,7 @@ import time
 
 import numpy as np
 import pytest
+from builders import pixels
 from PIL import Image
 from skorch.callbacks import Callback
 
@@ -15,8 +16,7 @@ from sklearn_twins.networks import ConvNetEncoder
 from sklearn_twins.preprocessing import ImagePreprocessor
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
-rng = np.random.default_rng(0)
-images = rng.integers(0, 256, size=(24, 8, 8, 3), dtype=np.uint8)
+images = pixels(24, 8, 8, 3)
 
 
 class At(Callback):
@@ -64,7 +64,7 @@ def replaced(path):
     os.utime(path, ns=(0, time.time_ns() + 10**9))
 
 
-CHANGES = {  # what is done to a file -> what is said of it
+CHANGES = {  # change of a file -> how to make it, words of the error
     "vanishes": (os.remove, "there is no such file"),
     "is replaced": (replaced, "it has changed"),
     "is cut": (lambda path: os.truncate(path, 40), "it has changed"),
@@ -73,8 +73,7 @@ CHANGES = {  # what is done to a file -> what is said of it
 }
 
 
-@pytest.mark.parametrize("what", CHANGES)
-@pytest.mark.parametrize("epoch", [1, 3])
+@pytest.mark.parametrize(("what", "epoch"), [*zip(CHANGES, [1, 3, 1, 3, 1], strict=True)])
 def test_a_file_before_an_epoch(lazy, paths, what, epoch):
     change, words = CHANGES[what]
     n_threads = threading.active_count()
@@ -86,8 +85,7 @@ def test_a_file_before_an_epoch(lazy, paths, what, epoch):
     assert not hasattr(embedder, "encoder_") and not hasattr(embedder, "preprocessor_")
 
 
-@pytest.mark.parametrize("storage", ["auto", "device"])
-@pytest.mark.parametrize("what", CHANGES)
+@pytest.mark.parametrize(("what", "storage"), [*zip(CHANGES, ["auto", "device"] * 2 + ["auto"], strict=True)])
 def test_a_file_between_two_passes(lazy, paths, monkeypatch, what, storage):
     """After all were read once, for their statistics, and before any training."""
     change, words = CHANGES[what]
@@ -185,11 +183,7 @@ def write(path, value):
     array.flush()
 
 
-TYPES = pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.float64])
-
-
-@TYPES
-@pytest.mark.parametrize("epoch", [1, 3])
+@pytest.mark.parametrize(("dtype", "epoch"), [(np.uint8, 1), (np.float32, 3), (np.float64, 1)])
 def test_a_map_whose_file_is_cut(lazy, mapped, dtype, epoch):
     """To read on would end the process."""
     path, X = mapped(dtype)
@@ -198,11 +192,11 @@ def test_a_map_whose_file_is_cut(lazy, mapped, dtype, epoch):
     with pytest.raises(ValueError, match=r"images\.npy', which has changed.* X\[\d+\]"):
         embedder.fit(X)
     assert threading.active_count() == n_threads and not hasattr(embedder, "encoder_")
-    with pytest.raises(ValueError, match=r"images\.npy', of which only 1,000 of"):
+    with pytest.raises(ValueError, match=r"images\.npy', which has only 1,000 of"):
         embedder.fit(X)
 
 
-@TYPES
+@pytest.mark.parametrize("dtype", [np.uint8, np.float64])
 def test_a_map_whose_file_is_written_to(lazy, mapped, dtype):
     path, X = mapped(dtype)
     embedder = lazy(callbacks=[At(2, lambda: write(path, 7))])
@@ -211,10 +205,11 @@ def test_a_map_whose_file_is_written_to(lazy, mapped, dtype):
     assert not hasattr(embedder, "encoder_")
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf, 1e12])
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    ("value", "dtype"), [(np.nan, np.float32), (np.inf, np.float64), (1e12, np.float32), (np.nan, np.float64)]
+)
 def test_a_map_that_is_written_to(lazy, mapped, dtype, value):
-    """By the process itself, whose writing is not told from other writing; what is no image is found."""
+    """By the process itself, which cannot be distinguished from others; values that are no image are found."""
     _, X = mapped(dtype, "r+")
 
     def change():
@@ -240,6 +235,6 @@ def test_a_map_of_a_fitted_embedder(lazy, mapped, fingerprint):
     before = fingerprint(embedder)
     os.truncate(path, 1_000)
     for call in (embedder.transform, embedder.fit, embedder.partial_fit, embedder.score):
-        with pytest.raises(ValueError, match=r"images\.npy', of which only 1,000 of"):
+        with pytest.raises(ValueError, match=r"images\.npy', which has only 1,000 of"):
             call(X)
     assert fingerprint(embedder) == before

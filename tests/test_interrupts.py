@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 import pytest
+from builders import small_embedder, small_table
 from numpy.testing import assert_array_equal
 from skorch.callbacks import Callback, EarlyStopping
 
@@ -13,23 +14,26 @@ pytestmark = pytest.mark.slow
 
 N_BATCHES = 4  # of an epoch of `make()` on `X`
 
-FIRST_FIT = [
+MOMENTS = [
     ("on_train_begin", 1),
     ("on_epoch_begin", 1),
     ("on_epoch_begin", 2),
-    *(("on_batch_begin", k) for k in range(1, 2 * N_BATCHES + 1)),
-    *(("on_batch_end", k) for k in range(1, 2 * N_BATCHES + 1)),
+    *(("on_batch_begin", k) for k in (1, 2, N_BATCHES + 1)),
+    *(("on_batch_end", k) for k in (1, N_BATCHES, N_BATCHES + 1, 2 * N_BATCHES)),
     ("on_grad_computed", 1),
     ("on_grad_computed", 6),
     ("on_epoch_end", 1),
     ("on_epoch_end", 2),
     ("on_train_end", 1),
 ]
-EVERY_MOMENT = [(*moment, KeyboardInterrupt) for moment in FIRST_FIT]
-OTHER_ERRORS = [
-    pytest.param(*moment, error, marks=pytest.mark.slow)
-    for error in (ZeroDivisionError, SystemExit)
-    for moment in FIRST_FIT[::3]
+INTERRUPTS = [
+    *((*moment, KeyboardInterrupt) for moment in MOMENTS),
+    ("on_batch_end", 6, signal.SIGINT),
+    *(
+        (*moment, error)
+        for error, moments in ((ZeroDivisionError, MOMENTS[::5]), (SystemExit, MOMENTS[3::5]))
+        for moment in moments
+    ),
 ]
 
 
@@ -130,32 +134,31 @@ def other(X):
     return np.hstack([X[::-1] * 3, X[:, :2]])[:50]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(("hook", "at", "error"), EVERY_MOMENT + OTHER_ERRORS)
-def test_first_fit_leaves_no_trace(make, X, hook, at, error):
+@pytest.mark.parametrize(("hook", "at", "error"), INTERRUPTS)
+def test_first_fit_and_refit(make, X, other, fingerprint, sigint, hook, at, error):
+    """A first fit leaves no trace, a refit the earlier fit."""
     embedder = make()
     before = dict(vars(embedder))
     with tripped(embedder, hook, at, error):
         embedder.fit(X)
     assert_same_objects(embedder, before)
-    assert_array_equal(embedder.fit(X).transform(X), make().fit_transform(X))
+    embedding = embedder.fit(X).transform(X)
+    assert_array_equal(embedding, make().fit_transform(X))
+    before, hashed = dict(vars(embedder)), fingerprint(embedder)
+    with tripped(embedder, hook, at, error):
+        embedder.fit(other)
+    assert_same_objects(embedder, before)
+    assert fingerprint(embedder) == hashed
+    assert_array_equal(embedder.transform(X), embedding)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("hook", ["on_batch_begin", "on_batch_end"])
-@pytest.mark.parametrize("at", range(1, 11))
+@pytest.mark.parametrize(
+    ("hook", "at"), [("on_batch_begin", 5), ("on_batch_end", 5), ("on_batch_begin", 6), ("on_batch_end", 10)]
+)
 def test_first_fit_with_validation(make, X, hook, at):
     embedder = make(early_stopping=True)
     before = dict(vars(embedder))
     with tripped(embedder, hook, at):
-        embedder.fit(X)
-    assert_same_objects(embedder, before)
-
-
-def test_signal(make, X, sigint):
-    embedder = make()
-    before = dict(vars(embedder))
-    with tripped(embedder, "on_batch_end", 6, signal.SIGINT):
         embedder.fit(X)
     assert_same_objects(embedder, before)
 
@@ -174,32 +177,21 @@ def test_interrupted_reading(make, X, fingerprint):
     assert fingerprint(embedder) == hashed
 
 
-@pytest.mark.parametrize(("hook", "at", "error"), EVERY_MOMENT + OTHER_ERRORS)
-def test_refit_leaves_the_earlier_fit(make, X, other, fingerprint, hook, at, error):
-    embedder = make().fit(X)
-    before, embedding, hashed = dict(vars(embedder)), embedder.transform(X), fingerprint(embedder)
-    with tripped(embedder, hook, at, error):
-        embedder.fit(other)
-    assert_same_objects(embedder, before)
-    assert fingerprint(embedder) == hashed
-    assert_array_equal(embedder.transform(X), embedding)
-
-
-def test_refit_signal(make, X, other, fingerprint, sigint):
-    embedder = make().fit(X)
-    before, hashed = dict(vars(embedder)), fingerprint(embedder)
-    with tripped(embedder, "on_batch_end", 6, signal.SIGINT):
-        embedder.fit(other)
-    assert_same_objects(embedder, before)
-    assert fingerprint(embedder) == hashed
+@pytest.fixture(scope="module")
+def whole():
+    """A fit that is not interrupted, to compare with."""
+    return small_embedder(warm_start=True, max_epochs=3).fit(small_table())
 
 
 @pytest.mark.parametrize(
-    "hook",
-    ["on_batch_end", *(pytest.param(hook, marks=pytest.mark.slow) for hook in ("on_batch_begin", "on_grad_computed"))],
+    ("hook", "at"),
+    [
+        *(("on_batch_end", k) for k in (1, N_BATCHES, N_BATCHES + 1, 2 * N_BATCHES, 2 * N_BATCHES + 1, 3 * N_BATCHES)),
+        *(("on_batch_begin", k) for k in (N_BATCHES, N_BATCHES + 1, 2 * N_BATCHES + 1)),
+        *(("on_grad_computed", k) for k in (N_BATCHES, 2 * N_BATCHES + 2)),
+    ],
 )
-@pytest.mark.parametrize("at", range(1, 3 * N_BATCHES + 1))
-def test_warm_start_keeps_whole_epochs(make, X, hook, at):
+def test_warm_start_keeps_whole_epochs(make, X, whole, hook, at):
     embedder = make(warm_start=True, max_epochs=3)
     before = dict(vars(embedder))
     with tripped(embedder, hook, at):
@@ -212,7 +204,6 @@ def test_warm_start_keeps_whole_epochs(make, X, hook, at):
         assert {len(column) for column in embedder.history_.values()} == {n_epochs}
         assert len(embedder.loss_curve_) == n_epochs
         assert np.isfinite(embedder.transform(X)).all()
-    whole = make(warm_start=True, max_epochs=3).fit(X)
     embedder.fit(X)
     assert embedder.n_iter_ == 3
     assert_array_equal(embedder.history_["loss"], whole.history_["loss"])
@@ -220,16 +211,16 @@ def test_warm_start_keeps_whole_epochs(make, X, hook, at):
 
 
 @pytest.mark.parametrize(("hook", "at"), [("on_epoch_begin", 2), ("on_epoch_end", 1), ("on_epoch_end", 2)])
-def test_warm_start_between_epochs(make, X, hook, at):
+def test_warm_start_between_epochs(make, X, whole, hook, at):
     embedder = make(warm_start=True, max_epochs=3)
     with tripped(embedder, hook, at):
         embedder.fit(X)
     n_epochs = getattr(embedder, "n_iter_", 0)
     assert n_epochs in (at - 1, at)
-    assert_array_equal(embedder.fit(X).transform(X), make(warm_start=True, max_epochs=3).fit_transform(X))
+    assert_array_equal(embedder.fit(X).transform(X), whole.transform(X))
 
 
-@pytest.mark.parametrize("at", [1, N_BATCHES, N_BATCHES + 1, 2 * N_BATCHES])
+@pytest.mark.parametrize("at", [N_BATCHES, N_BATCHES + 1])
 def test_warm_start_that_goes_on(make, X, at):
     embedder = make(warm_start=True, max_epochs=2, lr_schedule="constant").fit(X)
     embedder.set_params(max_epochs=4)
@@ -250,12 +241,12 @@ def test_warm_start_interrupted_twice(make, X):
     assert_array_equal(embedder.fit(X).transform(X), make(warm_start=True, max_epochs=4).fit_transform(X))
 
 
-def test_warm_start_signal(make, X, sigint):
+def test_warm_start_signal(make, X, whole, sigint):
     embedder = make(warm_start=True, max_epochs=3)
     with tripped(embedder, "on_batch_end", 2 * N_BATCHES + 2, signal.SIGINT):
         embedder.fit(X)
     assert embedder.n_iter_ == 2
-    assert_array_equal(embedder.fit(X).transform(X), make(warm_start=True, max_epochs=3).fit_transform(X))
+    assert_array_equal(embedder.fit(X).transform(X), whole.transform(X))
 
 
 def test_warm_start_with_validation(make, X):
@@ -282,10 +273,15 @@ def test_warm_start_error_is_no_interruption(make, X, fingerprint):
     assert fingerprint(embedder) == hashed
 
 
-@pytest.mark.parametrize("warm_start", [False, True])
 @pytest.mark.parametrize(
-    ("hook", "at"),
-    [("on_train_begin", 1), ("on_batch_begin", 1), ("on_batch_end", 3), ("on_epoch_end", 1), ("on_train_end", 1)],
+    ("hook", "at", "warm_start"),
+    [
+        ("on_train_begin", 1, False),
+        ("on_batch_begin", 1, True),
+        ("on_batch_end", 3, False),
+        ("on_epoch_end", 1, True),
+        ("on_train_end", 1, False),
+    ],
 )
 def test_partial_fit(make, X, fingerprint, hook, at, warm_start):
     embedder = make(warm_start=warm_start)
@@ -319,7 +315,6 @@ def test_interrupt_beside_early_stopping(make, X):
     assert not hasattr(embedder, "encoder_")
 
 
-@pytest.mark.slow
 def test_any_line_of_the_estimator(make, X, other):
     """The attributes change all at once: no line is between an old and a new one."""
     module = sys.modules[type(make()).__module__]

@@ -9,6 +9,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from builders import pixels
 from PIL import Image
 from skorch.callbacks import Callback
 
@@ -21,12 +22,11 @@ pytestmark = [
     pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc"),
     pytest.mark.usefixtures("one_thread"),
 ]
-SLOW = pytest.mark.slow
-images = np.random.default_rng(0).integers(0, 256, size=(24, 8, 8, 3), dtype=np.uint8)
+images = pixels(24, 8, 8, 3)
 
 
 def held():
-    """Threads of Python's, files, and maps of files that this process has; the lists themselves are closed."""
+    """Python threads, open files and mapped files of this process."""
     files = []
     for number in os.listdir("/proc/self/fd"):
         try:
@@ -57,10 +57,10 @@ class Trip(Callback):
 
 
 def check_held(before):
-    """Nothing more is held than before; what only the garbage collector finds may have waited for it."""
+    """Nothing more is held than before, after a garbage collection if need be."""
     if held() - before:
         gc.collect()
-        assert not held() - before  # what others had may have gone meanwhile
+        assert not held() - before  # things that others held may have gone
 
 
 @pytest.fixture
@@ -101,11 +101,10 @@ NAMES = [f"{what}{where}" for what in ("table", "images") for where in ("", ", h
 NAMES += ["files, decoded", "files", "files, device", "map", "map, device"]
 
 
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("verbose", [0, pytest.param(2, marks=SLOW)])
+@pytest.mark.parametrize(("name", "verbose"), [(name, 2 * (i % 2)) for i, name in enumerate(NAMES)])
 def test_nothing_is_left(make, sources, name, verbose):
     X, params = sources[name]
-    make(verbose=verbose, **params).fit(X).transform(X)  # what is loaded or made once a process
+    make(verbose=verbose, **params).fit(X).transform(X)  # loads what a process keeps
     before = held()
     embedder = make(verbose=verbose, **params).fit(X)
     embedder.transform(X)
@@ -114,8 +113,9 @@ def test_nothing_is_left(make, sources, name, verbose):
     check_held(before)
 
 
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("error", [KeyboardInterrupt, *(pytest.param(e, marks=SLOW) for e in (OSError, SystemExit))])
+@pytest.mark.parametrize(
+    ("name", "error"), [*((name, KeyboardInterrupt) for name in NAMES), ("files", OSError), ("map", SystemExit)]
+)
 def test_nothing_is_left_by_an_error(make, sources, name, error):
     X, params = sources[name]
     make(**params).fit(X).transform(X)

@@ -5,6 +5,7 @@ import sys
 
 import numpy as np
 import pytest
+from builders import pixels
 from PIL import Image
 from skorch.callbacks import Callback
 
@@ -16,8 +17,8 @@ pytestmark = [
     pytest.mark.usefixtures("one_thread"),
     pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc"),
 ]
-BOUND = 20e6  # bytes; the samples of a hundred fits are more than twice as many
-N_FITS, N_TRANSFORMS = 100, 1_000
+BOUND = 10e6  # bytes; what the fits or transforms of a test use one after another is more than twice as much
+N_FITS, N_TRANSFORMS = 30, 200
 
 
 def resident():
@@ -27,7 +28,7 @@ def resident():
 
 
 def growth(call, n, first=10):
-    """By how many bytes the process grows over n calls, after a few that bring what is kept once."""
+    """Bytes by which the process grows over n calls, after a few that load what is kept once."""
     for _ in range(first):
         call()
     gc.collect()
@@ -58,14 +59,14 @@ def fails(call, error, *args):
 
 @pytest.fixture(scope="module")
 def table():
-    """0.8 MB of samples, float32; those of a hundred fits would be 80."""
+    """0.8 MB of samples, float32; those of all fits would be 24."""
     return np.random.default_rng(0).normal(size=(2_000, 100)).astype(np.float32)
 
 
 @pytest.fixture(scope="module")
 def images():
-    """0.4 MB of bytes; those of a hundred fits would be 40."""
-    return np.random.default_rng(0).integers(0, 256, size=(50, 52, 52, 3), dtype=np.uint8)
+    """0.8 MB of bytes; those of all fits would be 24."""
+    return pixels(100, 52, 52, 3)
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +80,7 @@ def paths(images, tmp_path_factory):
 @pytest.fixture
 def of_images(make):
     def of_images(**params):
-        few = {"encoder": ConvNetEncoder(widths=(4,)), "augmentation": "identity", "max_epochs": 1, "batch_size": 25}
+        few = {"encoder": ConvNetEncoder(widths=(4,)), "augmentation": "identity", "max_epochs": 1, "batch_size": 50}
         return make(modality="image", **{**few, **params})
 
     return of_images
@@ -140,15 +141,15 @@ def test_transforms_that_are_refused(make, table):
 
 def test_transforms_of_images(of_images, images):
     embedder = of_images().fit(images)
-    assert growth(lambda: embedder.transform(images[:5]), N_TRANSFORMS) < BOUND
+    assert growth(lambda: embedder.transform(images[:15]), N_TRANSFORMS) < BOUND
 
 
 def test_transforms_of_files(of_images, paths):
     embedder = of_images(preprocessor=ImagePreprocessor(max_decoded_bytes=0, n_jobs=1)).fit(paths)
-    assert growth(lambda: embedder.transform(paths[:2]), N_TRANSFORMS) < BOUND
+    assert growth(lambda: embedder.transform(paths[:15]), N_TRANSFORMS) < BOUND
 
 
 def test_one_embedder_after_another(make, table):
-    """What stands beside an encoder, its folded twin, goes with it."""
-    X = table[:200]
+    """An encoder's folded network goes with it."""
+    X = table[:1_000]
     assert growth(lambda: make(max_epochs=1).fit(X).transform(X), N_FITS) < BOUND

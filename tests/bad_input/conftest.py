@@ -47,20 +47,3 @@ def refuses(steps):
         return caught.value
 
     return refuses
-
-
-@pytest.fixture
-def leaves_alone(fingerprint):
-    """``leaves_alone(embedder)`` -> a function that checks that it still is, and holds, what it was and held."""
-
-    def leaves_alone(embedder):
-        attributes, bits = dict(vars(embedder)), fingerprint(embedder)
-
-        def check():
-            assert vars(embedder) == attributes or fingerprint(embedder) == bits
-            assert vars(embedder).keys() == attributes.keys()
-            assert fingerprint(embedder) == bits
-
-        return check
-
-    return leaves_alone
