@@ -20,7 +20,7 @@ from sklearn_twins import BarlowTwinsEmbedder
 
 
 class Record:
-    """Keeps what it is told; may ask to stop, or raise, at the end of the `at`-th epoch or of the fit."""
+    """Records events; may ask to stop, or raise, at the end of the `at`-th epoch or of the fit."""
 
     def __init__(self, at=None, error=None, task="epoch"):
         self.at, self.error, self.task = at, error, task
@@ -89,39 +89,24 @@ def test_a_task_an_epoch(make, X):
     assert record.X is X
 
 
-def test_callbacks_change_nothing(make, X):
-    assert_array_equal(make().set_callbacks(Record()).fit_transform(X), make().fit_transform(X))
-
-
 def test_embedder_in_the_middle_of_a_fit(make, X):
+    """It is whole, is not the embedder itself, and is what a shorter fit gives."""
     record = Record()
-    embedder = make(max_epochs=3).set_callbacks(record).fit(X)
-    *middle, last, whole = record.embeddings
-    assert_array_equal(last, embedder.transform(X))
-    assert_array_equal(whole, embedder.transform(X))
-    assert not np.array_equal(middle[0], middle[1])
-    assert not np.array_equal(middle[1], last)
-
-
-def test_embedder_in_the_middle_is_whole_and_its_own(make, X):
-    record = Record()
-    embedder = make(max_epochs=3).set_callbacks(record).fit(X)
+    embedder = make(max_epochs=3, lr_schedule="constant").set_callbacks(record).fit(X)
     for n_epochs, fitted in enumerate(record.fitted[:3], start=1):
         assert fitted.n_iter_ == n_epochs
         assert {len(column) for column in fitted.history_.values()} == {n_epochs}
         assert fitted.n_features_in_ == 5
         assert fitted.encoder_ is not embedder.encoder_
         assert not fitted.encoder_.training
-        assert_array_equal(fitted.transform(X), record.embeddings[n_epochs - 1])
         assert fitted.get_params() == embedder.get_params()
-
-
-def test_embedder_in_the_middle_is_what_a_shorter_fit_gives(make, X):
-    record = Record()
-    make(max_epochs=3, lr_schedule="constant").set_callbacks(record).fit(X)
-    for n_epochs in (1, 2, 3):
-        shorter = make(max_epochs=n_epochs, lr_schedule="constant").fit(X)
-        assert_array_equal(record.embeddings[n_epochs - 1], shorter.transform(X))
+        shorter = make(max_epochs=n_epochs, lr_schedule="constant").fit_transform(X)
+        assert_array_equal(record.embeddings[n_epochs - 1], shorter)
+        assert_array_equal(fitted.transform(X), shorter)
+    first, second, last, whole = record.embeddings
+    assert_array_equal(last, embedder.transform(X))
+    assert_array_equal(whole, last)
+    assert not np.array_equal(first, second) and not np.array_equal(second, last)
 
 
 def test_user_module_in_the_middle(make, X):
@@ -141,8 +126,7 @@ def test_stop(make, X, at):
     assert_array_equal(embedder.transform(X), record.embeddings[at - 1])
 
 
-@pytest.mark.parametrize("task", ["epoch", "fit"])
-@pytest.mark.parametrize("error", [ZeroDivisionError, KeyboardInterrupt])
+@pytest.mark.parametrize(("task", "error"), [("epoch", ZeroDivisionError), ("fit", KeyboardInterrupt)])
 def test_error_in_a_callback(make, X, fingerprint, error, task):
     embedder = make()
     before = set(vars(embedder))
@@ -170,8 +154,7 @@ def test_interrupted_warm_start_keeps_whole_epochs(make, X, task):
     assert embedder.n_iter_ == 3
 
 
-@pytest.mark.parametrize("warm_start", [False, True])
-@pytest.mark.parametrize("task", ["epoch", "fit"])
+@pytest.mark.parametrize(("task", "warm_start"), [("epoch", True), ("fit", False)])
 def test_interrupted_partial_fit(make, X, fingerprint, task, warm_start):
     embedder = make(warm_start=warm_start).partial_fit(X)
     hashed = fingerprint(embedder)
@@ -216,19 +199,8 @@ def test_refused_fit_begins_no_task(make, X):
 
 
 @pytest.mark.slow
-def test_inherited_through_a_search(make, X):
-    y = np.arange(len(X)) % 2
-    record = Inherited()
-    pipeline = Pipeline([("embedder", make()), ("classifier", LogisticRegression())])
-    search = GridSearchCV(pipeline, {"embedder__augmentation": ["masking", "mixup"]}, cv=2)
-    search.set_callbacks(record).fit(X, y)
-    ends = [event for event in record.events if event == ("end", "epoch", "BarlowTwinsEmbedder")]
-    assert len(ends) == 2 * (2 * 2 + 1)  # epochs of two candidates in two folds, and of the refit
-
-
-@pytest.mark.slow
-def test_progress_bars_down_to_the_epochs(make, X, monkeypatch):
-    """The bars of a search hold a bar of every fit of the embedder, and that one all its epochs."""
+def test_a_search_reports_down_to_the_epochs(make, X, monkeypatch):
+    """Callbacks are inherited; the bars of a search hold a bar for every fit of the embedder, which gets finished."""
     from sklearn.callback import _progressbar
 
     bars = {}
@@ -240,9 +212,12 @@ def test_progress_bars_down_to_the_epochs(make, X, monkeypatch):
 
     monkeypatch.setattr(_progressbar, "RichProgressMonitor", Monitor)
     y = np.arange(len(X)) % 2
+    record = Inherited()
     pipeline = Pipeline([("embedder", make(max_epochs=3)), ("classifier", LogisticRegression())])
     search = GridSearchCV(pipeline, {"classifier__C": [0.1, 1]}, cv=2)
-    search.set_callbacks(ProgressBar(max_propagation_depth=None)).fit(X, y)
+    search.set_callbacks(record, ProgressBar(max_propagation_depth=None)).fit(X, y)
+    ends = [event for event in record.events if event == ("end", "epoch", "BarlowTwinsEmbedder")]
+    assert len(ends) == 3 * (2 * 2 + 1)  # epochs of two candidates in two folds, and of the refit
     embedders = [task for name, task in bars.items() if "BarlowTwinsEmbedder - fit" in name]
     assert embedders
     assert all(task.finished for task in bars.values())
@@ -257,19 +232,16 @@ def test_progress_bar_is_printed(make, X, capsys):
 
 @pytest.mark.parametrize("early_stopping", [False, True])
 def test_skorch_callbacks_see_the_history(make, X, early_stopping):
-    history = History()
-    embedder = make(callbacks=[history], early_stopping=early_stopping, max_epochs=3).fit(X)
+    """They are used as they are, next to scikit-learn's, and change nothing."""
+    history, record = History(), Record()
+    params = {"early_stopping": early_stopping, "max_epochs": 3}
+    embedder = make(callbacks=[("mine", history)], **params).set_callbacks(record).fit(X)
+    assert embedder.callbacks == [("mine", history)]
     assert history.losses == embedder.loss_curve_
     assert {"train_loss", "train_invariance", "train_redundancy"} <= history.keys
     assert ("valid_loss" in history.keys) == early_stopping
-
-
-def test_skorch_callbacks_are_used_as_they_are(make, X):
-    history = History()
-    embedder = make(callbacks=[history]).fit(X)
-    assert embedder.callbacks == [history]
-    assert history.losses == embedder.loss_curve_
-    assert_array_equal(embedder.transform(X), make().fit_transform(X))
+    assert record.epochs == 3
+    assert_array_equal(embedder.transform(X), make(**params).fit_transform(X))
 
 
 def test_skorch_callbacks_are_cloned_with_the_embedder(make, X):
@@ -278,18 +250,6 @@ def test_skorch_callbacks_are_cloned_with_the_embedder(make, X):
     assert embedder.callbacks[0] is not history
     assert not hasattr(history, "losses")
     assert embedder.callbacks[0].losses == embedder.loss_curve_
-
-
-def test_skorch_callback_by_name(make, X):
-    history = History()
-    make(callbacks=[("mine", history)]).fit(X)
-    assert len(history.losses) == 2
-
-
-def test_both_kinds_at_once(make, X):
-    history, record = History(), Record()
-    make(callbacks=[history]).set_callbacks(record).fit(X)
-    assert len(history.losses) == record.epochs == 2
 
 
 def test_copy_of_a_watched_embedder(make, X):
