@@ -351,6 +351,18 @@ def test_parts_of_the_user_s_are_deterministic(make, X, params):
     assert not np.array_equal(make(**params, random_state=1).fit_transform(X), one.transform(X))
 
 
+def test_generators_of_a_fit_differ(make, X):
+    """Batches, views and validation have streams of their own."""
+    states = []
+
+    class Generators(Callback):
+        def on_train_begin(self, net, **kwargs):
+            states.extend(bytes(generator.get_state().numpy()) for generator in net.generators.values())
+
+    make(callbacks=[Generators()], early_stopping=True).fit(X)
+    assert len(set(states)) == len(states) == 3
+
+
 def test_rows_are_let_go_after_a_fit(make, X):
     """Without the garbage collector's help: on a GPU this is memory that the next fit needs."""
     seen = []

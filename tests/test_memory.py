@@ -152,4 +152,4 @@ def test_transforms_of_files(of_images, paths):
 def test_one_embedder_after_another(make, table):
     """An encoder's folded network goes with it."""
     X = table[:1_000]
-    assert growth(lambda: make(max_epochs=1).fit(X).transform(X), N_FITS) < BOUND
+    assert growth(lambda: make(max_epochs=1, batch_size=1_000).fit(X).transform(X), N_FITS) < BOUND
