@@ -510,7 +510,7 @@ BY_ROOM = {
     "fitting": [
         fault(
             "views draw from the batches' seed",
-            "determinism seeds embedders formats",
+            "build determinism seeds embedders formats",
             ", VIEWS, device, rank)",
             ", BATCHES, device, rank)",
             "Stream.VIEWS, device, rank)",
@@ -540,7 +540,7 @@ BY_ROOM = {
         ),
         fault(
             "frozen weights thaw in a warm start",
-            "warm_start",
+            "build warm_start",
             "requires_grad_(name not in self.recipe.frozen)",
             "requires_grad_(True)",
             "requires_grad_(name not in previous.recipe.frozen)",
