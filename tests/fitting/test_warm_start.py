@@ -245,6 +245,14 @@ def test_warm_start_refuses_another_module_of_the_same_shape(make, X):
         embedder.set_params(encoder=nn.Linear(5, 8), max_epochs=3).fit(X)
 
 
+def test_frozen_weights_stay_as_they_are(make, X):
+    network = nn.Sequential(nn.Linear(5, 8).requires_grad_(False), nn.Linear(8, 8))
+    embedder = make(encoder=network, warm_start=True).fit(X).set_params(max_epochs=3).fit(X)
+    _, (frozen, trained) = embedder.encoder_.children()  # behind the stem
+    assert torch.equal(frozen.weight, network[0].weight)
+    assert not torch.equal(trained.weight, network[1].weight)
+
+
 def test_auto_epochs_never_fall_behind_what_is_done(make, X):
     embedder = make(warm_start=True, max_epochs="auto", batch_size=1000).fit(X[:10])
     n_iter = embedder.n_iter_
