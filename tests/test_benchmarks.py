@@ -35,7 +35,7 @@ SMALL = {
     "same_bits.py": ["--write", "bits", "--only", "numbers", "images"],
     "search.py": [
         *["--tables", "official", "--draws", "1", "--epochs", "1", "--rows", "90", "--candidates", "2"],
-        *["--rounds", "1", "--images", "64"],
+        *["--rounds", "1", "--images", "64", "--sections", "unlabeled", "batched", "ranks"],  # workers take a minute
     ],
     "speed.py": [
         "--rows",
