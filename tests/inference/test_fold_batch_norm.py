@@ -29,8 +29,6 @@ from sklearn_twins.networks import (
 )
 from sklearn_twins.preprocessing import ImageSpec, TableSpec
 
-pytestmark = pytest.mark.slow  # seconds, being many
-
 TABLE = TableSpec(shape=(6,), missing=(1,), categories=(4,), edges=(tuple(np.linspace(-1, 1, 33).tolist()),) * 5)
 IMAGES = ImageSpec(shape=(3, 16, 12), mean=(0.5, 0.4, 0.3), std=(0.2, 0.3, 0.1))
 
