@@ -28,7 +28,7 @@ def fault(name, tests, *snippets):
 
 BY_ROOM = {
     "tabular preprocessing": [
-        fault("scale of numbers is doubled", "preprocessor", "0.5 / half_width", "1.0 / half_width"),
+        fault("scale of numbers is doubled", "scaling preprocessor", "0.5 / half_width", "1.0 / half_width"),
         fault("a week begins a day late", "dates", "(days + 3) % 7 / 7", "(days + 4) % 7 / 7"),
         fault(
             "a time zone's offset has the wrong sign",
@@ -49,10 +49,15 @@ BY_ROOM = {
             "len(order) > max_categories",
             "len(order) >= max_categories",
         ),
-        fault("infinity passes", "preprocessor", "if infinite.any():", "if infinite.all():"),
+        fault(
+            "infinity passes",
+            "numbers tables preprocessor",
+            "if infinite.any():",
+            "if infinite.size and infinite.all():",
+        ),
         fault(
             "a mask of categorical features is inverted",
-            "column_kinds",
+            "kinds column_kinds",
             "np.flatnonzero(given)",
             "np.flatnonzero(~given)",
         ),
@@ -66,7 +71,7 @@ BY_ROOM = {
         ),
         fault(
             "the mean of a channel ignores black",
-            "images preprocessor intensities",
+            "intensities preprocessor images",
             "(statistics.mean - low) / (high - low)",
             "statistics.mean / (high - low)",
         ),

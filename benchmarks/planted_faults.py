@@ -88,7 +88,8 @@ def stages(tree, fault):
     files = sorted(path for path in (tree / "tests").rglob("test_*.py") if path.name not in NOT_RUN)
 
     def named(patterns):
-        return [path for path in files if any(path.match(f"test_{pattern}.py") for pattern in patterns)]
+        found = (path for pattern in patterns for path in files if path.match(f"test_{pattern}.py"))
+        return list(dict.fromkeys(found))
 
     likely = named(fault.tests)
     folders = [tree / "tests" / name for name in ROOM_TESTS.get(fault.room, ())]
