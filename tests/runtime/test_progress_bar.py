@@ -310,14 +310,14 @@ def test_rich_is_imported_only_when_a_bar_is_shown():
 
 
 FIT = """
-import os, signal
+import signal
 import numpy as np
 from skorch.callbacks import Callback
 from sklearn_twins import BarlowTwinsEmbedder
 class Trip(Callback):
     def on_epoch_end(self, net, **kwargs):
         if len(net.history) == 2:
-            os.kill(os.getpid(), signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
 X = np.random.default_rng(0).normal(size=(60, 5))
 BarlowTwinsEmbedder(max_epochs=3, batch_size=16, verbose=2, random_state=0, callbacks=[Trip()]).fit(X)
 """
