@@ -41,6 +41,7 @@ def test_layout(make):
     assert_allclose(np.nanmin(ratio, 0), np.nanmax(ratio, 0), rtol=1e-3)
     assert_allclose(out[:, :8].var(0).sum(), EMBEDDING_VARIANCE, rtol=0.01)
     assert_allclose(out[:, 8:].var(0).sum(), COLUMN_VARIANCE, rtol=0.01)
+    assert_allclose(out[:, 8:].var(0).sum(), out[:, :8].var(0).sum() / 2, rtol=0.02)  # as documented
     hot = columns_of(embedder.preprocessor_.transform(frame), spec)
     assert_allclose(np.abs(np.corrcoef(out[:, 8:].T, hot.T)[:5, 5:].diagonal()), 1, rtol=1e-5)
 
