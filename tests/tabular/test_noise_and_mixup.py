@@ -59,11 +59,12 @@ def test_mixup_partners_are_whole_rows_uniformly_drawn():
 
 
 def test_mixup_equals_its_formula():
-    x, data = torch.randn(50, 4, generator=seeded(1)), torch.randn(30, 4, generator=seeded(2))
+    """Partners come from all training rows, also where the batch is smaller."""
+    x, data = torch.randn(30, 4, generator=seeded(1)), torch.randn(50, 4, generator=seeded(2))
     view = Mixup(0.7)(x, data, seeded(5))
     generator = seeded(5)
-    partners = torch.randint(30, (50,), generator=generator)
-    t = 0.7 * torch.rand(50, generator=generator)[:, None]
+    partners = torch.randint(50, (30,), generator=generator)
+    t = 0.7 * torch.rand(30, generator=generator)[:, None]
     torch.testing.assert_close(view, (1 - t) * x + t * data[partners], rtol=1e-6, atol=1e-6)
 
 
