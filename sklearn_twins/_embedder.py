@@ -82,6 +82,7 @@ class BarlowTwinsEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Twi
     checkpoint : str, path-like or None, default=None
         Directory of checkpoints. If a fit was killed, call `fit` again with the same rows and parameters: it resumes
         from its checkpoint, and gives the same bits on the CPU. SIGINT and SIGTERM stop it between two batches.
+        Your own functions and modules are compared by content; those that hold a lock or an open file are refused.
     checkpoint_minutes : float, default=1.0
         Minimum minutes between two checkpoints; 0 saves after each epoch.
     storage : {"auto", "device", "host"}, default="auto"

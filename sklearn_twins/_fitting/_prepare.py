@@ -276,7 +276,7 @@ def with_checkpoint(prepared, settings, owner, group, previous):
         )
     state = previous and previous.training_state
     before = previous and (previous.n_epochs, previous.n_streamed, previous.encoder, state and state["seed"])
-    digest = fingerprint(owner, before, prepared.samples)
+    digest = fingerprint(owner, before, prepared.samples, prepared.spec)
     checkpoint, saved = open_checkpoint(settings.checkpoint, digest, settings.checkpoint_minutes)
     if saved and settings.verbose:
         n_done = prepared.first_epoch + len(saved["rows"])

@@ -4,6 +4,7 @@ import os
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from pathlib import Path
 
 import numpy as np
 
@@ -77,6 +78,15 @@ class ImageFiles:
                 raise ValueError(f"{problem}. Remove it, or set preprocessor__on_broken='skip'.") from error
             warnings.warn(f"{problem}. A blank image replaces it.", UserWarning, stacklevel=2)
         return images
+
+    def raw_blocks(self):
+        """Iterate over the files' bytes, undecoded, each after their number; a file that is missing has none."""
+        for path in self.paths:
+            try:
+                content = Path(path).read_bytes()
+            except OSError:
+                content = b""
+            yield from (len(content).to_bytes(8, "little"), content)
 
     def select(self, indices):
         """Select some of the files, with the sizes and times seen so far."""

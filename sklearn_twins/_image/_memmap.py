@@ -77,6 +77,12 @@ class MappedImages:
         except UnusableImageError as error:
             raise error.at(index, f", mapped from {describe_file(self.array)}") from None
 
+    def raw_blocks(self):
+        """Iterate over the images as they are in the file, a few at a time."""
+        plain = MappedImages(self.array)
+        plain.stamp = self.stamp
+        return (plain[start : start + IMAGES_AT_A_TIME] for start in range(0, len(self), IMAGES_AT_A_TIME))
+
     def _read_stamp(self):
         """Read length and modification time of the file; None if they are unknown."""
         if self.mapping is None:

@@ -6,20 +6,19 @@ import time
 import warnings
 from pathlib import Path
 
-import joblib
 import numpy as np
-from sklearn.base import BaseEstimator
 
 from .._exceptions import UnreadableFileError
+from .._runtime._digest import IndistinctError, digest, digest_blocks
 from .._version import __version__
 from ._deferred_signals import HeldSignals
-from ._json_codec import Decoder, Encoder
+from ._json_codec import Decoder, Encoder, shortened
 from ._safetensors import read_tensors, write_tensors
 
 FORMAT = "sklearn_twins.checkpoint"
 # Parameters that do not change a fit's result, or may differ when it is resumed.
 NOT_IN_FINGERPRINT = ("callbacks", "checkpoint", "checkpoint_minutes", "compile", "device", "storage", "verbose")
-MAX_HASHED_BYTES = 2**26  # of the samples
+HASHED_AT_A_TIME = 2**24  # bytes of the samples
 
 
 def open_checkpoint(path, digest, minutes):
@@ -67,43 +66,51 @@ def check_directory(path):
     return directory
 
 
-def fingerprint(estimator, before, samples):
-    """Hash everything a fit's result depends on: parameters, rows, and the fit it continues. The same in any process.
+def fingerprint(estimator, before, samples, spec):
+    """Digest everything a fit's result depends on: parameters, rows, and the fit it continues. The same in any process.
 
     Parameters
     ----------
     estimator : estimator
-        Its class and parameters are hashed.
+        Its class and parameters count.
     before : object
         State of the fit that this one continues, if any.
     samples : ndarray or lazy samples of shape (n, *sample_shape)
-        Every k-th row is hashed if there are many.
+        Every byte counts, at about 1 GB per second. Lazy samples are read once, unless they have the method
+        ``raw_blocks()``, which returns what they are read from as an iterable of arrays or bytes.
+    spec : SampleSpec
+        Spec of the samples.
 
     Returns
     -------
     digest : str
+
+    Raises
+    ------
+    TypeError
+        If a parameter holds something that cannot be told from others by its content.
     """
-    params = estimator.get_params(deep=False).items()
-    params = {name: token(value) for name, value in params if name not in NOT_IN_FINGERPRINT}
+    parts = {**estimator.get_params(deep=False), "warm_start": before, "class": type(estimator)}
+    digests = {}
+    for name in sorted(parts.keys() - set(NOT_IN_FINGERPRINT)):
+        try:
+            digests[name] = digest(parts[name])
+        except IndistinctError as error:
+            raise TypeError(
+                f"checkpoint={str(estimator.checkpoint)!r} needs parameters whose content can be read, so that no fit "
+                f"goes on from another one's checkpoint. But {name}={shortened(parts[name])} holds {error}. Use "
+                "checkpoint=None, or a function or module that does not refer to such objects."
+            ) from error
+    rows = digest_blocks(samples.raw_blocks() if hasattr(samples, "raw_blocks") else iterate_blocks(samples))
+    return digest((digests, spec, samples.shape, str(samples.dtype), rows))
+
+
+def iterate_blocks(samples):
+    """Iterate over samples in blocks of a few MiB."""
     n_bytes = max(1, int(np.prod(samples.shape[1:])) * samples.dtype.itemsize)
-    step = max(1, -(-len(samples) * n_bytes // MAX_HASHED_BYTES))
-    rows = np.asarray(samples[np.arange(0, len(samples), step)])
-    return joblib.hash((type(estimator).__qualname__, params, token(before), samples.shape, str(samples.dtype), rows))
-
-
-def token(value):
-    """Turn a value into one that hashes alike in any process: functions become names, modules their weights."""
-    if isinstance(value, BaseEstimator):
-        return type(value).__qualname__, {name: token(v) for name, v in value.get_params(deep=False).items()}
-    if isinstance(value, dict):
-        return {name: token(v) for name, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [token(v) for v in value]
-    if hasattr(value, "state_dict"):
-        return repr(value), {name: tensor.detach().cpu().numpy() for name, tensor in value.state_dict().items()}
-    if callable(value):
-        return getattr(value, "__module__", ""), getattr(value, "__qualname__", type(value).__qualname__)
-    return value
+    step = max(1, HASHED_AT_A_TIME // n_bytes)
+    for start in range(0, len(samples), step):
+        yield samples[start : start + step]
 
 
 class Checkpoint:

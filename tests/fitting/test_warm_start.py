@@ -13,6 +13,7 @@ from skorch.callbacks import Callback
 from torch import nn
 
 from sklearn_twins import BarlowTwinsEmbedder
+from sklearn_twins._roles import check_unchanged
 from sklearn_twins.networks import MLPProjector
 
 TERMS = ("loss", "invariance", "redundancy", "excess_redundancy")
@@ -356,3 +357,23 @@ def test_a_bar_is_closed_by_an_error(make, X, capsys, error):
     with pytest.raises(error):
         make(verbose=2, max_epochs=3, callbacks=[Trip()]).fit(X)
     assert capsys.readouterr().err.endswith("\n")
+
+
+def linear(width):
+    return lambda spec: nn.Sequential(nn.Linear(5, width), nn.ReLU(), nn.Linear(width, 8))
+
+
+@pytest.mark.parametrize(
+    ("parameter", "make_part"),
+    [
+        ("optimizer", lambda momentum: partial(torch.optim.SGD, momentum=momentum)),
+        ("encoder", lambda width: linear(int(9 * width))),
+        ("encoder", lambda p: nn.Sequential(nn.Dropout(p), nn.ReLU(), nn.Linear(5, 8, device="meta"))),
+    ],
+    ids=["optimizer", "function", "module"],
+)
+def test_a_function_that_does_something_else_is_another_part(parameter, make_part):
+    """Whatever its name is."""
+    check_unchanged(parameter, make_part(0.9), make_part(0.9))
+    with pytest.raises(ValueError, match=f"{parameter} cannot change"):
+        check_unchanged(parameter, make_part(0.9), make_part(0.5))

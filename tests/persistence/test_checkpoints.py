@@ -1,6 +1,7 @@
 """Checkpoints: a fit that was killed, interrupted or broken off goes on to the same bits; what is finished is kept."""
 
 import errno
+import functools
 import os
 import shutil
 import signal
@@ -10,23 +11,29 @@ import threading
 import time
 from pathlib import Path
 
+import joblib
 import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_array_equal
+from PIL import Image
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from skorch.callbacks import Callback
 from torch import nn
 
-from sklearn_twins import BarlowTwinsEmbedder, UnreadableFileError
+from sklearn_twins import BarlowTwinsEmbedder, SampleSpec, UnreadableFileError
+from sklearn_twins._image._memmap import MappedImages
 from sklearn_twins._persistence import _checkpoints
 from sklearn_twins._persistence._deferred_signals import HeldSignals
+from sklearn_twins.augmentations import Chain, Masking
+from sklearn_twins.preprocessing import ImagePreprocessor
 
 pytestmark = pytest.mark.slow
 
 SCRIPT = Path(__file__).with_name("killed.py")
+SPEC = SampleSpec((5,))
 
 
 class Broken(Exception):
@@ -192,6 +199,136 @@ def test_other_fits_have_other_files(saving, X, tmp_path):
     assert len(files(tmp_path, "checkpoint")) == 2 + len(others) and path in files(tmp_path)
     same(saving(**alike).fit(X), saving(checkpoint=None).fit(X), X)
     assert len(files(tmp_path, "checkpoint")) == 1 + len(others)
+
+
+def squares(weight):
+    """An objective as in a search over a weight of one's own."""
+    return lambda z_a, z_b: (z_a - z_b).square().mean() + weight * (z_a.T @ z_b).square().mean()
+
+
+def network(**attributes):
+    """A user's module; `attributes` are set on it."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        module = nn.Sequential(nn.Linear(5, 8), nn.Dropout(0.5), nn.Linear(8, 4))
+    module[1].__dict__.update(attributes)
+    return module
+
+
+def noise(x, data, generator, scale=0.1):
+    return x + scale * torch.randn(x.shape, generator=generator)
+
+
+def constant(step, n_steps, factor=1.0):
+    return factor
+
+
+OTHER_FITS = {
+    "optimizer, a partial": [{"optimizer": functools.partial(torch.optim.SGD, momentum=m)} for m in (0.9, 0.0)],
+    "objective, a closure": [{"objective": squares(weight)} for weight in (0.1, 10)],
+    "encoder, an attribute": [{"encoder": network(p=p)} for p in (0.5, 0.1)],
+    "encoder, a function": [{"encoder": lambda spec, p=p: network(p=p)} for p in (0.5, 0.1)],
+    "augmentation, a partial": [{"augmentation": functools.partial(noise, scale=scale)} for scale in (0.1, 1.0)],
+    "augmentation in a list": [
+        {"augmentation": Chain([("mask", Masking()), ("own", functools.partial(noise, scale=scale))])}
+        for scale in (0.1, 1.0)
+    ],
+    "lr_schedule, a lambda": [
+        {"lr_schedule": schedule} for schedule in (lambda step, n_steps: 1.0, lambda step, n_steps: 1 - step / n_steps)
+    ],
+    "lr_schedule, a partial": [{"lr_schedule": functools.partial(constant, factor=f)} for f in (1.0, 0.5)],
+}
+
+
+@pytest.mark.parametrize("kind", OTHER_FITS)
+def test_a_fit_with_another_function_does_not_go_on(saving, X, tmp_path, kind):
+    first, second = OTHER_FITS[kind]
+    broken_off(saving(**first), X)
+    assert fingerprint(saving(**second)) != fingerprint(saving(**first))
+    same(saving(**second).fit(X), saving(**second, checkpoint=None).fit(X), X)
+    assert len(files(tmp_path, "checkpoint")) == 1, "that of the first one"
+    same(saving(**first).fit(X), saving(**first, checkpoint=None).fit(X), X)
+
+
+def test_parallel_fits_share_a_directory(saving, X):
+    """Scores do not depend on which of them finds whose file."""
+    grid = {"objective": [squares(weight) for weight in (0.1, 10)], "max_epochs": [2, 3]}
+
+    def scores(**params):
+        search = GridSearchCV(saving(**params), grid, cv=2, n_jobs=2, error_score="raise")
+        with joblib.parallel_backend("threading"):
+            return search.fit(X).cv_results_["mean_test_score"]
+
+    assert_array_equal(scores(), scores(checkpoint=None))
+
+
+@pytest.mark.parametrize("parameter", ["objective", "lr_schedule", "encoder"])
+def test_what_cannot_be_told_apart_is_refused(saving, X, tmp_path, parameter):
+    lock = threading.Lock()
+
+    def function(*args):
+        with lock:
+            raise AssertionError("not called")
+
+    functions = {
+        "objective": lambda z_a, z_b: function(),
+        "lr_schedule": lambda step, n_steps: function(),
+        "encoder": lambda spec: function(),
+    }
+    with pytest.raises(TypeError, match=rf"checkpoint=.*But {parameter}=<function.* holds .*_thread.lock.*Use checkp"):
+        saving(**{parameter: functions[parameter]}).fit(X)
+
+
+def fingerprint(embedder, rows=None, spec=SPEC):
+    rows = np.zeros((4, 5), dtype=np.float32) if rows is None else rows
+    return _checkpoints.fingerprint(embedder, None, rows, spec)
+
+
+@pytest.mark.parametrize("first", [0, 1, 17, 33_000])
+def test_every_row_counts(first):
+    """Also in a table above 64 MiB, and whatever the rows' layout."""
+    X = np.zeros((34_000, 500), dtype=np.float32)
+    X[first] = 1
+    Y = X.copy()
+    Y[[first, first + 1]] = Y[[first + 1, first]]
+    embedder = BarlowTwinsEmbedder(checkpoint="here")
+    assert fingerprint(embedder, X) != fingerprint(embedder, Y)
+    assert fingerprint(embedder, X) == fingerprint(embedder, np.asfortranarray(X))
+
+
+@pytest.mark.parametrize("kind", ["files", "memory map", "own"])
+def test_every_row_counts_where_rows_are_on_disk(tmp_path, kind):
+    X = np.random.default_rng(0).integers(0, 256, size=(40, 6, 6, 3), dtype=np.uint8)
+
+    def rows(order):
+        if kind == "own":
+            return Lazily(X[order])
+        if kind == "memory map":
+            np.save(tmp_path / "X.npy", X[order])
+            return MappedImages(np.load(tmp_path / "X.npy", mmap_mode="r").transpose(0, 3, 1, 2))
+        for i in range(len(X)):
+            Image.fromarray(X[i]).save(tmp_path / f"{i}.png")
+        paths = [str(tmp_path / f"{i}.png") for i in order]
+        return ImagePreprocessor(max_decoded_bytes=0).fit_transform(paths)
+
+    embedder, order = BarlowTwinsEmbedder(checkpoint="here"), np.arange(40)
+    found = fingerprint(embedder, rows(order))
+    assert found == fingerprint(embedder, rows(order))
+    order[[20, 21]] = order[[21, 20]]
+    assert found != fingerprint(embedder, rows(order))
+
+
+class Lazily:
+    """Samples of a user's own kind."""
+
+    def __init__(self, X):
+        self.X, self.shape, self.dtype = X, X.shape, X.dtype
+
+    def __len__(self):
+        return len(self.X)
+
+    def __getitem__(self, index):
+        return self.X[index].copy()
 
 
 def flip(path):
