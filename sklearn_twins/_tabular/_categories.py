@@ -7,7 +7,7 @@ from numbers import Real
 
 import numpy as np
 
-from ._category_keys import from_plain, to_plain
+from ._category_keys import EQUAL_TO_SIMPLE, from_plain, simplify, to_plain
 from ._column_kinds import as_list, is_missing
 from ._table import name_column_in_errors
 
@@ -147,11 +147,15 @@ def _is_hashable(key):
 
 
 def count_keys(counts, keys):
-    """Add the number of occurrences of each key to a `collections.Counter`, without missing keys."""
-    missing = [key for key in find_distinct(keys) if is_missing(key)]
+    """Add the number of occurrences of each simplified key to a `collections.Counter`, without missing keys."""
+    distinct = find_distinct(keys)
     counts.update(keys)
-    for key in missing:
-        del counts[key]
+    for key in distinct:
+        if is_missing(key):
+            del counts[key]
+        elif type(key) not in EQUAL_TO_SIMPLE:
+            count = counts.pop(key)
+            counts[simplify(key)] += count
 
 
 def rank_categories(counts, max_categories):
@@ -174,7 +178,7 @@ def rank_categories(counts, max_categories):
     order = sorted(counts, key=lambda key: (-counts[key], *_sort_key(key)))
     pooled = max_categories is not None and len(order) > max_categories
     order = order[: max_categories - 1] if pooled else order
-    return tuple(_simplify(key) for key in order), pooled
+    return tuple(map(simplify, order)), pooled
 
 
 def _sort_key(key):
@@ -197,17 +201,6 @@ def to_comparable(number):
         return int(number) if isinstance(number, (np.integer, np.bool_)) else float(number)
 
 
-def _simplify(key):
-    """Convert a key to a plain str, or to a float if that is exact: fitted state is then the same for any container."""
-    if isinstance(key, str):
-        return str.__str__(key)  # not str(key), which is another text for an enum
-    try:
-        is_number = is_orderable_number(key) and not isinstance(key, Decimal)
-        return float(key) if is_number and float(key) == key else key
-    except OverflowError:  # an int beyond float64
-        return key
-
-
 def encode_keys(keys, table, unknown):
     """Convert keys to codes.
 
@@ -224,10 +217,10 @@ def encode_keys(keys, table, unknown):
     -------
     codes : ndarray of shape (n,), float32
     """
-    known = {key: table.get(key) for key in find_distinct(keys)}  # a NaN object is found again by identity
+    known = {key: table.get(key) for key in find_distinct(keys)}
     for key, code in known.items():
         if code is None:
-            known[key] = MISSING if is_missing(key) else unknown
+            known[key] = MISSING if is_missing(key) else table.get(simplify(key), unknown)
     return np.fromiter(map(known.__getitem__, keys), np.float32, len(keys))
 
 
