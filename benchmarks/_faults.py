@@ -40,7 +40,7 @@ BY_ROOM = {
         fault(
             "a missing category counts as unseen",
             "categories",
-            "known[key] = MISSING if is_missing(key) else unknown",
+            "known[key] = MISSING if is_missing(key) else table.get(simplify(key), unknown)",
             "known[key] = unknown",
         ),
         fault(
