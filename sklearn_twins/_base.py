@@ -9,9 +9,10 @@ from sklearn.utils.validation import check_is_fitted, check_scalar
 
 from ._fitting._sklearn_callbacks import CallbackSupportMixin, FitTasks
 from ._html_repr import DocumentationLinkMixin, shorten_fitted_attributes
+from ._parts._parameter_names import explain_unknown_parameters
 from ._parts._validation import refuse_booleans
 from ._persistence._state import REQUESTS, STAMP, check_version, fitted_state, freeze, thaw
-from ._roles import ROLES, component_in, input_tags, resolve_part
+from ._roles import ROLES, input_tags, plan_nested, resolve_part, suggest_or_list
 
 
 class TwinsEstimator(CallbackSupportMixin, DocumentationLinkMixin, BaseEstimator):
@@ -20,10 +21,14 @@ class TwinsEstimator(CallbackSupportMixin, DocumentationLinkMixin, BaseEstimator
     Subclasses declare the parameters, those of `ROLES` among them, and what is predicted or transformed.
     """
 
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        explain_unknown_parameters(cls, suggest_or_list)
+
     def set_params(self, **params):
         """Set parameters, including those of parts: ``augmentation__corruption_rate=0.4``.
 
-        If a part is a name or "auto", it is first replaced by its component.
+        If a part is a name or "auto", it is first replaced by its component. If a name is unknown, nothing is set.
 
         Parameters
         ----------
@@ -38,14 +43,12 @@ class TwinsEstimator(CallbackSupportMixin, DocumentationLinkMixin, BaseEstimator
         Raises
         ------
         ValueError
-            If a name is unknown; the message lists the valid ones.
+            If a name is unknown; the message suggests the nearest valid one.
         """
-        super().set_params(**{name: value for name, value in params.items() if "__" not in name})
-        nested = {name: value for name, value in params.items() if "__" in name}
-        for parameter in dict.fromkeys(name.partition("__")[0] for name in nested):
-            if hasattr(self, parameter):  # scikit-learn refuses others, and lists the valid ones
-                setattr(self, parameter, component_in(parameter, getattr(self, parameter), self.modality))
-        return super().set_params(**nested)
+        parts = plan_nested(type(self).__name__, self.get_params(deep=False), params)
+        own = {name: value for name, value in params.items() if "__" not in name}
+        super().set_params(**own | parts)
+        return super().set_params(**{name: value for name, value in params.items() if "__" in name})
 
     def _settings(self):
         """The parameters as a namespace."""

@@ -48,8 +48,10 @@ class BarlowTwinsEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Twi
         Loss of two projections: "barlow_twins" (default), "mixed_barlow_twins", "hsic", "ssl_hsic", "vicreg" or
         "info_nce". A callable receives ``(z_a, z_b)`` and returns a scalar tensor.
     passthrough : "auto" or bool, default="auto"
-        Whether `transform` also returns the columns of a table (categories one-hot), scaled to half the total variance
-        of the embedding. "auto" is True if `n_components` is None and `encoder` is not your own module.
+        Whether `transform` also returns the columns of a table, scaled to half the total variance of the embedding:
+        numbers, marks of missing numbers, and categories one-hot. A categorical column has at most 32 one-hot columns,
+        for its most frequent categories; rows with a rarer category have zeros there. "auto" is True if `n_components`
+        is None and `encoder` is not your own module.
     optimizer : {"adamw", "sgd", "lars"} or callable, default="adamw"
         Optimizer. A callable, such as a class of `torch.optim`, is called as ``optimizer(groups, lr=, weight_decay=)``.
     learning_rate : "auto" or float, default="auto"
@@ -125,6 +127,8 @@ class BarlowTwinsEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Twi
         ``history_["loss"]``.
     n_iter_ : int
         Number of epochs, of all fits with `warm_start` or `partial_fit`.
+    n_components_ : int
+        Width of the embedding. With `passthrough`, these are the first columns of the output.
     n_features_in_ : int
         Number of columns of X; for images, number of values per image.
     feature_names_in_ : ndarray of shape (n_features_in_,), object
@@ -316,9 +320,9 @@ class BarlowTwinsEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Twi
 
         Returns
         -------
-        embedding : ndarray of shape (n, n_components), float32
-            A data frame after `set_output`. With `passthrough`, the scaled columns follow. For dask arrays and frames,
-            a dask array whose blocks are embedded when they are computed.
+        embedding : ndarray of shape (n, n_components_), float32
+            A data frame after `set_output`. With `passthrough`, the scaled columns follow, see `get_feature_names_out`.
+            For dask arrays and frames, a dask array whose blocks are embedded when they are computed.
 
         Raises
         ------
@@ -334,6 +338,32 @@ class BarlowTwinsEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Twi
         samples = self.preprocessor_.transform(X, owner=self)
         spec = self.preprocessor_.spec_
         return self._output.compute(self.encoder_, samples, spec, self.precision, self.n_jobs, int(self.verbose))
+
+    @property
+    def n_components_(self):
+        """Width of the embedding, without the columns next to it."""
+        check_is_fitted(self)
+        return self._output.width
+
+    def get_feature_names_out(self, input_features=None):
+        """Get the names of the output's columns.
+
+        Parameters
+        ----------
+        input_features : array-like of str, default=None
+            Names of the columns of X; by default those seen in `fit`, or "x0", "x1", ...
+
+        Returns
+        -------
+        names : ndarray of str objects
+            "barlowtwinsembedder0" and so on for the embedding. With `passthrough`, the names of the columns follow:
+            "age" for a number, "age_missing" for the mark of missing values, "month_Nov" for a category. A name that
+            occurs before gets a number: "age_2".
+        """
+        from ._inference._output import name_output
+
+        learnt = super().get_feature_names_out(input_features)[: self.n_components_]
+        return name_output(learnt, self._output, self.preprocessor_, input_features)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -1,6 +1,8 @@
 """Roles: the parameters that take a part, the names each one knows, and how a part is resolved and checked."""
 
+import contextlib
 import inspect
+import re
 from dataclasses import dataclass
 from numbers import Number
 
@@ -11,6 +13,7 @@ from sklearn.utils._param_validation import HasMethods, StrOptions
 
 from ._modalities import DEFAULT, MODALITIES
 from ._parts._component import Component
+from ._parts._parameter_names import find_similar
 from ._parts._validation import check_call, check_instance, check_part, is_component, is_module
 
 
@@ -233,6 +236,92 @@ def component_in(parameter, value, modality):
     if parameter in ROLES:
         remedy = f"Give {parameter} a name or a component of sklearn_twins.{ROLES[parameter].room}."
     raise ValueError(f"{parameter}={value!r} has no parameters to set. {remedy}")
+
+
+def list_nested(values):
+    """List the names of all nested parameters, those of the present parts first.
+
+    Parameters
+    ----------
+    values : dict of str to object
+        Values of the estimator's parameters.
+
+    Returns
+    -------
+    names : dict of str to str
+        Name -> name of the part that has it; empty for the present parts.
+    """
+    names, roles = {}, [role for role in ROLES.values() if role.parameter in values]
+    for role in roles:
+        with contextlib.suppress(ValueError):  # if it is a module or unknown
+            present = component_in(role.parameter, values[role.parameter], values["modality"])
+            names |= {f"{role.parameter}__{name}": "" for name in present.get_params()}
+    for role in roles:
+        for part, make in role.parts().items():
+            for name in make().get_params():
+                names.setdefault(f"{role.parameter}__{name}", part)
+    return names
+
+
+def suggest(name, values):
+    """Suggest parameters of the estimator or of its parts for an unknown name; an empty string if none is similar."""
+    nested = list_nested(values)
+    calls = []
+    for full in find_similar(name, [*values, *nested]):
+        part = f" with {full.partition('__')[0]}={nested[full]!r}" if nested.get(full) else ""
+        calls.append(f"set_params({full}=...){part}" if full in nested else full)
+    return f"Did you mean {' or '.join(calls)}?" if calls else ""
+
+
+def suggest_or_list(name, values):
+    """Suggest parameters for an unknown name, or list the estimator's own."""
+    return suggest(name, values) or (
+        f"Valid parameters are: {', '.join(values)}; and those of parts, by set_params(part__parameter=...)."
+    )
+
+
+def plan_nested(name_of_estimator, values, params):
+    """Check the names of parameters before any is set.
+
+    Parameters
+    ----------
+    name_of_estimator : str
+        For messages.
+    values : dict of str to object
+        The estimator's parameters as they are.
+    params : dict of str to object
+        What is to be set: parameters of the estimator, and ``part__parameter``.
+
+    Returns
+    -------
+    parts : dict of str to component
+        The components to set nested parameters on.
+
+    Raises
+    ------
+    ValueError
+        If a name is unknown.
+    """
+    new, nested = {**values, **{name: value for name, value in params.items() if name in values}}, {}
+    for name, value in params.items():
+        head, _, rest = name.partition("__")
+        if head not in values:
+            hint = suggest_or_list(name, new)
+            raise ValueError(f"Invalid parameter {name!r} for estimator {name_of_estimator}. {hint}")
+        if rest:
+            nested.setdefault(head, {})[rest] = value
+    parts = {head: component_in(head, new[head], new["modality"]) for head in nested}
+    for head, part in parts.items():
+        try:
+            clone(part).set_params(**nested[head])
+        except AttributeError:  # a parameter of something that has none
+            names = ", ".join(f"{head}__{name}" for name in nested[head] if "__" in name)
+            raise ValueError(f"{head}={part!r} has no such parameters to set: {names}.") from None
+        except ValueError as error:
+            unknown = re.match(r"Invalid parameter '(\w+)'", str(error))
+            hint = suggest(f"{head}__{unknown[1]}", new) if unknown else ""
+            raise ValueError(f"{error} {hint}".rstrip()) from error
+    return parts
 
 
 def input_tags(preprocessor, modality):

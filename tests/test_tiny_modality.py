@@ -150,6 +150,7 @@ POINTS = Modality(
         count=lambda spec: spec.shape[1] + 1,
         write=write_moments,
         are_numbers=lambda spec: np.full(spec.shape[1] + 1, True),
+        names=lambda preprocessor, input_features: ["x", "y", "spread"],
         make_module=lambda spec: Moments(),
     ),
     stored=lambda: Stored(

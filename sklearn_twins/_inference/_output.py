@@ -98,6 +98,37 @@ class Output:
         return output
 
 
+def name_output(learnt, output, preprocessor, input_features):
+    """Name the columns of the output.
+
+    Parameters
+    ----------
+    learnt : list of str
+        Names of the embedding's coordinates.
+    output : Output
+        Layout of the output.
+    preprocessor : component
+        Fitted.
+    input_features : array-like of str or None
+        Names of the columns of X.
+
+    Returns
+    -------
+    names : ndarray of str objects
+        The embedding's, then those of the columns next to it. A name that is taken gets a number: "age_2".
+    """
+    names = dict.fromkeys(learnt)
+    columns = []
+    if output.column_scale is not None:
+        columns = record_of(preprocessor.spec_).passthrough.names(preprocessor, input_features)
+    for name in columns:
+        free, number = name, 2
+        while free in names:
+            free, number = f"{name}_{number}", number + 1
+        names[free] = None
+    return np.array(list(names), dtype=object)
+
+
 def learn_output(embedding, samples, spec):
     """Learn the scales that give the embedding and the columns their total variances.
 

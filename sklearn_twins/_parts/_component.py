@@ -3,6 +3,7 @@
 from sklearn.base import BaseEstimator
 
 from .._html_repr import DocumentationLinkMixin
+from ._parameter_names import explain_unknown_parameters, suggest_own
 from ._validation import refuse_booleans
 
 
@@ -14,6 +15,10 @@ class Component(DocumentationLinkMixin, BaseEstimator):
     """
 
     _parameter_constraints: dict = {}
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        explain_unknown_parameters(cls, suggest_own)
 
     def check(self):
         """Refuse hyper-parameters out of range.

@@ -37,6 +37,8 @@ class Passthrough:
     are_numbers : callable
         ``are_numbers(spec) -> bool ndarray of shape (count,)``: columns to be scaled to equal variance; others, such as
         one-hot codes, keep their own.
+    names : callable
+        ``names(preprocessor, input_features) -> list of str``, one for each column; they need not be unique.
     make_module : callable
         ``make_module(spec) -> nn.Module`` that does the same as `write`, for ONNX: samples -> (n, count).
     """
@@ -44,6 +46,7 @@ class Passthrough:
     count: Callable
     write: Callable
     are_numbers: Callable
+    names: Callable
     make_module: Callable
 
 

@@ -3,6 +3,8 @@
 import inspect
 import sys
 
+from sklearn.utils._param_validation import InvalidParameterError
+
 
 def is_module(part):
     """Whether a part is a torch module, without importing torch: if it is not imported, there are no modules."""
@@ -57,7 +59,7 @@ def refuse_booleans(estimator):
         value = getattr(estimator, name)
         is_boolean = type(value).__name__ in ("bool", "bool_") and value in (True, False)
         if is_boolean and not {"boolean", "verbose"} & {c for c in constraints if isinstance(c, str)}:
-            raise ValueError(
+            raise InvalidParameterError(
                 f"The {name!r} parameter of {type(estimator).__name__} takes no booleans. Got {value!r} instead; give "
                 "a number."
             )

@@ -4,11 +4,12 @@ import math
 
 import numpy as np
 
-from ._categories import embedding_width
+from ._categories import FIRST, embedding_width
 
 # Bound of these numbers, in interquartile ranges. Samples are clipped much closer, which suits an encoder; some classes
 # differ only in the tails that this clipping loses.
 WIDEST = 10.0
+MAX_LABEL = 60  # characters of a category in the name of a column
 
 
 def write_columns(samples, spec, out):
@@ -60,6 +61,40 @@ def count_columns(spec):
 def are_numbers(spec):
     """Which of these columns are numbers; marks and one-hot codes keep their variance.  # (n_inputs,), bool"""
     return np.arange(spec.n_inputs) < spec.n_numbers
+
+
+def name_columns(preprocessor, input_features=None):
+    """Names of these columns: "age", "age_missing" for its mark, "month_Nov" for a category.
+
+    Parameters
+    ----------
+    preprocessor : component
+        Fitted preprocessor with a `TableSpec`.
+    input_features : array-like of str, default=None
+        Names of the columns of X.
+
+    Returns
+    -------
+    names : list of str
+    """
+    spec = preprocessor.spec_
+    if hasattr(preprocessor, "get_feature_names_out"):
+        columns = list(preprocessor.get_feature_names_out(input_features))
+    else:
+        columns = [f"x{j}" for j in range(spec.shape[0])]
+    names = columns[: spec.n_numbers] + [f"{columns[j]}_missing" for j in spec.missing]
+    categories = getattr(preprocessor, "categories_", [()] * len(spec.categories))
+    for column, own, n_codes in zip(columns[spec.n_numbers :], categories, spec.categories, strict=True):
+        labels = [*map(describe_category, own), *(["other"] if 0 < len(own) < n_codes - FIRST else [])]
+        labels += range(len(labels), n_codes - FIRST)  # of a preprocessor that does not say its categories
+        names += [f"{column}_{label}" for label in labels[: embedding_width(n_codes)]]
+    return names
+
+
+def describe_category(key):
+    """A category as a short text; whole numbers without a decimal point."""
+    text = str(int(key) if isinstance(key, float) and key.is_integer() else key)
+    return text if len(text) <= MAX_LABEL else f"{text[: MAX_LABEL - 3]}..."
 
 
 def find_constant_columns(samples, spec):

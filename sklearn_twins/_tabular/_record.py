@@ -2,7 +2,7 @@
 
 from .._parts._modality import Modality, Passthrough
 from ._drawing import draw_tables
-from ._passthrough import are_numbers, count_columns, find_constant_columns, write_columns
+from ._passthrough import are_numbers, count_columns, find_constant_columns, name_columns, write_columns
 from ._spec import TableSpec
 
 
@@ -62,7 +62,7 @@ TABULAR = Modality(
     preprocessors=preprocessors,
     augmentations=augmentations,
     encoders=encoders,
-    passthrough=Passthrough(count_columns, write_columns, are_numbers, make_onnx_columns),
+    passthrough=Passthrough(count_columns, write_columns, are_numbers, name_columns, make_onnx_columns),
     constant_columns=find_constant_columns,
     stackable=True,
     stored=stored,

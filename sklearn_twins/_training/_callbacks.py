@@ -300,3 +300,9 @@ def check_monitor(callback, kind, validated, recorded):
             f"callbacks has {callback!r}, whose monitor={monitor!r} is never recorded. Give monitor=None, or a "
             "function of the net: lambda net: net.history[-1, 'train_loss'] <= min(net.history[:, 'train_loss'])."
         )
+    if not (monitor.startswith(("train_", "valid_")) or monitor in ("lr", "seconds") or recorded):
+        raise ValueError(
+            f"callbacks has {callback!r}, whose monitor={monitor!r} is never recorded. Callbacks see skorch's names: "
+            "'train_loss' for history_'s 'loss', 'train_invariance' and so on for the objective's terms, 'valid_loss' "
+            "with early_stopping=True, and 'lr'."
+        )

@@ -6,6 +6,7 @@ import warnings
 import torch
 from skorch import NeuralNet
 from skorch.callbacks import EarlyStopping
+from skorch.exceptions import SkorchException
 from torch import nn
 
 from ._batches import Batches
@@ -66,6 +67,16 @@ def check_loss(loss, objective, z_a):
             f"operations and is not detached. Got {loss!r}."
         )
     return loss
+
+
+def check_recorded(callback, history, error):
+    """Say so if a callback has failed because it monitors a figure that the history does not have."""
+    monitor, row = getattr(callback, "monitor", None), history[-1] if len(history) else {}
+    if isinstance(monitor, str) and row and monitor not in row:
+        names = ", ".join(name for name in row if name not in ("batches", f"{monitor}_best"))
+        raise ValueError(
+            f"callbacks has a {type(callback).__name__} whose monitor={monitor!r} is not recorded. These are: {names}."
+        ) from error
 
 
 class StopTraining(Exception):
@@ -153,6 +164,9 @@ class TwinsNet(NeuralNet):
                 if not isinstance(callback, EarlyStopping):
                     raise
                 stop = True
+            except (KeyError, SkorchException) as error:
+                check_recorded(callback, self.history, error)
+                raise
         if stop:
             raise StopTraining
 

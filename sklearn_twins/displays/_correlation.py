@@ -1,9 +1,9 @@
 """Plot the cross-correlation of two views' embeddings, which the objective drives towards the identity."""
 
 import numpy as np
-from sklearn.utils.validation import check_is_fitted
 
 from ..metrics._correlation import unit_columns
+from ._estimators import find_embedder
 from ._style import get_axes
 
 
@@ -78,7 +78,7 @@ class CrossCorrelationDisplay:
         Parameters
         ----------
         embedder : BarlowTwinsEmbedder
-            Fitted embedder.
+            Fitted embedder, or a fitted pipeline that holds one.
         X : data frame, array-like or sparse array of shape (n, n_features_in_); images
             Rows, at least some hundreds: correlations over few rows are noise.
         augmentation : "own", "auto", str, component, torch.nn.Module or callable, default="own"
@@ -100,7 +100,7 @@ class CrossCorrelationDisplay:
         NotFittedError
             If the embedder is not fitted.
         """
-        check_is_fitted(embedder)
+        embedder, X = find_embedder(embedder, X)
         views = embedder.transform_views(X, augmentation=augmentation, random_state=random_state)
         return cls.from_projections(views[:, 0], views[:, 1], ax=ax, n_coordinates=n_coordinates)
 

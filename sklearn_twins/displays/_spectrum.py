@@ -1,9 +1,9 @@
 """Plot the spectrum of an embedding: the eigenvalues of its covariance, next to those of a random encoder."""
 
 import numpy as np
-from sklearn.utils.validation import check_is_fitted
 
 from ..metrics._spectrum import covariance_spectrum, effective_rank
+from ._estimators import find_embedder
 from ._style import COLORS, GREY, get_axes
 
 RANDOM_ENCODER_ROWS = 2_048  # rows from which a random encoder's batch statistics are estimated, at most
@@ -56,7 +56,8 @@ class SpectrumDisplay:
         Parameters
         ----------
         embedder : BarlowTwinsEmbedder
-            Fitted embedder. The plot shows its encoder's output, without the columns that `passthrough` adds.
+            Fitted embedder, or a fitted pipeline that holds one. The plot shows the encoder's output, without the
+            columns that `passthrough` adds.
         X : data frame, array-like or sparse array of shape (n, n_features_in_); images
             Rows, preferably not those of `fit`; more rows than the embedding has coordinates.
         random_encoder : bool, default=True
@@ -75,10 +76,10 @@ class SpectrumDisplay:
         NotFittedError
             If the embedder is not fitted.
         """
-        check_is_fitted(embedder)
         from .._inference._embed import embed
         from .._parts._user_encoder import ReadyEncoder
 
+        embedder, X = find_embedder(embedder, X)
         samples, spec = embedder.preprocessor_.transform(X, owner=embedder), embedder.preprocessor_.spec_
         embeddings = {"embedding": embed(embedder.encoder_, samples, spec, embedder.precision, embedder.n_jobs)}
         if random_encoder and not isinstance(embedder._recipe.encoder, ReadyEncoder):

@@ -1,7 +1,6 @@
 """Plot the losses of a fit by epoch: the loss, its terms, and the sampling noise of the redundancy."""
 
-from sklearn.utils.validation import check_is_fitted
-
+from ._estimators import find_embedder
 from ._style import COLORS, GREY, get_axes
 
 NOT_TERMS = ("epoch", "loss", "excess_redundancy", "learning_rate", "seconds", "rows_per_second")
@@ -50,7 +49,7 @@ class TrainingCurveDisplay:
         Parameters
         ----------
         embedder : BarlowTwinsEmbedder
-            Fitted embedder.
+            Fitted embedder, or a fitted pipeline that holds one.
         ax : matplotlib Axes or None, default=None
             Axes to draw on; None makes a new figure.
 
@@ -64,8 +63,7 @@ class TrainingCurveDisplay:
         NotFittedError
             If the embedder is not fitted.
         """
-        check_is_fitted(embedder)
-        return cls(embedder.history_).plot(ax=ax)
+        return cls(find_embedder(embedder)[0].history_).plot(ax=ax)
 
     def plot(self, *, ax=None):
         """Draw the plot.

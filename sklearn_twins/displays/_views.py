@@ -9,6 +9,7 @@ from sklearn.utils.validation import check_scalar
 
 from .._modalities import MODALITIES, record_of
 from .._roles import resolve_part
+from ._estimators import find_embedder
 from ._style import get_axes
 
 
@@ -70,7 +71,7 @@ class ViewsDisplay:
         Parameters
         ----------
         embedder : BarlowTwinsEmbedder
-            Fitted or not; it is not changed.
+            Fitted or not, or a pipeline that holds one; it is not changed.
         X : data frame, array-like or sparse array of shape (n, n_features_in_); images
             Rows. The first ones are drawn; augmentations that borrow values borrow them from all.
         n_rows : int, default=8
@@ -94,6 +95,7 @@ class ViewsDisplay:
         """
         check_scalar(n_rows, "n_rows", Integral, min_val=1)
         check_scalar(n_pairs, "n_pairs", Integral, min_val=1)
+        embedder, X = find_embedder(embedder, X, needs_fit=False)
         embedder._validate_params()
         augmentation = resolve_part("augmentation", embedder.augmentation, embedder.modality)
         if hasattr(embedder, "preprocessor_"):

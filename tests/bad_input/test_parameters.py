@@ -2,6 +2,7 @@
 
 import copy
 import inspect
+from functools import partial
 
 import numpy as np
 import pytest
@@ -233,6 +234,13 @@ PARAMETERS = [
     ({"callbacks": [Checkpoint]}, "callbacks", "monitor='valid_loss_best'", "early_stopping=True"),
     ({"callbacks": [Checkpoint(monitor="train_loss_best")]}, "callbacks", "'train_loss_best'", "monitor=None"),
     ({"callbacks": [InputShapeSetter()]}, "callbacks", "InputShapeSetter"),
+    ({"callbacks": [EarlyStopping(monitor="loss")]}, "callbacks", "monitor='loss'", "'train_loss'", "'valid_loss'"),
+    ({"callbacks": [("stop", EarlyStopping("redundancy"))]}, "monitor='redundancy'", "'train_invariance'"),
+    ({"callbacks": [EarlyStopping("learning_rate")]}, "monitor='learning_rate'", "'lr'"),
+    ({"callbacks": [EarlyStopping("val_loss")], "early_stopping": True}, "'val_loss'", "'valid_loss'"),
+    ({"callbacks": [Checkpoint(monitor="loss")]}, "callbacks", "monitor='loss'", "'train_loss'"),
+    ({"callbacks": [Checkpoint(monitor="loss_best")]}, "callbacks", "monitor='loss_best'", "monitor=None"),
+    ({"callbacks": [partial(EarlyStopping, monitor="loss")]}, "callbacks", "partial"),
 ]
 
 

@@ -268,3 +268,19 @@ def test_callbacks_that_watch_a_figure(make, X, tmp_path, held_out):
     callbacks = [best, EarlyStopping(monitor=figure), Checkpoint(monitor=None, dirname=tmp_path / "all")]
     make(early_stopping=held_out, callbacks=callbacks).fit(X)
     assert (tmp_path / "params.pt").exists() and (tmp_path / "all" / "params.pt").exists()
+
+
+@pytest.mark.parametrize("objective", ["info_nce", "barlow_twins"])
+@pytest.mark.parametrize("monitor", ["train_covariance", "mine"])
+def test_a_figure_that_turns_out_not_to_be_recorded(make, X, monitor, objective):
+    """Terms differ by objective, and a callback of the user's may record anything: the first epoch shows it."""
+
+    class Own(Callback):
+        """May record anything."""
+
+    embedder = make(objective=objective, callbacks=[Own(), EarlyStopping(monitor=monitor)])
+    with pytest.raises(
+        ValueError, match=rf"EarlyStopping whose monitor='{monitor}' is not recorded.*train_loss"
+    ) as error:
+        embedder.fit(X)
+    assert "batches" not in str(error.value) and not hasattr(embedder, "encoder_")

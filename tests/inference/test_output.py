@@ -2,9 +2,11 @@
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 from builders import pixels
 from numpy.testing import assert_allclose
+from sklearn.exceptions import NotFittedError
 
 from sklearn_twins import BarlowTwinsEmbedder
 from sklearn_twins._inference._output import COLUMN_VARIANCE, EMBEDDING_VARIANCE, balance
@@ -44,6 +46,32 @@ def test_layout(make):
     assert_allclose(out[:, 8:].var(0).sum(), out[:, :8].var(0).sum() / 2, rtol=0.02)  # as documented
     hot = columns_of(embedder.preprocessor_.transform(frame), spec)
     assert_allclose(np.abs(np.corrcoef(out[:, 8:].T, hot.T)[:5, 5:].diagonal()), 1, rtol=1e-5)
+
+
+@pytest.mark.parametrize("library", [pd, pl], ids=["pandas", "polars"])
+def test_names(make, library):
+    """They are unique in frames, even if a column has the name of a coordinate or of a category."""
+    columns = {"Month": ["Nov", "Dec"] * 30, "Month_Nov": np.arange(60.0), "smallembedder": np.arange(60.0)}
+    columns["barlowtwinsembedder0"] = np.arange(60.0) ** 2
+    frame = library.DataFrame(columns)
+    embedder = make().fit(frame)
+    names = [f"barlowtwinsembedder{i}" for i in range(8)]
+    names += ["Month_Nov", "smallembedder", "barlowtwinsembedder0_2", "Month_Dec", "Month_Nov_2"]
+    assert list(embedder.get_feature_names_out()) == names and embedder.n_components_ == 8
+    out = embedder.set_output(transform=library.__name__).transform(frame)
+    assert list(out.columns) == names
+    with pytest.raises(ValueError, match="input_features is not equal to feature_names_in_"):
+        embedder.get_feature_names_out(["a", "b", "c", "d"])
+
+
+def test_names_without_columns(make, X):
+    assert list(make(n_components=3).fit(X).get_feature_names_out()) == [f"barlowtwinsembedder{i}" for i in range(3)]
+    named = make().fit(X).get_feature_names_out(list("abcde"))
+    assert list(named[8:]) == list("abcde")
+    with pytest.raises(NotFittedError):
+        make().get_feature_names_out()
+    with pytest.raises(NotFittedError):
+        _ = make().n_components_
 
 
 def test_as_asked(make, X):
