@@ -302,7 +302,7 @@ def check_monitor(callback, kind, validated, recorded):
         )
     if not (monitor.startswith(("train_", "valid_")) or monitor in ("lr", "seconds") or recorded):
         raise ValueError(
-            f"callbacks has {callback!r}, whose monitor={monitor!r} is never recorded. Callbacks see skorch's names: "
+            f"callbacks has {callback!r}, whose monitor={monitor!r} is never recorded. Use skorch's names: "
             "'train_loss' for history_'s 'loss', 'train_invariance' and so on for the objective's terms, 'valid_loss' "
-            "with early_stopping=True, and 'lr'."
+            "with early_stopping=True, or 'lr'."
         )
