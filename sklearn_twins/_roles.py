@@ -276,7 +276,7 @@ def suggest(name, values):
 def suggest_or_list(name, values):
     """Suggest parameters for an unknown name, or list the estimator's own."""
     return suggest(name, values) or (
-        f"Valid parameters are: {', '.join(values)}; and those of parts, by set_params(part__parameter=...)."
+        f"Valid parameters are: {list(values)}; and those of parts, by set_params(part__parameter=...)."
     )
 
 

@@ -89,7 +89,7 @@ def check_attributes(fitted):
 
 def test_fitted_attributes(make, X):
     shown, text = check_attributes(make(n_components=8).fit(X))
-    wanted = {"encoder_", "preprocessor_", "history_", "loss_curve_", "n_iter_", "n_features_in_"}
+    wanted = {"encoder_", "preprocessor_", "history_", "loss_curve_", "n_components_", "n_iter_", "n_features_in_"}
     assert set(shown) == wanted
     n_weights = sum(p.numel() for p in make(n_components=8).fit(X).encoder_.parameters())
     assert f">{n_weights:,} weights<" in text

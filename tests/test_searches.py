@@ -294,7 +294,8 @@ def test_column_transformer(make, data):
     ).set_output(transform="pandas")
     out = columns.fit_transform(frame)
     assert out.shape == (90, 8 + 3 + 1)
-    assert list(out.columns) == [f"learned__barlowtwinsembedder{i}" for i in range(8 + 3)] + ["scaled__x3"]
+    learned = [f"learned__barlowtwinsembedder{i}" for i in range(8)]
+    assert list(out.columns) == [*learned, "learned__x0", "learned__x1", "learned__x2", "scaled__x3"]
     assert list(columns.named_transformers_["learned"].feature_names_in_) == ["x0", "x1", "x2"]
     numbers = ColumnTransformer([("learned", make(), make_column_selector(dtype_include=np.number))])
     assert numbers.fit_transform(frame).shape == (90, 8 + 6)
@@ -308,7 +309,8 @@ def test_column_transformer(make, data):
 def test_output_frames(make, data, transform):
     X, _ = data
     frame = make().set_output(transform=transform).fit_transform(X)
-    assert list(frame.columns) == [f"barlowtwinsembedder{i}" for i in range(8 + 6)]
+    names = [*(f"barlowtwinsembedder{i}" for i in range(8)), *(f"x{j}" for j in range(6))]
+    assert list(frame.columns) == names
     assert_array_equal(frame.to_numpy(), make().fit_transform(X))
 
 

