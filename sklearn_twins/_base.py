@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_is_fitted, check_scalar
 from ._fitting._sklearn_callbacks import CallbackSupportMixin, FitTasks
 from ._html_repr import DocumentationLinkMixin, shorten_fitted_attributes
 from ._parts._parameter_names import explain_unknown_parameters
+from ._parts._plain_values import to_plain, with_plain_parameters
 from ._parts._validation import refuse_booleans
 from ._persistence._state import REQUESTS, STAMP, check_version, fitted_state, freeze, thaw
 from ._roles import ROLES, input_tags, plan_nested, resolve_part, suggest_or_list
@@ -52,7 +53,8 @@ class TwinsEstimator(CallbackSupportMixin, DocumentationLinkMixin, BaseEstimator
 
     def _settings(self):
         """The parameters as a namespace."""
-        return SimpleNamespace(**self.get_params(deep=False))
+        params = self.get_params(deep=False).items()
+        return SimpleNamespace(**{name: to_plain(value) for name, value in params})
 
     def _unfitted(self):
         """An unfitted estimator with the same parameters."""
@@ -379,7 +381,7 @@ class TwinsEstimator(CallbackSupportMixin, DocumentationLinkMixin, BaseEstimator
         export(self, path, preprocessing)
 
     def __getstate__(self):
-        return freeze(super().__getstate__())
+        return freeze(with_plain_parameters(self, super().__getstate__()))
 
     def __setstate__(self, state):
         state = dict(state)

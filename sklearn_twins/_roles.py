@@ -14,6 +14,7 @@ from sklearn.utils._param_validation import HasMethods, StrOptions
 from ._modalities import DEFAULT, MODALITIES
 from ._parts._component import Component
 from ._parts._parameter_names import find_similar
+from ._parts._plain_values import to_plain
 from ._parts._validation import check_call, check_instance, check_part, is_component, is_module
 
 
@@ -215,7 +216,7 @@ def resolve_part(parameter, value, modality):
 
         part = ReadyEncoder(part)  # copies the module when it builds
     elif is_component(part):
-        part = clone(part)
+        part = clone(to_plain(part))
     check_instance(part, parameter)
     return check_part(part)
 

@@ -4,6 +4,7 @@ from sklearn.base import BaseEstimator
 
 from .._html_repr import DocumentationLinkMixin
 from ._parameter_names import explain_unknown_parameters, suggest_own
+from ._plain_values import with_plain_parameters
 from ._validation import refuse_booleans
 
 
@@ -36,3 +37,6 @@ class Component(DocumentationLinkMixin, BaseEstimator):
         self._validate_params()
         refuse_booleans(self)
         return self
+
+    def __getstate__(self):
+        return with_plain_parameters(self, super().__getstate__())

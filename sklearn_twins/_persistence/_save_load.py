@@ -15,6 +15,7 @@ from ._state import METHODS, REQUESTS, STAMP, fitted_state
 
 FORMAT, FORMAT_VERSION = "sklearn_twins.embedder", "2"
 SECTIONS = ("parameters", "fitted", "settings")
+UNREADABLE = (ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
 RESET = {"checkpoint": None}  # parameters that are not stored: each machine has its own directories
 
 
@@ -59,7 +60,12 @@ def save_embedder(embedder, path):
         "class": name_of(type(embedder)),
         "sklearn_twins_version": __version__,
     }
-    write_tensors(path, encoder.tensors, {**about, **sections})
+    metadata = {**about, **sections}
+    try:
+        read_parts(type(embedder), encoder.tensors, metadata)
+    except UNREADABLE as error:
+        raise ValueError(f"The embedder cannot be stored, since load() would refuse it: {error} {REMEDY}.") from error
+    write_tensors(path, encoder.tensors, metadata)
 
 
 def check_encoder(encoder):
@@ -110,13 +116,13 @@ def load_embedder(cls, path):
         return make_embedder(cls, *read_tensors(path))
     except UnreadableFileError as error:
         raise UnreadableFileError(f"{os.fspath(path)!r} cannot be loaded. {error}") from error
-    except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+    except UNREADABLE as error:
         what = f"Its parts do not fit together ({type(error).__name__}: {error})."  # no check foresaw how
         raise UnreadableFileError(f"{os.fspath(path)!r} cannot be loaded. {what}") from error
 
 
-def make_embedder(cls, tensors, metadata):
-    """Make an embedder of a file's arrays and strings."""
+def read_parts(cls, tensors, metadata):
+    """Check a file's arrays and strings, and turn them into parameters, fitted attributes and settings."""
     check_metadata(cls, metadata)
     schema = make_schema()
     decoder = Decoder(schema.classes, tensors, schema.complete)
@@ -132,7 +138,13 @@ def make_embedder(cls, tensors, metadata):
     check_fitted(fitted)
     check_parameters(cls, {**defaults, **parameters})
     check_settings(settings)
-    state = {**defaults, **parameters, **RESET, **fitted, STAMP: metadata["sklearn_twins_version"]}
+    return {**defaults, **parameters, **RESET}, fitted, settings
+
+
+def make_embedder(cls, tensors, metadata):
+    """Make an embedder of a file's arrays and strings."""
+    parameters, fitted, settings = read_parts(cls, tensors, metadata)
+    state = {**parameters, **fitted, STAMP: metadata["sklearn_twins_version"]}
     if "output" in settings:
         state["_sklearn_output_config"] = settings["output"]
     if "requests" in settings:

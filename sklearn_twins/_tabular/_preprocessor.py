@@ -9,6 +9,7 @@ from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
 from .._inputs._feature_names import share_names
 from .._parts._component import Component
+from .._parts._plain_values import to_plain
 from ._categories import learn_categories
 from ._numbers import learn_numbers
 from ._spec import TableSpec
@@ -283,7 +284,7 @@ def find_columns(features, table):
     """
     if isinstance(features, str):
         return set()
-    given, n_columns = np.asarray(features), table.shape[1]
+    given, n_columns = np.asarray(to_plain(features)), table.shape[1]
     what = f"categorical_features={features!r}"
     if given.size == 0:
         return set()

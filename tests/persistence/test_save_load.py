@@ -1,8 +1,10 @@
 """Embedders in files, by save and load, by skops and by joblib: the same to the bit, or refused by name."""
 
+import collections
 import contextlib
 import copy
 import datetime
+import enum
 import json
 import os
 import pickle
@@ -17,6 +19,8 @@ from pathlib import Path
 import joblib
 import numpy as np
 import pandas as pd
+import polars as pl
+import pyarrow as pa
 import pytest
 import sklearn
 import torch
@@ -30,7 +34,7 @@ from torch import nn
 import sklearn_twins
 from sklearn_twins import BarlowTwinsEmbedder, OtherVersionWarning, UnreadableFileError
 from sklearn_twins._persistence._save_load import FORMAT_VERSION
-from sklearn_twins.augmentations import Chain, GaussianNoise, Identity, Masking, Pair
+from sklearn_twins.augmentations import Chain, GaussianNoise, Identity, Masking, Mixup, Pair
 from sklearn_twins.networks import (
     ConvNetEncoder,
     ImageResNetEncoder,
@@ -41,7 +45,7 @@ from sklearn_twins.networks import (
     ResNetEncoder,
     TimmEncoder,
 )
-from sklearn_twins.objectives import HSIC
+from sklearn_twins.objectives import HSIC, VICReg
 from sklearn_twins.preprocessing import ImagePreprocessor, TablePreprocessor
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
@@ -167,8 +171,140 @@ def test_same_to_the_bit(fitted, tmp_path, way, kind, name):
         assert_array_equal(loaded.history_[column], values)
     assert not loaded.encoder_.training and not any(p.requires_grad for p in loaded.encoder_.parameters())
     if way != "joblib" and name != "random state":
-        assert repr(loaded) == repr(embedder)
+        assert repr(loaded) == repr(pickle.loads(pickle.dumps(embedder)))  # with plain numbers
         assert_array_equal(clone(loaded).fit(X).transform(X), embedder.transform(X))
+
+
+class Objective(enum.StrEnum):
+    HSIC = "hsic"
+
+
+# Parameters as a grid, a frame or another library makes them -> the same ones in Python's types.
+AS_MADE = {
+    "integers": [
+        {
+            "max_epochs": np.int64(1),
+            "batch_size": np.int16(32),
+            "n_components": np.uint8(4),
+            "random_state": np.int8(3),
+        },
+        {"max_epochs": 1, "batch_size": 32, "n_components": 4, "random_state": 3},
+    ],
+    "numbers": [
+        {"learning_rate": np.float32(2**-8), "tol": np.float16(0.5), "checkpoint_minutes": np.float64(0.25)},
+        {"learning_rate": 2**-8, "tol": 0.5, "checkpoint_minutes": 0.25},
+    ],
+    "truth values": [
+        {"early_stopping": np.bool_(True), "warm_start": np.True_, "passthrough": np.False_, "verbose": np.int64(0)},
+        {"early_stopping": True, "warm_start": True, "passthrough": False},
+    ],
+    "strings": [
+        {"objective": np.str_("hsic"), "encoder": np.str_("resnet"), "device": np.str_("cpu")},
+        {"objective": "hsic", "encoder": "resnet", "device": "cpu"},
+    ],
+    "enum": [{"objective": Objective.HSIC}, {"objective": "hsic"}],
+    "preprocessor": [
+        {
+            "preprocessor": TablePreprocessor(
+                max_categories=np.int64(3), clip=np.float32(1.5), scaling=np.str_("quantile")
+            )
+        },
+        {"preprocessor": TablePreprocessor(max_categories=3, clip=1.5, scaling="quantile")},
+    ],
+    "encoder": [
+        {"encoder": MLPEncoder(list(np.array([8, 6])), expansion=PiecewiseLinear(np.int64(4)))},
+        {"encoder": MLPEncoder((8, 6), expansion=PiecewiseLinear(4))},
+    ],
+    "list in an encoder": [
+        {"encoder": MLPEncoder([np.int64(8)], expansion=np.str_("periodic")), "projector": MLPProjector(range(8, 9))},
+        {"encoder": MLPEncoder((8,), expansion="periodic"), "projector": MLPProjector((8,))},
+    ],
+    "chain": [
+        {"augmentation": Chain([(np.str_("a"), Masking(np.float64(0.25))), ("b", GaussianNoise(np.float32(0.5)))])},
+        {"augmentation": Chain([("a", Masking(0.25)), ("b", GaussianNoise(0.5))])},
+    ],
+    "pair": [
+        {"augmentation": Pair(Identity(), Mixup(np.float32(0.5)))},
+        {"augmentation": Pair(Identity(), Mixup(0.5))},
+    ],
+    "objective": [
+        {"objective": VICReg(np.int64(25), np.float32(25), eps=np.float32(2**-12))},
+        {"objective": VICReg(25, 25.0, eps=2**-12)},
+    ],
+}
+
+
+@pytest.mark.parametrize("name", AS_MADE)
+def test_parameters_as_a_grid_makes_them(fitted, tmp_path, name):
+    """They fit as Python's do, and every way keeps them."""
+    made, plain = (fitted("table", params)[0] for params in AS_MADE[name])
+    X = table()
+    wanted = plain.transform(X)
+    for way in WAYS.values():
+        loaded = way(made, tmp_path)
+        assert_array_equal(loaded.transform(X), wanted)
+        assert all(type(value).__module__ != "numpy" for value in loaded.get_params().values() if np.isscalar(value))
+    assert_array_equal(clone(made).fit(X).transform(X), wanted)
+
+
+@pytest.mark.parametrize(
+    ("attribute", "value", "why"),
+    [
+        ("history_", {"train_loss": [1.0]}, "history_"),
+        ("n_iter_", 1.0, "n_iter_"),
+        ("feature_names_in_", ["a"], "feature_names_in_ is invalid"),
+        ("n_features_in_", 3, "numbers of columns differ"),
+        ("encoder_", None, "NoneType"),
+    ],
+)
+def test_what_load_would_refuse_is_not_written(fitted, tmp_path, attribute, value, why):
+    """While the embedder is still in memory."""
+    embedder, _ = fitted("table", {})
+    setattr(embedder, attribute, value)
+    with pytest.raises((ValueError, AttributeError), match=why):
+        embedder.save(tmp_path / "file")
+    assert not list(tmp_path.iterdir())
+
+
+LISTED = {
+    "Index": lambda frame: frame.columns[[1, 6]],
+    "select_dtypes": lambda frame: frame.select_dtypes(["int", "bool"]).columns,
+    "Series of names": lambda frame: pd.Series(["count", "flag"]),
+    "Series of a mask": lambda frame: frame.columns.to_series().isin(["count", "flag"]),
+    "Series of a mask with NA's type": lambda frame: pd.Series(frame.columns.isin(["count", "flag"]), dtype="boolean"),
+    "Series of indices": lambda frame: pd.Series([1, 6], dtype="Int64"),
+    "mask": lambda frame: frame.columns.isin(["count", "flag"]),
+    "list of a mask": lambda frame: [np.bool_(name in ("count", "flag")) for name in frame],
+    "tuple": lambda frame: ("count", np.str_("flag")),
+    "range": lambda frame: range(1, 7, 5),
+    "array of objects": lambda frame: np.array(["count", "flag"], dtype=object),
+    "array of strings": lambda frame: np.array(["count", "flag"], dtype=np.dtypes.StringDType()),
+    "keys of a dict": lambda frame: {"count": 1, "flag": 2}.keys(),
+    "deque": lambda frame: collections.deque(["count", "flag"]),
+    "polars": lambda frame: pl.Series(["count", "flag"]),
+    "pyarrow": lambda frame: pa.array(["count", "flag"]),
+    "categorical": lambda frame: pd.Categorical(["count", "flag"]),
+}
+
+
+@pytest.mark.parametrize("name", LISTED)
+def test_columns_as_a_frame_lists_them(fitted, tmp_path, name):
+    X = table()
+    wanted, _ = fitted("table", {"preprocessor": TablePreprocessor(["count", "flag"])})
+    embedder = clone(wanted).set_params(preprocessor__categorical_features=LISTED[name](X), warm_start=True).fit(X)
+    for way in WAYS.values():
+        loaded = way(embedder, tmp_path)
+        assert_array_equal(loaded.transform(X), wanted.transform(X))
+        loaded.set_params(max_epochs=2).fit(X)
+    embedder.set_params(max_epochs=2).fit(X)
+    assert_array_equal(loaded.transform(X), embedder.transform(X))
+
+
+@pytest.mark.parametrize("features", [slice(0, 2), lambda frame: ["count"], {"count"}, "count", 1, None])
+def test_other_lists_of_columns_are_refused_before_training(features):
+    embedder = BarlowTwinsEmbedder(preprocessor=TablePreprocessor(features))
+    with pytest.raises(ValueError, match=r"categorical_features\b.* must (be|hold)"):
+        embedder.fit(table())
 
 
 @pytest.mark.parametrize(("way", "name"), [*(("save", name) for name in WARM), ("skops", "adamw"), ("joblib", "adamw")])
