@@ -771,7 +771,7 @@ BY_ROOM = {
             'resume=hasattr(self, "encoder_"), stream=True',
             "resume=False, stream=True",
         ),
-        fault("a user's component is fitted in place", "components roles", "part = clone(part)", "pass"),
+        fault("a user's component is fitted in place", "components roles", "part = clone(to_plain(part))", "pass"),
         fault(
             "a refit keeps what it does not replace", "persistence changing_data state", "if name not in stale}", "}"
         ),
