@@ -9,6 +9,7 @@
 #   make linkcheck   links to other sites; needs the network
 #   make dist        of the last commit, a source distribution and a wheel in dist/, checked for upload
 #   make test-dist   make dist; the contract tests of that source distribution with that wheel installed
+#   make test-docs-install  make dist; each page's install line in a clean environment with that wheel, then the page
 #   make coverage    the fast tests, with the share of lines and branches they run; htmlcov/index.html shows which
 #   make lint        style and spelling
 #   make clean       remove the environments and everything that was built
@@ -25,10 +26,10 @@ CONTRACTS := $(addprefix tests/test_,checks.py searches.py determinism.py mixed_
 SPHINX := $(ENV)/bin/python -m sphinx --fail-on-warning --keep-going --quiet
 PYTEST := -m pytest -n $(WORKERS) --maxprocesses 8 --dist worksteal
 
-.PHONY: help demo test test-fast test-matrix test-floor docs linkcheck dist test-dist coverage lint clean
+.PHONY: help demo test test-fast test-matrix test-floor docs linkcheck dist test-dist test-docs-install coverage lint clean
 
 # Each of pytest's workers has a core.
-test test-fast test-matrix test-floor test-dist coverage: export OMP_NUM_THREADS = 1
+test test-fast test-matrix test-floor test-dist test-docs-install coverage: export OMP_NUM_THREADS = 1
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -71,6 +72,10 @@ test-dist: dist $(DIST)/installed
 	mkdir build/tests
 	tar -xf dist/*.tar.gz -C build/tests --strip-components 1 --exclude '*/sklearn_twins' --exclude '*.egg-info'
 	cd build/tests && SKLEARN_TWINS_WHEEL=1 $(abspath $(DIST))/bin/python $(PYTEST) $(CONTRACTS) tests/test_distribution.py
+
+# The environments are new each time, one for each set of requirements on top of one with what the package needs.
+test-docs-install: dist
+	$(PYTHON) docs/check_install.py dist/*.whl build/environments
 
 coverage: $(ENV)/installed
 	$(ENV)/bin/python $(PYTEST) -m "not slow" --cov --cov-report=term --cov-report=html

@@ -343,7 +343,7 @@ class TwinsEstimator(CallbackSupportMixin, DocumentationLinkMixin, BaseEstimator
     def to_onnx(self, path, *, preprocessing=True):
         """Export `transform` as an ONNX model, for programs without Python or torch.
 
-        This needs onnx and onnxscript (``pip install sklearn-twins[onnx]``). The model has one output, "transformed",
+        This needs onnx and onnxscript (``pip install onnx onnxscript``). The model has one output, "transformed",
         equal to `transform` up to 1e-4, for any number of rows. With `preprocessing` its input is "X":
 
         - for tables of numbers, float64 of shape (rows, n_features_in_), with NaN for missing values;

@@ -1,7 +1,8 @@
-"""Builders that tests share: seeded generators, small embedders, specs, samples and bound augmentations."""
+"""Builders that tests share: seeded generators, small embedders, a callback, specs, samples, bound augmentations."""
 
 import numpy as np
 import torch
+from skorch.callbacks import Callback
 
 from sklearn_twins import BarlowTwinsEmbedder
 from sklearn_twins._parts._augmentation import bind
@@ -104,3 +105,16 @@ def two_views(n, dim, seed=0, dtype=torch.float64):
     shared = torch.randn(n, dim, generator=generator, dtype=torch.float64)
     noise = torch.randn(2, n, dim, generator=generator, dtype=torch.float64)
     return tuple((3 + 2 * (shared + 0.5 * each)).to(dtype) for each in noise)
+
+
+class Recorder(Callback):
+    """Counts what skorch tells it of."""
+
+    def __init__(self):
+        self.batches = self.epochs = 0
+
+    def on_batch_begin(self, net, **kwargs):
+        self.batches += 1
+
+    def on_epoch_end(self, net, **kwargs):
+        self.epochs += 1

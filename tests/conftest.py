@@ -1,28 +1,16 @@
-"""Fixtures of all tests: a small table, embedders that fit it in milliseconds, who watches them, one thread."""
+"""Fixtures of all tests: a small table, embedders that fit it in milliseconds, who watches them, one thread.
 
-import joblib
+Fixtures import what takes seconds themselves: the process that only starts the workers does not need it.
+"""
+
 import pytest
-import torch
-from builders import small_embedder, small_table
-from skorch.callbacks import Callback
-
-
-class Recorder(Callback):
-    """Counts what skorch tells it of."""
-
-    def __init__(self):
-        self.batches = self.epochs = 0
-
-    def on_batch_begin(self, net, **kwargs):
-        self.batches += 1
-
-    def on_epoch_end(self, net, **kwargs):
-        self.epochs += 1
 
 
 @pytest.fixture(scope="module")
 def one_thread():
     """Two threads gain nothing on networks this small, and wait for each other on a busy machine."""
+    import torch
+
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -32,24 +20,32 @@ def one_thread():
 @pytest.fixture
 def recorder():
     """A skorch callback that counts batches and finished epochs."""
+    from builders import Recorder
+
     return Recorder()
 
 
 @pytest.fixture
 def X():
     """60 rows of 5 dependent columns on different scales."""
+    from builders import small_table
+
     return small_table()
 
 
 @pytest.fixture
 def make():
     """Makes small embedders: two epochs of four batches each on `X`."""
+    from builders import small_embedder
+
     return small_embedder
 
 
 @pytest.fixture
 def fingerprint():
     """Hashes all that an embedder holds, bit by bit, but the callbacks given to it, which keep notes of their own."""
+
+    import joblib
 
     def fingerprint(embedder):
         return joblib.hash({name: value for name, value in embedder.__getstate__().items() if name != "callbacks"})

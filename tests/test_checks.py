@@ -119,12 +119,12 @@ def covering(sizes):
 
     Greedy: the next row is the first of those that bring the most new pairs.
     """
-    product = list(itertools.product(*map(range, sizes)))
-    missing = set().union(*map(pairs, product))
+    product = {row: pairs(row) for row in itertools.product(*map(range, sizes))}
+    missing = set().union(*product.values())
     rows = []
     while missing:
-        rows.append(max(product, key=lambda row: len(pairs(row) & missing)))
-        missing -= pairs(rows[-1])
+        rows.append(max(product, key=lambda row: len(product[row] & missing)))
+        missing -= product[rows[-1]]
     return rows
 
 
@@ -191,14 +191,16 @@ def run(check, estimator):
         raise
 
 
-@parametrize_with_checks([BarlowTwinsEmbedder(max_epochs=2)])
-def test_default(estimator, check):
+@parametrize_with_checks([small()])
+def test_small(estimator, check):
     run(check, estimator)
 
 
 @pytest.mark.slow
-@parametrize_with_checks([small(preprocessor=TablePreprocessor(scaling="quantile", max_categories=3))])
-def test_preprocessor(estimator, check):
+@parametrize_with_checks(
+    [BarlowTwinsEmbedder(max_epochs=2), small(preprocessor=TablePreprocessor(scaling="quantile", max_categories=3))]
+)
+def test_default_and_preprocessor(estimator, check):
     run(check, estimator)
 
 
@@ -234,7 +236,7 @@ def test_only_an_environment_variable_skips():
 @pytest.mark.filterwarnings("ignore:X (has|does not have valid) feature names:UserWarning")
 @pytest.mark.parametrize("name", BEYOND_CHECK_ESTIMATOR)
 def test_beyond_check_estimator(name):
-    getattr(estimator_checks, name)("BarlowTwinsEmbedder", BarlowTwinsEmbedder(max_epochs=2))
+    getattr(estimator_checks, name)("BarlowTwinsEmbedder", small())
 
 
 def test_column_names_early_stopping():

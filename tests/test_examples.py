@@ -1,15 +1,10 @@
 """The examples, the demo among them, cut short: they run, print a row for each way, and leave a picture."""
 
-import ast
-import runpy
-import sys
-from pathlib import Path
-
 import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
+from pages import EXAMPLES, SHORTER, run_example
 
-EXAMPLES = Path(__file__).parents[1] / "docs" / "examples"
 ROWS = {
     "image_views.py": {},  # a picture alone
     "pictures.py": {},
@@ -28,29 +23,6 @@ ROWS = {
     ),
 }
 
-SHORTER = {  # pages of the gallery, which take no options: the values that their constants have here
-    "batch_size.py": {"BATCHES": (512, 1024), "STEPS": 2, "SEEDS": 1},
-    "collapse.py": {"EPOCHS": 1},
-    "identity.py": {"EPOCHS": 5},
-    "images.py": {"EPOCHS": 1},
-    "label_free_search.py": {"CANDIDATES": 2, "EPOCHS": [1]},
-    "map.py": {"EPOCHS": 1, "ITERATIONS": 250},
-    "steps_of_a_pipeline.py": {"EPOCHS": 1},
-    "two_objectives.py": {"EPOCHS": 1, "SEEDS": 1},
-    "unlabeled.py": {"EPOCHS": 1, "SEARCH_EPOCHS": 1, "COUNTS": (20, 50), "DRAWS": 1},
-}
-
-
-def shorter(path, values):
-    """A script in which constants have other values, compiled."""
-    tree, missing = ast.parse(path.read_text(encoding="utf-8")), set(values)
-    for node in tree.body:
-        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", None) in missing:
-            missing.remove(node.targets[0].id)
-            node.value = ast.parse(repr(values[node.targets[0].id]), mode="eval").body
-    assert not missing
-    return compile(ast.fix_missing_locations(tree), str(path), "exec")
-
 
 @pytest.fixture
 def run(tmp_path, monkeypatch, capsys, one_thread):
@@ -59,9 +31,8 @@ def run(tmp_path, monkeypatch, capsys, one_thread):
 
     def run(name, *options):
         picture = tmp_path / "picture.png"
-        monkeypatch.setattr(sys, "argv", [name, "--quick", "--output", str(picture), *options])
         with plt.rc_context():
-            runpy.run_path(str(EXAMPLES / name), run_name="__main__")
+            run_example(name, "--output", str(picture), *options)
         plt.close("all")
         printed = capsys.readouterr().out
         assert printed.rstrip().endswith(str(picture))
@@ -100,7 +71,7 @@ def test_page_of_the_gallery(name, one_thread):
     plt.switch_backend("Agg")
     plt.close("all")
     with plt.rc_context():
-        exec(shorter(EXAMPLES / name, SHORTER[name]), {"__name__": "__main__"})
+        run_example(name)
     figures = [plt.figure(number) for number in plt.get_fignums()]
     plt.close("all")
     assert figures

@@ -8,7 +8,7 @@ import joblib
 import numpy as np
 import pytest
 import torch
-from builders import pixels
+from builders import pixels, small_embedder
 from PIL import Image
 from sklearn.base import clone
 from sklearn.datasets import load_digits
@@ -21,7 +21,7 @@ from torch import nn
 from sklearn_twins import BarlowTwinsEmbedder
 from sklearn_twins._image import _preprocessor as _images
 from sklearn_twins.augmentations import Chain, GaussianNoise, HorizontalFlip, ImageViews, Mixup, Pair, RandomResizedCrop
-from sklearn_twins.networks import ConvNetEncoder, ImageResNetEncoder, MLPProjector
+from sklearn_twins.networks import ConvNetEncoder, ImageResNetEncoder
 from sklearn_twins.preprocessing import ImagePreprocessor
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
@@ -31,15 +31,7 @@ X = pixels(40, 9, 7, 3)
 
 
 def make(**params):
-    small = {
-        "modality": "image",
-        "encoder": ConvNetEncoder(widths=(4, 8)),
-        "projector": MLPProjector(hidden_dims=(12,), projection_dim=8),
-        "max_epochs": 2,
-        "batch_size": 16,
-        "random_state": 0,
-    }
-    return BarlowTwinsEmbedder(**{**small, **params})
+    return small_embedder(**{"modality": "image", "encoder": ConvNetEncoder(widths=(4, 8)), **params})
 
 
 @pytest.fixture

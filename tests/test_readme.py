@@ -1,73 +1,71 @@
 """README and guides tell the truth: their Python runs and prints what they say, their make targets and links exist."""
 
-import contextlib
-import io
+import ast
 import re
 import subprocess
 import sys
-from pathlib import Path
+import tomllib
+from importlib import metadata
 
 import pytest
+from packaging.requirements import Requirement
+from pages import BLOCK, EXAMPLES, INSTALL, PAGES, ROOT, in_words, python_of, read, requirements, run_page
 
-ROOT = Path(__file__).parents[1]
-# And how many blocks of Python each has at least.
-PAGES = {
-    "README.md": 4,
-    "docs/index.md": 1,
-    "docs/quickstart.md": 8,
-    "docs/how_it_works.md": 11,
-    "docs/coming_from.md": 7,
-    "docs/files.md": 4,
-    "docs/images.md": 6,
-    "docs/pictures.md": 5,
-    "docs/tables.md": 3,
-    "docs/searching.md": 11,
-    "docs/long_runs.md": 4,
-    "docs/tuning.md": 4,
-    "docs/troubleshooting.md": 20,
-    "docs/extending.md": 15,
-    "docs/benchmarks/label_free_selection.md": 1,
-}
-
-# A block of Python, and what is said to have been printed by it, if it stands right below.
-BLOCK = re.compile(r"^```python\n(.*?)^```\n(?:\n```text\n(.*?)^```\n)?", flags=re.DOTALL | re.MULTILINE)
-
-
-def in_words(printed):
-    """What was printed, without numbers, and without values that a search has chosen: these differ by machine."""
-    return re.sub(r"-?\d+(\.\d+)?(e-?\d+)?", "#", re.sub(r": '[^']*'", ": '...'", printed)).split()
-
-
-@pytest.fixture
-def short_fits(monkeypatch):
-    """Two epochs for `max_epochs="auto"`: numbers are not compared, and pages are about other things."""
-    monkeypatch.setattr("sklearn_twins._fitting._prepare.auto_epochs", lambda n, batch_size, modality: 2)
+SCRIPTS = [f"docs/examples/{path.name}" for path in EXAMPLES.glob("*.py")]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES)
-def test_python_blocks_run_in_order(page, monkeypatch, short_fits, one_thread):
+def test_python_blocks_run_in_order(page, monkeypatch, one_thread):
     monkeypatch.setenv("MPLBACKEND", "agg")
     pytest.importorskip("sklearn.callback", reason="the README shows scikit-learn's callbacks, of 1.9 and later")
-    text, namespace = (ROOT / page).read_text(encoding="utf-8"), {}
-    plain = [found for found in BLOCK.findall(text) if ">>>" not in found[0]]  # pytest collects the others as doctests
-    assert len(plain) >= PAGES[page]
-    for number, (block, said) in enumerate(plain):
-        printed = io.StringIO()
-        with contextlib.redirect_stdout(printed):
-            exec(compile(block, f"{page}, python block {number}", "exec"), namespace)
-        if said:
-            assert in_words(printed.getvalue()) == in_words(said), f"{page}, python block {number}"
+    run_page(page)
+
+
+def test_all_pages_with_python_are_run():
+    pages = [str(path.relative_to(ROOT)) for path in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]]
+    assert {page for page in pages if python_of(page)} == set(PAGES)
+
+
+def installed_by(line):
+    """Names of the distributions that an install line asks for, by way of extras or of the package, too."""
+    project, names = tomllib.loads(read("pyproject.toml"))["project"], set()
+    while line:
+        requirement = Requirement(line.pop())
+        names.add(requirement.name)
+        if requirement.name == "sklearn-twins":
+            line += project["dependencies"]
+            line += [one for extra in requirement.extras for one in project["optional-dependencies"][extra]]
+    return names
+
+
+@pytest.fixture(scope="module")
+def distributions():
+    """The distributions of each module that can be imported."""
+    return metadata.packages_distributions()
+
+
+@pytest.mark.parametrize("path", [*PAGES, *SCRIPTS])
+def test_an_install_line_before_the_first_import(path, distributions):
+    """It names what is imported. `make test-docs-install` runs the page where nothing else is installed."""
+    text, modules = read(path), set()
+    assert INSTALL.search(text).start() < re.search(r"^(```python|import |from )", text, flags=re.MULTILINE).start()
+    for node in (node for code in python_of(path) for node in ast.walk(ast.parse(code))):
+        if isinstance(node, ast.Import):
+            modules |= {name.name.split(".")[0] for name in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            modules.add(node.module.split(".")[0])
+    given = {*installed_by(requirements(path)), "scipy"}
+    others = modules - sys.stdlib_module_names - {"sklearn_twins"}
+    assert {module for module in others if not given & set(distributions[module])} == set()
 
 
 @pytest.mark.slow
 def test_a_block_runs_in_two_processes(tmp_path):
     """The last one of the guide to searches, as a script of its own."""
-    text = (ROOT / "docs" / "searching.md").read_text(encoding="utf-8")
-    block, said = (
-        BLOCK.findall(text)[-1][0],
-        re.findall(r"^```text\n(.*?)^```", text, flags=re.DOTALL | re.MULTILINE)[-1],
-    )
+    text = read("docs/searching.md")
+    block = BLOCK.findall(text)[-1][0]
+    said = re.findall(r"^```text\n(.*?)^```", text, flags=re.DOTALL | re.MULTILINE)[-1]
     setting_up = "from sklearn.datasets import load_digits\nfrom sklearn_twins import BarlowTwinsEmbedder\n"
     (tmp_path / "script.py").write_text(f"{setting_up}X, y = load_digits(return_X_y=True)\n{block}")
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "script.py"]
@@ -80,17 +78,15 @@ def test_a_block_runs_in_two_processes(tmp_path):
     ("page", "some"), [("README.md", "demo"), ("CONTRIBUTING.md", "test-floor"), ("RELEASING.md", "test-dist")]
 )
 def test_every_make_target_exists(page, some):
-    named = set(re.findall(r"(?:`|&& |^ +)make ([a-z][a-z-]*)", (ROOT / page).read_text("utf-8"), flags=re.MULTILINE))
-    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    named = set(re.findall(r"(?:`|&& |^ +)make ([a-z][a-z-]*)", read(page), flags=re.MULTILINE))
     assert {some, "test"} <= named
-    assert named <= set(re.findall(r"^([a-z][a-z-]*):", makefile, flags=re.MULTILINE))
+    assert named <= set(re.findall(r"^([a-z][a-z-]*):", read("Makefile"), flags=re.MULTILINE))
 
 
 @pytest.mark.parametrize(
     "page", [str(p.relative_to(ROOT)) for p in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]]
 )
 def test_every_relative_link_leads_somewhere(page):
-    text = (ROOT / page).read_text(encoding="utf-8")
-    targets = [t for t in re.findall(r"\]\(([^)#]+)\)", text) if not t.startswith("http")]
+    targets = [t for t in re.findall(r"\]\(([^)#]+)\)", read(page)) if not t.startswith("http")]
     assert targets or page not in PAGES
     assert [target for target in targets if not (ROOT / page).parent.joinpath(target).exists()] == []

@@ -7,6 +7,10 @@ them. Barlow Twins and HSIC compare coordinates, and their number does not depen
 over few rows are noisy. On ImageNet, Zbontar et al. (`Barlow Twins <https://arxiv.org/abs/2103.03230>`_, ICML 2021,
 figure 2) find Barlow Twins robust down to batches of 256, where SimCLR, which is trained with InfoNCE, loses
 accuracy. Does this hold on a small table?
+
+To run it, in a checkout::
+
+    pip install ".[examples]"
 """
 
 # %%

@@ -5,6 +5,10 @@ Recognising a collapse
 An embedding has *collapsed* when it is the same for every row, or when all its coordinates repeat each other. The
 loss may still look excellent: views agree easily if everything agrees. This page compares a healthy fit with three
 unhealthy ones, using :mod:`sklearn_twins.displays` and :meth:`~sklearn_twins.BarlowTwinsEmbedder.diagnose`.
+
+To run it, in a checkout::
+
+    pip install ".[examples]"
 """
 
 # %%

@@ -9,7 +9,8 @@ How accurate is the same linear classifier on the raw pixels, on PCA, and on the
 The script also runs a grid search over the parts of the embedder and draws a figure. It takes a minute or two on two
 cores::
 
-    python few_labels.py [--quick] [--output few_labels.png]
+    pip install ".[examples]"  # in a checkout
+    python docs/examples/few_labels.py [--quick] [--output few_labels.png]
 """
 
 import argparse

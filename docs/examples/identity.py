@@ -11,6 +11,10 @@ The loss measures how far C is from the identity matrix (Zbontar et al., `Barlow
 .. math:: \\sum_i (1 - C_{ii})^2 + w \\sum_{i \\ne j} C_{ij}^2
 
 This page follows C during a fit on handwritten digits, and then nearly removes each of the two terms in turn.
+
+To run it, in a checkout::
+
+    pip install ".[examples]"
 """
 
 # %%

@@ -5,7 +5,8 @@ Views of images
 Draw pairs of views of colour photographs, grayscale digits and images with ten channels. Each row shows one image and
 two pairs of views, which :class:`~sklearn_twins.BarlowTwinsEmbedder` trains its encoder to recognise as the same::
 
-    python image_views.py [--quick] [--output image_views.png]
+    pip install ".[examples]"  # in a checkout
+    python docs/examples/image_views.py [--quick] [--output image_views.png]
 
 Look at such a figure before a long fit. If the views still show what matters and hide what does not, so will the
 embedding. A mirrored digit, for example, is a different digit: hence ``flip=0``.

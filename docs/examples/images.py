@@ -4,6 +4,10 @@ Image retrieval
 
 An image was mirrored, shifted a little and recoloured. Which of many images is it? In pixel space it is far from the
 original. An embedding trained to map changed copies of an image to the same point ignores such changes.
+
+To run it, in a checkout::
+
+    pip install ".[examples]"
 """
 
 # %%

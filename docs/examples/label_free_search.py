@@ -5,6 +5,10 @@ A search without labels
 A search without ``scoring`` and ``y`` uses the embedder's own :meth:`~sklearn_twins.BarlowTwinsEmbedder.score`. It
 measures how stable the embedding's clusters are under augmentation. Does it choose the settings that labels would
 have chosen?
+
+To run it, in a checkout::
+
+    pip install ".[examples]"
 """
 
 # %%

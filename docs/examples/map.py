@@ -5,6 +5,10 @@ Maps: coming from PCA, t-SNE or UMAP
 PCA, t-SNE and UMAP reduce a table to two columns for a plot. :class:`~sklearn_twins.BarlowTwinsEmbedder` makes many
 columns for the next step of a pipeline. To plot these, use any of the three. This page compares maps of handwritten
 digits, from raw pixels and from the embedding, by PCA and by t-SNE.
+
+To run it, in a checkout::
+
+    pip install ".[examples]"
 """
 
 # %%

@@ -10,7 +10,8 @@ boosting?
 The script generates the table: each customer has a hidden way of life, on which all columns and the label loosely
 depend. Use ``--csv`` for a table of your own. It takes a minute or two on two cores::
 
-    python mixed_tables.py [--quick] [--csv FILE --target COLUMN] [--output mixed_tables.png]
+    pip install ".[examples]"  # in a checkout
+    python docs/examples/mixed_tables.py [--quick] [--csv FILE --target COLUMN] [--output mixed_tables.png]
 """
 
 import argparse

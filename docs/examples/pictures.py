@@ -6,7 +6,8 @@ Draw the five displays of :mod:`sklearn_twins.displays` for handwritten digits: 
 the training curve, how much the coordinates of two views agree and repeat each other, how many directions the
 embedding uses, and a map of its rows::
 
-    python pictures.py [--quick] [--output pictures.png]
+    pip install ".[examples]"  # in a checkout
+    python docs/examples/pictures.py [--quick] [--output pictures.png]
 
 Each display takes one call. It draws on new axes, or on yours as here.
 """

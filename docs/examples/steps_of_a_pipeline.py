@@ -4,6 +4,10 @@ Combining transformers
 
 Use :class:`~sklearn_twins.BarlowTwinsEmbedder` like any other scikit-learn transformer: get a data frame as output,
 put it into a ``ColumnTransformer`` or a ``FeatureUnion``, and save it to a file.
+
+To run it, in a checkout::
+
+    pip install ".[examples]"
 """
 
 # %%

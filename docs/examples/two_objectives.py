@@ -14,6 +14,10 @@ off-diagonal entries to -1 instead of 0:
 .. math:: \\sum_i (1 - C_{ii})^2 + w \\sum_{i \\ne j} (1 + C_{ij})^2 .
 
 How different are they?
+
+To run it, in a checkout::
+
+    pip install ".[examples]"
 """
 
 # %%

@@ -4,6 +4,10 @@ Using unlabelled rows
 
 A search that scores accuracy needs labels, but unlabelled rows still help. Pass them to the embedder as the fit
 parameter ``unlabeled``: they join the labelled rows of each fold.
+
+To run it, in a checkout::
+
+    pip install ".[examples]"
 """
 
 # %%

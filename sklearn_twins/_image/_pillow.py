@@ -21,7 +21,7 @@ def import_pillow():
         import PIL.ImageOps
     except ImportError as error:
         raise ImportError(
-            "Image files are read by Pillow, which is not installed: pip install 'sklearn-twins[images]'. Or give the "
+            "Image files are read by Pillow, which is not installed. Install it: `pip install pillow`. Or give the "
             "images as an array."
         ) from error
     return PIL

@@ -16,10 +16,9 @@ MAX_VALUES = 2**26  # values in an image, as a file says; the network is built f
 class TimmEncoder(Component):
     """An image network from timm, by name.
 
-    This needs timm (``pip install timm``, or the extra ``sklearn-twins[timm]``). For an embedder,
-    ``encoder="timm:NAME"`` stands for ``TimmEncoder("NAME")``. The network is built for the number of channels of the
-    images and, if its weights depend on it (vision transformers), for their size, which should be a multiple of the
-    patch size.
+    This needs timm (``pip install timm``). For an embedder, ``encoder="timm:NAME"`` stands for
+    ``TimmEncoder("NAME")``. The network is built for the number of channels of the images and, if its weights depend on
+    it (vision transformers), for their size, which should be a multiple of the patch size.
 
     Parameters
     ----------
@@ -137,8 +136,7 @@ def import_timm(name):
         import timm
     except ImportError as error:
         raise ImportError(
-            f"encoder='timm:{name}' needs timm, which cannot be imported ({error}). Install it: `pip install timm`, "
-            "or with the extra sklearn-twins[timm]."
+            f"encoder='timm:{name}' needs timm, which cannot be imported ({error}). Install it: `pip install timm`."
         ) from error
     return timm
 

@@ -56,7 +56,7 @@ def check_packages():
         except ImportError as error:
             raise ImportError(
                 f"to_onnx needs {' and '.join(NEEDED)}, of which {name} cannot be imported ({error}). "
-                "Install them: `pip install sklearn-twins[onnx]`."
+                f"Install them: `pip install {' '.join(NEEDED)}`."
             ) from error
 
 

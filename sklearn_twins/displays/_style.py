@@ -29,5 +29,5 @@ def get_axes(ax, **options):
     try:
         import matplotlib.pyplot as plt
     except ImportError as error:
-        raise ImportError('Displays need matplotlib. Install it: pip install "sklearn-twins[plot]".') from error
+        raise ImportError("Displays need matplotlib. Install it: `pip install matplotlib`.") from error
     return ax if ax is not None else plt.subplots(layout="constrained", **options)[1]

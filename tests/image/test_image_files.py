@@ -211,7 +211,7 @@ def test_files_after_arrays_and_arrays_after_files(photos):
 
 def test_without_pillow(photos, monkeypatch):
     monkeypatch.setitem(sys.modules, "PIL.Image", None)
-    with pytest.raises(ImportError, match="sklearn-twins\\[images\\]"):
+    with pytest.raises(ImportError, match="pip install pillow"):
         ImagePreprocessor().fit(photos[1])
 
 

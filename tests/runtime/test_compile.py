@@ -11,7 +11,7 @@ import joblib
 import numpy as np
 import pytest
 import torch
-from builders import seeded
+from builders import seeded, small_embedder
 from sklearn.base import clone
 
 from sklearn_twins import BarlowTwinsEmbedder
@@ -27,7 +27,7 @@ from sklearn_twins.augmentations import (
     barlow_twins_pair,
     make_views,
 )
-from sklearn_twins.networks import ConvNetEncoder, MLPProjector
+from sklearn_twins.networks import ConvNetEncoder
 from sklearn_twins.preprocessing import ImageSpec
 
 CPU = torch.device("cpu")
@@ -67,16 +67,8 @@ def pixels(n=60, side=8, channels=3):
 
 
 def small(**params):
-    defaults = {
-        "modality": "image",
-        "encoder": ConvNetEncoder(widths=(4, 8)),
-        "projector": MLPProjector(hidden_dims=(12,), projection_dim=8),
-        "max_epochs": 2,
-        "batch_size": 16,
-        "random_state": 0,
-        "compile": True,
-    }
-    return BarlowTwinsEmbedder(**{**defaults, **params})
+    defaults = {"modality": "image", "encoder": ConvNetEncoder(widths=(4, 8)), "compile": True}
+    return small_embedder(**{**defaults, **params})
 
 
 @compiles

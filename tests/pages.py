@@ -1,0 +1,115 @@
+"""Run the Python of a page or of an example as a reader does. `python tests/pages.py PATH` needs no pytest."""
+
+import ast
+import contextlib
+import io
+import os
+import re
+import runpy
+import shlex
+import sys
+from pathlib import Path
+from unittest import mock
+
+ROOT = Path(__file__).resolve().parents[1]
+EXAMPLES = ROOT / "docs" / "examples"
+
+# Each page with blocks of Python, and how many it has at least.
+PAGES = {
+    "README.md": 4,
+    "docs/index.md": 1,
+    "docs/quickstart.md": 8,
+    "docs/how_it_works.md": 11,
+    "docs/coming_from.md": 7,
+    "docs/files.md": 4,
+    "docs/images.md": 6,
+    "docs/pictures.md": 5,
+    "docs/tables.md": 3,
+    "docs/searching.md": 11,
+    "docs/long_runs.md": 4,
+    "docs/tuning.md": 4,
+    "docs/troubleshooting.md": 20,
+    "docs/extending.md": 15,
+    "docs/benchmarks/label_free_selection.md": 1,
+}
+
+SHORTER = {  # examples that take no options: the values that their constants have here
+    "batch_size.py": {"BATCHES": (512, 1024), "STEPS": 2, "SEEDS": 1},
+    "collapse.py": {"EPOCHS": 1},
+    "identity.py": {"EPOCHS": 5},
+    "images.py": {"EPOCHS": 1},
+    "label_free_search.py": {"CANDIDATES": 2, "EPOCHS": [1]},
+    "map.py": {"EPOCHS": 1, "ITERATIONS": 250},
+    "steps_of_a_pipeline.py": {"EPOCHS": 1},
+    "two_objectives.py": {"EPOCHS": 1, "SEEDS": 1},
+    "unlabeled.py": {"EPOCHS": 1, "SEARCH_EPOCHS": 1, "COUNTS": (20, 50), "DRAWS": 1},
+}
+
+# A block of Python, and what is said to have been printed by it, if it stands right below.
+BLOCK = re.compile(r"^```python\n(.*?)^```\n(?:\n```text\n(.*?)^```\n)?", flags=re.DOTALL | re.MULTILINE)
+INSTALL = re.compile(r"^ {4}pip install (.*)$", flags=re.MULTILINE)
+
+
+def read(path):
+    """The text of a page or an example, by its path in the repository."""
+    return (ROOT / path).read_text(encoding="utf-8")
+
+
+def python_of(path):
+    """All Python of a page or an example."""
+    return [read(path)] if path.endswith(".py") else [code for code, _ in BLOCK.findall(read(path))]
+
+
+def requirements(path):
+    """What a page or an example tells its reader to install; `.`, the checkout, by the package's name."""
+    (line,) = INSTALL.findall(read(path))
+    return [re.sub(r"^\.", "sklearn-twins", one) for one in shlex.split(line, comments=True)]
+
+
+def in_words(printed):
+    """What was printed, without numbers, and without values that a search has chosen: these differ by machine."""
+    return re.sub(r"-?\d+(\.\d+)?(e-?\d+)?", "#", re.sub(r": '[^']*'", ": '...'", printed)).split()
+
+
+def run_page(page):
+    """Run a page's blocks in order, each printing what the page says; doctests are left to pytest."""
+    blocks = [(code, said) for code, said in BLOCK.findall(read(page)) if ">>>" not in code]
+    assert len(blocks) >= PAGES[page]
+    namespace = {}
+    # Two epochs for `max_epochs="auto"`: numbers are not compared, and pages are about other things.
+    with mock.patch("sklearn_twins._fitting._prepare.auto_epochs", lambda n, batch_size, modality: 2):
+        for number, (code, said) in enumerate(blocks):
+            printed = io.StringIO()
+            with contextlib.redirect_stdout(printed):
+                exec(compile(code, f"{page}, python block {number}", "exec"), namespace)
+            if said:
+                assert in_words(printed.getvalue()) == in_words(said), f"{page}, block {number}: {printed.getvalue()}"
+
+
+def shorter(path, values):
+    """A script in which constants have other values, compiled."""
+    tree, missing = ast.parse(path.read_text(encoding="utf-8")), set(values)
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", None) in missing:
+            missing.remove(node.targets[0].id)
+            node.value = ast.parse(repr(values[node.targets[0].id]), mode="eval").body
+    assert not missing
+    return compile(ast.fix_missing_locations(tree), str(path), "exec")
+
+
+def run_example(name, *options):
+    """Run an example of the gallery, cut short."""
+    if name in SHORTER:
+        exec(shorter(EXAMPLES / name, SHORTER[name]), {"__name__": "__main__"})
+    else:
+        with mock.patch("sys.argv", [name, "--quick", *options]):
+            runpy.run_path(str(EXAMPLES / name), run_name="__main__")
+
+
+if __name__ == "__main__":
+    import sklearn_twins
+
+    assert not Path(sklearn_twins.__file__).is_relative_to(ROOT / "sklearn_twins"), "this is the checkout"
+    os.environ["MPLBACKEND"] = "agg"
+    path = sys.argv[1]
+    run_example(Path(path).name) if path.endswith(".py") else run_page(path)
