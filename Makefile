@@ -28,8 +28,10 @@ PYTEST := -m pytest -n $(WORKERS) --maxprocesses 8 --dist worksteal
 
 .PHONY: help demo test test-fast test-matrix test-floor docs linkcheck dist test-dist test-docs-install coverage lint clean
 
-# Each of pytest's workers has a core.
+# Each of pytest's workers has a core. Compiled tests are kept, whatever the environment says: compiling them takes each
+# worker five seconds.
 test test-fast test-matrix test-floor test-dist test-docs-install coverage: export OMP_NUM_THREADS = 1
+test test-fast test-matrix test-floor coverage: export PYTHONDONTWRITEBYTECODE =
 
 help:
 	@sed -n 's/^#   //p' Makefile

@@ -289,7 +289,9 @@ def test_onnx(tmp_path):
     assert_allclose(found, embedder.transform(X), atol=1e-4)
 
 
-@pytest.mark.parametrize(("early_stopping", "n_components"), [(False, None), (True, 3)])
+@pytest.mark.parametrize(
+    ("early_stopping", "n_components"), [(False, None), pytest.param(True, 3, marks=pytest.mark.slow)]
+)
 def test_estimator_checks(early_stopping, n_components):
     """scikit-learn's checks give rows with any number of columns, so these are points on a line."""
     embedder = make(early_stopping=early_stopping, n_components=n_components, preprocessor=PointsPreprocessor(1))
