@@ -74,6 +74,7 @@ HONEST_TABLES = {
     ],
     ids=["default", "early stopping", "hsic", "mixup"],
 )
+@pytest.mark.filterwarnings("ignore:.*is treated as categorical")
 @pytest.mark.parametrize("name", HONEST_TABLES)
 def test_honest_table(make, name, params):
     X = HONEST_TABLES[name]

@@ -7,12 +7,17 @@ from numbers import Real
 
 import numpy as np
 
+from .._inputs._messages import show, show_names
 from ._category_keys import EQUAL_TO_SIMPLE, from_plain, simplify, to_plain
+from ._category_text import Strangers, name_type
 from ._column_kinds import as_list, is_missing
 from ._table import name_column_in_errors
+from ._text_columns import Findings
 
 # The first two codes of every categorical column; its categories start at FIRST.
 MISSING, UNSEEN, FIRST = 0, 1, 2
+# A warning of unseen values needs this many, and this share of the present ones beyond what fit leads to expect.
+N_UNSEEN, SHARE_UNSEEN = 20, 0.25
 
 
 class CategoryColumns:
@@ -26,10 +31,16 @@ class CategoryColumns:
         For each column, the categories with a code of their own, in the order of the codes.
     pooled : tuple of bool
         For each column, whether one more code stands for all other values, including those not seen in `fit`.
+    types : tuple of str, default=()
+        For each column, the words of `name_type` for the values in `fit`, and "missing", in alphabetical order.
+    rare : tuple of float, default=()
+        For each column, the share of rows whose category is pooled or occurs only there: that many values of new rows
+        are likely to be unseen.
     """
 
-    def __init__(self, columns, categories, pooled):
+    def __init__(self, columns, categories, pooled, types=(), rare=()):
         self.columns, self.categories, self.pooled = columns, categories, pooled
+        self.types, self.rare = types, rare
 
     def __getstate__(self):
         return {**vars(self), "categories": tuple(tuple(map(to_plain, own)) for own in self.categories)}
@@ -50,7 +61,39 @@ class CategoryColumns:
             with name_column_in_errors(table, j):
                 keys = to_keys(table.get_exact_values(j, rows))
                 known = {key: FIRST + code for code, key in enumerate(own)}
-                out[:, c] = encode_keys(keys, known, FIRST + len(own) if self.pooled[c] else UNSEEN)
+                types = set(self.types[c].split()) if self.types else set()
+                strangers = Strangers(own, types, self.pooled[c], MISSING, self._unseen(c), FIRST)
+                out[:, c] = encode_keys(keys, known, strangers.find_code)
+
+    def _unseen(self, c):
+        """Code of values that are no category of their own."""
+        return FIRST + len(self.categories[c]) if self.pooled[c] else UNSEEN
+
+    def warn_of_unseen(self, table, codes):
+        """Warn of columns in which far more values are unseen than `fit` leads to expect.
+
+        Parameters
+        ----------
+        table : Table
+            The rows.
+        codes : ndarray of shape (n, n_categorical), float32
+            Their codes.
+        """
+        labels = []
+        for c, (j, rare) in enumerate(zip(self.columns, self.rare, strict=False)):
+            unseen = codes[:, c] == self._unseen(c)
+            n = int(unseen.sum())
+            if n >= N_UNSEEN and n > (SHARE_UNSEEN + 2 * rare) * np.count_nonzero(codes[:, c] != MISSING):
+                row = int(unseen.argmax())
+                (value,) = as_list(table.get_exact_values(j, slice(row, row + 1)))
+                labels.append(f"{table.label(j)} ({n:,} of {len(codes):,} rows, such as {show(value)})")
+        if labels:
+            warnings.warn(
+                f"Input X holds many categories that fit did not see, in {show_names(labels, str)}. They all get one "
+                "code. If their spelling or type is another than in fit, give them those of fit; if the data have "
+                "changed, fit again.",
+                stacklevel=2,
+            )
 
 
 def learn_categories(table, kinds, max_categories, listed):
@@ -71,7 +114,8 @@ def learn_categories(table, kinds, max_categories, listed):
     -------
     columns : CategoryColumns
     """
-    columns, categories, pooled = [], [], []
+    columns, categories, pooled, types, rare = [], [], [], [], []
+    findings = Findings(table)
     for j in [j for j, kind in enumerate(kinds) if kind == "category"]:
         counts = Counter()
         for rows in table.row_slices():
@@ -81,36 +125,22 @@ def learn_categories(table, kinds, max_categories, listed):
             kinds[j] = "empty"
             continue
         own, more = rank_categories(counts, max_categories)
-        if more and j not in listed and all(map(is_text_of_number, counts)):
-            warn_about_numbers(table, j, len(counts))
+        words, n = set(map(name_type, set(map(type, counts)))), sum(counts.values())
+        findings.look_at(j, counts, words, more, chosen=j in listed or table.declares_categories(j))
         columns.append(j)
         categories.append(own)
         pooled.append(more)
-    return CategoryColumns(tuple(columns), tuple(categories), tuple(pooled))
-
-
-def is_text_of_number(key):
-    """Whether a key is a string that can be converted to a number."""
-    try:
-        return isinstance(key, str) and float(key) is not None
-    except ValueError:
-        return False
-
-
-def warn_about_numbers(table, j, n_categories):
-    """Warn that a column holds many different numbers as strings."""
-    warnings.warn(
-        f"Input X, {table.label(j)}, holds {n_categories:,} different strings that are all numbers, and is treated as "
-        "categorical. If they are quantities, convert them first (pandas.to_numeric). If not, list the column in "
-        "preprocessor__categorical_features.",
-        stacklevel=2,
-    )
+        types.append(" ".join(sorted({*words, "missing"} if n < len(table) else words)))
+        repeated = sum(count for count in (counts.get(key, 0) for key in own) if count > 1)
+        rare.append(1 - repeated / n)
+    findings.warn()
+    return CategoryColumns(tuple(columns), tuple(categories), tuple(pooled), tuple(types), tuple(rare))
 
 
 def to_keys(values):
     """Convert values to hashable Python objects, with missing values as None, NaN, NaT or NA.
 
-    Equal numbers are one category whatever their type (1, 1.0, True). A string never equals a number.
+    Equal numbers are one category whatever their type (1, 1.0, True).
 
     Parameters
     ----------
@@ -134,7 +164,7 @@ def find_distinct(keys):
     except TypeError as error:
         bad = next(key for key in keys if not _is_hashable(key))
         raise TypeError(
-            f"{bad!r} cannot be a category: an argument must be a string, a number or something hashable. "
+            f"{show(bad)} cannot be a category: an argument must be a string, a number or something hashable. "
             "Spread such values over several columns, or drop the column."
         ) from error
 
@@ -201,7 +231,7 @@ def to_comparable(number):
         return int(number) if isinstance(number, (np.integer, np.bool_)) else float(number)
 
 
-def encode_keys(keys, table, unknown):
+def encode_keys(keys, table, find_code):
     """Convert keys to codes.
 
     Parameters
@@ -210,8 +240,8 @@ def encode_keys(keys, table, unknown):
         See `to_keys`.
     table : dict
         Key -> code.
-    unknown : int
-        Code of keys that are not in the table.
+    find_code : callable
+        Returns the code of a key that is not in the table.
 
     Returns
     -------
@@ -220,7 +250,7 @@ def encode_keys(keys, table, unknown):
     known = {key: table.get(key) for key in find_distinct(keys)}
     for key, code in known.items():
         if code is None:
-            known[key] = MISSING if is_missing(key) else table.get(simplify(key), unknown)
+            known[key] = find_code(key)
     return np.fromiter(map(known.__getitem__, keys), np.float32, len(keys))
 
 

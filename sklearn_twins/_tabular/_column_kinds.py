@@ -5,6 +5,8 @@ from numbers import Complex, Number, Real
 
 import numpy as np
 
+from .._inputs._messages import show
+
 FLOATS = (float, np.floating)
 DATES = (datetime.date, np.datetime64)  # datetime.datetime and pandas' Timestamp are subclasses of date
 DURATIONS = (datetime.timedelta, datetime.time, np.timedelta64)
@@ -23,7 +25,7 @@ def infer_kind_of_type(kind):
     """Return the column kind of a Python type: "number", "date", "duration", "category", or "" for missing values."""
     if kind is type(None) or kind.__name__ in ("NAType", "NaTType"):
         return ""
-    if issubclass(kind, DATES):
+    if issubclass(kind, DATES) or kind.__name__ == "Period":
         return "date"
     if issubclass(kind, DURATIONS):
         return "duration"
@@ -116,7 +118,7 @@ def _to_float(value):
         return np.inf  # an int beyond float64, refused later like infinity
     except (TypeError, ValueError) as error:
         raise ValueError(
-            f"could not convert string to float: {value!r}. The column held numbers in fit; convert it to numbers, "
+            f"could not convert string to float: {show(value)}. The column held numbers in fit; convert it to numbers, "
             "with NaN for missing values"
         ) from error
 

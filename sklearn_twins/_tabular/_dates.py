@@ -4,6 +4,7 @@ import datetime
 
 import numpy as np
 
+from .._inputs._messages import show
 from ._column_kinds import DATES, DURATIONS, as_list, is_missing
 
 SECOND, DAY = np.timedelta64(1, "s"), np.timedelta64(1, "D")
@@ -18,7 +19,7 @@ def decode_dates(values):
     Parameters
     ----------
     values : ndarray of shape (n,) or list of n
-        datetime64, or Python's or pandas' objects.
+        datetime64, or Python's or pandas' objects; a period stands for its start.
 
     Returns
     -------
@@ -37,8 +38,10 @@ def decode_dates(values):
 def _to_date(value):
     if is_missing(value):
         return None
+    if type(value).__name__ == "Period":
+        value = value.start_time
     if not isinstance(value, DATES):
-        raise ValueError(f"it held dates in fit, but now holds {value!r}; parse dates first (pandas.to_datetime)")
+        raise ValueError(f"it held dates in fit, but now holds {show(value)}; parse dates first (pandas.to_datetime)")
     if hasattr(value, "asm8"):  # a pandas Timestamp, already in UTC
         return value.asm8
     if getattr(value, "tzinfo", None) is not None:  # Python's astimezone fails in the years 0 and 10000
@@ -75,7 +78,9 @@ def _decode_duration(value):
     if is_missing(value):
         return np.nan
     if not isinstance(value, DURATIONS):
-        raise ValueError(f"it held durations in fit, but now holds {value!r}; convert it first (pandas.to_timedelta)")
+        raise ValueError(
+            f"it held durations in fit, but now holds {show(value)}; convert it first (pandas.to_timedelta)"
+        )
     if isinstance(value, datetime.time):
         value = datetime.datetime.combine(datetime.date.min, value.replace(tzinfo=None)) - datetime.datetime.min
     value = getattr(value, "asm8", value)  # of a pandas Timedelta

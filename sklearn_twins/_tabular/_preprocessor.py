@@ -194,7 +194,10 @@ class TablePreprocessor(TransformerMixin, Component):
             If the preprocessor is not fitted.
         """
         check_is_fitted(self)
-        return self._encode(self._read(X, owner, reset=False))
+        table = self._read(X, owner, reset=False)
+        samples = self._encode(table)
+        self._categorical.warn_of_unseen(table, samples[:, len(self._numeric.columns) :])
+        return samples
 
     def get_feature_names_out(self, input_features=None):
         """Get the names of a sample's columns: those of X, with the part of a date after an underscore.

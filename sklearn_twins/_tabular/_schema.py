@@ -67,6 +67,7 @@ def check_preprocessor(preprocessor):
     require(max(columns, default=0) < n, "a column is missing")
     require(max(numeric.missing, default=-1) < n_numbers, "a number is missing")
     require(len(categorical.categories) == len(categorical.pooled) == n_codes, "categories belong to no column")
+    require(len(categorical.types) in (0, n_codes) and len(categorical.rare) in (0, n_codes), "its categories differ")
     require(spec.shape == (n_numbers + n_codes,), "its samples have another shape")
     require(
         spec.categories == categorical.n_codes and spec.missing == numeric.missing, "its samples have other columns"
@@ -111,6 +112,8 @@ STORED = Stored(
             "columns": is_tuple(is_int()),
             "categories": is_tuple(is_tuple(is_category)),
             "pooled": is_tuple(is_one(bool)),
+            "types": is_tuple(is_one(str)),
+            "rare": is_tuple(is_finite),
         },
         QuantileTransformer: {
             "quantiles_": is_matrix,

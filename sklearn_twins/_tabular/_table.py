@@ -56,6 +56,10 @@ class Table:
         """Return the kind that a column's type declares, or None if the type does not determine it."""
         raise NotImplementedError
 
+    def declares_categories(self, j):
+        """Whether a column's type says that it holds categories, and not just text."""
+        return False
+
     def get_values(self, j, rows):
         """Return raw values of a column: an array, or a list of Python objects."""
         raise NotImplementedError
@@ -157,7 +161,7 @@ class FrameTable(Table):
             return None  # narwhals inspects only the first hundred values of a pandas object column
         if is_number(dtype):
             return "number"
-        if isinstance(dtype, (nw.Categorical, nw.Enum)) or dtype in (nw.String, nw.Binary, nw.Categorical, nw.Enum):
+        if dtype in (nw.String, nw.Binary) or self.declares_categories(j):
             return "category"
         if dtype in (nw.Date, nw.Datetime):
             return "date"
@@ -166,6 +170,10 @@ class FrameTable(Table):
         if dtype.is_nested():
             infer_kind_of_type(list)  # raises
         return None  # includes times of day: early releases of narwhals report zoned dates as such
+
+    def declares_categories(self, j):
+        dtype = self.columns[j].dtype
+        return isinstance(dtype, (nw.Categorical, nw.Enum)) or dtype in (nw.Categorical, nw.Enum)
 
     def get_values(self, j, rows):
         values = self.get_column(j, rows)

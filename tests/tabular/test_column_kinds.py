@@ -54,7 +54,7 @@ def test_kinds_and_the_order_of_a_sample():
         ([None] * 150 + [1, 2], "number"),
         (["1", "2", None], "category"),
         ([NAN, NAN, "a"], "category"),
-        ([1, "1", None], "category"),
+        ([1, "x", None], "category"),
         ([None] * 150 + ["a", 1], "category"),
         ([b"a", ("a", 1), frozenset(), pd.Period("2020"), NAN], "category"),
         ([datetime.date(2020, 1, 1), 5, None], "category"),
@@ -80,13 +80,14 @@ GAPS += [np.datetime64("NaT"), np.timedelta64("NaT")]
 VALUES = [0, 0.0, False, np.False_, "", "nan", "None", b"", (), np.inf, datetime.date.min, datetime.timedelta(0)]
 
 
+@pytest.mark.filterwarnings("ignore:.*equal as text")
 def test_missing_values():
     assert all(is_missing(value) is True for value in GAPS)
     assert all(is_missing(value) is False for value in VALUES)
     assert is_missing(Decimal("sNaN")) is True  # cannot be hashed, so it is never a category
     fitted = TablePreprocessor().fit(object_column(["a", "b"]))
     assert (fitted.transform(object_column(GAPS)) == 0).all()
-    assert (fitted.transform(object_column(VALUES)) == 1).all()
+    assert (TablePreprocessor().fit(object_column(["a", *VALUES])).transform(object_column(VALUES)) > 1).all()
 
 
 @pytest.mark.parametrize("value", [[1], {1}, {"a": 1}, np.zeros(2), object(), slice(1)], ids=lambda v: type(v).__name__)

@@ -38,7 +38,7 @@ def normal(n=500, dim=4, seed=0):
 
 def mixed(n=60):
     """A frame with columns of each kind, missing values, and equally frequent categories."""
-    frame = pd.DataFrame(normal(n), columns=list("abcd")).assign(e=(list("zyx") * n)[:n], f=([1, "1", None] * n)[:n])
+    frame = pd.DataFrame(normal(n), columns=list("abcd")).assign(e=(list("zyx") * n)[:n], f=([1, "x", None] * n)[:n])
     frame["g"] = pd.date_range("1969-12-31", periods=n, freq="31h")
     frame["h"] = pd.to_timedelta(np.arange(n), unit="s")
     return frame.assign(a=frame["a"].where(frame["b"] < 1), g=frame["g"].where(frame["b"] < 1))

@@ -1,0 +1,54 @@
+"""Values and names in messages: cut, so that no message is longer than a screen."""
+
+import reprlib
+
+N_NAMES = 5  # names that a message lists
+
+
+class _Short(reprlib.Repr):
+    def __init__(self):
+        super().__init__()
+        self.maxstring = self.maxother = self.maxlong = 80
+
+    def repr_bytes(self, value, level):
+        return self.repr_str(value, level) if len(value) > self.maxstring else repr(value)
+
+
+_short = _Short()
+
+
+def show(value):
+    """Show a value as its `repr`, cut in the middle.
+
+    Parameters
+    ----------
+    value : object
+        What came.
+
+    Returns
+    -------
+    text : str
+        At most some hundred characters on one line.
+    """
+    text = " ".join(_short.repr(value).split("\n"))
+    return text if len(text) <= 300 else f"{text[:297]}..."
+
+
+def show_names(names, form=repr):
+    """List names or other words, the first few of them.
+
+    Parameters
+    ----------
+    names : sequence
+        At least one.
+    form : callable, default=repr
+        How to write one.
+
+    Returns
+    -------
+    text : str
+        Such as "'a', 'b', 'c', 'd', 'e' and 95 more".
+    """
+    shown, more = list(map(form, names[:N_NAMES])), len(names) - N_NAMES
+    shown = [text if len(text) <= 300 else f"{text[:297]}..." for text in shown]
+    return ", ".join(shown) + (f" and {more:,} more" if more > 0 else "")

@@ -1,0 +1,194 @@
+"""Values that are no category of fit: of another type or spelling, they equal one as text, or they are refused."""
+
+import datetime
+import re
+from decimal import Decimal
+from functools import cached_property
+from numbers import Real
+
+import numpy as np
+
+from .._inputs._messages import show
+from ._column_kinds import DATES, DURATIONS, is_missing
+
+NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?", re.ASCII)
+PADDED = re.compile(r"0+\d+", re.ASCII)
+DATE = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?)?", re.ASCII)
+TRUTH = {"True": "1", "False": "0", "1": "True", "0": "False"}
+MISSING_TEXTS = ("nan", "None", "<NA>", "NaT")  # what str() makes of missing values
+PLURALS = {
+    **{word: f"{word}s" for word in ("number", "date", "duration")},
+    **{"text": "strings", "bytes": "bytes", "other": "other objects", "missing": "missing values"},
+}
+LONGEST = 40  # characters of a text that may be a number or a date
+EXACT = 2**53  # floats from here on stand for several integers
+
+
+def name_type(kind):
+    """Return the word for a Python type of a category: "text", "bytes", "number", "date", "duration" or "other"."""
+    for word, kinds in (
+        ("text", str),
+        ("bytes", bytes),
+        ("date", DATES),
+        ("duration", DURATIONS),
+        ("number", (Real, Decimal, np.bool_)),
+    ):
+        if issubclass(kind, kinds):
+            return word
+    return "other"
+
+
+def to_text(key):
+    """Write a category as text, with one spelling for each number, truth value and date.
+
+    Parameters
+    ----------
+    key : object
+        A category that is not missing.
+
+    Returns
+    -------
+    text : str
+        "1" for 1, 1.0, "1" and "1.0"; "True" for True and "true". Text with leading zeros stays as it is.
+    """
+    if isinstance(key, bytes):
+        key = key.decode(errors="backslashreplace")
+    if isinstance(key, str):
+        return _normalize(str.__str__(key))
+    if isinstance(key, (bool, np.bool_)):
+        return str(bool(key))
+    if isinstance(key, DATES):
+        return _date_to_text(key)
+    return _number_to_text(key) if name_type(type(key)) == "number" else str(key)
+
+
+def _normalize(text):
+    if len(text) > LONGEST:
+        return text
+    if text.lower() in ("true", "false"):
+        return text.capitalize()
+    if NUMBER.fullmatch(text):
+        return _number_to_text(int(text) if text.lstrip("-").isdigit() else float(text))
+    if DATE.fullmatch(text):
+        try:
+            return _date_to_text(datetime.datetime.fromisoformat(text))
+        except ValueError:  # the 30th of February
+            pass
+    return text
+
+
+def _number_to_text(number):
+    if isinstance(number, (int, np.integer)):
+        return str(int(number)) if abs(int(number)) < 10**LONGEST else hex(number)
+    try:
+        number = float(number)
+    except OverflowError:
+        return str(number)
+    if not number.is_integer():
+        return repr(number)
+    return str(int(number)) if abs(number) < EXACT else f"about {number!r}"
+
+
+def _date_to_text(date):
+    if isinstance(date, np.datetime64):
+        date = date.astype("M8[us]").item()
+    text = date.isoformat(sep=" ") if isinstance(date, datetime.datetime) else str(date)
+    return text.removesuffix(" 00:00:00")
+
+
+def look_of(text):
+    """Return what a text from `to_text` looks like: "number", "truth", "date", "padded" (leading zeros) or "text"."""
+    if text in ("True", "False"):
+        return "truth"
+    looks = (("number", NUMBER), ("date", DATE), ("padded", PADDED))
+    return next((look for look, pattern in looks if pattern.fullmatch(text)), "text")
+
+
+class Strangers:
+    """Codes of values that are no category of a column: unseen, equal to a category as text, or refused.
+
+    Parameters
+    ----------
+    own : tuple
+        Categories of the column.
+    types : set of str
+        Words of `name_type` for the values in `fit`, "missing" among them; empty if they are not known.
+    pooled : bool
+        Whether rare values of `fit` are not among `own`.
+    missing, unseen, first : int
+        Code of missing values, code of unseen ones, and the first category's code.
+    """
+
+    def __init__(self, own, types, pooled, missing, unseen, first):
+        self.own, self.types, self.pooled = own, types, pooled
+        self.missing, self.unseen, self.first = missing, unseen, first
+
+    @cached_property
+    def codes(self):
+        """Text -> code of the category, None if two categories have the same text."""
+        codes = {}
+        for code, key in enumerate(self.own, self.first):
+            text = to_text(key)
+            codes[text] = None if text in codes else code
+        return codes
+
+    @cached_property
+    def looks(self):
+        """What the categories look like, see `look_of`."""
+        return set(map(look_of, self.codes))
+
+    @cached_property
+    def unpadded(self):
+        """The categories with leading zeros, without them."""
+        return {text.lstrip("0") or "0" for text in self.codes if look_of(text) == "padded"}
+
+    def find_code(self, key):
+        """Return the code of one value; raises ValueError if its type is another than in `fit` and no text agrees."""
+        word = "missing" if is_missing(key) else name_type(type(key))
+        known = word in self.types or not self.types
+        if word == "missing":
+            return self.missing if known else self._find_missing()
+        if known and self.pooled:
+            return self.unseen
+        text = to_text(key)
+        code = self._find_text(text)
+        if code is None and word == "text" and text in MISSING_TEXTS:
+            return self.missing
+        if not known:
+            code = self._check(key, word, text, code)
+        return self.unseen if code is None else code
+
+    def _find_missing(self):
+        found = {self.codes[text] for text in MISSING_TEXTS if text in self.codes}
+        return found.pop() if len(found) == 1 else self.missing
+
+    def _find_text(self, text):
+        if text not in self.codes and text in TRUTH and self.codes.keys() <= TRUTH.keys():
+            text = TRUTH[text]
+        return self.codes.get(text)
+
+    def _check(self, key, word, text, code):
+        """Refuse a value of a new type unless its text is a category's, or might be a new one's.  # -> code or None"""
+        look = look_of(text)
+        if word == "number" and self.unpadded and (code is None or text in self.unpadded):
+            self._refuse(key, "Leading zeros are lost.")
+        if code is not None:
+            return code
+        if text in self.codes:
+            self._refuse(key, "It equals several of them as text.")
+        if look in ("text", "padded"):
+            if word != "bytes" or "text" not in self.types:
+                self._refuse(key)
+        elif look not in self.looks:
+            self._refuse(key)
+        return None
+
+    def _refuse(self, key, why="It equals none of them as text."):
+        held = " and ".join(PLURALS[word] for word in sorted(self.types))
+        remedy = (
+            ": read it with dtype=str in both, as in pandas.read_csv(..., dtype=str)" if "text" in self.types else ""
+        )
+        raise ValueError(
+            f"it held {held} in fit, such as {show(self.own[0])}, but now holds {show(key)}, of type "
+            f"{type(key).__name__}. {why} Give the column the type that it had in fit{remedy}."
+        )
