@@ -181,8 +181,7 @@ def test_the_preprocessor_cannot_change_in_continued_training(make):
 def test_rare_categories_are_not_stored(make):
     embedder = make(batch_size=256, preprocessor=TablePreprocessor(["id"]))
     few, many = (
-        len(pickle.dumps(embedder.fit(pd.DataFrame({"id": [f"{i:05}-x" for i in range(n)]}))))
-        for n in (300, 3_000)
+        len(pickle.dumps(embedder.fit(pd.DataFrame({"id": [f"{i:05}-x" for i in range(n)]})))) for n in (300, 3_000)
     )
     assert many < few + 500
 

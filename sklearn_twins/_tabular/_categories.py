@@ -54,16 +54,16 @@ class CategoryColumns:
         """Number of codes of each column."""
         return tuple(FIRST + len(own) + more for own, more in zip(self.categories, self.pooled, strict=True))
 
-    def encode(self, table, rows, out):
-        """Write the codes of a block of rows.  # out: (rows, n_categorical), float32"""
-        for c, j in enumerate(self.columns):
-            own = self.categories[c]
-            with name_column_in_errors(table, j):
-                keys = to_keys(table.get_exact_values(j, rows))
-                known = {key: FIRST + code for code, key in enumerate(own)}
-                types = set(self.types[c].split()) if self.types else set()
-                strangers = Strangers(own, types, self.pooled[c], MISSING, self._unseen(c), FIRST)
-                out[:, c] = encode_keys(keys, known, strangers.find_code)
+    def encode(self, table, out):
+        """Write the codes of all rows.  # out: (n, n_categorical), float32"""
+        for c, (j, own) in enumerate(zip(self.columns, self.categories, strict=True)):
+            known = {key: FIRST + code for code, key in enumerate(own)}
+            types = set(self.types[c].split()) if self.types else set()
+            strangers = Strangers(own, types, self.pooled[c], MISSING, self._unseen(c), FIRST)
+            for rows in table.row_slices(1):
+                with name_column_in_errors(table, j):
+                    keys = to_keys(table.get_exact_values(j, rows))
+                    out[rows, c] = encode_keys(keys, known, strangers.find_code)
 
     def _unseen(self, c):
         """Code of values that are no category of their own."""
@@ -118,7 +118,7 @@ def learn_categories(table, kinds, max_categories, listed):
     findings = Findings(table)
     for j in [j for j, kind in enumerate(kinds) if kind == "category"]:
         counts = Counter()
-        for rows in table.row_slices():
+        for rows in table.row_slices(1):
             with name_column_in_errors(table, j):
                 count_keys(counts, to_keys(table.get_exact_values(j, rows)))
         if not counts:

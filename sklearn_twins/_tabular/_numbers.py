@@ -1,10 +1,8 @@
 """Turn columns of numbers, dates and durations into the scaled numbers of a sample."""
 
-import itertools
-
 import numpy as np
 
-from ._column_kinds import as_float64, decode_numbers, decode_presence
+from ._column_kinds import decode_numbers, decode_presence
 from ._dates import decode_dates, decode_durations, extract_part, find_varying_parts
 from ._scaling import (
     LEVELS,
@@ -49,35 +47,35 @@ class NumberColumns:
         """Column of X that each number is made of."""
         return tuple(j for j, _ in self.parts)
 
-    def encode(self, table, rows, out):
-        """Write the scaled numbers of a block of rows.  # out: (rows, n_numbers), float32"""
-        numbers = self.read(table, rows)
-        size = len(numbers) if self.ranks else max(1, CELLS_AT_A_TIME // max(1, numbers.shape[1]))
-        for start in range(0, len(numbers), size):
-            z = standardize(numbers[start : start + size], self.center, self.scale)
-            out[start : start + size] = soft_clip(apply_ranks(z, self.ranks), self.clip)
-
-    def read(self, table, rows):
-        """Read the unscaled numbers of a block of rows.  # (rows, n_numbers), float64"""
-        plain = [p for p, (j, _) in enumerate(self.parts) if self.kinds[j] == "number"]
-        matrix = table.get_matrix([self.parts[p][0] for p in plain], rows) if plain else None
-        if matrix is not None and len(plain) == len(self.parts):
-            out = as_float64(matrix)
-        else:
-            out = np.empty((len(range(*rows.indices(len(table)))), len(self.parts)))
-            one_by_one = range(len(self.parts))
-            if matrix is not None:
-                out[:, plain] = as_float64(matrix)
-                one_by_one = sorted(set(one_by_one) - set(plain))
-            for j, group in itertools.groupby(one_by_one, key=lambda p: self.parts[p][0]):
+    def encode(self, table, out):
+        """Write the scaled numbers of all rows.  # out: (n, n_numbers), float32"""
+        places = {}
+        for place, (j, _) in enumerate(self.parts):
+            places.setdefault(j, []).append(place)
+        plain = [j for j in places if self.kinds[j] == "number"]
+        for columns in table.group_numbers(plain):
+            own = [places[j][0] for j in columns]
+            for rows in table.row_slices(len(columns)):
+                self._scale(table, table.read_numbers(columns, rows), own, out[rows])
+        for j in [j for j in places if self.kinds[j] != "number"]:
+            parts = [self.parts[place][1] for place in places[j]]
+            for rows in table.row_slices(1):
                 with name_column_in_errors(table, j):
                     values = DECODERS[self.kinds[j]](table.get_values(j, rows))
-                for p in group:
-                    out[:, p] = extract_part(values, self.parts[p][1]) if self.parts[p][1] else values
-        infinite = np.isinf(out)
-        if infinite.any():
-            refuse_infinity(table, self.parts[infinite.any(axis=0).argmax()][0])
-        return out
+                numbers = np.column_stack([extract_part(values, part) if part else values for part in parts])
+                self._scale(table, numbers, places[j], out[rows])
+
+    def _scale(self, table, numbers, own, out):
+        """Write scaled numbers to their places, `own`, in a block of rows.  # numbers: (rows, len(own)), float64"""
+        check_finite(table, [self.parts[place][0] for place in own], numbers)
+        is_run = own[-1] - own[0] + 1 == len(own)  # a slice is written faster
+        where = slice(own[0], own[-1] + 1) if is_run else own
+        center, scale = self.center[where], self.scale[where]
+        ranks = [self.ranks[place] for place in own] if self.ranks else []
+        size = len(numbers) if ranks else max(1, CELLS_AT_A_TIME // len(own))
+        for start in range(0, len(numbers), size):
+            z = standardize(numbers[start : start + size], center, scale)
+            out[start : start + size, where] = soft_clip(apply_ranks(z, ranks), self.clip)
 
 
 def learn_numbers(table, kinds, scaling, clip):
@@ -100,30 +98,75 @@ def learn_numbers(table, kinds, scaling, clip):
     edges : tuple of tuples of float
         Quantiles of each scaled number.
     """
-    parts, missing, quantiles, ranks = [], [], [], []
-    for j in [j for j, kind in enumerate(kinds) if kind != "category"]:
+    learnt = {}  # column -> what was learnt of each of its numbers
+    for columns in table.group_numbers([j for j, kind in enumerate(kinds) if kind == "number"]):
+        for some in table.split_columns(columns):
+            if len(some) == 1:
+                with name_column_in_errors(table, some[0]):
+                    numbers = table.decode_column(some[0], decode_numbers)[:, None]
+            else:
+                numbers = table.read_numbers(some, slice(None))
+            found = learn_columns(table, some, numbers, scaling)
+            learnt.update((j, [("", *own)]) for j, own in zip(some, found, strict=True))
+    for j in [j for j, kind in enumerate(kinds) if kind not in ("number", "category")]:
         with name_column_in_errors(table, j):
             values = table.decode_column(j, DECODERS[kinds[j]])
         names = find_varying_parts(values) if kinds[j] == "date" else [""]
-        for name in names:
-            column = extract_part(values, name) if name else values
-            if np.isinf(column).any():
-                refuse_infinity(table, j)
-            gaps = np.isnan(column)
-            if gaps.any() and name == names[0]:
+        numbers = np.column_stack([extract_part(values, name) if name else values for name in names])
+        found = learn_columns(table, [j] * len(names), numbers, scaling)
+        learnt[j] = [(name, *own) for name, own in zip(names, found, strict=True)]
+    parts, missing, quantiles, ranks = [], [], [], []
+    for j in sorted(learnt):
+        for name, edges, some_missing, all_missing, rank in learnt[j]:
+            if some_missing and name == learnt[j][0][0]:
                 missing.append(len(parts))
-            if gaps.all():
+            if all_missing:
                 kinds[j], name = "empty", ""
             parts.append((j, name))
-            quantiles.append(compute_quantiles(column))
-            if scaling == "quantile":
-                center, scale = learn_center_and_scale(quantiles[-1])
-                ranks.append(learn_ranks(standardize(column[:, None], center, scale)))
-    center, scale = np.array([learn_center_and_scale(own) for own in quantiles]).reshape(-1, 2).T.copy()
+            quantiles.append(edges)
+            ranks.append(rank)
+    quantiles = np.array(quantiles).reshape(-1, len(LEVELS)).T  # (33, n_numbers)
+    center, scale = learn_center_and_scale(quantiles)
+    ranks = ranks if scaling == "quantile" else []
     numeric = {j: kinds[j] for j, _ in parts}
     columns = NumberColumns(numeric, tuple(parts), tuple(missing), center, scale, ranks, clip)
-    edges = standardize(np.array(quantiles).reshape(-1, len(LEVELS)).T, center, scale)  # (33, n_numbers)
-    return columns, tuple(map(tuple, soft_clip(apply_ranks(edges, ranks), clip).T.tolist()))
+    edges = soft_clip(apply_ranks(standardize(quantiles, center, scale), ranks), clip)
+    return columns, tuple(map(tuple, edges.T.tolist()))
+
+
+def learn_columns(table, columns, numbers, scaling):
+    """Learn the quantiles of columns, where values are missing and, if asked for, their ranks.
+
+    Parameters
+    ----------
+    table : Table
+        The training rows.
+    columns : list of int
+        Column of X of each number.
+    numbers : ndarray of shape (n, len(columns)), float64
+        NaN where missing.
+    scaling : {"robust", "quantile"}
+        Whether to learn ranks.
+
+    Returns
+    -------
+    learnt : iterator of tuples
+        Of each number: quantiles, whether some are missing, whether all are, and a `QuantileTransformer` or None.
+    """
+    check_finite(table, columns, numbers)
+    missing = np.isnan(numbers)
+    quantiles, ranks = compute_quantiles(numbers), [None] * len(columns)
+    if scaling == "quantile":
+        center, scale = learn_center_and_scale(quantiles.T)
+        ranks = [learn_ranks(own) for own in np.hsplit(standardize(numbers, center, scale), len(columns))]
+    return zip(quantiles, missing.any(0).tolist(), missing.all(0).tolist(), ranks, strict=True)
+
+
+def check_finite(table, columns, numbers):
+    """Refuse infinity; `columns` are those of X that the numbers come from."""
+    infinite = np.isinf(numbers)
+    if infinite.any():
+        refuse_infinity(table, columns[infinite.any(axis=0).argmax()])
 
 
 def refuse_infinity(table, j):

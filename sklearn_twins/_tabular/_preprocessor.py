@@ -248,9 +248,8 @@ class TablePreprocessor(TransformerMixin, Component):
     def _encode(self, table):
         n_numbers = len(self._numeric.columns)
         samples = np.empty((len(table), *self.spec_.shape), dtype=np.float32)
-        for rows in table.row_slices():
-            self._numeric.encode(table, rows, out=samples[rows, :n_numbers])
-            self._categorical.encode(table, rows, out=samples[rows, n_numbers:])
+        self._numeric.encode(table, samples[:, :n_numbers])
+        self._categorical.encode(table, samples[:, n_numbers:])
         return samples
 
     def __getstate__(self):

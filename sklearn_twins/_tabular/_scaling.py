@@ -11,44 +11,52 @@ MAX_QUANTILES = 1_000
 NORMAL_IQR = 1.3489795003921634
 
 
-def compute_quantiles(column):
-    """Compute the quantiles of a column's present values at `LEVELS`.
+def compute_quantiles(columns):
+    """Compute the quantiles of the present values of columns at `LEVELS`.
 
     Parameters
     ----------
-    column : ndarray of shape (n,), float64
+    columns : ndarray of shape (n, k), float64
         Values, NaN where missing.
 
     Returns
     -------
-    quantiles : ndarray of shape (33,), float64
+    quantiles : ndarray of shape (k, 33), float64
         Zeros for an empty column.
     """
-    present = column[~np.isnan(column)]
-    if present.size == 0:
-        return np.zeros_like(LEVELS)
-    present /= 2  # differences between halves cannot overflow
-    return 2 * np.quantile(present, LEVELS, overwrite_input=True)
+    quantiles = np.zeros((columns.shape[1], len(LEVELS)))
+    halves = columns / 2  # differences between halves cannot overflow
+    constant = (halves == halves[:1]).all(0)
+    quantiles[constant] = 2 * halves[0, constant, None]
+    complete = ~constant & ~np.isnan(halves).any(0)
+    if complete.any():
+        quantiles[complete] = 2 * np.quantile(halves[:, complete], LEVELS, axis=0, overwrite_input=True).T
+    for k in np.flatnonzero(~constant & ~complete):
+        present = halves[~np.isnan(halves[:, k]), k]
+        if present.size:
+            quantiles[k] = 2 * np.quantile(present, LEVELS, overwrite_input=True)
+    return quantiles
 
 
 def learn_center_and_scale(edges):
-    """Derive a column's center and scale factor from its quantiles.
+    """Derive the centers and scale factors of columns from their quantiles.
 
     The width is the interquartile range, or half the full range if the interquartile range is 0. A constant or empty
     column has the scale 0.
 
     Parameters
     ----------
-    edges : ndarray of shape (33,), float64
+    edges : ndarray of shape (33, k), float64
         Quantiles, see `compute_quantiles`.
 
     Returns
     -------
-    center, scale : float
+    center, scale : ndarray of shape (k,), float64
     """
     low, q25, center, q75, high = edges[::8] / 2
-    half_width = q75 - q25 if q75 > q25 else (high - low) / 2
-    return 2 * center, 0.5 / half_width if half_width > np.finfo(np.float64).tiny else 0.0
+    half_width = np.where(q75 > q25, q75 - q25, (high - low) / 2)
+    varies = half_width > np.finfo(np.float64).tiny
+    return 2 * center, np.where(varies, 0.5 / np.where(varies, half_width, 1.0), 0.0)
 
 
 def standardize(numbers, center, scale):

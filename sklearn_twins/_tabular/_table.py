@@ -10,13 +10,15 @@ from sklearn.utils.validation import validate_data
 
 from .._inputs._containers import as_frame, check_container, is_number
 from .._inputs._memory_maps import check_mapping
-from ._column_kinds import infer_kind_of_type, infer_kind_of_values
+from ._column_kinds import as_float64, decode_numbers, infer_kind_of_type, infer_kind_of_values
 
 # Reading a block takes about seven times the memory of its float32 samples, for float64 values and temporaries. With a
 # sixteenth of the rows per block that is less than half of all samples; small tables are read at once.
 N_BLOCKS = 16
 MIN_CELLS_PER_BLOCK = 2**14
 MAX_ROWS_PER_BLOCK = 16_384
+# For each column, the first layer of the default network takes 256 weights, their gradients and two moments.
+LAYER_BYTES, MAX_LAYER_BYTES = 4 * 4 * 256, 2**31
 
 
 class Table:
@@ -30,17 +32,32 @@ class Table:
         Names of the columns, if X has any.
     """
 
+    kind = None  # of all columns, if their common type determines it
+
     def __init__(self, shape, names=None):
         self.shape, self.names = shape, names
 
     def __len__(self):
         return self.shape[0]
 
-    def row_slices(self):
-        """Return the blocks in which all rows are read, as slices in order."""
+    def row_slices(self, width=None):
+        """Return the blocks in which all rows are read, as slices in order.
+
+        Parameters
+        ----------
+        width : int or None, default=None
+            Number of columns that are read at once; None means all.
+        """
         n, n_columns = self.shape
-        size = min(MAX_ROWS_PER_BLOCK, max(-(-n // N_BLOCKS), MIN_CELLS_PER_BLOCK // n_columns, 1))
+        width = width or n_columns
+        size = min(MAX_ROWS_PER_BLOCK, max(-(-n * n_columns // (N_BLOCKS * width)), MIN_CELLS_PER_BLOCK // width, 1))
         return [slice(start, start + size) for start in range(0, n, size)]
+
+    def split_columns(self, columns):
+        """Split columns into lists, so that all rows of one are about as many values as a block of rows."""
+        n, n_columns = self.shape
+        width = max(n_columns // N_BLOCKS, MIN_CELLS_PER_BLOCK // n, 1)
+        return [columns[start : start + width] for start in range(0, len(columns), width)]
 
     def label(self, j):
         """Name a column in an error message."""
@@ -48,9 +65,11 @@ class Table:
 
     def infer_kind(self, j):
         """Return "number", "category", "date", "duration" or "empty", by the column's type or else by its values."""
+        if self.kind is not None:
+            return self.kind
         with name_column_in_errors(self, j):
             declared = self.get_declared_kind(j)
-            return declared or infer_kind_of_values(list(self.get_values(j, rows)) for rows in self.row_slices())
+            return declared or infer_kind_of_values(list(self.get_values(j, rows)) for rows in self.row_slices(1))
 
     def get_declared_kind(self, j):
         """Return the kind that a column's type declares, or None if the type does not determine it."""
@@ -68,15 +87,30 @@ class Table:
         """Return raw values without rounding integers, since neighbouring identifiers are different categories."""
         return self.get_values(j, rows)
 
+    def group_numbers(self, columns):
+        """Split columns of numbers into lists that are read at once, because their types are alike."""
+        return [[j] for j in columns]
+
     def get_matrix(self, columns, rows):
         """Return raw values of several columns as one numeric array, or None if they must be read one by one."""
         return None
+
+    def read_numbers(self, columns, rows):
+        """Return the numbers of several columns, NaN where missing.  # (rows, columns), float64"""
+        matrix = self.get_matrix(columns, rows)
+        if matrix is not None:
+            return as_float64(matrix)
+        numbers = np.empty((len(range(*rows.indices(len(self)))), len(columns)))
+        for place, j in enumerate(columns):
+            with name_column_in_errors(self, j):
+                numbers[:, place] = decode_numbers(self.get_values(j, rows))
+        return numbers
 
     def decode_column(self, j, decode):
         """Decode all values of a column, block by block if they are Python objects."""
         values = self.get_values(j, slice(0, 1))
         at_once = isinstance(values, np.ndarray) and values.dtype.kind != "O"
-        slices = [slice(None)] if at_once else self.row_slices()
+        slices = [slice(None)] if at_once else self.row_slices(1)
         decoded = [decode(self.get_values(j, rows)) for rows in slices]
         return decoded[0] if len(decoded) == 1 else np.concatenate(decoded)
 
@@ -87,20 +121,24 @@ class Table:
 class ArrayTable(Table):
     """A NumPy array of any type."""
 
+    KINDS = {"O": None, "T": None, "U": "category", "S": "category", "M": "date", "m": "duration"}
+
     def __init__(self, X):
         super().__init__(X.shape)
-        self.X = X
+        self.X, self.kind = X, self.KINDS.get(X.dtype.kind, "number")
 
     def get_declared_kind(self, j):
-        kinds = {"O": None, "T": None, "U": "category", "S": "category", "M": "date", "m": "duration"}
-        return kinds.get(self.X.dtype.kind, "number")
+        return self.kind
 
     def get_values(self, j, rows):
         values = self.X[rows, j]
         return values if values.dtype.kind in "biufmM" else values.tolist()
 
+    def group_numbers(self, columns):
+        return [columns] if self.kind == "number" and columns else super().group_numbers(columns)
+
     def get_matrix(self, columns, rows):
-        if self.X.dtype.kind not in "biuf":
+        if self.kind != "number":
             return None
         block = self.X[rows]
         return block if len(columns) == self.shape[1] else block[:, columns]
@@ -109,8 +147,10 @@ class ArrayTable(Table):
 class SparseTable(Table):
     """A sparse array or matrix of numbers, made dense block by block."""
 
-    def __init__(self, X):
-        super().__init__(X.shape)
+    kind = "number"
+
+    def __init__(self, X, names=None):
+        super().__init__(X.shape, names)
         self.by_rows = X.tocsr()
 
     @cached_property
@@ -119,14 +159,17 @@ class SparseTable(Table):
         return self.by_rows.tocsc()
 
     def get_declared_kind(self, j):
-        return "number"
+        return self.kind
 
     def get_values(self, j, rows):
-        if rows == slice(None):
-            return self.by_columns[:, [j]].toarray()[:, 0]
-        return self.by_rows[rows, [j]].toarray()[:, 0]
+        return self.by_columns[:, [j]].toarray()[rows, 0]
+
+    def group_numbers(self, columns):
+        return [columns] if columns else []
 
     def get_matrix(self, columns, rows):
+        if rows == slice(None):
+            return self.by_columns[:, columns].toarray()
         block = self.by_rows[rows].toarray()
         return block if len(columns) == self.shape[1] else block[:, columns]
 
@@ -140,10 +183,16 @@ class FrameTable(Table):
     def __init__(self, frame):
         super().__init__(frame.shape, list(frame.columns))
         self.frame = frame
-        dtypes = list(frame.schema.values())
-        self.int128 = {j for j, dtype in enumerate(dtypes) if isinstance(dtype, (nw.Int128, nw.UInt128))}
-        # In a matrix with numbers, polars turns dates into numbers; pyarrow and sometimes pandas raise an error.
-        self.others = {j for j, dtype in enumerate(dtypes) if not is_number(dtype)}
+
+    @cached_property
+    def dtypes(self):
+        """Type of each column."""
+        return list(self.frame.schema.values())
+
+    @cached_property
+    def int128(self):
+        """Columns of integers that NumPy has no type for."""
+        return {j for j, dtype in enumerate(self.dtypes) if isinstance(dtype, (nw.Int128, nw.UInt128))}
 
     @cached_property
     def columns(self):
@@ -152,13 +201,11 @@ class FrameTable(Table):
 
     def get_column(self, j, rows):
         """Return a block of rows of a column, without a copy if it is all rows."""
-        return self.columns[j] if rows == slice(None) else self.columns[j][rows]
+        every = not rows.start and (rows.stop is None or rows.stop >= len(self))
+        return self.columns[j] if every else self.columns[j][rows]
 
     def get_declared_kind(self, j):
-        column = self.columns[j]
-        dtype = column.dtype
-        if isinstance(getattr(column.to_native(), "dtype", None), np.dtypes.ObjectDType):
-            return None  # narwhals inspects only the first hundred values of a pandas object column
+        dtype = self.dtypes[j]
         if is_number(dtype):
             return "number"
         if dtype in (nw.String, nw.Binary) or self.declares_categories(j):
@@ -172,7 +219,7 @@ class FrameTable(Table):
         return None  # includes times of day: early releases of narwhals report zoned dates as such
 
     def declares_categories(self, j):
-        dtype = self.columns[j].dtype
+        dtype = self.dtypes[j]
         return isinstance(dtype, (nw.Categorical, nw.Enum)) or dtype in (nw.Categorical, nw.Enum)
 
     def get_values(self, j, rows):
@@ -187,8 +234,16 @@ class FrameTable(Table):
             return values.to_list()
         return self.get_values(j, rows)
 
+    def group_numbers(self, columns):
+        groups = {}
+        for j in columns:
+            dtype = self.dtypes[j]
+            alike = is_number(dtype) and j not in self.int128
+            groups.setdefault(str(dtype) if alike else j, []).append(j)
+        return list(groups.values())
+
     def get_matrix(self, columns, rows):
-        if not (self.int128 | self.others).isdisjoint(columns):
+        if len(columns) == 1:
             return None
         every = len(columns) == self.shape[1]  # selecting columns would copy them
         block = (self.frame[rows] if every else self.frame[rows, columns]).to_numpy()
@@ -238,7 +293,7 @@ def read_table(X, owner, *, reset, max_dense_bytes):
     if isinstance(frame, nw.DataFrame):
         validate_data(owner, X, reset=reset, skip_check_array=True)
         check_size(frame.shape, owner, min_rows)
-        return FrameTable(frame)
+        return make_frame_table(frame, max_dense_bytes)
     if isinstance(X, np.ma.MaskedArray):
         X = np.where(np.ma.getmaskarray(X), None, X.data.astype(object))  # scikit-learn ignores the mask
     if sparse.issparse(X):
@@ -265,6 +320,18 @@ def read_table(X, owner, *, reset, max_dense_bytes):
     return SparseTable(X) if sparse.issparse(X) else ArrayTable(X)
 
 
+def make_frame_table(frame, max_dense_bytes):
+    """The table of a data frame; those of pandas have types of their own."""
+    if not frame.implementation.is_pandas():
+        return FrameTable(frame)
+    from ._pandas_table import PandasTable
+
+    table = PandasTable(frame)
+    if table.sparse_columns:
+        check_dense_size((len(table), len(table.sparse_columns)), max_dense_bytes)
+    return table
+
+
 def as_objects(X):
     """Convert a list of rows to an array, of objects if NumPy would turn all values into strings or times."""
     try:
@@ -285,11 +352,15 @@ def check_size(shape, owner, min_rows):
 
 
 def check_dense_size(shape, max_dense_bytes):
-    """Raise ValueError if a sparse X is too large to be made dense."""
-    needed = 4 * shape[0] * shape[1]
+    """Raise ValueError if a sparse X is too large to be made dense, or too wide for a network."""
+    needed, layer = 4 * shape[0] * shape[1], LAYER_BYTES * shape[1]
     if needed > max_dense_bytes:
-        raise ValueError(
-            f"X is sparse, and its {shape[0]:,} rows and {shape[1]:,} columns would take {needed / 2**30:.3g} GiB as a "
-            f"dense table, more than max_dense_bytes={max_dense_bytes:,}. Reduce its columns first (with "
-            "sklearn.decomposition.TruncatedSVD, say), or raise preprocessor__max_dense_bytes."
-        )
+        what = f"would take {needed / 2**30:.3g} GiB as a dense table, more than {max_dense_bytes=:,}"
+    elif layer > max(max_dense_bytes, MAX_LAYER_BYTES):
+        what = f"need a network whose first layer takes {layer / 2**30:.3g} GiB in training, more than 2 GiB"
+    else:
+        return
+    raise ValueError(
+        f"X is sparse, and its {shape[0]:,} rows and {shape[1]:,} columns {what}. Reduce its columns first (with "
+        "sklearn.decomposition.TruncatedSVD, say, or fewer hashed features), or raise preprocessor__max_dense_bytes."
+    )

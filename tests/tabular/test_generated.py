@@ -134,8 +134,7 @@ def cases(draw, n_tables=1, least=2):
     others = [draw(tables(first.families, least=1)) for _ in range(n_tables - 1)]
     for j in (j for j, family in enumerate(first.families) if family in ("mixed", "odd")):
         for other in others:  # values of a type that fit did not see are refused
-            other.columns[j] = draw(st.lists(st.sampled_from(first.columns[j]), min_size=1, max_size=12))
-            other.columns[j] = [other.columns[j][i % len(other.columns[j])] for i in range(len(other.columns[j - 1]))]
+            other.columns[j] = [draw(st.sampled_from(first.columns[j])) for _ in other.columns[j]]
     scaling, max_categories = draw(st.sampled_from(["robust", "quantile"])), draw(st.sampled_from([2, 3, 256, None]))
     return TablePreprocessor(first.listed(), scaling=scaling, max_categories=max_categories), first, *others
 
