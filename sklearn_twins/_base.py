@@ -3,6 +3,7 @@
 from numbers import Integral
 from types import SimpleNamespace
 
+import numpy as np
 import sklearn
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted, check_scalar
@@ -210,6 +211,8 @@ class TwinsEstimator(CallbackSupportMixin, DocumentationLinkMixin, BaseEstimator
         own = isinstance(augmentation, str) and augmentation == "own"
         part = resolve_part("augmentation", self.augmentation if own else augmentation, self.modality)
         seed, spec = choose_seed(random_state), self.preprocessor_.spec_
+        if len(samples) == 0:
+            return np.empty((0, n_views, self._output.width), dtype=np.float32)
         return embed_views(self.encoder_, samples, spec, part, n_views, seed, self.precision, self.n_jobs, self.storage)
 
     def diagnose(self, X):

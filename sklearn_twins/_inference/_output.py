@@ -87,6 +87,8 @@ class Output:
         -------
         output : ndarray of shape (n, n_features), float32
         """
+        if len(samples) == 0:
+            return np.empty((0, self.n_features), dtype=np.float32)
         if self.scale is None:
             return embed(encoder, samples, spec, precision, n_jobs, verbose)
         output = np.empty((len(samples), self.n_features), dtype=np.float32)

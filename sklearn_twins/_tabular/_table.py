@@ -289,7 +289,7 @@ def read_table(X, owner, *, reset, max_dense_bytes):
         raise TypeError("X is a dask data frame, not computed yet; give X.compute(), or its partitions one by one.")
     X = check_container(X, "X", "a data frame, an array or a list of rows")
     frame = as_frame(X, "X")
-    min_rows = 2 if reset else 1
+    min_rows = 2 if reset else 0  # a collection's parts, such as dask's partitions, may be empty
     if isinstance(frame, nw.DataFrame):
         validate_data(owner, X, reset=reset, skip_check_array=True)
         check_size(frame.shape, owner, min_rows)
