@@ -59,7 +59,7 @@ class CategoryColumns:
         for c, (j, own) in enumerate(zip(self.columns, self.categories, strict=True)):
             known = {key: FIRST + code for code, key in enumerate(own)}
             types = set(self.types[c].split()) if self.types else set()
-            strangers = Strangers(own, types, self.pooled[c], MISSING, self._unseen(c), FIRST)
+            strangers = Strangers(known, types, self.pooled[c], MISSING, self._unseen(c))
             for rows in table.row_slices(1):
                 with name_column_in_errors(table, j):
                     keys = to_keys(table.get_exact_values(j, rows))
@@ -117,21 +117,21 @@ def learn_categories(table, kinds, max_categories, listed):
     columns, categories, pooled, types, rare = [], [], [], [], []
     findings = Findings(table)
     for j in [j for j, kind in enumerate(kinds) if kind == "category"]:
-        counts = Counter()
+        counts, seen = Counter(), set()
         for rows in table.row_slices(1):
             with name_column_in_errors(table, j):
-                count_keys(counts, to_keys(table.get_exact_values(j, rows)))
+                seen |= count_keys(counts, to_keys(table.get_exact_values(j, rows)))
         if not counts:
             kinds[j] = "empty"
             continue
         own, more = rank_categories(counts, max_categories)
-        words, n = set(map(name_type, set(map(type, counts)))), sum(counts.values())
+        words, n = set(map(name_type, seen)), sum(counts.values())
         findings.look_at(j, counts, words, more, chosen=j in listed or table.declares_categories(j))
         columns.append(j)
         categories.append(own)
         pooled.append(more)
         types.append(" ".join(sorted({*words, "missing"} if n < len(table) else words)))
-        repeated = sum(count for count in (counts.get(key, 0) for key in own) if count > 1)
+        repeated = sum(count for count in map(counts.__getitem__, own) if count > 1)
         rare.append(1 - repeated / n)
     findings.warn()
     return CategoryColumns(tuple(columns), tuple(categories), tuple(pooled), tuple(types), tuple(rare))
@@ -177,15 +177,24 @@ def _is_hashable(key):
 
 
 def count_keys(counts, keys):
-    """Add the number of occurrences of each simplified key to a `collections.Counter`, without missing keys."""
-    distinct = find_distinct(keys)
+    """Add the number of occurrences of each simplified key to a `collections.Counter`, without missing keys.
+
+    Returns
+    -------
+    types : set of type
+        Types of the keys that are not missing, before they were simplified.
+    """
+    distinct, types = find_distinct(keys), set()
     counts.update(keys)
     for key in distinct:
         if is_missing(key):
             del counts[key]
-        elif type(key) not in EQUAL_TO_SIMPLE:
+            continue
+        types.add(type(key))
+        if type(key) not in EQUAL_TO_SIMPLE:
             count = counts.pop(key)
             counts[simplify(key)] += count
+    return types
 
 
 def rank_categories(counts, max_categories):

@@ -9,11 +9,14 @@ from numbers import Real
 import numpy as np
 
 from .._inputs._messages import show
+from ._category_keys import simplify
 from ._column_kinds import DATES, DURATIONS, is_missing
 
 NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?", re.ASCII)
 PADDED = re.compile(r"0+\d+", re.ASCII)
 DATE = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?)?", re.ASCII)
+END = r"-?(?:\d+(?:\.\d*)?|inf)"
+INTERVAL = re.compile(rf"([\[(])({END}), ({END})([\])])", re.ASCII)  # of pandas
 TRUTH = {"True": "1", "False": "0", "1": "True", "0": "False"}
 MISSING_TEXTS = ("nan", "None", "<NA>", "NaT")  # what str() makes of missing values
 PLURALS = {
@@ -44,7 +47,7 @@ def to_text(key):
     Parameters
     ----------
     key : object
-        A category that is not missing.
+        A simplified category, or a truth value.
 
     Returns
     -------
@@ -74,6 +77,9 @@ def _normalize(text):
             return _date_to_text(datetime.datetime.fromisoformat(text))
         except ValueError:  # the 30th of February
             pass
+    if found := INTERVAL.fullmatch(text):
+        left, low, high, right = found.groups()
+        return f"{left}{float(low)}, {float(high)}{right}"
     return text
 
 
@@ -90,8 +96,6 @@ def _number_to_text(number):
 
 
 def _date_to_text(date):
-    if isinstance(date, np.datetime64):
-        date = date.astype("M8[us]").item()
     text = date.isoformat(sep=" ") if isinstance(date, datetime.datetime) else str(date)
     return text.removesuffix(" 00:00:00")
 
@@ -109,25 +113,25 @@ class Strangers:
 
     Parameters
     ----------
-    own : tuple
-        Categories of the column.
+    known : dict
+        Category -> code.
     types : set of str
         Words of `name_type` for the values in `fit`, "missing" among them; empty if they are not known.
     pooled : bool
-        Whether rare values of `fit` are not among `own`.
-    missing, unseen, first : int
-        Code of missing values, code of unseen ones, and the first category's code.
+        Whether rare values of `fit` are not among `known`.
+    missing, unseen : int
+        Code of missing values, and code of unseen ones.
     """
 
-    def __init__(self, own, types, pooled, missing, unseen, first):
-        self.own, self.types, self.pooled = own, types, pooled
-        self.missing, self.unseen, self.first = missing, unseen, first
+    def __init__(self, known, types, pooled, missing, unseen):
+        self.known, self.types, self.pooled = known, types, pooled
+        self.missing, self.unseen = missing, unseen
 
     @cached_property
     def codes(self):
         """Text -> code of the category, None if two categories have the same text."""
         codes = {}
-        for code, key in enumerate(self.own, self.first):
+        for key, code in self.known.items():
             text = to_text(key)
             codes[text] = None if text in codes else code
         return codes
@@ -145,16 +149,19 @@ class Strangers:
     def find_code(self, key):
         """Return the code of one value; raises ValueError if its type is another than in `fit` and no text agrees."""
         word = "missing" if is_missing(key) else name_type(type(key))
-        known = word in self.types or not self.types
+        usual = word in self.types or not self.types
         if word == "missing":
-            return self.missing if known else self._find_missing()
-        if known and self.pooled:
+            return self.missing if usual else self._find_missing()
+        simple = simplify(key)
+        if simple in self.known:
+            return self.known[simple]
+        if usual and self.pooled:
             return self.unseen
-        text = to_text(key)
+        text = to_text(key if isinstance(key, np.bool_ | bool) else simple)  # simplified, True is 1
         code = self._find_text(text)
         if code is None and word == "text" and text in MISSING_TEXTS:
             return self.missing
-        if not known:
+        if not usual:
             code = self._check(key, word, text, code)
         return self.unseen if code is None else code
 
@@ -189,6 +196,6 @@ class Strangers:
             ": read it with dtype=str in both, as in pandas.read_csv(..., dtype=str)" if "text" in self.types else ""
         )
         raise ValueError(
-            f"it held {held} in fit, such as {show(self.own[0])}, but now holds {show(key)}, of type "
+            f"it held {held} in fit, such as {show(next(iter(self.known)))}, but now holds {show(key)}, of type "
             f"{type(key).__name__}. {why} Give the column the type that it had in fit{remedy}."
         )
