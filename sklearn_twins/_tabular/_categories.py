@@ -56,6 +56,7 @@ class CategoryColumns:
 
     def encode(self, table, out):
         """Write the codes of all rows.  # out: (n, n_categorical), float32"""
+        lost_zeros = []
         for c, (j, own) in enumerate(zip(self.columns, self.categories, strict=True)):
             known = {key: FIRST + code for code, key in enumerate(own)}
             types = set(self.types[c].split()) if self.types else set()
@@ -64,6 +65,15 @@ class CategoryColumns:
                 with name_column_in_errors(table, j):
                     keys = to_keys(table.get_exact_values(j, rows))
                     out[rows, c] = encode_keys(keys, known, strangers.find_code)
+            if strangers.lost_zeros is not None:
+                lost_zeros.append(f"{table.label(j)} (such as {show(strangers.lost_zeros)})")
+        if lost_zeros:
+            warnings.warn(
+                f"Input X, {show_names(lost_zeros, str)}: leading zeros, as of zip codes, are lost, here or in fit. "
+                "Values are compared without them. Read these columns as text in both, as by "
+                "pandas.read_csv(..., dtype=str).",
+                stacklevel=2,
+            )
 
     def _unseen(self, c):
         """Code of values that are no category of their own."""

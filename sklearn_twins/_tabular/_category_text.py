@@ -108,6 +108,11 @@ def look_of(text):
     return next((look for look, pattern in looks if pattern.fullmatch(text)), "text")
 
 
+def strip_zeros(text):
+    """Digits without leading zeros."""
+    return text.lstrip("0") or "0"
+
+
 class Strangers:
     """Codes of values that are no category of a column: unseen, equal to a category as text, or refused.
 
@@ -126,6 +131,7 @@ class Strangers:
     def __init__(self, known, types, pooled, missing, unseen):
         self.known, self.types, self.pooled = known, types, pooled
         self.missing, self.unseen = missing, unseen
+        self.lost_zeros = None  # a value that has another number of leading zeros than in `fit`
 
     @cached_property
     def codes(self):
@@ -143,8 +149,13 @@ class Strangers:
 
     @cached_property
     def unpadded(self):
-        """The categories with leading zeros, without them."""
-        return {text.lstrip("0") or "0" for text in self.codes if look_of(text) == "padded"}
+        """Text without leading zeros -> code of the category that has them, None if there are several."""
+        codes = {}
+        for text, code in self.codes.items():
+            if look_of(text) == "padded":
+                bare = strip_zeros(text)
+                codes[bare] = None if bare in codes else code
+        return codes
 
     def find_code(self, key):
         """Return the code of one value; raises ValueError if its type is another than in `fit` and no text agrees."""
@@ -155,14 +166,15 @@ class Strangers:
         simple = simplify(key)
         if simple in self.known:
             return self.known[simple]
-        if usual and self.pooled:
+        if usual and self.pooled and not (isinstance(simple, str) and simple.isdigit()):
             return self.unseen
         text = to_text(key if isinstance(key, np.bool_ | bool) else simple)  # simplified, True is 1
-        code = self._find_text(text)
+        code = None if usual and self.pooled else self._find_text(text)
         if code is None and word == "text" and text in MISSING_TEXTS:
             return self.missing
-        if not usual:
-            code = self._check(key, word, text, code)
+        code, compared = self._compare_without_zeros(key, text, code)
+        if code is None and not usual and not compared:
+            self._check(key, word, text)
         return self.unseen if code is None else code
 
     def _find_missing(self):
@@ -174,13 +186,25 @@ class Strangers:
             text = TRUTH[text]
         return self.codes.get(text)
 
-    def _check(self, key, word, text, code):
-        """Refuse a value of a new type unless its text is a category's, or might be a new one's.  # -> code or None"""
+    def _compare_without_zeros(self, key, text, code):
+        """Return the code of a value whose leading zeros were lost, here or in `fit`, and whether they were."""
+        look, usual = look_of(text), name_type(type(key)) in self.types
+        if look == "number" and self.unpadded and not text.startswith("-"):
+            others, bare = self.unpadded, text
+        elif look == "padded" and "number" in self.looks:
+            others, bare = self.codes, strip_zeros(text)
+        else:
+            return code, False
+        if code is None and (bare in others or not usual):
+            self.lost_zeros = key
+            return others.get(bare), True
+        if bare in others and not usual:
+            self._refuse(key, "It equals several of them without leading zeros.")
+        return code, False
+
+    def _check(self, key, word, text):
+        """Refuse a value of a new type that no category equals, unless it might be a new one's text."""
         look = look_of(text)
-        if word == "number" and self.unpadded and (code is None or text in self.unpadded):
-            self._refuse(key, "Leading zeros are lost.")
-        if code is not None:
-            return code
         if text in self.codes:
             self._refuse(key, "It equals several of them as text.")
         if look in ("text", "padded"):
@@ -188,7 +212,6 @@ class Strangers:
                 self._refuse(key)
         elif look not in self.looks:
             self._refuse(key)
-        return None
 
     def _refuse(self, key, why="It equals none of them as text."):
         held = " and ".join(PLURALS[word] for word in sorted(self.types))

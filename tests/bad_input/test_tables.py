@@ -98,8 +98,9 @@ TABLES = {
 }
 
 
-# transform takes one row; and refuses the frame with lists by its number of columns
+# transform takes one row, or none; and refuses the frame with lists by its number of columns
 GOOD_IN_TRANSFORM = {"one row", "frame with lists", "frame of one row", "sparse of one row"}
+GOOD_IN_TRANSFORM |= {"no rows", "frame without rows"}
 
 mixed = pd.DataFrame(
     {
