@@ -362,5 +362,5 @@ def check_dense_size(shape, max_dense_bytes):
         return
     raise ValueError(
         f"X is sparse, and its {shape[0]:,} rows and {shape[1]:,} columns {what}. Reduce its columns first (with "
-        "sklearn.decomposition.TruncatedSVD, say, or fewer hashed features), or raise preprocessor__max_dense_bytes."
+        "sklearn.decomposition.TruncatedSVD, say), or raise preprocessor__max_dense_bytes."
     )
