@@ -107,6 +107,16 @@ def two_views(n, dim, seed=0, dtype=torch.float64):
     return tuple((3 + 2 * (shared + 0.5 * each)).to(dtype) for each in noise)
 
 
+def save_images(folder, images):
+    """Write images to PNG files, and return their paths."""
+    from PIL import Image
+
+    paths = [folder / f"{number}.png" for number in range(len(images))]
+    for path, image in zip(paths, images, strict=True):
+        Image.fromarray(image).save(path)
+    return paths
+
+
 class Recorder(Callback):
     """Counts what skorch tells it of."""
 

@@ -6,7 +6,7 @@ import time
 
 import numpy as np
 import pytest
-from builders import pixels
+from builders import pixels, save_images
 from PIL import Image
 from skorch.callbacks import Callback
 
@@ -51,10 +51,7 @@ def lazy(make):
 
 @pytest.fixture
 def paths(tmp_path):
-    paths = [tmp_path / f"{i}.png" for i in range(len(images))]
-    for path, image in zip(paths, images, strict=True):
-        Image.fromarray(image).save(path)
-    return paths
+    return save_images(tmp_path, images)
 
 
 def replaced(path):

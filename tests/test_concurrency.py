@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 import torch
-from builders import pixels, small_embedder
+from builders import pixels, save_images, small_embedder
 from numpy.testing import assert_array_equal
 from sklearn.base import clone
 from torch import nn
@@ -163,19 +163,12 @@ def test_fits_of_different_seeds_and_threads(make, X):
 SHARED = {
     "table": lambda d: (np.random.default_rng(1).normal(size=(600, 5)), {}),
     "images": lambda d: (images, of_images),
-    "files": lambda d: (saved(d), {**of_images, "preprocessor": ImagePreprocessor(max_decoded_bytes=0, n_jobs=2)}),
+    "files": lambda d: (
+        save_images(d, images),
+        {**of_images, "preprocessor": ImagePreprocessor(max_decoded_bytes=0, n_jobs=2)},
+    ),
     "user's module": lambda d: (np.ones((9, 5)), {"encoder": nn.Sequential(nn.Linear(5, 4), nn.BatchNorm1d(4))}),
 }
-
-
-def saved(directory):
-    """Files of the images."""
-    from PIL import Image
-
-    paths = [directory / f"{i}.png" for i in range(len(images))]
-    for path, image in zip(paths, images, strict=True):
-        Image.fromarray(image).save(path)
-    return paths
 
 
 @pytest.mark.parametrize("name", SHARED)

@@ -8,8 +8,7 @@ import joblib
 import numpy as np
 import pytest
 import torch
-from builders import pixels, small_embedder
-from PIL import Image
+from builders import pixels, save_images, small_embedder
 from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
@@ -49,10 +48,7 @@ def mapped(tmp_path, monkeypatch):
 @pytest.fixture
 def files(tmp_path):
     """PNG files of X."""
-    paths = [tmp_path / f"{i}.png" for i in range(40)]
-    for path, image in zip(paths, X, strict=True):
-        Image.fromarray(image).save(path)
-    return paths
+    return save_images(tmp_path, X)
 
 
 FORMS = {

@@ -9,8 +9,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from builders import pixels
-from PIL import Image
+from builders import pixels, save_images
 from skorch.callbacks import Callback
 
 from sklearn_twins._image import _preprocessor as _images
@@ -65,10 +64,7 @@ def check_held(before):
 
 @pytest.fixture
 def files(tmp_path):
-    paths = [tmp_path / f"{i}.png" for i in range(len(images))]
-    for path, image in zip(paths, images, strict=True):
-        Image.fromarray(image).save(path)
-    return paths
+    return save_images(tmp_path, images)
 
 
 @pytest.fixture

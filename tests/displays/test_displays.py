@@ -29,13 +29,6 @@ from sklearn_twins.metrics import effective_rank, invariance
 pytestmark = pytest.mark.slow
 
 plt = pytest.importorskip("matplotlib.pyplot")
-plt.switch_backend("Agg")
-
-
-@pytest.fixture(autouse=True)
-def closed():
-    yield
-    plt.close("all")
 
 
 @pytest.fixture

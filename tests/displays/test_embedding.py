@@ -15,18 +15,9 @@ from sklearn.preprocessing import StandardScaler
 
 from sklearn_twins.displays import EmbeddingDisplay
 
-plt = pytest.importorskip("matplotlib.pyplot")
-plt.switch_backend("Agg")
-
 POINTS = np.random.default_rng(0).normal(size=(60, 2))
 GAP = np.arange(60) % 3 == 0
 CODES, WORDS = np.arange(60) % 2, ["ab"[i % 2] for i in range(60)]
-
-
-@pytest.fixture(autouse=True)
-def closed():
-    yield
-    plt.close("all")
 
 
 def with_gaps(values, gap=None):

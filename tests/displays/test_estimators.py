@@ -18,9 +18,6 @@ from sklearn_twins.displays import (
     ViewsDisplay,
 )
 
-plt = pytest.importorskip("matplotlib.pyplot")
-plt.switch_backend("Agg")
-
 DRAW = {
     TrainingCurveDisplay: lambda embedder, X: TrainingCurveDisplay.from_estimator(embedder).history["loss"],
     CrossCorrelationDisplay: lambda embedder, X: CrossCorrelationDisplay.from_estimator(embedder, X).correlation,
@@ -36,12 +33,6 @@ HOLDERS = {
         make_pipeline(StandardScaler(), embedder, LogisticRegression()), {"logisticregression__C": [1.0]}, cv=2
     ),
 }
-
-
-@pytest.fixture(autouse=True)
-def closed():
-    yield
-    plt.close("all")
 
 
 @pytest.mark.slow

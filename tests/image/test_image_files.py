@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
-from builders import pixels
+from builders import pixels, save_images
 from PIL import Image
 
 from sklearn_twins import BarlowTwinsEmbedder
@@ -21,10 +21,7 @@ from sklearn_twins.preprocessing import ImagePreprocessor
 def photos(tmp_path):
     """Twelve PNG files of 9 x 7 in RGB; their pixels and their paths."""
     X = pixels(12, 9, 7, 3)
-    paths = [tmp_path / f"{i}.png" for i in range(12)]
-    for path, image in zip(paths, X, strict=True):
-        Image.fromarray(image).save(path)
-    return X, [str(path) for path in paths]
+    return X, [str(path) for path in save_images(tmp_path, X)]
 
 
 CONTAINERS = {
