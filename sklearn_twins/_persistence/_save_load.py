@@ -6,6 +6,7 @@ from .._exceptions import UnreadableFileError
 from .._parts._stored_state import is_settings, require
 from .._parts._user_encoder import ReadyEncoder
 from .._roles import ROLES
+from .._runtime._portable import unwrap
 from .._version import __version__
 from ._consistency import check_fitted, try_out
 from ._json_codec import REMEDY, Decoder, Encoder, shortened
@@ -37,7 +38,7 @@ def save_embedder(embedder, path):
         If the file cannot be written.
     """
     embedder._validate_params()
-    state = embedder.__getstate__()
+    state = unwrap(embedder.__getstate__())
     state.pop(STAMP)
     parameters = {name: state.pop(name) for name in embedder.get_params(deep=False)} | RESET
     fitted = {name: state.pop(name) for name in fitted_state(embedder)}

@@ -3,6 +3,7 @@
 import contextlib
 import copy
 import operator
+import sys
 import warnings
 from dataclasses import dataclass, replace
 
@@ -14,6 +15,7 @@ from .._parts._validation import is_module
 # Fitted attributes that do not end in an underscore.
 PRIVATE_STATE = ("_fit_summary", "_n_features_out", "_n_streamed", "_output", "_recipe", "_training_state")
 
+WITHOUT_TENSORS = ("history_", "loss_curve_", "preprocessor_")
 REQUESTS = "_requests"  # key of metadata requests; scikit-learn's own object refers back to the embedder
 METHODS = ("fit", "partial_fit", "transform", "score")  # may request metadata
 STAMP = "_sklearn_twins_version"  # key of the version; scikit-learn stamps only its own estimators
@@ -81,14 +83,23 @@ def finish(encoder):
 
 
 def freeze(state):
-    """Turn the encoder in an estimator's state into arrays; a user's own encoder stays a module, on the CPU."""
+    """Turn the encoder in an estimator's state into arrays; a user's own modules stay modules, but pickle as arrays."""
     state = {name: on_cpu(value) for name, value in state.items()}
     if "_metadata_request" in state:
         routing = state.pop("_metadata_request")
         requests = {method: dict(getattr(routing, method).requests) for method in METHODS}
         state[REQUESTS] = {method: found for method, found in requests.items() if found}
-    if "encoder_" not in state:
+    if "encoder_" in state:
+        state = freeze_encoder(state)
+    if "torch" not in sys.modules:
         return state
+    from .._runtime._portable import make_portable
+
+    return state | make_portable({name: value for name, value in state.items() if name not in WITHOUT_TENSORS})
+
+
+def freeze_encoder(state):
+    """Turn the encoder in a fitted state into arrays, unless it is a user's own, and stamp the state."""
     from .._parts._user_encoder import ReadyEncoder
     from .._runtime._tensors_as_arrays import to_arrays
     from .._version import __version__
@@ -131,6 +142,10 @@ def check_version(name, version):
 
 def thaw(state):
     """Undo `freeze`."""
+    if "torch" in sys.modules:
+        from .._runtime._portable import unwrap
+
+        state = unwrap(state)
     if isinstance(state.get("encoder_"), dict):
         state = {**state, "encoder_": state["_recipe"].rebuild(state["encoder_"])}
     return state
