@@ -725,7 +725,10 @@ BY_ROOM = {
             "SeedSequence([seed, rank])",
         ),
         fault(
-            "a fit cannot be within no_grad", "runtime torch_state", "stack.enter_context(torch.enable_grad())", "pass"
+            "a fit cannot be within inference mode",
+            "runtime torch_state",
+            "stack.enter_context(torch.inference_mode(False))",
+            "pass",
         ),
         fault("autocast reaches into a fit", "runtime torch_state", "if torch.is_autocast_enabled(kind):", "if False:"),
         fault(
