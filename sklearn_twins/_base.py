@@ -80,7 +80,10 @@ class TwinsEstimator(CallbackSupportMixin, DocumentationLinkMixin, BaseEstimator
         from ._inputs._unlabeled import append_unlabeled
         from ._runtime._devices import claim_device
 
-        parts, X = self._resolve_parts(), append_unlabeled(X, unlabeled)
+        parts, labeled = self._resolve_parts(), X
+        X = append_unlabeled(X, unlabeled)
+        if unlabeled is not None and hasattr(parts["preprocessor"], "check_unlabeled"):
+            parts["preprocessor"].check_unlabeled(labeled, unlabeled)
         previous, owner = (self._previous(), self) if resume else (None, self._unfitted())
         with claim_device(self.device, self.verbose) as device:
             inspected = run_fit(

@@ -5,7 +5,17 @@ from scipy import sparse
 from sklearn.utils.validation import check_array, validate_data
 
 from .._inputs._containers import as_frame, check_container
-from ._axes import complete_shape, describe_shape, find_layout, matches, to_channels_first, to_height_width_channels
+from .._parts._stored_state import shorten
+from ._axes import (
+    complete_shape,
+    describe_shape,
+    find_flat_layout,
+    find_layout,
+    matches,
+    to_channels_first,
+    to_height_width_channels,
+)
+from ._sources import find_picture_column, unwrap_column
 
 WANTED = "an array (n, height, width, channels), flat rows with sample_shape, or a sequence of paths"
 
@@ -89,14 +99,14 @@ def stack_images(X):
     ValueError
         If the images have different shapes.
     """
-    if hasattr(X, "ndim") and not (X.ndim == 1 and X.dtype == object):
-        return X
+    X = unwrap_column(X)
     if not isinstance(X, (list, tuple)) and not hasattr(X, "ndim"):
         X = np.asarray(X)
         if X.ndim == 0:
             raise ValueError(f"X is a {type(X.item()).__name__}, which holds no images. Give {WANTED}.")
+    if hasattr(X, "ndim") and not (X.ndim == 1 and X.dtype == object):
         return X
-    images = list(X)
+    images = [merge_objects(image) for image in X]
     shapes = [getattr(image, "shape", None) for image in images]
     for i, shape in enumerate(shapes):
         if shape != shapes[0]:
@@ -107,6 +117,13 @@ def stack_images(X):
         return np.asarray(images)
     except ValueError as error:
         raise ValueError(f"X holds images of different shapes ({error}). Bring them to one.") from error
+
+
+def merge_objects(image):
+    """Merge an array of arrays, as frames hold nested lists, to one array; return anything else as it is."""
+    if isinstance(image, np.ndarray) and image.dtype == object and image.size and hasattr(image.flat[0], "shape"):
+        return np.stack([merge_objects(part) for part in image])
+    return image
 
 
 def to_numbers(X):
@@ -129,17 +146,22 @@ def to_numbers(X):
             return np.asarray(X).astype(np.float64)
     except (TypeError, ValueError, OverflowError) as error:
         kind = TypeError if isinstance(error, TypeError) else ValueError
-        raise kind(f"X holds {dtype}, but images hold numbers ({error}). Give {WANTED}.") from error
+        raise kind(f"X holds {dtype}, but images hold numbers ({shorten(error)}). Give {WANTED}.") from error
 
 
 def open_rows(X, owner, *, reset, shape, sample_shape, channels):
     """View flat rows as images."""
+    name = find_picture_column(X)
+    if name is not None:
+        raise ValueError(
+            f"X is a frame of several columns, of which {name!r} holds images. Give that column: X[{name!r}]."
+        )
     try:
         array = validate_data(owner, to_numbers(X), reset=reset, dtype="numeric", ensure_all_finite=False)
     except ValueError as error:
         if "could not convert" not in str(error):
             raise
-        raise ValueError(f"X holds text, but images hold numbers ({error}). Give {WANTED}.") from error
+        raise ValueError(f"X holds text, but images hold numbers ({shorten(error)}). Give {WANTED}.") from error
     if shape is None:
         raise ValueError(
             f"X has the shape {array.shape}: flat rows, which do not tell the shape of their images. Give it as "
@@ -147,7 +169,7 @@ def open_rows(X, owner, *, reset, shape, sample_shape, channels):
             "an array (n, height, width, channels)."
         )
     height, width, depth = complete_shape(shape, array.shape[1], sample_shape)
-    if channels == "first":
+    if find_flat_layout(sample_shape, channels) == "first":
         return array.reshape(len(array), depth, height, width)
     return to_channels_first(array.reshape(len(array), height, width, depth), "last")
 

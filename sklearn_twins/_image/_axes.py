@@ -10,12 +10,51 @@ def describe_shape(shape):
     return "{} x {} x {} (height, width, channels)".format(*shape)
 
 
+def find_flat_layout(sample_shape, channels):
+    """Find out where the channels of flat rows are, from the caller's `sample_shape`.
+
+    As in arrays with four axes, they are where 1, 3 or 4 is; if both ends have it, or neither, where the other two
+    sides are equal. In doubt, they are last.
+
+    Parameters
+    ----------
+    sample_shape : tuple of int or None
+        The shape, in which -1 stands for any number.
+    channels : {"auto", "last", "first"}
+        Where the channels are, as the caller says.
+
+    Returns
+    -------
+    layout : {"last", "first"}
+
+    Raises
+    ------
+    ValueError
+        If both ends may hold channels, and nothing speaks for one of them.
+    """
+    if channels != "auto" or sample_shape is None or len(sample_shape) == 2:
+        return "first" if channels == "first" else "last"
+    a, b, c = sample_shape
+    last, first = c in USUAL_CHANNELS, a in USUAL_CHANNELS
+    if last != first:
+        return "last" if last else "first"
+    last_square, first_square = a == b != -1, b == c != -1
+    if last_square != first_square:
+        return "last" if last_square else "first"
+    if last and not a == c == 1:
+        raise ValueError(
+            f"sample_shape={sample_shape!r} could be (height, width, channels) or (channels, height, width). Say "
+            "which: preprocessor__channels='last' or 'first'."
+        )
+    return "last"
+
+
 def to_height_width_channels(sample_shape, channels):
     """Reorder the caller's `sample_shape` to (height, width, channels); without channels, there is one."""
     shape = tuple(int(side) for side in sample_shape)
     if len(shape) == 2:
         return (*shape, 1)
-    return (shape[1], shape[2], shape[0]) if channels == "first" else shape
+    return (shape[1], shape[2], shape[0]) if find_flat_layout(shape, channels) == "first" else shape
 
 
 def matches(wanted, found):

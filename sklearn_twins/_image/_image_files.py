@@ -1,4 +1,4 @@
-"""Images in files, decoded by parallel threads: when they are needed, or all at once."""
+"""Pictures in files or in memory, decoded by parallel threads: when they are needed, or all at once."""
 
 import os
 import warnings
@@ -11,44 +11,48 @@ import numpy as np
 from .._runtime._progress_bar import with_progress
 from ._intensities import Statistics
 from ._pillow import BrokenFileError, decode
+from ._sources import describe_source
 
 FILES_AT_A_TIME = 256
 WORDS = "decoding", "images", "decoded"
 
 
 class ImageFiles:
-    """Images in files, decoded when they are indexed.
+    """Pictures that are decoded when they are indexed.
 
     Parameters
     ----------
-    paths : list of str
-        Paths of the files.
+    sources : list of (str, bytes or PIL image)
+        Paths of files, encoded images or pictures.
     target : Target
-        Size and colour that files are brought to.
-    blank : tuple of int or None
+        What they are brought to.
+    blank : tuple of number or None
         Colour of the blank image that replaces a broken file; None if a broken file is an error.
     n_threads : int
         Number of threads that decode.
     rows : list of int, default=None
-        Row of X of each path; None if the paths are all rows of X in order.
+        Row of X of each source; None if the sources are all rows of X in order.
+    conversion : callable, default=None
+        Function that converts decoded images to samples; None to take them as they are.
+    dtype : numpy.dtype, default=None
+        Type of the samples; None for the type of the decoded images.
 
     Notes
     -----
     A file that is read again must have the same size and modification time as before.
     """
 
-    dtype = np.dtype(np.uint8)
-
-    def __init__(self, paths, target, blank, n_threads, rows=None):
-        self.paths, self.target, self.blank, self.n_threads = paths, target, blank, n_threads
-        self.rows = range(len(paths)) if rows is None else rows
-        self.seen = np.zeros((len(paths), 2), dtype=np.int64)  # size and modification time; 0 before a file is read
+    def __init__(self, sources, target, blank, n_threads, rows=None, conversion=None, dtype=None):
+        self.sources, self.target, self.blank, self.n_threads = sources, target, blank, n_threads
+        self.rows = range(len(sources)) if rows is None else rows
+        self.seen = np.zeros((len(sources), 2), dtype=np.int64)  # size and modification time; 0 before a file is read
         height, width, channels = target.sample_shape
-        self.shape = (len(paths), channels, height, width)
-        self.nbytes = len(paths) * channels * height * width
+        self.shape = (len(sources), channels, height, width)
+        self.conversion, self.dtype = conversion, np.dtype(target.dtype if dtype is None else dtype)
+        self.nbytes = len(sources) * channels * height * width * self.dtype.itemsize
 
     def __len__(self):
-        return len(self.paths)
+        return len(self.sources)
 
     def __getitem__(self, index):
         """Decode some images.
@@ -60,7 +64,7 @@ class ImageFiles:
 
         Returns
         -------
-        images : ndarray of shape (rows, channels, height, width), uint8
+        images : ndarray of shape (rows, channels, height, width)
 
         Raises
         ------
@@ -69,7 +73,7 @@ class ImageFiles:
         """
         images, broken = self.read(index)
         for i, error in broken.items():
-            problem = f"X[{self.rows[i]}]={self.paths[i]!r}: {error}"
+            problem = f"{self.describe(i)}: {error}"
             if self.blank is None and self.seen[i].any():
                 raise ValueError(
                     f"{problem}, but it was read before. Leave files as they are until training ends."
@@ -77,7 +81,11 @@ class ImageFiles:
             if self.blank is None:
                 raise ValueError(f"{problem}. Remove it, or set preprocessor__on_broken='skip'.") from error
             warnings.warn(f"{problem}. A blank image replaces it.", UserWarning, stacklevel=2)
-        return images
+        return images if self.conversion is None else self.conversion(images)
+
+    def describe(self, i):
+        """Describe the source with the index i for a message, by its row of X."""
+        return f"X[{self.rows[i]}]={describe_source(self.sources[i])}"
 
     def raw_blocks(self):
         """Iterate over the files' bytes, undecoded, each after their number; a file that is missing has none."""
@@ -90,9 +98,15 @@ class ImageFiles:
 
     def select(self, indices):
         """Select some of the files, with the sizes and times seen so far."""
-        paths, rows = [self.paths[i] for i in indices], [self.rows[i] for i in indices]
-        files = ImageFiles(paths, self.target, self.blank, self.n_threads, rows)
+        sources, rows = [self.sources[i] for i in indices], [self.rows[i] for i in indices]
+        files = ImageFiles(sources, self.target, self.blank, self.n_threads, rows)
         files.seen = self.seen[indices]
+        return files
+
+    def convert(self, conversion, dtype):
+        """Make the same images with a conversion."""
+        files = ImageFiles(self.sources, self.target, self.blank, self.n_threads, self.rows, conversion, dtype)
+        files.seen = self.seen
         return files
 
     def read(self, index):
@@ -105,34 +119,43 @@ class ImageFiles:
 
         Returns
         -------
-        images : ndarray of shape (rows, channels, height, width), uint8
-            Blank where the file is broken.
+        images : ndarray of shape (rows, channels, height, width)
+            Not converted; blank where the file is broken.
         broken : dict of int to BrokenFileError
-            Errors, by the index of their path.
+            Errors, by the index of their source.
+
+        Raises
+        ------
+        MemoryError
+            If memory is short.
         """
         indices = range(len(self))[index] if isinstance(index, slice) else index.tolist()
-        images, broken = np.empty((len(indices), *self.target.sample_shape), dtype=np.uint8), {}
+        images, broken = np.empty((len(indices), *self.target.sample_shape), dtype=self.target.dtype), {}
 
         def read_one(row, i):
             try:
-                stamp = read_stamp(self.paths[i])
+                stamp = read_stamp(self.sources[i])
                 if self.seen[i].any() and any(stamp) and tuple(self.seen[i]) != stamp:
                     raise BrokenFileError("it has changed")
-                images[row] = decode(self.paths[i], self.target)
+                images[row] = decode(self.sources[i], self.target)
                 self.seen[i] = stamp
             except BrokenFileError as error:
                 images[row] = 0 if self.blank is None else self.blank
                 broken[i] = error
+            except MemoryError as error:
+                raise MemoryError(f"{self.describe(i)}: memory is too short to decode it. {error}") from error
 
         with ThreadPoolExecutor(self.n_threads) as pool:
             list(pool.map(read_one, range(len(indices)), indices))
         return images.transpose(0, 3, 1, 2), dict(sorted(broken.items()))
 
 
-def read_stamp(path):
+def read_stamp(source):
     """Read size and modification time of a file; zeros if there is none, for which `decode` has a better message."""
+    if not isinstance(source, str):
+        return 0, 0
     try:
-        found = os.stat(path)
+        found = os.stat(source)
     except (OSError, ValueError):
         return 0, 0
     return found.st_size, found.st_mtime_ns
@@ -157,9 +180,9 @@ def decode_all(files, verbose):
 
     Returns
     -------
-    images : ndarray of shape (n, channels, height, width), uint8
+    images : ndarray of shape (n, channels, height, width)
     """
-    images = np.empty((len(files), *files.target.sample_shape), dtype=np.uint8).transpose(0, 3, 1, 2)
+    images = np.empty((len(files), *files.target.sample_shape), dtype=files.dtype).transpose(0, 3, 1, 2)
     with iterate_blocks(files, verbose) as blocks:
         for rows in blocks:
             images[rows] = files[rows]
@@ -182,7 +205,7 @@ def scan(files, verbose, *, max_bytes, skip):
 
     Returns
     -------
-    samples : ndarray or ImageFiles of shape (n, channels, height, width), uint8
+    samples : ndarray or ImageFiles of shape (n, channels, height, width)
         Images of the files that are not broken; to be decoded again if they are too large to keep.
     statistics : Statistics
         Statistics of these images.
@@ -207,19 +230,17 @@ def scan(files, verbose, *, max_bytes, skip):
                 kept.append(images)
     if broken:
         first, error = next(iter(broken.items()))
-        problem = (
-            f"{len(broken)} of the {len(files)} files of X cannot be used, the first is "
-            f"X[{first}]={files.paths[first]!r}: {error}."
-        )
+        problem = f"{len(broken)} of the {len(files)} files of X cannot be used, the first is {files.describe(first)}"
+        problem = f"{problem}: {error}."
         if not good:
             raise ValueError(f"{problem} Give paths of image files.")
         warnings.warn(f"{problem} They are left out.", UserWarning, stacklevel=2)
-    return concatenate(kept, files.target.sample_shape) if keep else files.select(good), statistics
+    return concatenate(kept, files.target) if keep else files.select(good), statistics
 
 
-def concatenate(parts, sample_shape):
+def concatenate(parts, target):
     """Concatenate blocks of images, and free each block as soon as it is copied."""
-    images = np.empty((sum(map(len, parts)), *sample_shape), dtype=np.uint8).transpose(0, 3, 1, 2)
+    images = np.empty((sum(map(len, parts)), *target.sample_shape), dtype=target.dtype).transpose(0, 3, 1, 2)
     start = len(images)
     while parts:
         part = parts.pop()

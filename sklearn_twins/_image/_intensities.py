@@ -3,12 +3,13 @@
 import numpy as np
 from sklearn.utils import assert_all_finite
 
-BYTE_RANGE = (0.0, 255.0)
+from ._value_range import BYTE_RANGE, MAX_OUTSIDE
+
 BLOCK_VALUES = 2**22  # values read at a time: 32 MiB in float64
 MAX_COUNTED = 10_000  # images of bytes, which are enough for their statistics
 MAX_VALUE = 1e150  # the square of a larger value overflows float64
 MAX_INTENSITY = 1e6  # squares of it, and of a layer's outputs, are far from float32's largest number
-N_INSPECTED = 256  # images whose range is compared with that of `fit`
+REMEDY = "Bring X to one range, or say which it is: preprocessor__value_range=(black, white)."
 
 
 def is_bytes(dtype, value_range):
@@ -136,57 +137,44 @@ def check_finite(images):
     return images
 
 
-def check_intensities(samples):
-    """Refuse intensities so large that float32 arithmetic would overflow.
+def check_intensities(samples, value_range, limits=None):
+    """Refuse intensities on another scale than `fit` has seen, or so large that float32 arithmetic would overflow.
 
     Parameters
     ----------
     samples : ndarray of shape (rows, channels, height, width), float32
         Intensities, 0 for black and 1 for white.
+    value_range : tuple of float
+        The values of black and white, for messages.
+    limits : tuple of (float, float, float) or None
+        Limits of most intensities, and the largest that any may have; None if any are expected.
 
     Returns
     -------
     samples : ndarray
         The same array.
     """
-    high = max(samples.max(initial=0), -samples.min(initial=0))
-    if high > MAX_INTENSITY:
+    low, high = samples.min(initial=0), samples.max(initial=0)
+    size = max(high, -low)
+    if size > MAX_INTENSITY:
         rows = np.abs(samples).reshape(len(samples), -1).max(axis=1)
-        remedy = "Bring X to one range, or say which it is: preprocessor__value_range=(black, white)."
-        problem = f"Input X has intensities of {high:.3g}, where 0 is black and 1 is white, which is too far from both"
-        raise UnusableImageError(problem, remedy, int(rows.argmax()))
+        problem = f"Input X has intensities of {size:.3g}, where 0 is black and 1 is white, which is too far from both"
+        raise UnusableImageError(problem, REMEDY, int(rows.argmax()))
+    if limits is None or (low >= limits[0] and high <= limits[1]):
+        return samples
+    outside = (samples < limits[0]) | (samples > limits[1])
+    if size > limits[2] or outside.mean() > MAX_OUTSIDE:
+        black, white = value_range
+        values = [float(black + (white - black) * intensity) for intensity in (low, high)]
+        problem = (
+            f"Input X has values from {values[0]:.6g} to {values[1]:.6g}, and in fit they went from {black:.6g} "
+            f"(black) to {white:.6g} (white), a plain mismatch"
+        )
+        raise UnusableImageError(problem, REMEDY, int(outside.reshape(len(samples), -1).mean(axis=1).argmax()))
     return samples
 
 
-def find_range(value_range, dtype, statistics):
-    """Find the values of black and white.
-
-    Bytes and booleans have the range of their type, floats that all lie between 0 and 1 have (0, 1), and other numbers
-    have their smallest and largest value.
-
-    Parameters
-    ----------
-    value_range : "auto" or pair of float
-        The caller's choice.
-    dtype : numpy.dtype
-        Type of the images.
-    statistics : Statistics
-        Statistics of the images.
-
-    Returns
-    -------
-    low, high : float
-    """
-    if not isinstance(value_range, str):
-        return tuple(float(value) for value in value_range)
-    if dtype == np.uint8:
-        return BYTE_RANGE
-    if dtype.kind == "b" or (dtype.kind == "f" and statistics.low >= 0 and statistics.high <= 1):
-        return (0.0, 1.0)
-    return (statistics.low, statistics.high if statistics.high > statistics.low else statistics.low + 1.0)
-
-
-def scale_to_intensities(images, value_range):
+def scale_to_intensities(images, value_range, limits=None):
     """Scale values to float32 intensities, in float64 so that values far from 0 keep their differences.
 
     Parameters
@@ -195,6 +183,8 @@ def scale_to_intensities(images, value_range):
         Values in their original range.
     value_range : pair of float
         The values of black and white.
+    limits : tuple of (float, float, float) or None
+        Limits of intensities, see `check_intensities`.
 
     Returns
     -------
@@ -204,37 +194,9 @@ def scale_to_intensities(images, value_range):
     low, high = value_range
     check_finite(images)
     if images.dtype == np.float32 and (low, high) == (0.0, 1.0):
-        return check_intensities(images)
+        return check_intensities(images, value_range, limits)
     samples = np.empty_like(images, dtype=np.float32, subok=False)
     with np.errstate(over="ignore"):  # infinity is refused below
         for rows in split_into_blocks(len(images), images.shape[1:]):
             samples[rows] = (images[rows].astype(np.float64) - low) / (high - low)
-    return check_intensities(check_finite(samples))
-
-
-def check_range(images, value_range, name):
-    """Refuse images whose black and white plainly differ from those in `fit`.
-
-    Parameters
-    ----------
-    images : ndarray or lazy images of shape (n, channels, height, width)
-        Values in their original range; the first 256 images are inspected.
-    value_range : pair of float
-        The values of black and white in `fit`.
-    name : str
-        Class of the estimator, for the message.
-
-    Raises
-    ------
-    ValueError
-        If fractions between 0 and 1 come where values went up to 255, or integers above 1 where they went up to 1.
-    """
-    head = images[slice(0, N_INSPECTED)]
-    high = float(head.max())
-    fractions = head.dtype.kind == "f" and 0 < high <= 1 and bool((head != np.rint(head)).any())
-    integers = head.dtype.kind in "ui" and high > 1
-    if (value_range == BYTE_RANGE and fractions) or (value_range == (0.0, 1.0) and integers):
-        raise ValueError(
-            f"X holds {head.dtype} values up to {high:g}, but {name} was fitted on images whose values go from "
-            f"{value_range[0]:g} to {value_range[1]:g}. Bring them to that range."
-        )
+    return check_intensities(check_finite(samples), value_range, limits)

@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from .._parts._modality import OnnxFront
-from ._intensities import BYTE_RANGE
+from ._value_range import BYTE_RANGE
 
 
 def read_rows(preprocessor):

@@ -5,21 +5,26 @@ from numbers import Integral, Real
 
 import joblib
 import numpy as np
+from sklearn.base import clone
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
+from .._inputs._containers import as_frame
 from .._inputs._feature_names import share_names
 from .._inputs._memory_maps import check_mapping
 from .._parts._component import Component
 from ._arrays import make_shareable, open_array
 from ._axes import describe_shape, matches, to_height_width_channels
 from ._image_files import ImageFiles, decode_all, scan
-from ._intensities import BYTE_RANGE, check_range, compute_statistics, find_range, is_bytes, scale_to_intensities
+from ._intensities import compute_statistics, is_bytes, scale_to_intensities
 from ._memmap import MappedImages, copy_array
-from ._pillow import find_target, is_paths, make_target, to_paths
+from ._pillow import find_target, make_target
+from ._sources import find_sources
 from ._spec import ImageSpec
+from ._value_range import BYTE_RANGE, FittedRange, find_range
 
 MIN_MAPPED_BYTES = 2**28  # a smaller memory map is read like an array
+N_COMPARED = 256  # rows with labels, and without, whose scales are compared
 
 
 class ImagePreprocessor(Component):
@@ -206,23 +211,18 @@ class ImagePreprocessor(Component):
             As in `fit`.
         """
         self.check()
-        owner = self if owner is None else owner
-        if not is_paths(X):
-            images = self._open(X, owner, reset=True)
-            self._learn(images, compute_statistics(images), None, owner)
-            return self._samples(images, owner)
-        paths = to_paths(X)
-        if not isinstance(self.value_range, str) and tuple(self.value_range) != BYTE_RANGE:
-            raise make_error(
-                "value_range", "be 'auto' if X holds paths, since files are decoded to bytes", self.value_range
-            )
-        target = find_target(paths, self.image_size, self.color, self._n_threads)
-        self._check_shape(target)
-        samples, statistics = self._scan(paths, target, owner)
-        owner.n_features_in_ = int(np.prod(samples.shape[1:]))
-        owner.__dict__.pop("feature_names_in_", None)
-        self._learn(samples, statistics, target, owner)
-        return samples
+        owner, sources = self if owner is None else owner, find_sources(X)
+        if sources is None:
+            images, target = self._open(X, owner, reset=True), None
+            statistics = compute_statistics(images)
+        else:
+            target = find_target(sources, self.image_size, self.color, self._n_threads)
+            self._check_target(target)
+            images, statistics = self._scan(sources, target, owner)
+            owner.n_features_in_ = int(np.prod(images.shape[1:]))
+            owner.__dict__.pop("feature_names_in_", None)
+        self._learn(images, statistics, target, owner)
+        return self._samples(images, new=False)
 
     def transform(self, X, *, owner=None):
         """Turn X into samples.
@@ -248,12 +248,13 @@ class ImagePreprocessor(Component):
             If the preprocessor is not fitted.
         """
         check_is_fitted(self)
-        owner = self if owner is None else owner
-        if not is_paths(X):
-            return self._samples(self._open(X, owner, reset=False), owner)
-        blank = tuple(np.rint(255 * self.mean_).astype(int).tolist()) if self.on_broken == "skip" else None
-        files = ImageFiles(to_paths(X), self._fitted_target(), blank, self._n_threads)
-        return files if files.nbytes > self.max_decoded_bytes else decode_all(files, getattr(owner, "verbose", 0))
+        owner, sources = self if owner is None else owner, find_sources(X)
+        if sources is None:
+            return self._samples(self._open(X, owner, reset=False))
+        target = self._fitted_target(sources)
+        files = ImageFiles(sources, target, self._blank(target), self._n_threads)
+        fits = files.nbytes <= self.max_decoded_bytes
+        return self._samples(decode_all(files, getattr(owner, "verbose", 0)) if fits else files)
 
     def transform_for_fit(self, X, *, owner=None):
         """Turn X into samples on which training continues: as `transform`, but broken files may be left out.
@@ -276,25 +277,65 @@ class ImagePreprocessor(Component):
             As in `transform`.
         """
         check_is_fitted(self)
-        if self.on_broken == "raise" or not is_paths(X):
+        sources = find_sources(X) if self.on_broken == "skip" else None
+        if sources is None:
             return self.transform(X, owner=owner)
-        return self._scan(to_paths(X), self._fitted_target(), owner)[0]
+        return self._samples(self._scan(sources, self._fitted_target(sources), owner)[0])
 
-    def _scan(self, paths, target, owner):
-        """Decode all files: the samples and their statistics."""
-        files, skip = ImageFiles(paths, target, None, self._n_threads), self.on_broken == "skip"
+    def check_unlabeled(self, X, unlabeled):
+        """Refuse rows without labels that are on another scale than those with labels.
+
+        Parameters
+        ----------
+        X, unlabeled : array-like
+            Images in the same kind of container. Up to 256 of each in even steps are compared.
+
+        Raises
+        ------
+        ValueError
+            If their values have another range.
+        TypeError
+            If their types have another black or white.
+        """
+        some, more = (take_some(rows) for rows in (X, unlabeled))
+        if find_sources(some) is not None:
+            return
+        fitted = clone(self).fit(some)
+        values = fitted._open(more, fitted, reset=False)
+        try:
+            fitted._samples(values)
+        except ValueError as error:
+            raise ValueError(f"unlabeled is on another scale than X: {str(error).replace('Input X', 'it')}") from error
+        if fitted._range().of_type(values.dtype) != fitted.value_range_:
+            raise TypeError(f"unlabeled holds {values.dtype}, which have another white than X. Bring both to one type.")
+
+    def _scan(self, sources, target, owner):
+        """Decode all files: the images and their statistics."""
+        files, skip = ImageFiles(sources, target, None, self._n_threads), self.on_broken == "skip"
         return scan(files, getattr(owner, "verbose", 0), max_bytes=self.max_decoded_bytes, skip=skip)
 
-    def _fitted_target(self):
+    def _fitted_target(self, sources):
         """The target of the files in `fit`; one that fits their shape if `fit` saw arrays."""
-        return self._target or make_target(self.sample_shape_, resize=self.image_size is not None)
+        return self._target or make_target(self.sample_shape_, self.image_size is not None, sources)
 
-    def _check_shape(self, target):
+    def _blank(self, target):
+        """The mean colour, as files hold it, which replaces a broken one; None if that is an error."""
+        if self.on_broken == "raise":
+            return None
+        low, high = self._range().of_type(np.dtype(target.dtype))
+        colors = low + self.mean_ * (high - low)
+        return tuple(colors.tolist() if target.dtype == "float32" else np.rint(colors).astype(int).tolist())
+
+    def _check_target(self, target):
         shape, found = self.sample_shape, target.sample_shape
         if shape is not None and not matches(to_height_width_channels(shape, self.channels), found):
             raise ValueError(
                 f"X holds files of {describe_shape(found)}, but sample_shape={shape!r}. Leave it None; files are "
                 "brought to image_size and color."
+            )
+        if target.dtype == "uint8" and self.value_range != "auto" and tuple(self.value_range) != BYTE_RANGE:
+            raise make_error(
+                "value_range", "be 'auto' if X holds files of 8 bits per channel, from 0 to 255", self.value_range
             )
 
     @property
@@ -319,17 +360,33 @@ class ImagePreprocessor(Component):
         self.spec_ = ImageSpec((depth, height, width), mean=tuple(self.mean_.tolist()), std=tuple(self.std_.tolist()))
         share_names(owner, self)
 
-    def _samples(self, images, owner):
-        check_range(images, self.value_range_, type(owner).__name__)
-        if is_bytes(images.dtype, self.value_range_):
+    def _range(self):
+        return FittedRange(self.value_range_, isinstance(self.value_range, str), self.mean_, self.std_)
+
+    def _samples(self, images, *, new=True):
+        """Scale images to samples; `new` ones are held to the range of those in `fit`."""
+        fitted = self._range()
+        value_range = fitted.of_type(images.dtype)
+        as_bytes = is_bytes(images.dtype, value_range)
+        if new and not (as_bytes and isinstance(images, ImageFiles)):  # which would be decoded twice
+            fitted.check(images)
+        if as_bytes and value_range == self.value_range_:
             return images
-        scale = partial(scale_to_intensities, value_range=self.value_range_)
-        return images.convert(scale, np.float32) if isinstance(images, MappedImages) else scale(images)
+        limits = fitted.limits if new or not fitted.learnt else None
+        scale = partial(scale_to_intensities, value_range=value_range, limits=limits)
+        return scale(images) if isinstance(images, np.ndarray) else images.convert(scale, np.float32)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
         return tags
+
+
+def take_some(rows):
+    """Take up to 256 rows in even steps."""
+    frame = as_frame(rows, "X")
+    some = frame[:: max(1, -(-len(rows) // N_COMPARED))]
+    return some.to_native() if frame is not rows else some
 
 
 def is_side(side):

@@ -16,7 +16,7 @@ from .._parts._stored_state import (
     is_word,
     require,
 )
-from ._pillow import BANDS, Target
+from ._pillow import BANDS, DEPTHS, Target
 from ._preprocessor import ImagePreprocessor
 from ._spec import ImageSpec
 
@@ -45,7 +45,12 @@ STORED = Stored(
     },
     classes={
         ImageSpec: {"shape": IS_SHAPE, "mean": is_tuple(is_finite), "std": is_tuple(is_finite)},
-        Target: {"size": is_tuple(is_int(1)), "color": is_word(BANDS), "resize": is_one(bool)},
+        Target: {
+            "size": is_tuple(is_int(1)),
+            "color": is_word(BANDS),
+            "resize": is_one(bool),
+            "dtype": is_word(("uint8", *DEPTHS.values())),
+        },
     },
     check=check_preprocessor,
 )

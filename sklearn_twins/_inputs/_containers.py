@@ -43,7 +43,7 @@ def check_container(X, name, wanted):
         what = f"{name} is {X!r}" if X is None or isinstance(X, Number) else f"{name} is a {type(X).__name__}"
         hint = f"Give pandas.DataFrame({name})." if isinstance(X, dict) else f"Give {wanted}."
         raise ValueError(f"Expected 2D array, got scalar array instead: {what}. {hint}")
-    if isinstance(X, list) and X and isinstance(X[0], dict):
+    if isinstance(X, list) and X and isinstance(X[0], dict) and not X[0].keys() <= {"bytes", "path"}:  # an image
         raise ValueError(
             f"Expected 2D array, got 1D array instead: {name} is a list of dicts. Give pandas.DataFrame({name})."
         )

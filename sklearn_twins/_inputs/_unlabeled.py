@@ -31,6 +31,8 @@ def append_unlabeled(X, unlabeled):
         return X
     X = check_container(X, "X", "rows")
     unlabeled = check_container(unlabeled, "unlabeled", "rows, as X holds them")
+    if isinstance(X, (list, tuple)) and isinstance(unlabeled, (list, tuple)):
+        return [*X, *unlabeled]
     frames = [as_frame(X, "X"), as_frame(unlabeled, "unlabeled")]
     kinds = [describe_container(frame) for frame in frames]
     if kinds[0] != kinds[1]:
@@ -39,8 +41,6 @@ def append_unlabeled(X, unlabeled):
         )
     if isinstance(frames[0], nw.DataFrame):
         return append_frame(*frames)
-    if isinstance(X, list):
-        return X + unlabeled
     if np.shape(X)[1:] != np.shape(unlabeled)[1:]:
         raise ValueError(
             f"unlabeled has rows of shape {np.shape(unlabeled)[1:]}, and X of shape {np.shape(X)[1:]}. Give both the "

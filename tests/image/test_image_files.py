@@ -13,7 +13,8 @@ from builders import pixels, save_images
 from PIL import Image
 
 from sklearn_twins import BarlowTwinsEmbedder
-from sklearn_twins._image._pillow import Target, decode, find_target, is_paths, to_paths
+from sklearn_twins._image._pillow import Target, decode, find_target
+from sklearn_twins._image._sources import find_sources
 from sklearn_twins.preprocessing import ImagePreprocessor
 
 
@@ -44,7 +45,7 @@ CONTAINERS = {
 def test_paths_in_any_sequence(photos, container):
     X, paths = photos
     given = CONTAINERS[container](paths)
-    assert is_paths(given) and to_paths(given) == paths
+    assert find_sources(given) == paths
     preprocessor = ImagePreprocessor()
     for samples in (preprocessor.fit_transform(given), preprocessor.transform(given)):
         np.testing.assert_array_equal(samples, X.transpose(0, 3, 1, 2))
@@ -55,7 +56,7 @@ def test_paths_in_any_sequence(photos, container):
     "X", [[], [[1, 2]], np.zeros((3, 4)), [["a", "b"]], np.array([["a", "b"]]), pd.DataFrame({"a": []})]
 )
 def test_what_holds_no_paths(X):
-    assert not is_paths(X)
+    assert find_sources(X) is None
 
 
 # Mode and shade of a uniform image -> the shade that it becomes as grey, RGB and RGBA.

@@ -1,0 +1,184 @@
+"""The values of black and white: learnt in `fit`, and kept in `transform`, where images on another scale are found."""
+
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+
+BYTE_RANGE, UNIT_RANGE = (0.0, 255.0), (0.0, 1.0)
+# Scales that images usually have, by their values of black and white. Standardised images have mean 0 and standard
+# deviation 1.
+SCALES = (UNIT_RANGE, (-1.0, 1.0), BYTE_RANGE, (0.0, 4095.0), (0.0, 65535.0))
+MAX_OUTSIDE = 0.01  # share of values
+N_SURE = 8  # images that are not all dark by chance; about fewer there is a warning at most
+N_INSPECTED, INSPECTED_VALUES = 64, 2**20  # most images, and values, that are compared with those in `fit`
+LARGE = 0.8  # distance from the scale of `fit` at which others are tried, see `measure_distance`
+SMALL_CONTRAST = 1 / 8  # of that in `fit`
+# Intensities: the limits of 99 % of the values, and the largest that any may have
+NATURAL_LIMITS = (-0.5, 1.5, 10.0)  # black and white are 0 and 1, or 0 and 255
+LEARNT_LIMITS = (-2.0, 3.0, np.inf)  # they are the smallest and the largest value in `fit`
+
+
+def find_range(value_range, dtype, statistics):
+    """Find the values of black and white.
+
+    Bytes and booleans have the range of their type, floats that all lie between 0 and 1 have (0, 1), and other numbers
+    have their smallest and largest value.
+
+    Parameters
+    ----------
+    value_range : "auto" or pair of float
+        The caller's choice.
+    dtype : numpy.dtype
+        Type of the images.
+    statistics : Statistics
+        Statistics of the images.
+
+    Returns
+    -------
+    low, high : float
+    """
+    if not isinstance(value_range, str):
+        values = tuple(float(value) for value in value_range)
+        if (
+            values == BYTE_RANGE
+            and dtype.kind == "f"
+            and 0 <= statistics.low <= statistics.high <= 1
+            and statistics.high
+        ):
+            raise ValueError(
+                f"X holds {dtype} values up to {statistics.high:.4g}, but value_range={value_range!r}. Give the values "
+                "of black and white, which seem to be (0, 1)."
+            )
+        return values
+    if dtype == np.uint8:
+        return BYTE_RANGE
+    if dtype.kind == "b" or (dtype.kind == "f" and statistics.low >= 0 and statistics.high <= 1):
+        return UNIT_RANGE
+    return (statistics.low, statistics.high if statistics.high > statistics.low else statistics.low + 1.0)
+
+
+def measure_distance(found, expected):
+    """Measure how far images are from a scale: by the ratio of contrasts, and by means in standard deviations.
+
+    Parameters
+    ----------
+    found, expected : tuple of ndarray of shape (channels,)
+        Mean and standard deviation of the values.
+
+    Returns
+    -------
+    distance : float
+        0 on the same scale; infinite if the images have no contrast.
+    """
+    with np.errstate(divide="ignore"):
+        contrast = np.abs(np.log(found[1] / expected[1]))
+    return float(np.mean(contrast + np.abs(found[0] - expected[0]) / expected[1]))
+
+
+@dataclass(frozen=True)
+class FittedRange:
+    """The values of black and white in `fit`, to which other images are held.
+
+    A single call's values do not decide on its scale, since a dark image may hold nothing above 1. Types may: booleans
+    are black or white, and bytes go up to 255 where `fit` saw fractions of white.
+
+    Parameters
+    ----------
+    values : tuple of float
+        The values of black and white.
+    learnt : bool
+        Whether they were found in `fit`, and not given by the caller.
+    mean, std : ndarray of shape (channels,), float64
+        Mean and standard deviation of the intensities in `fit`.
+    """
+
+    values: tuple
+    learnt: bool
+    mean: np.ndarray
+    std: np.ndarray
+
+    @property
+    def is_binary(self):
+        """Whether all images of `fit` were black and white only, which their mean and standard deviation tell."""
+        return bool(np.allclose(self.std**2, self.mean * (1 - self.mean), rtol=0, atol=1e-9))
+
+    def of_type(self, dtype):
+        """The values of black and white in images of a type."""
+        if self.learnt and dtype.kind == "b":
+            return UNIT_RANGE
+        if self.learnt and dtype == np.uint8 and self.values == UNIT_RANGE and not self.is_binary:
+            return BYTE_RANGE
+        return self.values
+
+    @property
+    def limits(self):
+        """Limits of intensities: of 99 % of the values (two), and of all; None if the caller gave an unusual range."""
+        natural = self.values in (UNIT_RANGE, BYTE_RANGE)
+        return NATURAL_LIMITS if natural else LEARNT_LIMITS if self.learnt else None
+
+    def check(self, images):
+        """Refuse images that are on another scale than those in `fit`, or warn of them.
+
+        Parameters
+        ----------
+        images : ndarray or lazy images of shape (n, channels, height, width)
+            Values in their original range. Up to 64 images in even steps are inspected.
+
+        Raises
+        ------
+        ValueError
+            If they have the mean and the contrast of the images in `fit` on another scale, from 0 to 1 for example.
+
+        Warns
+        -----
+        UserWarning
+            The same of so few images that they may be dark. Or if images are like those in `fit`, but much darker.
+        """
+        n, (low, high) = len(images), self.of_type(images.dtype)
+        if self.learnt and images.dtype == np.uint8 and high - low > 2 * 255:
+            raise ValueError(f"X holds {self.describe(images.dtype)}. Bring X to the range of fit.")
+        if (images.dtype == np.uint8 and n < N_SURE) or not self.std.all():
+            return
+        size = max(1, min(N_INSPECTED, INSPECTED_VALUES // max(1, int(np.prod(images.shape[1:])))))
+        values = np.asarray(images[slice(0, None, max(1, n // size))], dtype=np.float64)
+        if not np.isfinite(values).all():  # refused when they are scaled
+            return
+        scale = self._recognize(values, low, high)
+        if scale is None:
+            return
+        seen = f"X holds {self.describe(images.dtype, values)}. "
+        if scale and n >= N_SURE:
+            raise ValueError(f"{seen}They look {scale}. Bring X to the range of fit.")
+        if scale or n >= N_SURE:
+            remedy = "They are read on that scale, as dark images. If they are not dark, bring X to the range of fit."
+            warnings.warn(f"{seen}{remedy}", UserWarning, stacklevel=2)
+
+    def describe(self, dtype, values=None):
+        """Describe images and those in `fit`, for a message."""
+        found = "" if values is None else f" from {values.min():.4g} to {values.max():.4g}"
+        low, high = self.values
+        return f"{dtype} values{found}, but black and white were {low:.6g} and {high:.6g} in fit"
+
+    def _recognize(self, values, low, high):
+        """Recognise another scale: its name, "" if it has none, None if the images are on the scale of `fit`."""
+        found = values.mean(axis=(0, 2, 3)), values.std(axis=(0, 2, 3))
+        own = measure_distance(found, (low + self.mean * (high - low), self.std * (high - low)))
+        if not LARGE < own < np.inf:
+            return None
+        # Whole numbers may be dark bytes; only what has values below 0 is standardised, or goes from -1 to 1.
+        fractions, negative = self.is_binary or (values != np.rint(values)).any(), (values < 0).mean() > MAX_OUTSIDE
+        scales = {
+            f"as if they went from {black:g} to {white:g}": (black + self.mean * width, self.std * width)
+            for black, white in SCALES
+            if (width := white - black) and (fractions or white > 1) and (negative or black == 0)
+        }
+        if negative:
+            scales["standardised"] = np.zeros_like(self.mean), np.ones_like(self.std)
+        distances = {name: measure_distance(found, expected) for name, expected in scales.items()}
+        nearest = min(distances, key=distances.get)
+        if distances[nearest] < min(own / 4, 1):
+            return nearest
+        contrast = found[1] / (self.std * (high - low))
+        alike = np.isclose((found[0] - low) / found[1], self.mean / self.std, rtol=0.1)
+        return "" if contrast.max() < SMALL_CONTRAST and alike.all() else None
