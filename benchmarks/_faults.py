@@ -83,15 +83,15 @@ BY_ROOM = {
         ),
         fault(
             "fractions are taken for bytes",
-            "intensities images",
-            "(value_range == BYTE_RANGE and fractions)",
-            "False",
+            "value_range",
+            "if distances[nearest] < min(own / 4, 1):",
+            "if False:",
         ),
         fault(
             "photographs lie on their side",
             "files pillow image_files",
-            "PIL.ImageOps.exif_transpose(image)",
-            "image",
+            "if orientation == 1:",
+            "if orientation:",
         ),
         fault(
             "colour needs all files to have it",
@@ -102,8 +102,8 @@ BY_ROOM = {
         fault(
             "a broken image becomes black",
             "files pillow image_files",
-            "np.rint(255 * self.mean_)",
-            "np.rint(self.mean_)",
+            "low + self.mean_ * (high - low)",
+            "low + self.mean_ * 0",
         ),
         fault(
             "rows of a memory map come in file order",

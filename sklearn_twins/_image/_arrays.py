@@ -15,7 +15,6 @@ from ._axes import (
     to_channels_first,
     to_height_width_channels,
 )
-from ._sources import find_picture_column, unwrap_column
 
 WANTED = "an array (n, height, width, channels), flat rows with sample_shape, or a sequence of paths"
 
@@ -99,7 +98,6 @@ def stack_images(X):
     ValueError
         If the images have different shapes.
     """
-    X = unwrap_column(X)
     if not isinstance(X, (list, tuple)) and not hasattr(X, "ndim"):
         X = np.asarray(X)
         if X.ndim == 0:
@@ -151,11 +149,6 @@ def to_numbers(X):
 
 def open_rows(X, owner, *, reset, shape, sample_shape, channels):
     """View flat rows as images."""
-    name = find_picture_column(X)
-    if name is not None:
-        raise ValueError(
-            f"X is a frame of several columns, of which {name!r} holds images. Give that column: X[{name!r}]."
-        )
     try:
         array = validate_data(owner, to_numbers(X), reset=reset, dtype="numeric", ensure_all_finite=False)
     except ValueError as error:

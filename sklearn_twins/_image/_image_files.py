@@ -88,12 +88,8 @@ class ImageFiles:
         return f"X[{self.rows[i]}]={describe_source(self.sources[i])}"
 
     def raw_blocks(self):
-        """Iterate over the files' bytes, undecoded, each after their number; a file that is missing has none."""
-        for path in self.paths:
-            try:
-                content = Path(path).read_bytes()
-            except OSError:
-                content = b""
+        """Iterate over the sources' bytes, undecoded, each after their number; a file that is missing has none."""
+        for content in map(read_bytes, self.sources):
             yield from (len(content).to_bytes(8, "little"), content)
 
     def select(self, indices):
@@ -148,6 +144,19 @@ class ImageFiles:
         with ThreadPoolExecutor(self.n_threads) as pool:
             list(pool.map(read_one, range(len(indices)), indices))
         return images.transpose(0, 3, 1, 2), dict(sorted(broken.items()))
+
+
+def read_bytes(source):
+    """Read the bytes of a source: of a file, of an encoded image, or of a picture with what belongs to its pixels."""
+    if isinstance(source, bytes):
+        return source
+    if not isinstance(source, str):
+        form = source.mode, source.size, source.getpalette(), source.info.get("transparency")
+        return repr(form).encode() + source.tobytes()
+    try:
+        return Path(source).read_bytes()
+    except OSError:
+        return b""
 
 
 def read_stamp(source):

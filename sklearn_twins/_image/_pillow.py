@@ -98,8 +98,10 @@ def open_picture(source):
     ------
     BrokenFileError
         If the picture cannot be decoded, here or by the caller.
+    MemoryError
+        If there is too little memory for a picture of its size.
     """
-    PIL = import_pillow()
+    PIL, image = import_pillow(), None
     try:
         if is_pil_image(source):
             with LOADING:
@@ -114,7 +116,7 @@ def open_picture(source):
                 )
         with PIL.Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
             yield image
-    except (BrokenFileError, MemoryError):
+    except BrokenFileError:
         raise
     except FileNotFoundError as error:
         raise BrokenFileError("there is no such file") from error
@@ -127,7 +129,19 @@ def open_picture(source):
             f"it cannot be decoded ({shorten(error)} Set PIL.Image.MAX_IMAGE_PIXELS to a larger number if you trust it)"
         ) from error
     except Exception as error:  # Pillow's decoders raise errors of many types for damaged files
-        raise BrokenFileError(f"it cannot be decoded ({shorten(error) or type(error).__name__})") from error
+        short = isinstance(error, MemoryError) or "out of memory" in str(error)
+        if short and not can_allocate(8 * math.prod(getattr(image, "size", (2**12, 2**12)))):
+            raise MemoryError(shorten(error)) from error
+        reason = getattr(error, "strerror", None) or shorten(error) or type(error).__name__
+        raise BrokenFileError(f"it cannot be decoded ({reason})") from error
+
+
+def can_allocate(n_bytes):
+    """Whether there is that much memory; if so, a decoder that runs out of it was misled by its file."""
+    try:
+        return bool(bytearray(n_bytes))
+    except MemoryError:
+        return False
 
 
 def read_header(source):

@@ -1,4 +1,4 @@
-"""ImagePreprocessor: arrays, flat rows, memory maps and files become samples; learns the channels' statistics."""
+"""ImagePreprocessor: arrays, flat rows, memory maps and pictures become samples; learns the channels' statistics."""
 
 from functools import partial
 from numbers import Integral, Real
@@ -19,7 +19,7 @@ from ._image_files import ImageFiles, decode_all, scan
 from ._intensities import compute_statistics, is_bytes, scale_to_intensities
 from ._memmap import MappedImages, copy_array
 from ._pillow import find_target, make_target
-from ._sources import find_sources
+from ._sources import find_sources, refuse_picture_column, unwrap
 from ._spec import ImageSpec
 from ._value_range import BYTE_RANGE, FittedRange, find_range
 
@@ -28,7 +28,7 @@ N_COMPARED = 256  # rows with labels, and without, whose scales are compared
 
 
 class ImagePreprocessor(Component):
-    """Turn images into samples: arrays, flat rows, memory maps or image files.
+    """Turn images into samples: arrays, flat rows, memory maps, image files or PIL images.
 
     X may be
 
@@ -37,30 +37,36 @@ class ImagePreprocessor(Component):
     - flat rows (n, height * width * channels) together with `sample_shape`, as scikit-learn's tools pass images on;
     - a memory map of one of these shapes (`numpy.memmap`, ``numpy.load(..., mmap_mode="r")``), which may be larger than
       the memory: from 256 MiB on, it is read a few images at a time and never as a whole;
-    - a sequence of paths of image files, which needs Pillow.
+    - a sequence, or a frame with one column, of paths of image files, encoded images (bytes), dicts of them as Hugging
+      Face's tools make them, or PIL images, which needs Pillow. All of them are read alike.
 
     Bytes (uint8) stay bytes until they are on the device, and are not copied. Other numbers become float32
     intensities, 0 for black and 1 for white. The encoder subtracts each channel's mean intensity and divides by its
     standard deviation.
 
+    The values of black and white are those of `fit`. In `transform`, images that are plainly on another scale are
+    refused, and many images that are much darker than those in `fit` cause a warning. Bytes are converted if `fit` saw
+    fractions of white.
+
     Parameters
     ----------
     sample_shape : tuple of int or None, default=None
-        Shape of the images in flat rows: (height, width) or (height, width, channels), or (channels, height, width) if
-        ``channels="first"``. One of the numbers may be -1 and is then inferred. Images that come in another form must
-        have this shape.
+        Shape of the images in flat rows: (height, width), (height, width, channels) or (channels, height, width). One
+        of the numbers may be -1 and is then inferred. Images that come in another form must have this shape.
     channels : {"auto", "last", "first"}, default="auto"
-        Position of the channels in arrays with four axes. "auto" infers it: the axis with 1, 3 or 4 channels if only
-        one of the two has them; the axis that leaves two equal sides if neither has. If that is ambiguous, `fit` raises
-        an error.
+        Position of the channels in arrays with four axes and in `sample_shape`. "auto" infers it: the axis with 1, 3 or
+        4 channels if only one of the two has them; the axis that leaves two equal sides if neither has. If that is
+        ambiguous, `fit` raises an error.
     value_range : "auto" or pair of float, default="auto"
         The values of black and white. "auto" is (0, 255) for bytes; (0, 1) for booleans and for floats that all lie in
-        between; for other numbers, the smallest and the largest value in `fit`.
+        between; for other numbers, among them those of grey files with more than 8 bits, the smallest and the largest
+        value in `fit`.
     image_size : int, tuple of (int, int) or None, default=None
         Side, or height and width, to which files are resized. Proportions are kept, and the longer side is cropped.
         None requires that all files have the same size.
     color : {"auto", "grey", "rgb", "rgba"}, default="auto"
-        Colour mode to which files are converted. "auto" is grey if no file is in colour, else RGB.
+        Colour mode to which files are converted. "auto" is grey if no file is in colour, else RGB. Transparent parts
+        are laid on mid-grey, on which black and white show; "rgba" keeps the alpha channel.
     on_broken : {"raise", "skip"}, default="raise"
         Treatment of files that cannot be decoded. "raise" raises an error. "skip" warns; it leaves the file out of
         `fit`, and in `transform`, which returns one row per image, it replaces the file by a blank image of the mean
@@ -90,7 +96,8 @@ class ImagePreprocessor(Component):
 
     Notes
     -----
-    Files are turned upright as their headers say, and converted to 8 bits per channel.
+    Files are turned upright as their headers say. Pillow converts colour files to 8 bits per channel; the values of grey
+    files with more bits are kept, whether integers or floating-point numbers. Either all files have 8 bits, or all more.
 
     Examples
     --------
@@ -168,7 +175,7 @@ class ImagePreprocessor(Component):
 
         Parameters
         ----------
-        X : array-like or sequence of paths
+        X : array-like or sequence of pictures
             The images.
         y : Ignored
             Not used, present by convention.
@@ -193,7 +200,7 @@ class ImagePreprocessor(Component):
 
         Parameters
         ----------
-        X : array-like or sequence of paths
+        X : array-like or sequence of pictures
             The images.
         y : Ignored
             Not used, present by convention.
@@ -211,7 +218,8 @@ class ImagePreprocessor(Component):
             As in `fit`.
         """
         self.check()
-        owner, sources = self if owner is None else owner, find_sources(X)
+        owner, X = self if owner is None else owner, unwrap(X)
+        sources = find_sources(X)
         if sources is None:
             images, target = self._open(X, owner, reset=True), None
             statistics = compute_statistics(images)
@@ -229,7 +237,7 @@ class ImagePreprocessor(Component):
 
         Parameters
         ----------
-        X : array-like or sequence of paths
+        X : array-like or sequence of pictures
             Images of the shape seen in `fit`, in any form.
         owner : estimator, default=None
             The estimator named in error messages.
@@ -248,7 +256,8 @@ class ImagePreprocessor(Component):
             If the preprocessor is not fitted.
         """
         check_is_fitted(self)
-        owner, sources = self if owner is None else owner, find_sources(X)
+        owner, X = self if owner is None else owner, unwrap(X)
+        sources = find_sources(X)
         if sources is None:
             return self._samples(self._open(X, owner, reset=False))
         target = self._fitted_target(sources)
@@ -261,7 +270,7 @@ class ImagePreprocessor(Component):
 
         Parameters
         ----------
-        X : array-like or sequence of paths
+        X : array-like or sequence of pictures
             Images of the shape seen in `fit`.
         owner : estimator, default=None
             The estimator named in error messages.
@@ -277,6 +286,7 @@ class ImagePreprocessor(Component):
             As in `transform`.
         """
         check_is_fitted(self)
+        X = unwrap(X)
         sources = find_sources(X) if self.on_broken == "skip" else None
         if sources is None:
             return self.transform(X, owner=owner)
@@ -297,7 +307,7 @@ class ImagePreprocessor(Component):
         TypeError
             If their types have another black or white.
         """
-        some, more = (take_some(rows) for rows in (X, unlabeled))
+        some, more = (take_some(unwrap(rows)) for rows in (X, unlabeled))
         if find_sources(some) is not None:
             return
         fitted = clone(self).fit(some)
@@ -344,9 +354,13 @@ class ImagePreprocessor(Component):
 
     def _open(self, X, owner, *, reset):
         fitted = None if reset else self.sample_shape_
-        images = open_array(
-            X, owner, reset=reset, sample_shape=self.sample_shape, channels=self.channels, fitted=fitted
-        )
+        try:
+            images = open_array(
+                X, owner, reset=reset, sample_shape=self.sample_shape, channels=self.channels, fitted=fitted
+            )
+        except (TypeError, ValueError) as error:
+            refuse_picture_column(X, error)
+            raise
         mapping = check_mapping(images)
         if mapping is None:
             return make_shareable(images)

@@ -13,6 +13,7 @@ import numpy as np
 from .._inputs._containers import as_frame, is_number
 
 ENCODED = (bytes, bytearray, memoryview, io.BytesIO)
+OTHERS = (list, tuple, str, Mapping, *ENCODED)  # with items and a length, but no data sets
 KEYS = {"bytes", "path"}  # of the dicts in which Hugging Face's tools keep an image
 
 
@@ -95,39 +96,39 @@ def is_gap(item):
     return item is None or (isinstance(item, float) and item != item)
 
 
-def unwrap_column(X):
-    """The column of a frame or an array that has only one, which does not hold numbers; anything else as it is."""
+def unwrap(X):
+    """The column of a frame or an array that has only one, of other than numbers; the items of a data set; or X."""
     if isinstance(X, np.ndarray) and X.dtype == object and X.shape[1:] == (1,) and X.size and np.ndim(X[0, 0]):
         return X[:, 0]
     frame = as_frame(X, "X")
-    if isinstance(frame, nw.DataFrame) and len(frame.columns) == 1 and not is_number(frame.schema[frame.columns[0]]):
-        return frame[frame.columns[0]].to_native()
-    return X
+    if isinstance(frame, nw.DataFrame):
+        name = frame.columns[0] if len(frame.columns) == 1 else None
+        return X if name is None or is_number(frame.schema[name]) else frame[name].to_native()
+    is_sequence = hasattr(X, "__len__") and hasattr(X, "__getitem__") and not isinstance(X, OTHERS)
+    if not is_sequence or any(hasattr(X, name) for name in ("shape", "ndim", "__array__", "__array_interface__")):
+        return X
+    if len(X):
+        refuse_rows(X[0])
+    return [X[i] for i in range(len(X))]  # a data set may have no end, for those who iterate over it
 
 
 def list_items(X):
     """List the items of a sequence or of a single column; None if X is something else, or an array of numbers."""
-    X = unwrap_column(X)
     if isinstance(X, (list, tuple)):
         return X
     if isinstance(X, np.ndarray):
         is_column = X.ndim == 1 or (X.ndim == 2 and X.shape[1] == 1)
         return X.reshape(-1).tolist() if is_column and X.dtype.kind in "OSU" else None
     series = nw.from_native(X, series_only=True, pass_through=True)
-    if isinstance(series, nw.Series):
-        return None if is_number(series.dtype) or isinstance(series.dtype, nw.Array) else series.to_list()
-    is_sequence = hasattr(X, "__len__") and hasattr(X, "__getitem__") and not isinstance(X, (Mapping, *ENCODED))
-    if not is_sequence or hasattr(X, "shape") or hasattr(X, "__array__") or not len(X):
-        return None
-    refuse_rows(X[0])
-    return None if to_source(X[0]) is None else [X[i] for i in range(len(X))]
+    is_list = isinstance(series, nw.Series) and not (is_number(series.dtype) or isinstance(series.dtype, nw.Array))
+    return series.to_list() if is_list else None
 
 
 def refuse_rows(first):
     """Refuse rows that hold a picture and something else, as data sets for training do."""
     if isinstance(first, (tuple, list)) and len(first) == 2 and is_picture(first[0], first[1]):
         raise ValueError("X holds pairs, such as (image, label). Give the images only: [image for image, _ in X].")
-    if isinstance(first, dict) and to_source(first) is None:
+    if isinstance(first, dict) and not first.keys() <= KEYS:
         key = next((key for key, value in first.items() if is_picture(value, 0)), "image")
         raise ValueError(
             f"X holds dicts with the keys {reprlib.repr(list(first))}. Give the images only: [row[{key!r}] for row in "
@@ -142,10 +143,14 @@ def is_picture(item, label):
     return to_source(item) is not None or (hasattr(item, "shape") and len(item.shape) > 1)
 
 
-def find_picture_column(X):
-    """Find a column of pictures in a frame with several columns: its name, or None."""
+def refuse_picture_column(X, cause):
+    """Refuse a frame of several columns, one of which holds pictures; `cause` is what went wrong with it."""
     frame = as_frame(X, "X")
     if not isinstance(frame, nw.DataFrame) or not len(frame):
-        return None
+        return
     names = [name for name, dtype in frame.schema.items() if not is_number(dtype)]
-    return next((name for name in names if is_picture(frame[name][0], None)), None)
+    name = next((name for name in names if is_picture(frame[name][0], None)), None)
+    if name is not None:
+        raise ValueError(
+            f"X is a frame of several columns, of which {name!r} holds images. Give that column: X[{name!r}]."
+        ) from cause

@@ -13,6 +13,7 @@ MAX_OUTSIDE = 0.01  # share of values
 N_SURE = 8  # images that are not all dark by chance; about fewer there is a warning at most
 N_INSPECTED, INSPECTED_VALUES = 64, 2**20  # most images, and values, that are compared with those in `fit`
 LARGE = 0.8  # distance from the scale of `fit` at which others are tried, see `measure_distance`
+CLOSE = 0.4  # distance from another scale up to which many images are refused
 SMALL_CONTRAST = 1 / 8  # of that in `fit`
 # Intensities: the limits of 99 % of the values, and the largest that any may have
 NATURAL_LIMITS = (-0.5, 1.5, 10.0)  # black and white are 0 and 1, or 0 and 255
@@ -144,11 +145,11 @@ class FittedRange:
         values = np.asarray(images[slice(0, None, max(1, n // size))], dtype=np.float64)
         if not np.isfinite(values).all():  # refused when they are scaled
             return
-        scale = self._recognize(values, low, high)
+        scale, distance = self._recognize(values, low, high)
         if scale is None:
             return
         seen = f"X holds {self.describe(images.dtype, values)}. "
-        if scale and n >= N_SURE:
+        if scale and n >= N_SURE and distance < CLOSE:
             raise ValueError(f"{seen}They look {scale}. Bring X to the range of fit.")
         if scale or n >= N_SURE:
             remedy = "They are read on that scale, as dark images. If they are not dark, bring X to the range of fit."
@@ -161,11 +162,11 @@ class FittedRange:
         return f"{dtype} values{found}, but black and white were {low:.6g} and {high:.6g} in fit"
 
     def _recognize(self, values, low, high):
-        """Recognise another scale: its name, "" if it has none, None if the images are on the scale of `fit`."""
+        """Recognise another scale: its name ("" if it has none, None if it is that of `fit`), and how far it is."""
         found = values.mean(axis=(0, 2, 3)), values.std(axis=(0, 2, 3))
         own = measure_distance(found, (low + self.mean * (high - low), self.std * (high - low)))
         if not LARGE < own < np.inf:
-            return None
+            return None, own
         # Whole numbers may be dark bytes; only what has values below 0 is standardised, or goes from -1 to 1.
         fractions, negative = self.is_binary or (values != np.rint(values)).any(), (values < 0).mean() > MAX_OUTSIDE
         scales = {
@@ -178,7 +179,7 @@ class FittedRange:
         distances = {name: measure_distance(found, expected) for name, expected in scales.items()}
         nearest = min(distances, key=distances.get)
         if distances[nearest] < min(own / 4, 1):
-            return nearest
+            return nearest, distances[nearest]
         contrast = found[1] / (self.std * (high - low))
         alike = np.isclose((found[0] - low) / found[1], self.mean / self.std, rtol=0.1)
-        return "" if contrast.max() < SMALL_CONTRAST and alike.all() else None
+        return ("" if contrast.max() < SMALL_CONTRAST and alike.all() else None), own

@@ -1,5 +1,8 @@
 """Images in files: every kind of colour, upright, resized in their proportions; broken ones named or left out."""
 
+import io
+import os
+import struct
 import sys
 import threading
 import warnings
@@ -10,11 +13,12 @@ import pandas as pd
 import polars as pl
 import pytest
 from builders import pixels, save_images
-from PIL import Image
+from PIL import Image, ImageOps
 
 from sklearn_twins import BarlowTwinsEmbedder
+from sklearn_twins._image import _pillow
 from sklearn_twins._image._pillow import Target, decode, find_target
-from sklearn_twins._image._sources import find_sources
+from sklearn_twins._image._sources import find_sources, unwrap
 from sklearn_twins.preprocessing import ImagePreprocessor
 
 
@@ -45,7 +49,7 @@ CONTAINERS = {
 def test_paths_in_any_sequence(photos, container):
     X, paths = photos
     given = CONTAINERS[container](paths)
-    assert find_sources(given) == paths
+    assert find_sources(unwrap(given)) == paths
     preprocessor = ImagePreprocessor()
     for samples in (preprocessor.fit_transform(given), preprocessor.transform(given)):
         np.testing.assert_array_equal(samples, X.transpose(0, 3, 1, 2))
@@ -63,10 +67,10 @@ def test_what_holds_no_paths(X):
 MODES = {
     "1": (1, [255], [255] * 3, [255] * 4),
     "L": (100, [100], [100] * 3, [100, 100, 100, 255]),
-    "LA": ((100, 50), [100], [100] * 3, [100, 100, 100, 50]),
-    "I;16": (100 * 257, [100], [100] * 3, [100, 100, 100, 255]),
+    "LA": ((100, 50), [123], [123] * 3, [100, 100, 100, 50]),  # laid on mid-grey
     "RGB": ((200, 100, 50), [124], [200, 100, 50], [200, 100, 50, 255]),
-    "RGBA": ((200, 100, 50, 0), [124], [200, 100, 50], [200, 100, 50, 0]),
+    "RGBA": ((200, 100, 50, 0), [128], [128] * 3, [200, 100, 50, 0]),
+    "RGBA, opaque": ((200, 100, 50, 255), [124], [200, 100, 50], [200, 100, 50, 255]),
     "P": (None, [124], [200, 100, 50], [200, 100, 50, 255]),
     "CMYK": ((0, 0, 0, 0), [255], [255] * 3, [255] * 4),
 }
@@ -79,7 +83,7 @@ def test_kinds_of_colour(tmp_path, mode):
     if mode == "P":
         Image.new("RGB", (3, 2), (200, 100, 50)).quantize(2).save(path, transparency=bytes([255]))
     else:
-        Image.new(mode, (3, 2), shade).save(path)
+        Image.new(mode.split(",")[0], (3, 2), shade).save(path)
     for color, shades in zip(["grey", "rgb", "rgba"], expected, strict=True):
         image = decode(str(path), Target((2, 3), color, resize=False))
         assert image.shape == (2, 3, len(shades)) and image.dtype == np.uint8
@@ -228,3 +232,237 @@ def test_target_from_headers_alone(photos, broken):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert find_target(["nowhere"], (5, 4), "grey", 2) == Target((5, 4), "grey", resize=True)
+
+
+GREYS = np.arange(12 * 63, dtype=np.uint16).reshape(12, 9, 7)
+DEEP = {  # grey values that need more than 8 bits, or might; suffix of the files
+    "16 bits": (GREYS * 86, "png"),
+    "12 bits": (GREYS * 5, "png"),
+    "12 bits in a TIFF": (GREYS * 5, "tiff"),
+    "8 bits in 16": (GREYS % 256, "png"),
+    "two grey levels": (GREYS % 2, "png"),
+    "signed": (GREYS.astype(np.int32) * 60 - 9_000, "tiff"),
+    "32 bits": (GREYS.astype(np.int32) * 2_000_000, "tiff"),
+    "floats": ((GREYS / 50 - 3).astype(np.float32), "tiff"),
+    "fractions": ((GREYS / 756).astype(np.float32), "tiff"),
+    "16 bits in a PGM": (GREYS * 86, "pgm"),
+}
+
+
+@pytest.mark.parametrize("max_decoded_bytes", [0, 2**31])
+@pytest.mark.parametrize("name", DEEP)
+def test_grey_values_are_those_of_an_array(tmp_path, name, max_decoded_bytes):
+    """Files of more than 8 bits have the range of their values, and no grey level is lost."""
+    values, suffix = DEEP[name]
+    paths = [tmp_path / f"{i}.{suffix}" for i in range(12)]
+    for path, image in zip(paths, values, strict=True):
+        Image.fromarray(image).save(path)
+    of_array, of_files = ImagePreprocessor(), ImagePreprocessor(max_decoded_bytes=max_decoded_bytes)
+    expected = of_array.fit_transform(values)
+    np.testing.assert_array_equal(of_files.fit_transform(paths)[slice(None)], expected)
+    assert of_files.spec_ == of_array.spec_ and of_files.value_range_ == of_array.value_range_
+    pictures = [Image.open(path) for path in paths]
+    for preprocessor in (of_array, of_files):
+        for given in (values, paths, pictures):
+            np.testing.assert_array_equal(preprocessor.transform(given)[slice(None)], expected)
+    colored = ImagePreprocessor(color="rgb").fit_transform(paths)
+    np.testing.assert_array_equal(colored, np.repeat(expected, 3, axis=1))
+    in_a_range = ImagePreprocessor(value_range=(0, 4095)).fit_transform(paths)
+    np.testing.assert_allclose(in_a_range[:, 0], values / 4095, rtol=1e-6)
+    assert ImagePreprocessor(image_size=5).fit_transform(paths).shape == (12, 1, 5, 5)
+
+
+@pytest.mark.parametrize(
+    ("odd", "words"),
+    [
+        (np.uint8, "8 bits per channel, the other images integers of more than 8 bits"),
+        (np.float32, "floating-point numbers, the other images integers"),
+    ],
+)
+@pytest.mark.parametrize("skip", [False, True])
+def test_files_of_another_depth(tmp_path, odd, words, skip):
+    """Their scale cannot be known: the message names the file."""
+    paths = [tmp_path / f"{i}.tiff" for i in range(6)]
+    for i, path in enumerate(paths):
+        Image.fromarray((GREYS[i] % 256).astype(odd if i == 4 else np.uint16)).save(path)
+    preprocessor = ImagePreprocessor(on_broken="skip" if skip else "raise")
+    if skip:
+        with pytest.warns(UserWarning, match=rf"X\[4\]=.*4\.tiff': it holds {words}"):
+            assert len(preprocessor.fit_transform(paths)) == 5
+        with pytest.warns(UserWarning, match=r"X\[4\]=.*blank image"):
+            blank = preprocessor.transform(paths)[4]
+        np.testing.assert_allclose(blank, np.full_like(blank, preprocessor.mean_[0]), atol=1 / 255)
+        return
+    with pytest.raises(ValueError, match=rf"X\[4\]=.*4\.tiff': it holds {words}"):
+        preprocessor.fit(paths)
+    with pytest.raises(ValueError, match="it holds integers of more than 8 bits, the other images 8 bits"):
+        ImagePreprocessor().fit([str(paths[4])] * 2).transform(paths[:2]) if odd == np.uint8 else preprocessor.fit(
+            [*paths[:1], *[Image.new("L", (7, 9), i) for i in range(4)]]
+        )
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_floats_that_are_not_finite(tmp_path, bad):
+    values = np.ones((9, 7), dtype=np.float32)
+    Image.fromarray(values).save(tmp_path / "a.tiff")
+    values[3, 3] = bad
+    Image.fromarray(values).save(tmp_path / "b.tiff")
+    with pytest.raises(ValueError, match=r"X\[1\]=.*b\.tiff': it holds infinity or NaN"):
+        ImagePreprocessor().fit([tmp_path / "a.tiff", tmp_path / "b.tiff"])
+
+
+DRAWING = pixels(9, 7)
+TRANSPARENT = {  # pictures whose drawing is in their alpha channel; the colour of the drawing
+    "black": lambda alpha: with_alpha(Image.new("RGB", alpha.size, 0), alpha),
+    "white": lambda alpha: with_alpha(Image.new("RGB", alpha.size, (255, 255, 255)), alpha),
+    "red": lambda alpha: with_alpha(Image.new("RGB", alpha.size, (255, 0, 0)), alpha),
+    "LA": lambda alpha: with_alpha(Image.new("L", alpha.size, 0), alpha),
+    "palette": lambda alpha: with_entries(alpha.quantize(16), bytes(range(0, 256, 16))),
+    "one entry of a palette": lambda alpha: with_entries(alpha.quantize(2), 0),
+    "one grey": lambda alpha: with_entries(alpha.point(lambda v: 9 if v < 128 else 0), 9),
+    "one colour": lambda alpha: with_entries(Image.merge("RGB", [alpha.point(lambda v: 9 * (v < 99))] * 3), (9, 9, 9)),
+}
+
+
+def with_alpha(image, alpha):
+    image.putalpha(alpha)
+    return image
+
+
+def with_entries(image, transparency):
+    if image.mode == "P":
+        image.putpalette([0, 0, 0] * 256)
+    image.info["transparency"] = transparency
+    return image
+
+
+@pytest.mark.parametrize("color", ["auto", "grey", "rgb"])
+@pytest.mark.parametrize("name", TRANSPARENT)
+def test_drawings_in_the_alpha_channel(tmp_path, name, color):
+    """They are laid on mid-grey, on which black and white show, in files and as PIL images; not with color="rgba"."""
+    image = TRANSPARENT[name](Image.fromarray(DRAWING))
+    path = tmp_path / "icon.png"
+    image.save(path, transparency=image.info.get("transparency"))
+    for given in (path, image):
+        found = np.asarray(ImagePreprocessor(color=color).fit_transform([given] * 2))[0]
+        rgba = np.asarray(Image.open(path).convert("RGBA")).astype(int)
+        alpha = rgba[..., 3:]
+        expected = (rgba[..., :3] * alpha + 128 * (255 - alpha)) / 255
+        if len(found) == 1:
+            expected = expected @ [[0.299], [0.587], [0.114]]
+        np.testing.assert_allclose(found.transpose(1, 2, 0), expected, atol=1.5)
+        assert found.std() > 10
+        kept = ImagePreprocessor(color="rgba").fit_transform([given] * 2)[0]
+        np.testing.assert_array_equal(kept.transpose(1, 2, 0), rgba)
+
+
+def test_opaque_pictures_keep_their_bytes(tmp_path):
+    """An alpha channel that hides nothing changes nothing."""
+    rgb = Image.fromarray(pixels(9, 7, 3))
+    for mode in ("L", "RGB"):
+        plain = rgb.convert(mode)
+        opaque = with_alpha(plain.copy(), Image.new("L", plain.size, 255))
+        for color in ("grey", "rgb"):
+            expected = ImagePreprocessor(color=color).fit_transform([plain] * 2)
+            np.testing.assert_array_equal(ImagePreprocessor(color=color).fit_transform([opaque] * 2), expected)
+
+
+def spoil(path, start, content):
+    path.write_bytes(path.read_bytes()[:start] + content)
+
+
+def save(path, **options):
+    Image.fromarray(pixels(9, 7, 3)).save(path, **options)
+
+
+BROKEN = {  # how a file is broken, its suffix, words of the message
+    "bomb": (lambda path: Image.new("1", (14_000, 14_000)).save(path), "png", "exceeds limit.*MAX_IMAGE_PIXELS"),
+    "empty": (lambda path: path.write_bytes(b""), "png", "it is empty"),
+    "directory": (lambda path: path.mkdir(), "png", "it is a directory"),
+    "pipe": (os.mkfifo, "png", "it is no file"),
+    "text": (lambda path: path.write_text("hello"), "jpg", "no image of a format"),
+    "cut PNG": (lambda path: (save(path), os.truncate(path, 120)), "png", "truncated"),
+    "cut JPEG": (lambda path: (save(path), os.truncate(path, 400)), "jpg", "cannot be decoded"),
+    "cut TIFF": (lambda path: (save(path), os.truncate(path, 60)), "tiff", "cannot be decoded"),
+    "cut WebP": (lambda path: (save(path), os.truncate(path, 60)), "webp", "cannot be decoded"),
+    "cut BMP": (lambda path: (save(path), os.truncate(path, 60)), "bmp", "cannot be decoded"),
+    "cut GIF": (lambda path: (save(path), os.truncate(path, 40)), "gif", "cannot be decoded"),
+    "PNG with a wrong chunk": (lambda path: (save(path), spoil(path, 40, b"\xff" * 99)), "png", "cannot be decoded"),
+    "TIFF of nonsense": (lambda path: (save(path), spoil(path, 8, b"\xff" * 99)), "tiff", "cannot be decoded"),
+    "ICO of nonsense": (lambda path: path.write_bytes(b"\0\0\1\0\1\0" + b"\7" * 40), "ico", "cannot be decoded"),
+    "DDS of nonsense": (lambda path: (save(path), spoil(path, 60, b"\xff" * 99)), "dds", "cannot be decoded"),
+    "AVIF of nonsense": (
+        lambda path: path.write_bytes(b"\0\0\0\x20ftypavif\0\0\0\0avifmif1miafMA1B" + b"\0" * 99),
+        "avif",
+        "cannot be decoded",
+    ),
+    "another size": (lambda path: Image.new("RGB", (5, 5)).save(path), "png", "it is 5 x 5, the others 9 x 7"),
+}
+
+
+PILLOW_WARNS = pytest.mark.filterwarnings("ignore:Truncated File Read", "ignore:Corrupt EXIF data")
+
+
+@PILLOW_WARNS
+@pytest.mark.parametrize("name", BROKEN)
+def test_every_kind_of_broken_file_is_named_or_skipped(tmp_path, photos, name):
+    make_broken, suffix, words = BROKEN[name]
+    path = tmp_path / f"odd.{suffix}"
+    make_broken(path)
+    paths = [*photos[1], path]
+    with pytest.raises(ValueError, match=rf"X\[12\]=.*odd\.{suffix}': .*{words}.*on_broken='skip'"):
+        ImagePreprocessor().fit(paths)
+    preprocessor = ImagePreprocessor(on_broken="skip")
+    with pytest.warns(UserWarning, match=rf"1 of the 13 .*odd\.{suffix}.*{words}.*left out"):
+        assert len(preprocessor.fit_transform(paths)) == 12
+    with pytest.warns(UserWarning, match=rf"odd\.{suffix}.*blank image"):
+        assert len(preprocessor.transform(paths)) == 13
+
+
+ERRORS = [SyntaxError, ValueError, ZeroDivisionError, RuntimeError, KeyError, IndexError, TypeError, EOFError]
+
+
+@pytest.mark.parametrize("error", [*ERRORS, struct.error, NotImplementedError, AttributeError, OverflowError])
+def test_whatever_a_decoder_raises_is_the_file_s(photos, monkeypatch, error):
+    def fail(image, *args):
+        raise error("nonsense")
+
+    monkeypatch.setattr("PIL.PngImagePlugin.PngImageFile.load", fail)
+    with pytest.raises(ValueError, match=r"^X\[0\]=.*0\.png': it cannot be decoded \('?nonsense"):
+        ImagePreprocessor().fit(photos[1])
+
+
+@pytest.mark.parametrize(("is_short", "kind"), [(False, ValueError), (True, MemoryError)])
+@pytest.mark.parametrize("error", [MemoryError(), OSError("out of memory error when reading image file")])
+def test_a_decoder_without_memory(photos, monkeypatch, error, is_short, kind):
+    """It is the file's fault if there is memory for an image of its size."""
+
+    def fail(image, *args):
+        raise error
+
+    monkeypatch.setattr("PIL.PngImagePlugin.PngImageFile.load", fail)
+    monkeypatch.setattr(_pillow, "can_allocate", lambda n_bytes: not is_short)
+    with pytest.raises(kind, match=r"^X\[0\]=.*0\.png': "):
+        ImagePreprocessor(on_broken="raise").fit(photos[1])
+    if is_short:
+        with pytest.raises(MemoryError):
+            ImagePreprocessor(on_broken="skip").fit(photos[1])
+
+
+@PILLOW_WARNS
+def test_a_damaged_header_of_a_sound_image(tmp_path):
+    """An image whose EXIF data cannot be read is taken as it is."""
+    path = tmp_path / "photo.jpg"
+    save(path, exif=b"Exif\0\0II*\0\xff\xff\xff\xff nonsense", quality=95)
+    assert ImagePreprocessor().fit_transform([path, path]).shape == (2, 3, 9, 7)
+
+
+@pytest.mark.parametrize("orientation", range(10))
+def test_every_orientation(orientation):
+    image, header = Image.fromarray(pixels(9, 7, 3)), Image.Exif()
+    header[0x0112] = orientation
+    buffer = io.BytesIO()
+    image.save(buffer, "png", exif=header)
+    expected = np.asarray(ImageOps.exif_transpose(Image.open(buffer)))
+    found = ImagePreprocessor().fit_transform([buffer.getvalue()] * 2)[0]
+    np.testing.assert_array_equal(found.transpose(1, 2, 0), expected)
