@@ -96,8 +96,8 @@ class ImagePreprocessor(Component):
 
     Notes
     -----
-    Files are turned upright as their headers say. Pillow converts colour files to 8 bits per channel; the values of grey
-    files with more bits are kept, whether integers or floating-point numbers. Either all files have 8 bits, or all more.
+    Files are turned upright as their headers say. Pillow converts colour files to 8 bits per channel; the values of
+    grey files with more bits are kept, whether integers or floats. Either all files have 8 bits, or all have more.
 
     Examples
     --------
