@@ -4,6 +4,7 @@ from ._image._blur import GaussianBlur
 from ._image._colors import ColorJitter, Grayscale, Solarize
 from ._image._crops import Cutout, HorizontalFlip, RandomResizedCrop
 from ._image._default_views import ImageViews, barlow_twins_pair
+from ._image._warps import ElasticTransform, RandomRotation, RandomTranslation
 from ._parts._augmentation import Augmentation, Chain
 from ._parts._two_views import Identity, Pair, make_views
 from ._tabular._corruption import MarginalCorruption, Masking
@@ -14,6 +15,7 @@ __all__ = [
     "Chain",
     "ColorJitter",
     "Cutout",
+    "ElasticTransform",
     "GaussianBlur",
     "GaussianNoise",
     "Grayscale",
@@ -25,6 +27,8 @@ __all__ = [
     "Mixup",
     "Pair",
     "RandomResizedCrop",
+    "RandomRotation",
+    "RandomTranslation",
     "Solarize",
     "barlow_twins_pair",
     "make_views",
