@@ -1,12 +1,11 @@
 """Self-supervised features for scikit-learn: Barlow Twins and its HSIC form as a transformer."""
 
-from importlib import import_module
-
 from ._embedder import BarlowTwinsEmbedder
 from ._exceptions import CollapseWarning, OtherVersionWarning, UnreadableFileError
 from ._parts._component import Component
 from ._parts._spec import SampleSpec
 from ._runtime import _forks  # noqa: F401  notes the process that imports the package
+from ._trusted_types import trusted_types
 from ._version import __version__ as __version__
 
 ROOMS = ("augmentations", "displays", "metrics", "model_selection", "networks", "objectives", "preprocessing")
@@ -18,6 +17,7 @@ __all__ = [
     "OtherVersionWarning",
     "SampleSpec",
     "UnreadableFileError",
+    "trusted_types",
     *ROOMS,
 ]
 
@@ -25,6 +25,8 @@ __all__ = [
 def __getattr__(name):
     """Import a room when it is first asked for: most of them need torch, which takes a second to load."""
     if name in ROOMS:
+        from importlib import import_module
+
         return import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 

@@ -13,7 +13,7 @@ from ._html_repr import DocumentationLinkMixin, shorten_fitted_attributes
 from ._parts._parameter_names import explain_unknown_parameters
 from ._parts._plain_values import to_plain, with_plain_parameters
 from ._parts._validation import refuse_booleans
-from ._persistence._state import REQUESTS, STAMP, check_version, fitted_state, freeze, thaw
+from ._persistence._state import METHODS, REQUESTS, STAMP, check_version, fitted_state, freeze, thaw
 from ._roles import ROLES, input_tags, plan_nested, resolve_part, suggest_or_list
 
 
@@ -395,8 +395,8 @@ class TwinsEstimator(CallbackSupportMixin, DocumentationLinkMixin, BaseEstimator
         check_version(type(self).__name__, state.pop(STAMP, None))
         super().__setstate__(thaw(state))
         with sklearn.config_context(enable_metadata_routing=True):
-            for method, wanted in requests.items():
-                getattr(self, f"set_{method}_request")(**wanted)
+            for method in requests.keys() & set(METHODS):
+                getattr(self, f"set_{method}_request")(**requests[method])
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

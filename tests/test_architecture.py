@@ -51,8 +51,9 @@ MAY_IMPORT = {
         "metrics",
     },
     "_embedder": {"_base", "_inference", "_roles"},
+    "_trusted_types": {"_embedder", "_persistence"},
     "model_selection": {"_embedder", "_fitting", "_inputs", "_modalities", "_runtime"},
-    "__init__": {"_embedder", "_parts", "_runtime"},
+    "__init__": {"_embedder", "_parts", "_runtime", "_trusted_types"},
 }
 PUBLIC = sorted({*DOORS, "displays", "metrics", "model_selection", "objectives"})
 

@@ -108,7 +108,7 @@ def train(settings, prepared, built, tasks, attributes, stream):
     if prepared.checkpoint:
         prepared.checkpoint.follow(prepared.seed, training.checkpoint_state)
     if prepared.saved:
-        training.resume(prepared.saved)
+        prepared.checkpoint.resume(training.resume, prepared.saved)
     try:
         training.run(tasks.on_epoch_begin, lambda: tasks.on_epoch_end(lambda: attributes(preview=True)))
         return None if stream else inspect_rows(training, prepared.spec, settings)

@@ -277,7 +277,8 @@ def with_checkpoint(prepared, settings, owner, group, previous):
     state = previous and previous.training_state
     before = previous and (previous.n_epochs, previous.n_streamed, previous.encoder, state and state["seed"])
     digest = fingerprint(owner, before, prepared.samples, prepared.spec)
-    checkpoint, saved = open_checkpoint(settings.checkpoint, digest, settings.checkpoint_minutes)
+    seed = None if settings.random_state is None and state is None else prepared.seed
+    checkpoint, saved = open_checkpoint(settings.checkpoint, digest, settings.checkpoint_minutes, seed)
     if saved and settings.verbose:
         n_done = prepared.first_epoch + len(saved["rows"])
         print(f"{n_done} epochs found in {checkpoint.path}; going on", flush=True)

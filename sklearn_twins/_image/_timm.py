@@ -1,7 +1,6 @@
 """TimmEncoder: image networks from the package timm, with or without pretrained weights."""
 
 import difflib
-import math
 
 import torch
 
@@ -9,8 +8,6 @@ from .._parts._component import Component
 from .._parts._encoder import put_stem_in_front
 from .._parts._stored_state import require
 from ._encoder import check_image_spec
-
-MAX_VALUES = 2**26  # values in an image, as a file says; the network is built for this size before weights are checked
 
 
 class TimmEncoder(Component):
@@ -72,7 +69,7 @@ class TimmEncoder(Component):
         return ":" in self.name
 
     def check_stored(self, spec, arrays, width):
-        """Refuse to rebuild a network from a file if that could cost more than the file's weights do.
+        """Refuse a network from a file before it is built; `load` bounds its size while it is built.
 
         Parameters
         ----------
@@ -86,10 +83,9 @@ class TimmEncoder(Component):
         Raises
         ------
         UnreadableFileError
-            If the network would be fetched, images are too large, or no weights have that width.
+            If the network would be fetched, or no weights have that width.
         """
         require(not self.is_fetched, "its network would be fetched from elsewhere")
-        require(math.prod(spec.shape) <= MAX_VALUES, "images are too large")
         require(width <= max((max(array.shape, default=0) for array in arrays.values()), default=0), "widths differ")
 
     def build(self, spec, n_components, generator):

@@ -88,3 +88,8 @@ def shorten(error):
     """The message of an error, cut to one line, to quote in another one."""
     text = str(error).partition("\n")[0]
     return text if len(text) <= 300 else f"{text[:297]}..."
+
+
+def check_hashes(keys):
+    """Refuse keys of a dict that were chosen to have one hash: a dict takes quadratic time for them."""
+    require(len(keys) <= 64 + 8 * len(set(map(hash, keys))), "its keys have the same hash")

@@ -9,8 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from .._exceptions import UnreadableFileError
+from .._parts._stored_state import is_array, is_dict, is_int, is_tensor, require
 from .._runtime._digest import IndistinctError, digest, digest_blocks
 from .._version import __version__
+from ._consistency import check_items
 from ._deferred_signals import HeldSignals
 from ._json_codec import Decoder, Encoder, shortened
 from ._safetensors import read_tensors, write_tensors
@@ -19,9 +21,20 @@ FORMAT = "sklearn_twins.checkpoint"
 # Parameters that do not change a fit's result, or may differ when it is resumed.
 NOT_IN_FINGERPRINT = ("callbacks", "checkpoint", "checkpoint_minutes", "compile", "device", "storage", "verbose")
 HASHED_AT_A_TIME = 2**24  # bytes of the samples
+# Predicates of the items of a state; `Training.resume` compares them with the run.
+STATE = {
+    "seed": is_int(),
+    "module": is_dict(is_tensor),
+    "optimizer": lambda value: type(value) is dict and value.keys() == {"state", "param_groups"},
+    "generators": is_dict(is_array(np.uint8)),
+    "n_epochs": is_int(1),
+    "stopping": lambda value: type(value) is dict,
+    "rows": lambda value: type(value) is list and all(type(row) is dict for row in value),
+    "device": lambda value: isinstance(value, str),
+}
 
 
-def open_checkpoint(path, digest, minutes):
+def open_checkpoint(path, digest, minutes, seed=None):
     """Open the checkpoint of a fit, and load what an earlier run of the same fit has saved there.
 
     Parameters
@@ -32,6 +45,8 @@ def open_checkpoint(path, digest, minutes):
         The fit's fingerprint.
     minutes : float
         Minimum minutes between two checkpoints.
+    seed : int or None, default=None
+        Seed that the fit must have; None if each run draws another one.
 
     Returns
     -------
@@ -44,7 +59,7 @@ def open_checkpoint(path, digest, minutes):
         If the directory cannot be written to, or no file of this fit can be read.
     """
     checkpoint = Checkpoint(check_directory(path), digest, minutes)
-    return checkpoint, checkpoint.load()
+    return checkpoint, checkpoint.load(seed)
 
 
 def check_directory(path):
@@ -113,6 +128,20 @@ def iterate_blocks(samples):
         yield samples[start : start + step]
 
 
+NO_CHECKPOINT = "It is no checkpoint of a fit."
+
+
+def check_format(metadata):
+    """Refuse other files before their arrays are read."""
+    if metadata.get("format") != FORMAT:
+        raise UnreadableFileError(NO_CHECKPOINT)
+
+
+def unusable(what):
+    """Make the error for a fit whose checkpoint cannot be used."""
+    return UnreadableFileError(f"The checkpoint of this fit cannot be used ({what}). Remove the file to begin anew.")
+
+
 class Checkpoint:
     """Checkpoint of one fit: a file in a directory, and the file before it.
 
@@ -132,7 +161,7 @@ class Checkpoint:
         self.digest, self.seconds = digest, 60 * minutes
         self.path, self.previous = (directory / f"{digest}.{kind}" for kind in ("checkpoint", "previous"))
         self.signals, self.last = HeldSignals(), time.monotonic()
-        self.seed, self.state, self._failed = None, lambda: None, False
+        self.seed, self.state, self._failed, self._loaded = None, lambda: None, False, None
 
     def follow(self, seed, state):
         """Save this run from now on.
@@ -159,8 +188,17 @@ class Checkpoint:
         """Whether it is time to save."""
         return time.monotonic() - self.last >= self.seconds
 
-    def load(self):
+    def load(self, seed=None):
         """Load what was saved last, or before, if the last file cannot be read; None if there is no file.
+
+        Parameters
+        ----------
+        seed : int or None, default=None
+            Seed that it must have; None for any.
+
+        Returns
+        -------
+        saved : dict or None
 
         Raises
         ------
@@ -170,7 +208,7 @@ class Checkpoint:
         failures = []
         for path in (self.path, self.previous):
             try:
-                saved = self._read(path)
+                saved = self._read(path, seed)
             except FileNotFoundError:
                 continue
             except UnreadableFileError as error:
@@ -182,22 +220,46 @@ class Checkpoint:
                     RuntimeWarning,
                     stacklevel=2,
                 )
+            self._loaded = path
             return saved
         if failures:
-            raise UnreadableFileError(
-                f"The checkpoint of this fit cannot be used ({'; '.join(failures)}). Remove the file to begin anew."
-            )
+            raise unusable("; ".join(failures))
         return None
 
-    def _read(self, path):
-        tensors, metadata = read_tensors(path)
-        if metadata.get("format") != FORMAT or not {"fit", "version", "state"} <= metadata.keys():
-            raise UnreadableFileError("It is no checkpoint of a fit.")
+    def resume(self, resume, saved):
+        """Call ``resume(saved)`` with what `load` returned; its errors name the file.
+
+        Raises
+        ------
+        UnreadableFileError
+            If the content of the file does not fit the run.
+        """
+        try:
+            resume(saved)
+        except UnreadableFileError as error:
+            raise unusable(f"{str(self._loaded)!r}: {error}") from error
+
+    def _read(self, path, seed):
+        try:
+            return self._parse(*read_tensors(path, check_format), seed)
+        except (FileNotFoundError, UnreadableFileError):
+            raise
+        except (LookupError, OSError, TypeError, ValueError) as error:
+            raise UnreadableFileError(f"It cannot be read ({type(error).__name__}: {error}).") from error
+
+    def _parse(self, tensors, metadata, seed):
+        if not {"fit", "version", "state"} <= metadata.keys():
+            raise UnreadableFileError(NO_CHECKPOINT)
         if metadata["fit"] != self.digest:
             raise UnreadableFileError("It belongs to another fit: other parameters, or other rows.")
         if metadata["version"] != __version__:
             raise UnreadableFileError(f"sklearn_twins {metadata['version']} wrote it, and this is {__version__}.")
-        return Decoder({}, tensors, None).from_json(metadata["state"])
+        decoder = Decoder({}, tensors, None)
+        state = decoder.from_json(metadata["state"])
+        decoder.finish()
+        check_items("its state", state, STATE)
+        require(seed in (None, state["seed"]), "its state is of another seed")
+        return state
 
     def save(self):
         """Save the state. If that fails, training continues, and the caller is warned once."""

@@ -1,9 +1,11 @@
 """Checks of a fitted state from a file: its parts fit together, and its weights fit its network."""
 
+import math
 import warnings
 
 import numpy as np
 import torch
+from torch.overrides import TorchFunctionMode
 
 from .._exceptions import UnreadableFileError
 from .._inference._collapse import FitSummary
@@ -15,6 +17,10 @@ from .._runtime._seeds import Stream, make_generator
 from .._runtime._torch_state import isolated_torch_state
 from ._schema import COLUMNS
 from ._state import PRIVATE_STATE, Recipe
+
+FREE_VALUES = 2**24  # that a sample may have, and 8 for each byte of the weights
+FREE_BYTES = 2**26  # that a network may take while it is built, and four times the bytes of the weights
+FACTORIES = (torch.empty, torch.eye, torch.full, torch.linspace, torch.ones, torch.rand, torch.randn, torch.zeros)
 
 
 def is_history(value):
@@ -74,6 +80,8 @@ def check_fitted(fitted):
     if "_training_state" in fitted:
         check_items("_training_state", fitted["_training_state"], TRAINING_STATE)
     recipe, preprocessor, output = fitted["_recipe"], fitted["preprocessor_"], fitted["_output"]
+    n_bytes = sum(array.nbytes for array in fitted["encoder_"].values())
+    require(math.prod(recipe.spec.shape) <= FREE_VALUES + 8 * n_bytes, "its samples are too large for its network")
     record = record_of(recipe.spec)
     stored = record.stored and record.stored()
     require(stored and type(preprocessor) is stored.preprocessor, "the preprocessor and the samples differ in kind")
@@ -139,6 +147,28 @@ def check_network(recipe, arrays, width, on_meta):
     stored = {name: (array.shape, f"torch.{array.dtype}") for name, array in arrays.items()}
     require(built == stored, "its weights are not those of its network")
     require(out is None or tuple(out.shape) == (2, width), "its network's output has another shape")
+
+
+class Allowance(TorchFunctionMode):
+    """Refuse tensors that take far more memory than the weights in a file, before they are made.
+
+    Parameters
+    ----------
+    arrays : dict of str to ndarray
+        The weights in the file.
+    """
+
+    def __init__(self, arrays):
+        super().__init__()
+        self.n_left = FREE_BYTES + 4 * sum(array.nbytes for array in arrays.values())
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        kwargs = kwargs or {}
+        if func in FACTORIES and torch.device(kwargs.get("device") or "cpu").type != "meta":
+            free = {name: value for name, value in kwargs.items() if name not in ("generator", "out", "pin_memory")}
+            self.n_left -= func(*args, **{**free, "device": "meta"}).nbytes
+            require(self.n_left >= 0, "its network is far larger than its weights")
+        return func(*args, **kwargs)
 
 
 def try_out(embedder):

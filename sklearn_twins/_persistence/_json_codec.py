@@ -8,12 +8,14 @@ from dataclasses import is_dataclass
 import numpy as np
 
 from .._exceptions import UnreadableFileError
-from ._safetensors import MAX_AXES, MAX_DEPTH, NAMES, is_sizes, parse_json
+from .._parts._stored_state import check_hashes
+from ._safetensors import MAX_AXES, MAX_DEPTH, NAMES, is_sizes, most_brackets, parse_json
 
 SPECIAL_FLOATS = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 TIMES = re.compile(r"(datetime64|timedelta64)\[(Y|M|W|D|h|m|s|ms|us|ns|ps|fs|as)\]")
 FEWEST_FLOATS = 4  # that become an array
-MAX_TEXT = 2**24  # characters of an array of strings, of which each takes as many as the longest
+MAX_TEXT = 2**24  # characters of a file's arrays of strings, in which each takes as many as the longest
+FREE_FLOATS = 2**20  # and four times a file's numbers may become Python's
 LARGE = 10**4_000  # Python reads integers of up to 4,300 digits
 REMEDY = "save() writes no code and no objects but the package's own. Use pickle or joblib instead"
 
@@ -34,7 +36,7 @@ class Encoder:
 
     def __init__(self, classes):
         self.names = {cls: name for name, cls in classes.items()}
-        self.tensors, self._floats = {}, {}
+        self.tensors, self._floats, self._n_characters = {}, {}, 0
 
     def to_json(self, values):
         """Turn a dict with strings as keys into JSON; errors name the key whose value cannot be stored.
@@ -44,7 +46,10 @@ class Encoder:
         TypeError
             If a value cannot be stored.
         """
-        return json.dumps({name: self.encode(value, name) for name, value in values.items()}, separators=(",", ":"))
+        text = json.dumps({name: self.encode(value, name) for name, value in values.items()}, separators=(",", ":"))
+        if text.count("[") + text.count("{") > most_brackets(text):  # those in strings, too
+            raise TypeError(f"The values hold too many empty lists, tuples or dicts to be stored: {REMEDY}.")
+        return text
 
     def encode(self, value, place, depth=0):
         """Encode one value, found at `place`."""
@@ -105,8 +110,10 @@ class Encoder:
         kind, shape = value.dtype.kind, list(value.shape)
         if isinstance(value, np.generic):
             return {"scalar": self._array(np.asarray(value), place, depth)}
-        if value.dtype.itemsize // 4 * value.size > MAX_TEXT and kind == "U":
-            raise TypeError(f"{place}, an array of very long strings, cannot be stored: {REMEDY}.")
+        if kind == "U":
+            self._n_characters += value.dtype.itemsize // 4 * value.size
+            if self._n_characters > MAX_TEXT:
+                raise TypeError(f"{place}, an array of very long strings, cannot be stored: {REMEDY}.")
         if kind == "U" or (kind == "O" and type(value) is np.ndarray):
             items = [self.encode(item, f"{place}[{i}]", depth + 1) for i, item in enumerate(value.reshape(-1).tolist())]
             return {"strings" if kind == "U" else "objects": items, "shape": shape}
@@ -139,7 +146,8 @@ class Decoder:
 
     def __init__(self, classes, tensors, complete):
         self.classes, self.tensors, self.complete = classes, tensors, complete
-        self._used, self._tuples = set(), {}
+        self._used, self._tuples, self._characters_left = set(), {}, MAX_TEXT
+        self._floats_left = FREE_FLOATS + 4 * sum(array.size for array in tensors.values())
 
     def from_json(self, text):
         """Turn the text of `Encoder.to_json` into the dict it was made of.
@@ -194,7 +202,10 @@ class Decoder:
     def _dict(self, items):
         pairs = self.decode(items)
         try:
+            check_hashes([key for key, _ in pairs])
             found = {key: value for key, value in pairs}
+        except UnreadableFileError:
+            raise
         except (TypeError, ValueError) as error:
             raise UnreadableFileError("Its header holds an invalid dict.") from error
         if len(found) < len(pairs):
@@ -209,9 +220,12 @@ class Decoder:
 
     def _sequence(self, name, kind):
         """Floats; all tuples made of one array are one object, so that a short file does not become a large one."""
+        array = self._take(name, again=kind != "list")
+        self._floats_left -= array.size  # also those of a tuple of before: whoever checks it looks at each again
+        if self._floats_left < 0:
+            raise UnreadableFileError(f"Its array {name!r} belongs to too many places.")
         if (name, kind) in self._tuples:
             return self._tuples[name, kind]
-        array = self._take(name, again=kind != "list")
         if array.dtype != np.float64 or array.ndim != (2 if kind == "tuples" else 1):
             raise UnreadableFileError(f"Its array {name!r} does not hold floats in a row.")
         if kind == "list":
@@ -237,7 +251,9 @@ class Decoder:
 
     def _strings(self, items, shape):
         check_shape(shape, len(items))
-        if not all(isinstance(item, str) for item in items) or max(map(len, items), default=0) * len(items) > MAX_TEXT:
+        are_strings = all(isinstance(item, str) for item in items)
+        self._characters_left -= max(map(len, items), default=0) * len(items) if are_strings else 0
+        if not are_strings or self._characters_left < 0:
             raise UnreadableFileError("Its header holds an array of strings that are invalid or far too long.")
         return np.array(items, dtype=str).reshape(shape)
 

@@ -1,5 +1,6 @@
 """Named arrays and strings in a safetensors file, with a checksum; read without trust in its header."""
 
+import errno
 import hashlib
 import json
 import math
@@ -23,6 +24,8 @@ NAMES = {dtype: name for name, dtype in DTYPES.items()}
 MAX_HEADER = 100_000_000  # bytes; safetensors' own readers take no more
 MAX_DEPTH = 64  # brackets within brackets
 MAX_AXES = 32
+FREE_BRACKETS = 2**16  # and one for every 8 characters: an empty list takes 20 times the memory of its text
+SPARSE_BYTES = 2**24  # files that are shorter may have holes
 MAX_SIZE = 2**48  # of an array without its empty axes, which NumPy multiplies too
 NO_DIGEST = "0" * 64  # stands for the checksum while it is taken
 # Strings, which may hold brackets, and brackets. A string without an end is one to the end: else time is quadratic.
@@ -79,15 +82,17 @@ def put_in(header, old, new):
     return header.replace(b'"sha256":"%s"' % old.encode(), b'"sha256":"%s"' % new.encode(), 1)
 
 
-def read_tensors(path):
+def read_tensors(path, check=None):
     """Read a file of `write_tensors`, and verify its checksum.
 
-    Nothing is allocated that the file does not have the bytes for.
+    Nothing is allocated that the file does not have the bytes for, and a file that is mostly holes is refused.
 
     Parameters
     ----------
     path : str or path-like
         Of the file.
+    check : callable, default=None
+        ``check(metadata)`` refuses files of other formats before their arrays are read.
 
     Returns
     -------
@@ -100,11 +105,14 @@ def read_tensors(path):
         If it is no such file, or is damaged.
     OSError
         If it cannot be opened.
+    MemoryError
+        If there is too little memory for it.
     """
     if not stat.S_ISREG(os.stat(path).st_mode) and not os.path.isdir(path):
         raise UnreadableFileError("It is a device or a pipe.")
     with open(path, "rb") as file:
         size = os.fstat(file.fileno()).st_size
+        check_size(file.fileno(), size)
         start = file.read(8)
         n_header = int.from_bytes(start, "little")
         if len(start) < 8 or not 2 <= n_header <= min(size - 8, MAX_HEADER):
@@ -114,11 +122,48 @@ def read_tensors(path):
         metadata = header.pop("__metadata__", None) if isinstance(header, dict) else None
         if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
             raise UnreadableFileError("It is a safetensors file without the strings that save() writes.")
+        if check is not None:
+            check(metadata)
         digest = hashlib.sha256(start + put_in(text, metadata.get("sha256", ""), NO_DIGEST))
         tensors = dict(read_arrays(file, check_layout(header, size - 8 - n_header), digest))
     if digest.hexdigest() != metadata.pop("sha256", None):
         raise UnreadableFileError("Its checksum is wrong: it has been damaged or changed.")
     return tensors, metadata
+
+
+def check_size(descriptor, size):
+    """Refuse a file of which most is holes, which take no disk, or that is larger than this machine's memory."""
+    if size < SPARSE_BYTES:
+        return
+    require_size(size <= 2 * count_stored_bytes(descriptor, size), size, "most of it was never written")
+    try:
+        memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, OSError, ValueError):  # Windows
+        return
+    require_size(size <= memory, size, f"this machine has {memory / 2**30:,.3g} GiB of memory")
+
+
+def require_size(condition, size, what):
+    """Refuse a file for its size."""
+    if not condition:
+        raise UnreadableFileError(f"It has {size / 2**30:,.3g} GiB, but {what}.")
+
+
+def count_stored_bytes(descriptor, size):
+    """Count the bytes of a file that are not in holes; all of them if the system does not know."""
+    if not hasattr(os, "SEEK_HOLE"):
+        return size
+    n_bytes = end = 0
+    try:
+        while end < size:
+            start = os.lseek(descriptor, end, os.SEEK_DATA)
+            end = os.lseek(descriptor, start, os.SEEK_HOLE)
+            n_bytes += end - start
+    except OSError as error:
+        return n_bytes if error.errno == errno.ENXIO else size  # nothing but a hole follows
+    finally:
+        os.lseek(descriptor, 0, os.SEEK_SET)
+    return n_bytes
 
 
 def check_layout(header, n_bytes):
@@ -184,16 +229,23 @@ def parse_json(text):
 
 
 def check_depth(text):
-    """Refuse deeply nested JSON before a recursive parser sees it."""
-    depth = 0
+    """Refuse deeply nested JSON before a recursive parser sees it, and JSON that is hardly more than brackets."""
+    depth, n_left = 0, most_brackets(text)
     for token in TOKENS.finditer(text):
         character = text[token.start()]
         if character in "[{":
-            depth += 1
+            depth, n_left = depth + 1, n_left - 1
             if depth > MAX_DEPTH:
                 raise UnreadableFileError(f"Its header is nested more than {MAX_DEPTH} deep.")
+            if n_left < 0:
+                raise UnreadableFileError("Its header has far more lists than values.")
         elif character in "]}":
             depth -= 1
+
+
+def most_brackets(text):
+    """Compute how many lists and objects a text of JSON may have."""
+    return FREE_BRACKETS + len(text) // 8
 
 
 def unique(pairs):

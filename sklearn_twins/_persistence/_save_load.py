@@ -3,12 +3,13 @@
 import os
 
 from .._exceptions import UnreadableFileError
-from .._parts._stored_state import is_settings, require
+from .._parts._stored_state import is_settings, require, shorten
 from .._parts._user_encoder import ReadyEncoder
 from .._roles import ROLES
+from .._runtime._devices import is_out_of_memory
 from .._runtime._portable import unwrap
 from .._version import __version__
-from ._consistency import check_fitted, try_out
+from ._consistency import Allowance, check_fitted, try_out
 from ._json_codec import REMEDY, Decoder, Encoder, shortened
 from ._safetensors import read_tensors, write_tensors
 from ._schema import defaults_of, make_schema
@@ -112,13 +113,18 @@ def load_embedder(cls, path):
         If anything in the file is wrong.
     OSError
         If it cannot be opened.
+    MemoryError
+        If there is too little memory, whatever is in the file.
     """
     try:
-        return make_embedder(cls, *read_tensors(path))
-    except UnreadableFileError as error:
-        raise UnreadableFileError(f"{os.fspath(path)!r} cannot be loaded. {error}") from error
-    except UNREADABLE as error:
-        what = f"Its parts do not fit together ({type(error).__name__}: {error})."  # no check foresaw how
+        return make_embedder(cls, *read_tensors(path, check_format))
+    except Exception as error:
+        if is_out_of_memory(error):
+            raise MemoryError(f"There is too little memory to load {os.fspath(path)!r}.") from error
+        if not isinstance(error, UNREADABLE):
+            raise
+        is_foreseen = isinstance(error, UnreadableFileError)
+        what = error if is_foreseen else f"Its parts do not fit together ({type(error).__name__}: {shorten(error)})."
         raise UnreadableFileError(f"{os.fspath(path)!r} cannot be loaded. {what}") from error
 
 
@@ -151,16 +157,21 @@ def make_embedder(cls, tensors, metadata):
     if "requests" in settings:
         state[REQUESTS] = settings["requests"]
     embedder = cls.__new__(cls)
-    embedder.__setstate__(state)
+    with Allowance(fitted["encoder_"]):
+        embedder.__setstate__(state)
     try_out(embedder)
     return embedder
 
 
-def check_metadata(cls, metadata):
-    """Refuse files that `save` did not write, files in other formats, and files of other classes."""
-    wanted = {"format", "format_version", "class", "sklearn_twins_version", *SECTIONS}
+def check_format(metadata):
+    """Refuse files that `save` did not write, before their arrays are read."""
     if metadata.get("format") != FORMAT:
         raise UnreadableFileError("It is a safetensors file, but save() of an embedder did not write it.")
+
+
+def check_metadata(cls, metadata):
+    """Refuse files in other versions of the format, and files of other classes."""
+    wanted = {"format", "format_version", "class", "sklearn_twins_version", *SECTIONS}
     version = metadata.get("format_version", "")
     if version != FORMAT_VERSION:
         is_older = version.isdecimal() and int(version) < int(FORMAT_VERSION)

@@ -7,7 +7,7 @@ import sys
 import warnings
 from dataclasses import dataclass, replace
 
-from .._exceptions import OtherVersionWarning
+from .._exceptions import OtherVersionWarning, UnreadableFileError
 from .._parts._component import Component
 from .._parts._spec import SampleSpec
 from .._parts._validation import is_module
@@ -147,5 +147,7 @@ def thaw(state):
 
         state = unwrap(state)
     if isinstance(state.get("encoder_"), dict):
+        if type(state["_recipe"]) is not Recipe:  # skops makes any object that the reader trusts
+            raise UnreadableFileError("The state of the embedder holds no recipe of its encoder.")
         state = {**state, "encoder_": state["_recipe"].rebuild(state["encoder_"])}
     return state

@@ -85,9 +85,17 @@ def is_launched():
     return int(os.environ["WORLD_SIZE"]) > 1
 
 
+NO_MEMORY = ("can't allocate memory", "annot allocate memory", "failed to map segment")  # torch, the system, its loader
+
+
 def is_out_of_memory(error):
-    """Whether torch ran out of memory; on the CPU only the message says so."""
-    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+    """Whether memory ran out, in this error or in one that caused it; on the CPU only torch's message says so."""
+    while error is not None:
+        told = isinstance(error, (ImportError, OSError, RuntimeError)) and any(text in str(error) for text in NO_MEMORY)
+        if told or isinstance(error, (MemoryError, torch.OutOfMemoryError)):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def out_of_memory_error(batch, device):

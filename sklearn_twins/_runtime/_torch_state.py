@@ -117,6 +117,7 @@ def tune_convolutions(device):
 def count_threads(n_jobs):
     """Count the intra-op threads for `n_jobs`: one for None; negative numbers count from the cores, as in joblib.
 
+    There are no more threads than cores: more would only wait, and a file could ask for a thousand.
     A worker process gets its own share at most. A forked process gets one thread, since OpenMP would wait forever for
     the threads of the parent.
     """
@@ -128,7 +129,7 @@ def count_threads(n_jobs):
         raise ValueError(f"n_jobs={n_jobs} must be {MAX_THREADS:,} at most. Use -1 for all cores.")
     if is_forked():
         return 1
-    n_threads = joblib.effective_n_jobs(n_jobs)
+    n_threads = min(joblib.effective_n_jobs(n_jobs), joblib.cpu_count())
     in_worker = multiprocessing.parent_process() is not None
     return min(n_threads, torch.get_num_threads()) if in_worker else n_threads
 

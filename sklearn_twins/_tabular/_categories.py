@@ -8,6 +8,7 @@ from numbers import Real
 import numpy as np
 
 from .._inputs._messages import show, show_names
+from .._parts._stored_state import check_hashes
 from ._category_keys import EQUAL_TO_SIMPLE, from_plain, simplify, to_plain
 from ._category_text import Strangers, name_type
 from ._column_kinds import as_list, is_missing
@@ -48,6 +49,8 @@ class CategoryColumns:
     def __setstate__(self, state):
         self.__dict__.update(state)
         self.categories = tuple(tuple(map(from_plain, own)) for own in self.categories)
+        for own in self.categories:
+            check_hashes(own)
 
     @property
     def n_codes(self):

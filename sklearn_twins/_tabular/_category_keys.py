@@ -22,11 +22,17 @@ def read_timedelta(text):
     return datetime.timedelta(*map(int, text.split()))
 
 
+def read_fraction(text):
+    """Read "1/3"; `Fraction` itself would also write out an exponent, "1e1000000000"."""
+    numerator, _, denominator = text.partition("/")
+    return Fraction(int(numerator), int(denominator or 1))
+
+
 # Type of a category other than a string or a number -> (how to write it, how to read it). The types are exact: a
 # subclass may hold more. A time with a zone keeps its offset only, which is enough to be equal to the original.
 KINDS = {
     Decimal: (str, Decimal),
-    Fraction: (str, Fraction),
+    Fraction: (str, read_fraction),
     bytes: (bytes.hex, bytes.fromhex),
     complex: (repr, complex),
     datetime.datetime: (datetime.datetime.isoformat, datetime.datetime.fromisoformat),

@@ -11,6 +11,7 @@ from ._callbacks import CheckpointSaver, EpochBar, EpochHooks, EpochLines, Learn
 from ._distributed import ONE_PROCESS, ProcessGroup
 from ._net import StopTraining, Twins, TwinsNet
 from ._optimizers import undo_recordable
+from ._resume import check_saved
 from ._schedules import SCHEDULES
 
 STREAM_WARMUP_STEPS = 100
@@ -193,8 +194,14 @@ class Training:
         ----------
         saved : dict
             Result of `checkpoint_state` from a run with the same plan, parts and rows.
+
+        Raises
+        ------
+        UnreadableFileError
+            If no such run has made it; nothing is changed then.
         """
         net = self.net
+        check_saved(saved, self)
         net.module_.load_state_dict(to_tensors(saved["module"]))
         self._restore({**saved, "drawn_by": (saved["device"], self.plan.process_group.rank)})
         net.history.extend({**row, "batches": []} for row in saved["rows"])

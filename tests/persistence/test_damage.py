@@ -105,7 +105,7 @@ def test_safetensors_of_others(path):
     with pytest.raises(UnreadableFileError, match="without the strings that save"):
         BarlowTwinsEmbedder.load(path)
     numpy.save_file({"x": np.zeros(3)}, path, {"format": "pt"})
-    with pytest.raises(UnreadableFileError, match="checksum"):
+    with pytest.raises(UnreadableFileError, match="did not write it"):
         BarlowTwinsEmbedder.load(path)
 
 
@@ -261,7 +261,7 @@ def test_deep_headers(path, n, brackets):
 def test_depth_is_checked_in_linear_time():
     check_depth('"' + '\\"' * 2_000_000)
     check_depth('"[" ' * 1_000_000)
-    check_depth("[]" * 1_000_000)
+    check_depth('["sentence"]' * 1_000_000)
 
 
 def test_header_longer_than_the_file(path):
