@@ -49,7 +49,7 @@ def trusted_types(file=None):
     wanted = names_in(file)
     unknown = sorted(set(wanted) - set(trusted))
     if unknown:
-        more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
+        more = f" and {len(unknown) - 5:,} more" if len(unknown) > 5 else ""
         raise UnreadableFileError(
             f"{os.fspath(file)!r} is not to be trusted: it asks for {', '.join(n[:100] for n in unknown[:5])}{more}. "
             "If you know each of these classes and the writer of the file, call skops.io.load(file, "

@@ -32,7 +32,7 @@ from sklearn.pipeline import make_pipeline
 from torch import nn
 
 import sklearn_twins
-from sklearn_twins import BarlowTwinsEmbedder, OtherVersionWarning, UnreadableFileError
+from sklearn_twins import BarlowTwinsEmbedder, OtherVersionWarning, UnreadableFileError, trusted_types
 from sklearn_twins._persistence._save_load import FORMAT_VERSION
 from sklearn_twins.augmentations import Chain, GaussianNoise, Identity, Masking, Mixup, Pair
 from sklearn_twins.networks import (
@@ -144,9 +144,7 @@ def through_save(embedder, tmp_path):
 def through_skops(embedder, tmp_path):
     io = pytest.importorskip("skops.io")
     io.dump(embedder, tmp_path / "embedder.skops")
-    foreign = io.get_untrusted_types(file=tmp_path / "embedder.skops")
-    assert all(name.startswith("sklearn_twins.") for name in foreign), foreign
-    return io.load(tmp_path / "embedder.skops", trusted=foreign)
+    return io.load(tmp_path / "embedder.skops", trusted=trusted_types(tmp_path / "embedder.skops"))
 
 
 def through_memory_map(embedder, tmp_path):
@@ -586,7 +584,7 @@ def test_other_version_is_told(fitted, tmp_path, monkeypatch, way):
         elif way == "skops":
             io = pytest.importorskip("skops.io")
             data = io.dumps(embedder)
-            ways["skops"] = lambda *_: io.loads(data, trusted=io.get_untrusted_types(data=data))
+            ways["skops"] = lambda *_: io.loads(data, trusted=trusted_types())
     with pytest.warns(OtherVersionWarning, match=r"BarlowTwinsEmbedder was fitted with sklearn_twins 0\.0\.9") as told:
         loaded = ways[way](embedder, tmp_path)
     assert len(told) == 1 and issubclass(OtherVersionWarning, InconsistentVersionWarning)
