@@ -283,7 +283,7 @@ class TwinsEstimator(CallbackSupportMixin, DocumentationLinkMixin, BaseEstimator
             If a parameter is or contains a function, a torch module or a component that is not the package's own. Use
             pickle or joblib for such embedders. Nothing is written.
         ValueError
-            If a parameter is invalid. Nothing is written.
+            If a parameter is invalid, or images are too large for the size of the network. Nothing is written.
         OSError
             If the file cannot be written.
 
@@ -314,7 +314,8 @@ class TwinsEstimator(CallbackSupportMixin, DocumentationLinkMixin, BaseEstimator
     def load(cls, path):
         """Load a fitted embedder from a file that `save` wrote, on the CPU.
 
-        No code from the file runs, whatever it contains, and no array takes more memory than the file has bytes for.
+        No code from the file runs, whatever it contains. The time and memory that it may take are proportional to the
+        file's size; see docs/files.md.
 
         Parameters
         ----------
@@ -332,6 +333,10 @@ class TwinsEstimator(CallbackSupportMixin, DocumentationLinkMixin, BaseEstimator
             If the file is damaged, was not written by `save`, has another format version, or is from another class.
         OSError
             If the file is missing or cannot be read.
+        MemoryError
+            If there is too little memory for a sound file.
+        ImportError
+            If the encoder is a network of timm, which is missing.
 
         Warns
         -----

@@ -10,8 +10,9 @@ class CollapseWarning(UserWarning):
 class UnreadableFileError(ValueError):
     """Error that a file cannot be loaded: it is damaged, not written by `save`, or of another format or class.
 
-    `BarlowTwinsEmbedder.load` raises it for anything wrong with a file's content. If the file is missing or may not be
-    read, the error is an `OSError`.
+    `BarlowTwinsEmbedder.load` raises it for anything wrong with a file's content; so do `fit` for a checkpoint, and
+    `trusted_types` for a skops file. If the file is missing or may not be read, the error is an `OSError`; if memory is
+    short, a `MemoryError`.
     """
 
 

@@ -350,7 +350,7 @@ class ImagePreprocessor(Component):
 
     @property
     def _n_threads(self):
-        return joblib.effective_n_jobs(self.n_jobs or 1)
+        return min(joblib.effective_n_jobs(self.n_jobs or 1), 4 * joblib.cpu_count())  # some wait for the disk
 
     def _open(self, X, owner, *, reset):
         fitted = None if reset else self.sample_shape_

@@ -90,6 +90,11 @@ def shorten(error):
     return text if len(text) <= 300 else f"{text[:297]}..."
 
 
+def has_many_hashes(keys):
+    """Whether keys of a dict have different hashes; for keys that share one, a dict takes quadratic time."""
+    return len(keys) <= 64 or len(keys) <= 64 + 8 * len(set(map(hash, keys)))
+
+
 def check_hashes(keys):
-    """Refuse keys of a dict that were chosen to have one hash: a dict takes quadratic time for them."""
-    require(len(keys) <= 64 + 8 * len(set(map(hash, keys))), "its keys have the same hash")
+    """Refuse keys of a dict that were chosen to have one hash."""
+    require(has_many_hashes(keys), "its keys have the same hash")

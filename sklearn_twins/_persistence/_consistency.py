@@ -20,7 +20,17 @@ from ._state import PRIVATE_STATE, Recipe
 
 FREE_VALUES = 2**24  # that a sample may have, and 8 for each byte of the weights
 FREE_BYTES = 2**26  # that a network may take while it is built, and four times the bytes of the weights
-FACTORIES = (torch.empty, torch.eye, torch.full, torch.linspace, torch.ones, torch.rand, torch.randn, torch.zeros)
+FACTORIES = (
+    torch.arange,
+    torch.empty,
+    torch.eye,
+    torch.full,
+    torch.linspace,
+    torch.ones,
+    torch.rand,
+    torch.randn,
+    torch.zeros,
+)
 
 
 def is_history(value):

@@ -8,7 +8,7 @@ from dataclasses import is_dataclass
 import numpy as np
 
 from .._exceptions import UnreadableFileError
-from .._parts._stored_state import check_hashes
+from .._parts._stored_state import check_hashes, has_many_hashes
 from ._safetensors import MAX_AXES, MAX_DEPTH, NAMES, is_sizes, most_brackets, parse_json
 
 SPECIAL_FLOATS = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
@@ -62,7 +62,7 @@ class Encoder:
             return value if math.isfinite(value) else {"float": str(value)}
         if kind in (list, tuple):
             return self._sequence(value, place, depth)
-        if kind is dict:
+        if kind is dict and has_many_hashes(value):
             items = value.items()
             return {"dict": [[self.encode(k, place, depth + 1), self._inside(v, place, k, depth)] for k, v in items]}
         if isinstance(value, (np.ndarray, np.generic)):

@@ -28,8 +28,9 @@ FREE_BRACKETS = 2**16  # and one for every 8 characters: an empty list takes 20 
 SPARSE_BYTES = 2**24  # files that are shorter may have holes
 MAX_SIZE = 2**48  # of an array without its empty axes, which NumPy multiplies too
 NO_DIGEST = "0" * 64  # stands for the checksum while it is taken
-# Strings, which may hold brackets, and brackets. A string without an end is one to the end: else time is quadratic.
-TOKENS = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[\[{]|[\]}]', re.DOTALL)
+# Strings, which may hold brackets. A string without an end is one to the end: else time is quadratic.
+STRING = re.compile(r'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
+NO_BRACKETS = re.compile(r"[^\[\]{}]+")
 
 
 def write_tensors(path, tensors, metadata):
@@ -230,17 +231,13 @@ def parse_json(text):
 
 def check_depth(text):
     """Refuse deeply nested JSON before a recursive parser sees it, and JSON that is hardly more than brackets."""
-    depth, n_left = 0, most_brackets(text)
-    for token in TOKENS.finditer(text):
-        character = text[token.start()]
-        if character in "[{":
-            depth, n_left = depth + 1, n_left - 1
-            if depth > MAX_DEPTH:
-                raise UnreadableFileError(f"Its header is nested more than {MAX_DEPTH} deep.")
-            if n_left < 0:
-                raise UnreadableFileError("Its header has far more lists than values.")
-        elif character in "]}":
-            depth -= 1
+    brackets, depth = NO_BRACKETS.sub("", STRING.sub("", text)), 0
+    if brackets.count("[") + brackets.count("{") > most_brackets(text):
+        raise UnreadableFileError("Its header has far more lists than values.")
+    for bracket in brackets:
+        depth += 1 if bracket in "[{" else -1
+        if depth > MAX_DEPTH:
+            raise UnreadableFileError(f"Its header is nested more than {MAX_DEPTH} deep.")
 
 
 def most_brackets(text):

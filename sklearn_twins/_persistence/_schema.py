@@ -2,6 +2,7 @@
 
 import inspect
 from dataclasses import dataclass
+from functools import cache
 from numbers import Real
 
 import numpy as np
@@ -124,6 +125,7 @@ def components_of(module):
     ]
 
 
+@cache
 def defaults_of(cls):
     """Parameters of a class.
 

@@ -10,6 +10,7 @@ from ._batches import batch_layout
 from ._optimizers import undo_recordable
 
 STATE_BYTES = {"cpu": 5056, "cuda": 16, "mps": 44}  # of a generator, by the kind of device
+OWN_GENERATORS = {"batches", "views", "validation"}
 OPTIMIZER_STATE = {  # names in a named optimizer's state of each parameter
     "adamw": {"step", "exp_avg", "exp_avg_sq"},
     "lars": {"momentum_buffer"},
@@ -58,6 +59,11 @@ def is_number(value):
     return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 
+def is_list_of_dicts(value):
+    """Whether a value is a list of dicts."""
+    return type(value) is list and all(type(item) is dict for item in value)
+
+
 def check_rows(rows, n_epochs, training):
     """Refuse a history that is not one of `n_epochs` epochs of the run."""
     plan = training.plan
@@ -74,7 +80,9 @@ def check_rows(rows, n_epochs, training):
         require(row.keys() >= names | known.keys(), "its history lacks columns")
         require(columns_of(row) == columns_of(rows[0]), "its history lacks columns")
         require(all(row[name] == value for name, value in known.items()), "its history has other epochs")
-        require(all(is_number(row[name]) for name in numbers) and row["seconds"] > 0, "its history has no numbers")
+        are_floats = all(isinstance(row[name], float) for name in names)
+        require(are_floats and all(is_number(row[name]) for name in numbers), "its history has no numbers")
+        require(row["seconds"] > 0, "an epoch of its history took no time")
         expected = rate(training.n_steps + (i + 1) * n_batches - 1) if has_known_rates else row["lr"]
         require(math.isclose(row["lr"], expected, rel_tol=1e-6), "its history has other learning rates")
 
@@ -94,16 +102,18 @@ def check_weights(arrays, tensors):
 
 def check_generators(states, generators, device, is_own_device):
     """Refuse states that the run's generators cannot be set to; on another device they are not used."""
-    names = generators.keys() if is_own_device else {"batches", "views", "validation"}
-    require(states.keys() == names if is_own_device else states.keys() >= names, "its generators are missing or others")
-    sizes = {states[name].size for name in ("batches", "views", "validation")}
-    require(sizes == {STATE_BYTES.get(device, *sizes)}, "its generators are of another device")
-    if is_own_device:
-        for name, generator in generators.items():
-            try:
-                torch.Generator(generator.device).set_state(torch.from_numpy(np.array(states[name])))
-            except (RuntimeError, TypeError) as error:
-                raise UnreadableFileError(f"Its content is not of this fit: generator {name!r} ({error}).") from error
+    if not is_own_device:
+        known = device in STATE_BYTES and states.keys() >= OWN_GENERATORS
+        require(known, "its device is unknown, or its generators are missing")
+        sizes = {states[name].size for name in OWN_GENERATORS}
+        require(sizes == {STATE_BYTES[device]}, "its generators are not of its device")
+        return
+    require(states.keys() == generators.keys(), "its generators are missing or others")
+    for name, generator in generators.items():
+        try:
+            torch.Generator(generator.device).set_state(torch.from_numpy(np.array(states[name])))
+        except (RuntimeError, TypeError) as error:
+            raise UnreadableFileError(f"Its content is not of this fit: generator {name!r} ({error}).") from error
 
 
 def check_optimizer(saved, optimizer, name, n_steps, is_own_device):
@@ -111,6 +121,7 @@ def check_optimizer(saved, optimizer, name, n_steps, is_own_device):
     own = undo_recordable(optimizer.state_dict())["param_groups"]
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     groups, states = saved["param_groups"], saved["state"]
+    require(is_list_of_dicts(groups) and type(states) is dict, "its optimizer differs")
     require([group.get("params") for group in groups] == [group["params"] for group in own], "its optimizer differs")
     require(all(type(i) is int and 0 <= i < len(parameters) for i in states), "its optimizer has other parameters")
     if not isinstance(name, str):

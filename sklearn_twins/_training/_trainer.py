@@ -1,5 +1,6 @@
 """One run of training: its plan, the run itself, and the state from which another run can continue."""
 
+import warnings
 from dataclasses import dataclass, field
 
 import torch
@@ -202,6 +203,13 @@ class Training:
         """
         net = self.net
         check_saved(saved, self)
+        if saved["device"] != self.plan.device.type:
+            warnings.warn(
+                f"The checkpoint was written on {saved['device']}, and the fit goes on on {self.plan.device.type} with "
+                "other random numbers. Its result differs from that of an unbroken fit.",
+                RuntimeWarning,
+                stacklevel=2,
+            )
         net.module_.load_state_dict(to_tensors(saved["module"]))
         self._restore({**saved, "drawn_by": (saved["device"], self.plan.process_group.rank)})
         net.history.extend({**row, "batches": []} for row in saved["rows"])

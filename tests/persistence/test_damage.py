@@ -1,15 +1,13 @@
 """Damaged or hostile files: one documented error, no code is run, and no more memory is taken than the file needs."""
 
-import importlib.util
-import json
 import os
 import sys
 import tracemalloc
 import warnings
-from pathlib import Path
 
 import numpy as np
 import pytest
+from forgeries import content_of, encoder_state, forged, fuzz, mutations, peak_of_process, spec_states
 from numpy.testing import assert_array_equal
 
 from sklearn_twins import BarlowTwinsEmbedder, UnreadableFileError
@@ -19,19 +17,7 @@ from sklearn_twins.networks import ConvNetEncoder, MLPEncoder, ResNetEncoder
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
-
-
-def script(name):
-    """A module of the benchmarks' directory, which is no package."""
-    spec = importlib.util.spec_from_file_location(name, BENCHMARKS / f"{name}.py")
-    sys.modules[name] = module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 OUTCOMES = {"refused", "same embedding", "another embedding"}
-mutations, fuzz = script("_mutations"), script("fuzz_files")
 
 
 @pytest.fixture(scope="module")
@@ -39,16 +25,6 @@ def made():
     """Small fitted embedders, rows for each, and their files' content."""
     made = fuzz.embedders()
     return [(embedder, X, content_of(embedder)) for embedder, X in made]
-
-
-def content_of(embedder):
-    chunks = []
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            "sklearn_twins._persistence._safetensors.write_atomically", lambda path, parts: chunks.extend(parts)
-        )
-        embedder.save("nowhere")
-    return b"".join(map(bytes, chunks))
 
 
 @pytest.fixture
@@ -114,24 +90,6 @@ def test_pipe_is_not_waited_for(path):
     os.mkfifo(path)
     with pytest.raises(UnreadableFileError, match="device or a pipe"):
         BarlowTwinsEmbedder.load(path)
-
-
-def forged(content, path, change):
-    """Write a file whose header and sections were changed by a function, with the right checksum."""
-    header, data = mutations.parts(content)
-    sections = {name: json.loads(header["__metadata__"][name]) for name in ("parameters", "fitted", "settings")}
-    change(header, sections)
-    header["__metadata__"] |= {name: json.dumps(section) for name, section in sections.items()}
-    path.write_bytes(mutations.joined(header, data))
-
-
-def encoder_state(sections):
-    return sections["fitted"]["_recipe"]["state"]["encoder"]["state"]
-
-
-def spec_states(sections):
-    fitted = sections["fitted"]
-    return [fitted["_recipe"]["state"]["spec"]["state"], fitted["preprocessor_"]["state"]["spec_"]["state"]]
 
 
 def widen(header, sections):
@@ -228,15 +186,6 @@ def test_no_memory_for_what_is_only_claimed(made, path, which, change):
     finally:
         tracemalloc.stop()
     assert peak_of_process() - before < 200 * 1024
-
-
-def peak_of_process():
-    """Peak memory of this process in kB; 0 if it is unknown."""
-    try:
-        import resource
-    except ImportError:
-        return 0
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def test_large_images_take_no_memory_either(made, path):
