@@ -17,7 +17,7 @@ def trusted_types(file=None):
     ----------
     file : str, path-like or None, default=None
         A skops file to check. If given, only the names that it asks for are listed, and a file that asks for more
-        is refused. This needs skops (``pip install sklearn-twins[files]``).
+        is refused. This needs skops (``pip install skops``).
 
     Returns
     -------
@@ -74,8 +74,7 @@ def names_in(file):
         from skops.io import get_untrusted_types
     except ImportError as error:
         raise ImportError(
-            f"trusted_types(file=...) needs skops, which cannot be imported ({error}). Install it: `pip install "
-            "skops`, or with the extra sklearn-twins[files]."
+            f"trusted_types(file=...) needs skops, which cannot be imported ({error}). Install it: `pip install skops`."
         ) from error
     try:
         return get_untrusted_types(file=os.fspath(file))

@@ -362,6 +362,6 @@ def test_file_errors_stay_what_they_are(tmp_path):
 
 def test_skops_is_named_if_it_is_missing(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "skops.io", None)
-    with pytest.raises(ImportError, match=r"needs skops.*sklearn-twins\[files\]"):
+    with pytest.raises(ImportError, match=r"needs skops.*pip install skops"):
         trusted_types(tmp_path / "file")
     assert trusted_types()
