@@ -28,7 +28,7 @@ def fault(name, tests, *snippets):
 
 BY_ROOM = {
     "tabular preprocessing": [
-        fault("scale of numbers is doubled", "scaling preprocessor", "0.5 / half_width", "1.0 / half_width"),
+        fault("scale of numbers is doubled", "scaling preprocessor", "0.5 / np.where(varies", "1.0 / np.where(varies"),
         fault("a week begins a day late", "dates", "(days + 3) % 7 / 7", "(days + 4) % 7 / 7"),
         fault(
             "a time zone's offset has the wrong sign",
@@ -40,8 +40,8 @@ BY_ROOM = {
         fault(
             "a missing category counts as unseen",
             "categories",
-            "known[key] = MISSING if is_missing(key) else table.get(simplify(key), unknown)",
-            "known[key] = unknown",
+            "return self.missing if usual else",
+            "return self.unseen if usual else",
         ),
         fault(
             "categories are pooled one too early",
@@ -413,7 +413,7 @@ BY_ROOM = {
             'history["redundancy"] - history["excess_redundancy"]',
             'history["redundancy"] + history["excess_redundancy"]',
         ),
-        fault("label 0 is no label", "displays", "and label == -1", "and label == 0"),
+        fault("label 0 is no label", "displays", "bool(value == -1)", "bool(value == 0)"),
         fault("a reducer is fitted in place", "displays", "else clone(reducer)", "else reducer"),
         fault(
             "rows and columns of marks change places",

@@ -236,9 +236,8 @@ def test_pickles_and_files(tmp_path, params):
         assert_array_equal(copy.transform(X), embedder.transform(X))
         assert repr(copy) == repr(embedder) and vars(copy).keys() == vars(embedder).keys()
     embedder.preprocessor_.scale_ = -1.0
-    embedder.save(tmp_path / "points.safetensors")
     with pytest.raises(ValueError, match="the scales differ"):
-        BarlowTwinsEmbedder.load(tmp_path / "points.safetensors")
+        embedder.save(tmp_path / "points.safetensors")
 
 
 class Interrupt(Callback):

@@ -93,8 +93,15 @@ def name_columns(preprocessor, input_features=None):
 
 def describe_category(key):
     """A category as a short text; whole numbers without a decimal point."""
-    text = str(int(key) if isinstance(key, float) and key.is_integer() else key)
+    text = str(shorten_numbers(key))
     return text if len(text) <= MAX_LABEL else f"{text[: MAX_LABEL - 3]}..."
+
+
+def shorten_numbers(key):
+    """Replace floats that are whole numbers by integers, in tuples too."""
+    if isinstance(key, tuple):
+        return tuple(map(shorten_numbers, key))
+    return int(key) if isinstance(key, float) and key.is_integer() else key
 
 
 def find_constant_columns(samples, spec):

