@@ -19,7 +19,7 @@ from ._axes import (
 WANTED = "an array (n, height, width, channels), flat rows with sample_shape, or a sequence of paths"
 
 
-def open_array(X, owner, *, reset, sample_shape, channels, fitted):
+def open_array(X, owner, *, reset, sample_shape, channels, fitted, layout):
     """View X as images with the channels first, without a copy.
 
     Parameters
@@ -36,10 +36,14 @@ def open_array(X, owner, *, reset, sample_shape, channels, fitted):
         Where the channels are, as the caller says.
     fitted : tuple of int or None
         (height, width, channels) of the images in `fit`, unless `reset`.
+    layout : {"last", "first"}
+        Where the channels of flat rows are if nobody says: where they were in `fit`.
 
     Returns
     -------
     images : ndarray of shape (n, channels, height, width)
+    layout : {"last", "first"}
+        Where the channels are in X.
 
     Raises
     ------
@@ -51,13 +55,16 @@ def open_array(X, owner, *, reset, sample_shape, channels, fitted):
     if X.ndim > 4:
         raise ValueError(f"X has the shape {X.shape}, but images have at most 4 axes. Give {WANTED}.")
     if X.ndim not in (3, 4):
-        return open_rows(X, owner, reset=reset, shape=fitted or shape, sample_shape=sample_shape, channels=channels)
+        if sample_shape is not None or channels != "auto":
+            layout = find_flat_layout(sample_shape, channels)
+        return open_rows(X, owner, reset, fitted or shape, sample_shape, layout), layout
     options = {"dtype": "numeric", "ensure_all_finite": False, "allow_nd": True, "ensure_2d": False, "copy": False}
     array = check_array(to_numbers(X), **options, estimator=owner, input_name="X")
     if X.ndim == 3:
         images = open_grey(array, channels)
     else:
-        images = to_channels_first(array, find_layout(array.shape, channels, fitted))
+        layout = find_layout(array.shape, channels, fitted)
+        images = to_channels_first(array, layout)
     depth, height, width = images.shape[1:]
     found = (height, width, depth)
     if fitted is not None and found != fitted:
@@ -74,7 +81,7 @@ def open_array(X, owner, *, reset, sample_shape, channels, fitted):
     if reset:
         owner.n_features_in_ = height * width * depth
         owner.__dict__.pop("feature_names_in_", None)
-    return images
+    return images, layout
 
 
 def refuse_gaps(X):
@@ -147,7 +154,7 @@ def to_numbers(X):
         raise kind(f"X holds {dtype}, but images hold numbers ({shorten(error)}). Give {WANTED}.") from error
 
 
-def open_rows(X, owner, *, reset, shape, sample_shape, channels):
+def open_rows(X, owner, reset, shape, sample_shape, layout):
     """View flat rows as images."""
     try:
         array = validate_data(owner, to_numbers(X), reset=reset, dtype="numeric", ensure_all_finite=False)
@@ -162,7 +169,7 @@ def open_rows(X, owner, *, reset, shape, sample_shape, channels):
             "an array (n, height, width, channels)."
         )
     height, width, depth = complete_shape(shape, array.shape[1], sample_shape)
-    if find_flat_layout(sample_shape, channels) == "first":
+    if layout == "first":
         return array.reshape(len(array), depth, height, width)
     return to_channels_first(array.reshape(len(array), height, width, depth), "last")
 

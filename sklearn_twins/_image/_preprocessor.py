@@ -221,9 +221,11 @@ class ImagePreprocessor(Component):
         owner, X = self if owner is None else owner, unwrap(X)
         sources = find_sources(X)
         if sources is None:
-            images, target = self._open(X, owner, reset=True), None
+            images, layout = self._open(X, owner, reset=True)
+            target, self._layout = None, layout
             statistics = compute_statistics(images)
         else:
+            self._layout = "last"
             target = find_target(sources, self.image_size, self.color, self._n_threads)
             self._check_target(target)
             images, statistics = self._scan(sources, target, owner)
@@ -259,7 +261,7 @@ class ImagePreprocessor(Component):
         owner, X = self if owner is None else owner, unwrap(X)
         sources = find_sources(X)
         if sources is None:
-            return self._samples(self._open(X, owner, reset=False))
+            return self._samples(self._open(X, owner, reset=False)[0])
         target = self._fitted_target(sources)
         files = ImageFiles(sources, target, self._blank(target), self._n_threads)
         fits = files.nbytes <= self.max_decoded_bytes
@@ -311,7 +313,7 @@ class ImagePreprocessor(Component):
         if find_sources(some) is not None:
             return
         fitted = clone(self).fit(some)
-        values = fitted._open(more, fitted, reset=False)
+        values, _ = fitted._open(more, fitted, reset=False)
         try:
             fitted._samples(values)
         except ValueError as error:
@@ -353,18 +355,20 @@ class ImagePreprocessor(Component):
         return min(joblib.effective_n_jobs(self.n_jobs or 1), 4 * joblib.cpu_count())  # some wait for the disk
 
     def _open(self, X, owner, *, reset):
+        """View X as images, with the channels first, and find where they are in X."""
         fitted = None if reset else self.sample_shape_
+        layout = "last" if reset else getattr(self, "_layout", "last")  # files of earlier versions have none
+        wanted = {"sample_shape": self.sample_shape, "channels": self.channels}
         try:
-            images = open_array(
-                X, owner, reset=reset, sample_shape=self.sample_shape, channels=self.channels, fitted=fitted
-            )
+            images, layout = open_array(X, owner, reset=reset, fitted=fitted, layout=layout, **wanted)
         except (TypeError, ValueError) as error:
             refuse_picture_column(X, error)
             raise
         mapping = check_mapping(images)
         if mapping is None:
-            return make_shareable(images)
-        return MappedImages(images) if images.nbytes >= MIN_MAPPED_BYTES else make_shareable(copy_array(images))
+            return make_shareable(images), layout
+        is_large = images.nbytes >= MIN_MAPPED_BYTES
+        return MappedImages(images) if is_large else make_shareable(copy_array(images)), layout
 
     def _learn(self, images, statistics, target, owner):
         _, depth, height, width = images.shape

@@ -53,4 +53,5 @@ STORED = Stored(
         },
     },
     check=check_preprocessor,
+    optional={"_layout": is_word(("last", "first"))},
 )

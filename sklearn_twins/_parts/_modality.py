@@ -69,6 +69,8 @@ class Stored:
     blank_row : callable or None, default=None
         ``blank_row(preprocessor) -> X`` of one row, which a loaded embedder transforms as a test. None if that is too
         expensive; the network is then tried out on torch's meta device.
+    optional : dict of str to predicate, default={}
+        Attributes that only some fitted preprocessors have.
     """
 
     preprocessor: type
@@ -76,6 +78,7 @@ class Stored:
     classes: dict
     check: Callable
     blank_row: Callable | None = None
+    optional: dict = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

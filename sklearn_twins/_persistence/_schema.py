@@ -51,11 +51,14 @@ class Schema:
         Predicates of the attributes of each object of a class, by their names.
     fitted : dict of type to dict
         The same for preprocessors, whose objects have these attributes if they are fitted.
+    optional : dict of type to dict
+        The same for attributes that only some fitted preprocessors have.
     """
 
     classes: dict
     attributes: dict
     fitted: dict
+    optional: dict
 
     def complete(self, cls, state):
         """Check an object's attributes from a file, and add defaults of parameters that the file was written without.
@@ -80,7 +83,7 @@ class Schema:
         is_fitted = bool(state.keys() - defaults.keys())
         wanted = self.attributes[cls] if cls in self.attributes else self.fitted.get(cls, {}) if is_fitted else {}
         for name, value in state.items():
-            predicate = wanted.get(name) or OPTIONAL.get(name)
+            predicate = wanted.get(name) or {**OPTIONAL, **self.optional.get(cls, {})}.get(name)
             if not predicate(value) if predicate else name not in defaults and name not in required:
                 raise UnreadableFileError(f"The attribute {name!r} of its {cls.__name__} is invalid or unknown.")
         missing = (wanted.keys() | required) - defaults.keys() - state.keys()
@@ -102,17 +105,18 @@ def make_schema():
     for module in (augmentations, networks, objectives, preprocessing):
         room = module.__name__.rpartition(".")[2]
         classes |= {f"{room}.{cls.__name__}": cls for cls in components_of(module)}
-    attributes, fitted = dict(ENGINE), {}
+    attributes, fitted, optional = dict(ENGINE), {}, {}
     for record in MODALITIES.values():
         if record.stored is None:
             continue
         stored = record.stored()
         attributes |= stored.classes
         fitted[stored.preprocessor] = {**stored.fitted, "spec_": is_one(record.spec), "n_features_in_": is_int(1)}
+        optional[stored.preprocessor] = stored.optional
         named = set(classes.values())
         new = [cls for cls in (stored.preprocessor, *stored.classes) if cls not in named]
         classes |= {f"{record.name}.{cls.__name__}": cls for cls in new}
-    return Schema(classes, attributes, fitted)
+    return Schema(classes, attributes, fitted, optional)
 
 
 def components_of(module):

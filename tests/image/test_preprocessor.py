@@ -69,7 +69,8 @@ def test_every_form_gives_the_same_samples(form):
     np.testing.assert_allclose(preprocessor.spec_.mean, expected.mean(axis=(0, 2, 3)), rtol=1e-6)
     np.testing.assert_allclose(preprocessor.spec_.std, expected.std(axis=(0, 2, 3)), rtol=1e-6)
     if getattr(given, "dtype", None) == np.uint8 and preprocessor.channels == "auto":
-        for other in (X, X.reshape(12, -1), SAMPLES):
+        flat = SAMPLES if form == "channels first" else X
+        for other in (X, flat.reshape(12, -1), SAMPLES):
             np.testing.assert_array_equal(preprocessor.transform(other), SAMPLES)
 
 
@@ -175,6 +176,15 @@ def test_sample_shape_that_could_be_read_either_way(given):
     for channels in ("last", "first"):
         n_channels = given[2 if channels == "last" else 0]
         assert ImagePreprocessor(given, channels=channels).fit(X).sample_shape_[2] == n_channels
+
+
+@pytest.mark.parametrize("first", [False, True])
+def test_flat_rows_have_the_channels_where_they_were_in_fit(first):
+    given = pixels(6, 3, 5, 8) if first else pixels(6, 5, 8, 3)
+    fitted = ImagePreprocessor().fit(given)
+    for preprocessor in (fitted, pickle.loads(pickle.dumps(fitted))):
+        np.testing.assert_array_equal(preprocessor.transform(given.reshape(6, -1)), preprocessor.transform(given))
+    assert (fitted.fit(given[:, :, :, :1] if not first else given[:, :1])._layout == "first") == first
 
 
 NUMBERS = pixels(50, 3, 5, 4)
