@@ -734,8 +734,8 @@ BY_ROOM = {
         fault(
             "n_jobs=-1 is one thread",
             "runtime torch_state",
-            "n_threads = joblib.effective_n_jobs(n_jobs)",
-            "n_threads = abs(n_jobs)",
+            "n_threads = min(joblib.effective_n_jobs(n_jobs),",
+            "n_threads = min(abs(n_jobs),",
         ),
         fault(
             "rows on the host ignore the split",
