@@ -1,7 +1,9 @@
 """Containers of X: torch tensors become arrays, data frames are detected, and objects that hold no rows are refused."""
 
+import os
 import sys
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, MappingView
 from numbers import Number
 
 import narwhals.stable.v2 as nw
@@ -9,7 +11,14 @@ import numpy as np
 from narwhals.exceptions import DuplicateError
 from scipy import sparse
 
-NO_DATA = (type(None), str, bytes, dict, set, frozenset, Number, Iterator)
+from ._messages import cut, show, show_names
+
+NO_DATA = (type(None), str, bytes, os.PathLike, Number)  # scikit-learn's ValueError
+NO_ROWS = (dict, set, frozenset, Iterator, MappingView, type)  # scikit-learn's TypeError
+# What an object has that offers its rows to NumPy or narwhals, at once or later. A sequence has a length and items.
+PROTOCOLS = ("__array__", "__array_interface__", "__dataframe__", "__arrow_c_stream__", "shape", "collect", "columns")
+# How to get the rows of a lazy frame, by its library.
+COLLECT = {"duckdb": "df", "ibis": "to_pandas", "pyspark": "toPandas", "sqlframe": "toPandas", "dask": "compute"}
 
 
 def check_container(X, name, wanted):
@@ -32,17 +41,22 @@ def check_container(X, name, wanted):
     Raises
     ------
     TypeError
-        If NumPy has no array for a tensor.
+        If X is no sequence of rows, or if NumPy has no array for a tensor.
     ValueError
-        If X holds no rows, or is an array of records or of complex numbers.
+        If X is a single value, or an array of records or of complex numbers.
     """
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(X, torch.Tensor):
         return tensor_as_array(X, name)
-    if isinstance(X, NO_DATA) and not sparse.issparse(X):  # scipy's dok_array is a dict
-        what = f"{name} is {X!r}" if X is None or isinstance(X, Number) else f"{name} is a {type(X).__name__}"
+    if isinstance(X, NO_DATA):
+        what = f"{name} is {show(X)}" if X is None or isinstance(X, Number) else f"{name} is a {type(X).__name__}"
+        raise ValueError(f"Expected 2D array, got scalar array instead: {what}. Give {wanted}.")
+    is_sparse = sparse.issparse(X)  # scipy's dok_array is a dict
+    if not is_sparse and (isinstance(X, NO_ROWS) or not holds_rows(X)):
         hint = f"Give pandas.DataFrame({name})." if isinstance(X, dict) else f"Give {wanted}."
-        raise ValueError(f"Expected 2D array, got scalar array instead: {what}. {hint}")
+        if type(X).__module__.startswith("torch.utils.data"):
+            hint = f"Give its rows in one array, such as numpy.concatenate([batch for batch, *_ in {name}])."
+        raise TypeError(f"Expected sequence or array-like, got {type(X)} as {name}. {hint}")
     if isinstance(X, list) and X and isinstance(X[0], dict) and not X[0].keys() <= {"bytes", "path"}:  # an image
         raise ValueError(
             f"Expected 2D array, got 1D array instead: {name} is a list of dicts. Give pandas.DataFrame({name})."
@@ -50,13 +64,20 @@ def check_container(X, name, wanted):
     dtype = getattr(X, "dtype", None)
     if isinstance(dtype, np.dtype) and dtype.kind == "V":
         raise ValueError(
-            f"{name} is an array of records, {dtype}. Give pandas.DataFrame({name}), or an array of numbers."
+            f"{name} is an array of records, {cut(str(dtype), 200)}. Give pandas.DataFrame({name}), or an array of "
+            "numbers."
         )
     if isinstance(dtype, np.dtype) and dtype.kind == "c":
         raise ValueError(
             f"Complex data not supported: {name} holds {dtype}. Give real and imaginary parts, or {name}.real, instead."
         )
     return X
+
+
+def holds_rows(X):
+    """Whether an object is a sequence, or offers its rows to NumPy or narwhals."""
+    is_sequence = hasattr(X, "__len__") and hasattr(X, "__getitem__")
+    return is_sequence or any(hasattr(X, protocol) for protocol in PROTOCOLS)
 
 
 def tensor_as_array(X, name):
@@ -84,12 +105,13 @@ def as_frame(X, name):
         frame = nw.from_native(X, pass_through=True)
     except DuplicateError as error:
         names = list(getattr(X, "column_names", None) or X.columns)  # pyarrow's and pandas'
-        twice = sorted({repr(column) for column in names if names.count(column) > 1})
+        twice = sorted(column for column, count in Counter(names).items() if count > 1)
         raise ValueError(
-            f"{name} has several columns named {', '.join(twice)}. Give each a name of its own."
+            f"{name} has several columns named {show_names(twice)}. Give each a name of its own."
         ) from error
     if isinstance(frame, nw.LazyFrame):
-        raise TypeError(f"{name} is a {type(X).__name__}, whose rows are not there yet; give {name}.collect().")
+        method = COLLECT.get(frame.implementation.name.lower(), "collect")
+        raise TypeError(f"{name} is a {type(X).__name__}, whose rows are not there yet; give {name}.{method}().")
     return frame
 
 

@@ -30,18 +30,23 @@ def show(value):
     text : str
         At most some hundred characters on one line.
     """
-    text = " ".join(_short.repr(value).split("\n"))
-    return text if len(text) <= 300 else f"{text[:297]}..."
+    return cut(" ".join(_short.repr(value).split("\n")), 300)
 
 
-def show_names(names, form=repr):
+def cut(text, most=1_000):
+    """Cut a text in its middle to at most `most` characters."""
+    half = (most - 5) // 2
+    return text if len(text) <= most else f"{text[:half]} ... {text[-half:]}"
+
+
+def show_names(names, form=show):
     """List names or other words, the first few of them.
 
     Parameters
     ----------
     names : sequence
         At least one.
-    form : callable, default=repr
+    form : callable, default=show
         How to write one.
 
     Returns
@@ -50,5 +55,4 @@ def show_names(names, form=repr):
         Such as "'a', 'b', 'c', 'd', 'e' and 95 more".
     """
     shown, more = list(map(form, names[:N_NAMES])), len(names) - N_NAMES
-    shown = [text if len(text) <= 300 else f"{text[:297]}..." for text in shown]
-    return ", ".join(shown) + (f" and {more:,} more" if more > 0 else "")
+    return ", ".join(cut(text, 300) for text in shown) + (f" and {more:,} more" if more > 0 else "")

@@ -5,6 +5,7 @@ import numpy as np
 from scipy import sparse
 
 from ._containers import as_frame, check_container, is_number
+from ._messages import show, show_names
 
 
 def append_unlabeled(X, unlabeled):
@@ -78,10 +79,12 @@ def append_frame(X, unlabeled):
     """Append a frame to one from the same library, with its columns in the order of X."""
     names, others = list(X.columns), list(unlabeled.columns)
     if set(names) != set(others) or len(names) != len(others):
-        lacking, more = [n for n in names if n not in others], [n for n in others if n not in names]
-        raise ValueError(f"unlabeled must have the columns of X. It lacks {lacking}, and has {more} in addition.")
-    differ = [n for n in names if is_number(X.schema[n]) != is_number(unlabeled.schema[n])]
-    differ = [n for n in differ if not {X.schema[n], unlabeled.schema[n]} & {nw.Object(), nw.Unknown()}]
+        lacking, more = [n for n in names if n not in set(others)], [n for n in others if n not in set(names)]
+        found = [f"{word} [{show_names(own)}]" for word, own in (("lacks", lacking), ("has", more)) if own]
+        raise ValueError(f"unlabeled must have the columns of X. It {', and '.join(found)} in addition.")
+    kinds = [name_types(frame) for frame in (X, unlabeled)]
+    differ = [n for n in names if kinds[0][n] != kinds[1][n] and None not in (kinds[0][n], kinds[1][n])]
+    differ = [n for n in differ if not any(frame[n].is_null().all() for frame in (X, unlabeled))]
     if differ:
         refuse_types(X, unlabeled, differ)
     if names != others:
@@ -92,7 +95,17 @@ def append_frame(X, unlabeled):
         refuse_types(X, unlabeled, [n for n in names if X.schema[n] != unlabeled.schema[n]], error)
 
 
+def name_types(frame):
+    """Kind of values of each column: "number", "date", "duration", "text"; None for a column of any objects."""
+    words = {**dict.fromkeys((nw.Date, nw.Datetime), "date"), nw.Duration: "duration"}
+    words |= dict.fromkeys((nw.String, nw.Binary, nw.Categorical, nw.Enum), "text")
+    return {
+        n: "number" if is_number(dtype) else next((word for kind, word in words.items() if dtype == kind), None)
+        for n, dtype in frame.schema.items()
+    }
+
+
 def refuse_types(X, unlabeled, names, cause=None):
     """Refuse columns whose types differ."""
-    types = "; ".join(f"{n!r}: {X.schema[n]}, {unlabeled.schema[n]}" for n in names)
+    types = show_names(names, lambda n: f"{show(n)}: {X.schema[n]}, {unlabeled.schema[n]}")
     raise ValueError(f"unlabeled must have the types of X. These differ: {types}. Cast one of them.") from cause

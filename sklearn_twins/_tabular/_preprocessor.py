@@ -8,6 +8,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
 from .._inputs._feature_names import share_names
+from .._inputs._messages import show, show_names
 from .._parts._component import Component
 from .._parts._plain_values import to_plain
 from ._categories import learn_categories
@@ -287,7 +288,7 @@ def find_columns(features, table):
     if isinstance(features, str):
         return set()
     given, n_columns = np.asarray(to_plain(features)), table.shape[1]
-    what = f"categorical_features={features!r}"
+    what = f"categorical_features={show(features)}"
     if given.size == 0:
         return set()
     if given.ndim != 1 or given.dtype.kind not in "biuOUT":
@@ -300,9 +301,9 @@ def find_columns(features, table):
         if given.min() < -n_columns or given.max() >= n_columns:
             raise ValueError(f"{what} must hold indices of the {n_columns} columns of X.")
         return {int(j) % n_columns for j in given}
-    names = table.names or []
+    names = {name: j for j, name in enumerate(table.names or [])}
     unknown = [name for name in given.tolist() if name not in names]
     if unknown:
-        has = f"X has {names}" if names else "X has no names; give indices or a mask"
-        raise ValueError(f"{what}: {unknown[0]!r} is not a column of X. {has}.")
-    return {names.index(name) for name in given.tolist()}
+        has = f"X has [{show_names(list(names))}]" if names else "X has no names; give indices or a mask"
+        raise ValueError(f"{what}: {show(unknown[0])} is not a column of X. {has}.")
+    return {names[name] for name in given.tolist()}

@@ -1,6 +1,7 @@
 """Check X and read it as a table, block by block, from arrays, sparse arrays and data frames."""
 
 import contextlib
+import sys
 from functools import cached_property
 
 import narwhals.stable.v2 as nw
@@ -10,6 +11,7 @@ from sklearn.utils.validation import validate_data
 
 from .._inputs._containers import as_frame, check_container, is_number
 from .._inputs._memory_maps import check_mapping
+from .._inputs._messages import cut, show
 from ._column_kinds import as_float64, decode_numbers, infer_kind_of_type, infer_kind_of_values
 
 # Reading a block takes about seven times the memory of its float32 samples, for float64 values and temporaries. With a
@@ -17,6 +19,7 @@ from ._column_kinds import as_float64, decode_numbers, infer_kind_of_type, infer
 N_BLOCKS = 16
 MIN_CELLS_PER_BLOCK = 2**14
 MAX_ROWS_PER_BLOCK = 16_384
+LONGEST_MESSAGE = 1_000  # characters
 # For each column, the first layer of the default network takes 256 weights, their gradients and two moments.
 LAYER_BYTES, MAX_LAYER_BYTES = 4 * 4 * 256, 2**31
 
@@ -61,7 +64,7 @@ class Table:
 
     def label(self, j):
         """Name a column in an error message."""
-        return f"column {j}" if self.names is None else f"column {self.names[j]!r}"
+        return f"column {j}" if self.names is None else f"column {show(self.names[j])}"
 
     def infer_kind(self, j):
         """Return "number", "category", "date", "duration" or "empty", by the column's type or else by its values."""
@@ -288,10 +291,14 @@ def read_table(X, owner, *, reset, max_dense_bytes):
     if type(X).__module__.partition(".")[0] == "dask" and hasattr(X, "partitions") and hasattr(X, "columns"):
         raise TypeError("X is a dask data frame, not computed yet; give X.compute(), or its partitions one by one.")
     X = check_container(X, "X", "a data frame, an array or a list of rows")
+    data = sys.modules.get("torch.utils.data")
+    if data is not None and isinstance(X, data.Dataset):
+        raise TypeError(f"X is a torch data set, {type(X).__name__}. Give its rows: numpy.stack([x for x, *_ in X]).")
     frame = as_frame(X, "X")
     min_rows = 2 if reset else 0  # a collection's parts, such as dask's partitions, may be empty
     if isinstance(frame, nw.DataFrame):
-        validate_data(owner, X, reset=reset, skip_check_array=True)
+        with short_messages():
+            validate_data(owner, X, reset=reset, skip_check_array=True)
         check_size(frame.shape, owner, min_rows)
         return make_frame_table(frame, max_dense_bytes)
     if isinstance(X, np.ma.MaskedArray):
@@ -307,16 +314,17 @@ def read_table(X, owner, *, reset, max_dense_bytes):
             f"{X.shape}; give X.reshape(len(X), -1), or, if these are images, set modality='image'."
         )
     check_mapping(X)
-    X = validate_data(
-        owner,
-        X,
-        reset=reset,
-        dtype=None,
-        accept_sparse=("csr", "csc"),
-        accept_large_sparse=True,
-        ensure_all_finite=False,
-        ensure_min_samples=min_rows,
-    )
+    with short_messages():
+        X = validate_data(
+            owner,
+            X,
+            reset=reset,
+            dtype=None,
+            accept_sparse=("csr", "csc"),
+            accept_large_sparse=True,
+            ensure_all_finite=False,
+            ensure_min_samples=min_rows,
+        )
     return SparseTable(X) if sparse.issparse(X) else ArrayTable(X)
 
 
@@ -330,6 +338,17 @@ def make_frame_table(frame, max_dense_bytes):
     if table.sparse_columns:
         check_dense_size((len(table), len(table.sparse_columns)), max_dense_bytes)
     return table
+
+
+@contextlib.contextmanager
+def short_messages():
+    """Cut messages of scikit-learn, which quotes X."""
+    try:
+        yield
+    except ValueError as error:
+        if len(str(error)) <= LONGEST_MESSAGE:
+            raise
+        raise ValueError(cut(str(error), LONGEST_MESSAGE)) from None
 
 
 def as_objects(X):

@@ -57,6 +57,8 @@ def test_frame(make, X):
     some = whole[whole["place"] >= 20].drop(columns="place")
     assert len(some.partitions[0].compute()) == 0
     assert_array_equal(embedder.transform(some).compute(), embedder.transform(some.compute()))
+    as_frames = some.map_partitions(embedder.set_output(transform="pandas").transform).compute()
+    pd.testing.assert_frame_equal(as_frames, embedder.transform(some.compute()))
 
 
 def test_partitions_become_frames(make, X):

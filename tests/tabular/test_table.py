@@ -7,8 +7,10 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
+from builders import small_embedder
 from scipy import sparse
 
+from sklearn_twins._tabular import _table
 from sklearn_twins._tabular._table import Table, as_objects, name_column_in_errors, read_table
 from sklearn_twins.preprocessing import TablePreprocessor
 
@@ -133,7 +135,7 @@ def test_other_columns_are_refused_in_scikit_learns_words(other, holder):
         fitted.transform(holder(other))
 
 
-@pytest.mark.parametrize("other", [FRAME["a"], pl.Series([1.0, 2.0]), sparse.coo_array(np.ones(3)), {"a": [1]}, None])
+@pytest.mark.parametrize("other", [FRAME["a"], pl.Series([1.0, 2.0]), sparse.coo_array(np.ones(3)), None])
 def test_other_objects_are_refused(other):
     with pytest.raises(ValueError, match=r"Expected (a )?2|1d sparse"):
         table(other)
@@ -171,3 +173,99 @@ def test_masked_values_are_missing(dtype):
     np.testing.assert_array_equal(
         TablePreprocessor().fit_transform(masked), TablePreprocessor().fit_transform(with_gap)
     )
+
+
+def numbers_of_types(n_columns):
+    """A table of floats, integers and booleans."""
+    makers = (lambda j: MATRIX[:, 0] + j, lambda j: np.arange(50) % (j + 2), lambda j: MATRIX[:, 1] > 0)
+    return {f"c{j}": makers[j % 3](j) for j in range(n_columns)}
+
+
+WIDE = {
+    "array": lambda: np.tile(MATRIX, 200),
+    "array with gaps": lambda: np.where(np.tile(MATRIX, 200) > 1, NAN, np.tile(MATRIX, 200)),
+    "csr": lambda: sparse.csr_array(np.tile(MATRIX, 200)),
+    "coo": lambda: sparse.coo_matrix(np.tile(MATRIX, 200)),
+    "pandas": lambda: pd.DataFrame(numbers_of_types(1_200)),
+    "pandas, nullable": lambda: pd.DataFrame(numbers_of_types(1_200)).convert_dtypes(),
+    "pandas, sparse": lambda: pd.DataFrame.sparse.from_spmatrix(sparse.csr_array(np.tile(MATRIX, 200))),
+    "pandas, partly sparse": lambda: pd.DataFrame(numbers_of_types(600)).join(
+        pd.DataFrame.sparse.from_spmatrix(sparse.csr_array(np.tile(MATRIX, 100)), columns=[f"s{j}" for j in range(600)])
+    ),
+    "polars": lambda: pl.DataFrame(numbers_of_types(1_200)),
+}
+
+
+@pytest.mark.parametrize("holder", WIDE)
+def test_many_columns_are_read_in_blocks(monkeypatch, holder):
+    """Of columns of one type each, in `fit` and `transform`: a cost for each column would be minutes for many."""
+    X, calls, tables = WIDE[holder](), [], []
+    read = Table.read_numbers
+    monkeypatch.setattr(Table, "read_numbers", lambda *args: calls.append(1) or tables.append(args[0]) or read(*args))
+    for own in (_table.SparseTable, _table.FrameTable, _table.ArrayTable):
+        monkeypatch.setattr(own, "get_values", lambda *args: pytest.fail("a single column is read"))
+    fitted = TablePreprocessor().fit(X)
+    samples = fitted.transform(X)
+    assert samples.shape == (50, 1_200) and len(calls) <= 120
+    monkeypatch.undo()
+    dense = X.toarray() if sparse.issparse(X) else X
+    dense = dense.astype(float).to_numpy() if isinstance(dense, pd.DataFrame) else np.asarray(dense, dtype=float)
+    np.testing.assert_array_equal(samples, TablePreprocessor().fit_transform(dense))
+
+
+def test_columns_that_are_stored_sparsely():
+    """Next to others, listed as categorical, with another value than 0 for what is not stored."""
+    dense = pd.DataFrame({"a": MATRIX[:, 0], "b": MATRIX[:, 1], "c": MATRIX[:, 2], "d": list("xy") * 25})
+    stored = dense.astype(
+        {"a": pd.SparseDtype(float, 0), "b": pd.SparseDtype("int64", 0), "c": pd.SparseDtype(float, NAN)}
+    )
+    for listed in ("from_dtype", ["a"], ["b", "c"]):
+        own = TablePreprocessor(listed)
+        np.testing.assert_array_equal(own.fit_transform(stored), own.fit_transform(dense.astype({"b": int})))
+        np.testing.assert_array_equal(own.transform(stored[:3]), own.transform(dense.astype({"b": int})[:3]))
+
+
+@pytest.mark.parametrize("make", [sparse.csr_array, sparse.csc_array, sparse.coo_array])
+def test_sparse_tables_that_would_not_fit_are_refused_before_any_work(make):
+    with pytest.raises(
+        ValueError, match=r"1,048,576 columns need a network whose first layer takes 4 GiB.*TruncatedSVD"
+    ):
+        TablePreprocessor().fit(make((200, 2**20)))
+    with pytest.raises(ValueError, match=r"1,000 rows and 2 columns would take 7\.45e-06 GiB .*max_dense_bytes=100"):
+        frame = pd.DataFrame.sparse.from_spmatrix(sparse.csr_array((1_000, 2)))
+        TablePreprocessor(max_dense_bytes=100).fit(frame)
+
+
+EMPTY = {
+    "pandas": lambda frame: frame[:0],
+    "pandas, without types": lambda frame: pd.DataFrame(columns=frame.columns),
+    "polars": lambda frame: pl.from_pandas(frame)[:0],
+    "pyarrow": lambda frame: pa.Table.from_pandas(frame, preserve_index=False)[:0],
+    "array": lambda frame: frame.to_numpy()[:0],
+}
+
+
+@pytest.mark.filterwarnings("ignore:X does not have valid feature names")
+@pytest.mark.parametrize("output", ["default", "pandas", "polars"])
+@pytest.mark.parametrize("n_components", [None, 3])
+def test_no_rows_give_no_rows(output, n_components):
+    """A partition may be empty. A fit needs rows, and columns must be those of fit."""
+    frame = pd.DataFrame({"a": MATRIX[:, 0], "t": list("xy") * 25, "d": pd.date_range("2020", periods=50)})
+    embedder = small_embedder(n_components=n_components, max_epochs=1).fit(frame).set_output(transform=output)
+    for holder, make in EMPTY.items():
+        found = embedder.transform(make(frame))
+        assert found.shape == (0, len(embedder.get_feature_names_out())), holder
+        if output == "default":
+            assert found.dtype == np.float32
+        else:
+            assert list(found.columns) == list(embedder.get_feature_names_out())
+    assert embedder.transform_views(frame[:0]).shape == (0, 2, n_components or 8)
+    for call in (embedder.fit, embedder.partial_fit):
+        with pytest.raises(ValueError, match=r"Found array with 0 sample\(s\)"):
+            call(frame[:0])
+    with pytest.raises(ValueError, match="feature names should match"):
+        embedder.transform(frame[:0].drop(columns="t"))
+
+
+def test_no_rows_of_a_sparse_table():
+    assert TablePreprocessor().fit(sparse.csr_array(MATRIX)).transform(sparse.csr_array((0, 6))).shape == (0, 6)
