@@ -56,8 +56,7 @@ def learn_center_and_scale(edges):
     low, q25, center, q75, high = edges[::8] / 2
     half_width = np.where(q75 > q25, q75 - q25, (high - low) / 2)
     varies = half_width > np.finfo(np.float64).tiny
-    half_width = np.where(varies, half_width, 1.0)
-    return 2 * center, np.where(varies, 0.5 / half_width, 0.0)
+    return 2 * center, np.where(varies, 0.5 / np.where(varies, half_width, 1.0), 0.0)
 
 
 def standardize(numbers, center, scale):
