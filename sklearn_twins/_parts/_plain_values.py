@@ -2,6 +2,7 @@
 
 import copy
 import operator
+import os
 from collections.abc import KeysView, Sequence, ValuesView
 from numbers import Integral, Real
 
@@ -9,11 +10,12 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 SEQUENCES = (Sequence, KeysView, ValuesView)
+PACKAGE = __name__.partition(".")[0]
 OF_FRAMES = {"narwhals", "pandas", "polars", "pyarrow"}
 
 
 def to_plain(value):
-    """Replace NumPy's scalars, and sequences such as pandas' Index, by Python's.
+    """Replace NumPy's scalars, paths, and sequences such as pandas' Index, by Python's.
 
     Parameters
     ----------
@@ -47,11 +49,14 @@ def to_plain(value):
         isinstance(value, np.ndarray) and value.dtype.kind in "OT"
     ):
         return to_plain(np.asarray(value).tolist())
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
     is_sequence = isinstance(value, SEQUENCES) and not isinstance(value, (bytes, bytearray, memoryview))
     return to_plain(list(value)) if is_sequence else value
 
 
 def with_plain_parameters(estimator, state):
-    """Replace the values of an estimator's parameters in its state by plain ones."""
-    names = set(estimator._get_param_names())
+    """Replace the values of an estimator's parameters in its state by plain ones, but for a user's own parameters."""
+    own = [cls for cls in type(estimator).__mro__ if cls.__module__.startswith(f"{PACKAGE}.")]
+    names = {name for cls in own if issubclass(cls, BaseEstimator) for name in cls._get_param_names()}
     return {name: to_plain(value) if name in names else value for name, value in state.items()}

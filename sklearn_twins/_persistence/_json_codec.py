@@ -8,6 +8,7 @@ from dataclasses import is_dataclass
 import numpy as np
 
 from .._exceptions import UnreadableFileError
+from .._parts._plain_values import to_plain
 from .._parts._stored_state import check_hashes, has_many_hashes
 from ._safetensors import MAX_AXES, MAX_DEPTH, NAMES, is_sizes, most_brackets, parse_json
 
@@ -53,6 +54,8 @@ class Encoder:
 
     def encode(self, value, place, depth=0):
         """Encode one value, found at `place`."""
+        if isinstance(value, (str, int, float)) and not isinstance(value, np.generic):
+            value = to_plain(value)  # members of enums, for example
         kind = type(value)
         if depth > MAX_DEPTH // 4:  # each level takes up to three brackets
             raise TypeError(f"{place} is nested too deeply to be stored. {REMEDY}.")
