@@ -28,7 +28,7 @@ TORCH_NAMES = (torch.dtype, torch.device, torch.layout, torch.memory_format)
 NOT_IN_CLASS = {
     *("__annotate__", "__annotate_func__", "__annotations__", "__annotations_cache__", "__conditional_annotations__"),
     *("__dict__", "__doc__", "__firstlineno__", "__module__", "__qualname__", "__static_attributes__", "__weakref__"),
-    *("__dataclass_params__", "__match_args__", "_abc_impl"),
+    *("__dataclass_params__", "__match_args__", "__orig_bases__", "__parameters__", "__type_params__", "_abc_impl"),
 }
 GLOBALS, IMPORTS = ("LOAD_GLOBAL", "LOAD_NAME"), ("IMPORT_NAME",)
 PACKAGE = __name__.partition(".")[0]
@@ -143,6 +143,8 @@ class _Digester:
         if isinstance(value, torch.jit.ScriptModule):
             parts = [(name, str(getattr(part, "code", ""))) for name, part in value.named_modules()]
             return self.each("script", [parts, dict(value.state_dict())])
+        if kind.__name__ == "OptimizedModule" and hasattr(value, "_orig_mod"):
+            return self.each("compiled", [value._orig_mod])
         if isinstance(value, torch.nn.Module):
             return _combine("module", self.of(kind), self.attributes(vars(value)))
         return self._code(value) if isinstance(value, CODE) else self._object(value)
@@ -178,6 +180,8 @@ class _Digester:
             return self.each("code", [value.co_code, value.co_consts, value.co_exceptiontable, *names, *counts])
         if isinstance(value, (staticmethod, classmethod)):
             return self.each(type(value).__name__, [value.__func__])
+        if isinstance(value, functools.cached_property):
+            return self.each("property", [value.func])
         if isinstance(value, property):
             return self.each("property", [value.fget, value.fset, value.fdel])
         if isinstance(value, torch.jit.ScriptFunction):
@@ -192,6 +196,8 @@ class _Digester:
         return self._class(value) if isinstance(value, type) else self._function(value)
 
     def _function(self, value):
+        if "_torchdynamo_orig_callable" in vars(value):
+            return self.each("compiled", [vars(value)["_torchdynamo_orig_callable"]])
         state = vars(value), value.__defaults__, value.__kwdefaults__, value.__closure__
         return self.each("function", [value.__code__, *state, find_globals(value.__code__, value.__globals__)])
 
@@ -221,7 +227,16 @@ class _Digester:
 
 CODE = (
     *(types.ModuleType, types.MethodType, types.BuiltinFunctionType, types.MethodWrapperType, *DESCRIPTORS),
-    *(types.CellType, types.CodeType, staticmethod, classmethod, property, torch.jit.ScriptFunction, weakref.ref),
+    *(
+        types.CellType,
+        types.CodeType,
+        staticmethod,
+        classmethod,
+        functools.cached_property,
+        property,
+        torch.jit.ScriptFunction,
+        weakref.ref,
+    ),
     *(functools._lru_cache_wrapper, types.FunctionType, type),
 )
 

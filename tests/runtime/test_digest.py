@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import types
+import typing
 from decimal import Decimal
 
 import numpy as np
@@ -95,6 +96,15 @@ class Network(nn.Module):
         return self.linear(x) * self.scale + self.shift
 
 
+class Generic(typing.Generic[typing.TypeVar("T")]):
+    def __init__(self, weight):
+        self.weight = weight
+
+
+def class_with(attribute):
+    return type("C", (), {"attribute": attribute})
+
+
 class Kind(enum.Enum):
     A = "a"
     B = "b"
@@ -165,6 +175,18 @@ DIFFERENT = {
     "activation": lambda: (nn.Sequential(nn.ReLU()), nn.Sequential(nn.GELU())),
     "shared weights": lambda: (nn.Dropout(0.1), nn.Dropout(0.2)),
     "module in a list": lambda: ([1, Network(m)] for m in (1.0, 2.0)),
+    "compiled function": lambda: (torch.compile(closure(w)) for w in (0.1, 10)),
+    "compiled module": lambda: (torch.compile(Network(scale)) for scale in (1.0, 2.0)),
+    "property": lambda: (class_with(property(f)) for f in (lambda self: 1, lambda self: 2)),
+    "cached property": lambda: (class_with(functools.cached_property(f)) for f in (lambda self: 1, lambda self: 2)),
+    "static method": lambda: (class_with(staticmethod(f)) for f in (lambda: 1, lambda: 2)),
+    "class attribute of an object": lambda: (class_with(w)() for w in (0.1, 10)),
+    "generic class": lambda: map(Generic, (0.1, 10)),
+    "method set on an object": lambda: (Network(), tampered(lambda module: setattr(module, "forward", closure(1)))),
+    "global list": lambda: (compiled("def f(a): return a * S[0]", S=[s]) for s in (1, 2)),
+    "array in a closure": lambda: (closure(np.full(3, w)) for w in (0.1, 10)),
+    "tensor in a closure": lambda: (closure(torch.full((3,), w)) for w in (0.1, 10)),
+    "frame in a closure": lambda: (closure(pd.DataFrame({"a": [w]})) for w in (0.1, 10)),
     "component": lambda: map(BarlowTwins, (0.1, 10)),
     "callable in a component": lambda: (Chain([("a", GaussianNoise()), ("b", closure(w))]) for w in (0.1, 10)),
     "array": lambda: (np.zeros(3), np.ones(3)),
@@ -210,7 +232,10 @@ def locked(a, b):
         return a - b
 
 
-@pytest.mark.parametrize("kind", DIFFERENT)
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script_method:DeprecationWarning")  # as torch.compile is imported
+@pytest.mark.parametrize(
+    "kind", [pytest.param(kind, marks=pytest.mark.slow if "compiled" in kind else ()) for kind in DIFFERENT]
+)
 def test_what_differs(kind):
     first, second = DIFFERENT[kind]()
     assert digest(first) != digest(second)
