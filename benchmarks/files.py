@@ -26,7 +26,7 @@ import torch
 from torch import nn
 
 import sklearn_twins
-from sklearn_twins import BarlowTwinsEmbedder
+from sklearn_twins import BarlowTwinsEmbedder, trusted_types
 from sklearn_twins.networks import MLPProjector
 from sklearn_twins.objectives import BarlowTwins
 
@@ -91,7 +91,7 @@ def unpickled(path):
 def skops_loaded(path):
     from skops import io
 
-    return io.load(path, trusted=io.get_untrusted_types(file=path))
+    return io.load(path, trusted=trusted_types(path))
 
 
 def ways():

@@ -330,13 +330,12 @@ class TwinsEstimator(CallbackSupportMixin, DocumentationLinkMixin, BaseEstimator
         Raises
         ------
         UnreadableFileError
-            If the file is damaged, was not written by `save`, has another format version, or is from another class.
+            If the file is damaged, was not written by `save`, has another format version, is from another class, or
+            needs timm and that is missing.
         OSError
             If the file is missing or cannot be read.
         MemoryError
             If there is too little memory for a sound file.
-        ImportError
-            If the encoder is a network of timm, which is missing.
 
         Warns
         -----

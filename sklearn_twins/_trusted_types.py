@@ -77,7 +77,7 @@ def names_in(file):
             f"trusted_types(file=...) needs skops, which cannot be imported ({error}). Install it: `pip install skops`."
         ) from error
     try:
-        return get_untrusted_types(file=os.fspath(file))
+        return get_untrusted_types(file=os.fsdecode(file))
     except (MemoryError, OSError):
         raise
     except Exception as error:  # the readers of zip files, JSON and skops raise many types

@@ -84,10 +84,10 @@ def check_component(component):
         raise UnreadableFileError(f"Its {type(component).__name__} is out of range ({shorten(error)}).") from error
 
 
-def shorten(error):
-    """The message of an error, cut to one line, to quote in another one."""
+def shorten(error, length=300):
+    """The message of an error, cut to one line of at most `length` characters, to quote in another one."""
     text = str(error).partition("\n")[0]
-    return text if len(text) <= 300 else f"{text[:297]}..."
+    return text if len(text) <= length else f"{text[: length - 3]}..."
 
 
 def has_many_hashes(keys):

@@ -139,7 +139,9 @@ def check_format(metadata):
 
 def unusable(what):
     """Make the error for a fit whose checkpoint cannot be used."""
-    return UnreadableFileError(f"The checkpoint of this fit cannot be used ({what}). Remove the file to begin anew.")
+    return UnreadableFileError(
+        f"The checkpoint of this fit cannot be used ({what[:1000]}). Remove the file to begin anew."
+    )
 
 
 class Checkpoint:

@@ -121,10 +121,11 @@ def load_embedder(cls, path):
     except Exception as error:
         if is_out_of_memory(error):
             raise MemoryError(f"There is too little memory to load {os.fspath(path)!r}.") from error
-        if not isinstance(error, UNREADABLE):
+        if not isinstance(error, (*UNREADABLE, ImportError)):
             raise
-        is_foreseen = isinstance(error, UnreadableFileError)
-        what = error if is_foreseen else f"Its parts do not fit together ({type(error).__name__}: {shorten(error)})."
+        what = shorten(error, 600)
+        if not isinstance(error, (UnreadableFileError, ImportError)):  # no check foresaw how
+            what = f"Its parts do not fit together ({type(error).__name__}: {shorten(error)})."
         raise UnreadableFileError(f"{os.fspath(path)!r} cannot be loaded. {what}") from error
 
 
@@ -181,6 +182,7 @@ def check_metadata(cls, metadata):
             f"{metadata.get('sklearn_twins_version', 'of an unknown version')}; sklearn_twins {__version__} reads "
             f"format '{FORMAT_VERSION}' only. To use it, {remedy}."
         )
+    require(len(metadata.get("sklearn_twins_version", "")) <= 100, "the version that wrote it has too long a name")
     require(metadata.keys() == wanted, "its header has missing or unknown sections")
     if metadata["class"] != name_of(cls):
         raise UnreadableFileError(

@@ -9,7 +9,7 @@ from .._exceptions import UnreadableFileError
 from ._batches import batch_layout
 from ._optimizers import undo_recordable
 
-STATE_BYTES = {"cpu": 5056, "cuda": 16, "mps": 44}  # of a generator, by the kind of device
+STATE_BYTES = {"cpu": torch.Generator().get_state().numel(), "cuda": 16}  # of a generator, by the kind of device
 OWN_GENERATORS = {"batches", "views", "validation"}
 OPTIMIZER_STATE = {  # names in a named optimizer's state of each parameter
     "adamw": {"step", "exp_avg", "exp_avg_sq"},
@@ -81,6 +81,7 @@ def check_rows(rows, n_epochs, training):
         require(columns_of(row) == columns_of(rows[0]), "its history lacks columns")
         require(all(row[name] == value for name, value in known.items()), "its history has other epochs")
         are_floats = all(isinstance(row[name], float) for name in names)
+        are_floats &= all(isinstance(row[name], (float, int)) for name in columns_of(row))
         require(are_floats and all(is_number(row[name]) for name in numbers), "its history has no numbers")
         require(row["seconds"] > 0, "an epoch of its history took no time")
         expected = rate(training.n_steps + (i + 1) * n_batches - 1) if has_known_rates else row["lr"]
@@ -103,10 +104,10 @@ def check_weights(arrays, tensors):
 def check_generators(states, generators, device, is_own_device):
     """Refuse states that the run's generators cannot be set to; on another device they are not used."""
     if not is_own_device:
-        known = device in STATE_BYTES and states.keys() >= OWN_GENERATORS
-        require(known, "its device is unknown, or its generators are missing")
+        require(states.keys() >= OWN_GENERATORS, "its generators are missing")
         sizes = {states[name].size for name in OWN_GENERATORS}
-        require(sizes == {STATE_BYTES[device]}, "its generators are not of its device")
+        others = {size for kind, size in STATE_BYTES.items() if kind != device}
+        require(len(sizes) == 1 and not sizes & others, "its generators are not of its device")
         return
     require(states.keys() == generators.keys(), "its generators are missing or others")
     for name, generator in generators.items():

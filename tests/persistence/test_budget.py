@@ -193,6 +193,40 @@ def test_huge_networks_of_a_small_file(contents, path, monkeypatch):
     assert mib < MAX_MIB and seconds < MAX_SECONDS
 
 
+def test_without_timm_it_is_named(contents, path, monkeypatch):
+    def change(header, sections):
+        encoder = {"object": "networks.TimmEncoder", "state": {"name": "huge", "pretrained": False}}
+        sections["fitted"]["_recipe"]["state"]["encoder"] = encoder
+
+    monkeypatch.setitem(sys.modules, "timm", None)
+    forged(contents["image"], path, change)
+    with pytest.raises(UnreadableFileError, match="needs timm, which cannot be imported"):
+        BarlowTwinsEmbedder.load(path)
+
+
+LONG = "x" * 10**6
+LONG_NAMES = {
+    "an attribute": lambda header, sections: sections["fitted"].update({LONG: 1}),
+    "a parameter": lambda header, sections: sections["parameters"].update({LONG: 1}),
+    "a class": lambda header, sections: sections["parameters"].update(encoder={"object": LONG, "state": {}}),
+    "an array": lambda header, sections: header.update({LONG: {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}),
+    "a missing array": put({"array": LONG}),
+    "the class of the file": lambda header, sections: header["__metadata__"].update({"class": LONG}),
+    "the version": lambda header, sections: header["__metadata__"].update(sklearn_twins_version=LONG),
+    "the format": lambda header, sections: header["__metadata__"].update(format_version=LONG),
+    "a word": lambda header, sections: sections["parameters"].update(lr_schedule=LONG, optimizer=LONG),
+    "a category": put_categories([{"tuple": [LONG, LONG]}]),
+}
+
+
+@pytest.mark.parametrize("name", LONG_NAMES)
+def test_no_message_is_longer_than_a_screen(contents, path, name):
+    forged(contents["table"], path, LONG_NAMES[name])
+    with pytest.raises(UnreadableFileError) as refused:
+        BarlowTwinsEmbedder.load(path)
+    assert len(str(refused.value)) < 1000
+
+
 def test_many_objects(contents, path):
     """They are allowed, and cost what they take."""
     forged(contents["table"], path, put([{"object": "networks.MLPEncoder", "state": {}} for _ in range(10_000)]))

@@ -134,6 +134,7 @@ FORGERIES = {
     "an epoch that took no time": put("rows", 0, "seconds", value=0.0),
     "another rate": put("rows", 0, "lr", value=1.0),
     "other batches": put("rows", 0, "train_batch_count", value=10**9),
+    "a term that is a word": put("rows", 1, "train_invariance", value="x"),
     "rows that are words": put("rows", value=["a", "b", "c"]),
     "another device": put("device", value="cuda"),
     "a device that is none": put("device", value="nowhere"),
