@@ -163,7 +163,7 @@ class TwinsEstimator(CallbackSupportMixin, DocumentationLinkMixin, BaseEstimator
         NotFittedError
             If the embedder is not fitted.
         ValueError
-            As in `transform`.
+            As in `transform`; or if X has fewer than 10 rows.
 
         See Also
         --------

@@ -9,6 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._base import TwinsEstimator
 from ._inference._dask import is_collection, transform_collection
+from ._inputs._targets import is_table, warn_of_table
 from ._roles import MODALITY_CONSTRAINT, ROLES
 
 
@@ -260,7 +261,7 @@ class BarlowTwinsEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Twi
             At least 2 rows (4 with `early_stopping`). Tables may hold numbers, categories, dates and missing values.
             Images are arrays, flat rows, memory maps or paths of files.
         y : Ignored
-            Not used, present by convention.
+            Not used, present by convention. A warning says so if it looks like a second table.
         unlabeled : as X, or None, default=None
             More rows to train on, with the same columns. In a supervised search these are the rows without a label, and
             they join the training rows of each fold. In a pipeline pass them as ``barlowtwinsembedder__unlabeled=`` or
@@ -280,6 +281,7 @@ class BarlowTwinsEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Twi
         UnreadableFileError
             If this fit has checkpoints and none of them can be used; a `ValueError`.
         """
+        warn_of_table(y)
         return self._fit(X, unlabeled, resume=self.warm_start and hasattr(self, "encoder_"), stream=False)
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -308,7 +310,32 @@ class BarlowTwinsEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Twi
         ValueError
             As in `fit`.
         """
+        warn_of_table(y)
         return self._fit(X, None, resume=hasattr(self, "encoder_"), stream=True)
+
+    def fit_transform(self, X, y=None, **fit_params):
+        """Train the encoder on the rows of X, and embed them.
+
+        Parameters
+        ----------
+        X : data frame, array-like or sparse array of shape (n, n_features_in_); images
+            As in `fit`.
+        y : Ignored
+            Not used. In a pipeline it belongs to the steps behind, so that `fit` does not warn of several columns.
+        **fit_params : dict
+            Parameters of `fit`.
+
+        Returns
+        -------
+        embedding : ndarray of shape (n, n_components_), float32
+            As from `transform`.
+
+        Raises
+        ------
+        ValueError, TypeError
+            As in `fit`.
+        """
+        return super().fit_transform(X, None if is_table(y) else y, **fit_params)
 
     def transform(self, X):
         """Embed the rows of X.

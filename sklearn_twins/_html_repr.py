@@ -55,7 +55,8 @@ def describe_losses(losses):
 
 def describe_history(history):
     """Size of a history."""
-    return f"{len(history)} columns, {len(next(iter(history.values()), ()))} epochs"
+    n = len(next(iter(history.values()), ()))
+    return f"{len(history)} columns, {n} epoch{'s' * (n != 1)}"
 
 
 SHORTENED = {"encoder_": describe_weights, "history_": describe_history, "loss_curve_": describe_losses}

@@ -17,6 +17,8 @@ from ._parts._parameter_names import find_similar
 from ._parts._plain_values import to_plain
 from ._parts._validation import check_call, check_instance, check_part, is_component, is_module
 
+OTHER_KINDS = "docs/extending.md shows how to embed other kinds of data"
+
 
 class OneOf(StrOptions):
     """A parameter constraint: a string that is known when the check is made.
@@ -29,11 +31,13 @@ class OneOf(StrOptions):
         ``is_known(name) -> bool`` for names that are not listed one by one.
     families : callable, default=None
         Without arguments, returns the prefixes of such names, for messages.
+    hint : str, default=""
+        End of the message.
     """
 
-    def __init__(self, list_names, is_known=None, families=list):
+    def __init__(self, list_names, is_known=None, families=list, hint=""):
         super().__init__({"auto"})
-        self.list_names, self.is_known, self.families = list_names, is_known, families
+        self.list_names, self.is_known, self.families, self.hint = list_names, is_known, families, hint
 
     def is_satisfied_by(self, val):
         """Whether `val` is known."""
@@ -42,10 +46,11 @@ class OneOf(StrOptions):
         return val in self.list_names() or (self.is_known is not None and self.is_known(val))
 
     def __str__(self):
-        return str(StrOptions(set(self.list_names()))) + "".join(f" or '{family}:NAME'" for family in self.families())
+        families = "".join(f" or '{family}:NAME'" for family in self.families())
+        return f"{StrOptions(set(self.list_names()))}{families}{self.hint}"
 
 
-MODALITY_CONSTRAINT = [OneOf(lambda: MODALITIES)]
+MODALITY_CONSTRAINT = [OneOf(lambda: MODALITIES, hint=f" ({OTHER_KINDS})")]
 
 
 def projectors():
@@ -156,7 +161,7 @@ class Role:
             return value
         if value == "auto":
             if modality not in MODALITIES:
-                raise ValueError(f"modality={modality!r} is not known. Use one of {sorted(MODALITIES)}.")
+                raise ValueError(f"modality={modality!r} is not known. Use one of {sorted(MODALITIES)}; {OTHER_KINDS}.")
             value = MODALITIES[modality].defaults.get(self.parameter, self.default)
         if not self.knows(value):
             families = "".join(f", '{family}:NAME'" for family in self.families())

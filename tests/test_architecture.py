@@ -50,7 +50,7 @@ MAY_IMPORT = {
         *{"_fitting", "_inference", "_inputs", "_parts", "_persistence", "_roles", "_runtime", "_training"},
         "metrics",
     },
-    "_embedder": {"_base", "_inference", "_roles"},
+    "_embedder": {"_base", "_inference", "_inputs", "_roles"},
     "_trusted_types": {"_embedder", "_persistence"},
     "model_selection": {"_embedder", "_fitting", "_inputs", "_modalities", "_runtime"},
     "__init__": {"_embedder", "_parts", "_runtime", "_trusted_types"},

@@ -281,6 +281,6 @@ def with_checkpoint(prepared, settings, owner, group, previous):
     checkpoint, saved = open_checkpoint(settings.checkpoint, digest, settings.checkpoint_minutes, seed)
     if saved and settings.verbose:
         n_done = prepared.first_epoch + len(saved["rows"])
-        print(f"{n_done} epochs found in {checkpoint.path}; going on", flush=True)
+        print(f"{n_done} epoch{'s' * (n_done != 1)} found in {checkpoint.path}; going on", flush=True)
     seed = saved["seed"] if saved else prepared.seed
     return Prepared(**{**vars(prepared), "seed": seed, "checkpoint": checkpoint, "saved": saved})

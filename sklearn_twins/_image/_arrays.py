@@ -1,5 +1,7 @@
 """X as an array of images: checked in the estimator's name and viewed with the channels first."""
 
+import warnings
+
 import numpy as np
 from scipy import sparse
 from sklearn.utils.validation import check_array, validate_data
@@ -16,6 +18,7 @@ from ._axes import (
     to_height_width_channels,
 )
 
+NARROW = 16  # pixels
 WANTED = "an array (n, height, width, channels), flat rows with sample_shape, or a sequence of paths"
 
 
@@ -79,9 +82,24 @@ def open_array(X, owner, *, reset, sample_shape, channels, fitted, layout):
     if 0 in found:
         raise ValueError(f"X has images of {describe_shape(found)}, which hold no value. Give at least one pixel.")
     if reset:
+        if shape is None:
+            warn_of_series(height, width)
         owner.n_features_in_ = height * width * depth
         owner.__dict__.pop("feature_names_in_", None)
     return images, layout
+
+
+def warn_of_series(height, width):
+    """Warn of images that are so narrow that they look like time series."""
+    shorter, longer = sorted((height, width))
+    if shorter < NARROW and longer >= 5 * shorter:
+        warnings.warn(
+            f"X is taken for images of {height} x {width} pixels. Crops and flips do not suit time series, such as "
+            f"windows of {shorter} sensors: see docs/extending.md. If these are images, set "
+            f"preprocessor__sample_shape=({height}, {width}).",
+            UserWarning,
+            stacklevel=2,
+        )
 
 
 def refuse_gaps(X):

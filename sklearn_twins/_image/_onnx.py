@@ -48,4 +48,9 @@ class Bytes(nn.Module):
         return x.float() / 255
 
 
-FRONT = OnnxFront(read_rows, read_samples)
+def is_not_finite(x):
+    """Which values are infinite or NaN.  # (rows, ...), bool"""
+    return ~(x.abs() < torch.inf)
+
+
+FRONT = OnnxFront(read_rows, read_samples, is_refused=is_not_finite)

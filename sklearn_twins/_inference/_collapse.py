@@ -49,7 +49,7 @@ class Finding:
 
 UNKNOWN = Finding(
     "",
-    "not found.",
+    "not found: columns, learning rate, off-diagonal weight and projection are not unusual.",
     "try a lower learning_rate, a larger off_diagonal_weight, weaker views or more epochs.",
 )
 
@@ -249,6 +249,9 @@ def list_causes(facts, columns):
     if len(columns) > MANY * n_columns:
         cause = f"{len(columns)} of {n_columns} columns of X are constant ({join_values(columns)})."
         yield Finding("", cause, "give the embedder columns that vary.")
+    if n_columns == 1:
+        cause = "X has a single column, so that a view which replaces its value has nothing of the row left."
+        yield Finding("", cause, "give the embedder more columns, or use augmentation='gaussian_noise' for a number.")
     rate, usual = facts.learning_rate, facts.default_learning_rate
     if rate != "auto" and rate > HIGH_RATE * usual:
         cause = f"learning_rate={rate:g} is {rate / usual:,.0f} times the default."

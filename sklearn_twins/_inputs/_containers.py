@@ -118,3 +118,14 @@ def as_frame(X, name):
 def is_number(dtype):
     """Whether a data frame's type is one of numbers."""
     return dtype.is_numeric() or dtype == nw.Boolean
+
+
+def refuse_tables(X):
+    """Refuse a list of tables."""
+    shapes = [tuple(getattr(table, "shape", ())) for table in X[:3]] if isinstance(X, (list, tuple)) else []
+    if shapes and all(len(shape) == 2 for shape in shapes):
+        raise ValueError(
+            f"X is a list of {len(X)} table{'s' * (len(X) > 1)}, of shape {', '.join(map(str, shapes))}. Give one: put "
+            "them side by side if they have the same rows (numpy.hstack, pandas.concat with axis=1), or on top of each "
+            "other if they have the same columns (numpy.vstack, pandas.concat)."
+        )

@@ -1,5 +1,6 @@
 """Modality: the record that tells the engine everything about one kind of sample."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -17,6 +18,11 @@ def no_constant_columns(samples, spec):
 def no_parts():
     """A modality without parts of its own."""
     return {}
+
+
+def is_infinite(x):
+    """Which values of an ONNX graph's input `transform` refuses: infinite ones.  # (rows, ...), bool"""
+    return x.abs() == math.inf  # not isinf, which graphs compute in float32
 
 
 def no_names(preprocessor):
@@ -95,11 +101,15 @@ class OnnxFront:
         two samples.
     column_names : callable
         ``column_names(preprocessor) -> list of str`` for the graph's metadata.
+    is_refused : callable
+        ``is_refused(x) -> bool tensor`` of the shape of the input x: values that `transform` refuses. Their rows become
+        NaN.
     """
 
     read_rows: Callable
     read_samples: Callable
     column_names: Callable = no_names
+    is_refused: Callable = is_infinite
 
 
 @dataclass(frozen=True)

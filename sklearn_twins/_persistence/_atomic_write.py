@@ -20,7 +20,7 @@ def write_atomically(path, chunks):
 
     Parameters
     ----------
-    path : str or path-like
+    path : str, bytes or path-like
         Where to. Its directory must exist.
     chunks : iterable of bytes-like
         What to write, one after another. If it raises, the file is as it was.
@@ -30,7 +30,7 @@ def write_atomically(path, chunks):
     OSError
         If `path` is no regular file, or cannot be written; the file is then as it was.
     """
-    path = Path(os.path.realpath(path))
+    path = Path(os.fsdecode(os.path.realpath(path)))
     mode = _mode_of(path)
     _sweep(path)
     file, temporary = _open_temporary(path)

@@ -2,6 +2,7 @@
 
 import copy
 import importlib
+import json
 import warnings
 
 import torch
@@ -39,9 +40,10 @@ def export(embedder, path, preprocessing):
     preprocessor = embedder.preprocessor_
     front = choose_front(preprocessor)
     reader, example = (front.read_rows if preprocessing else front.read_samples)(preprocessor)
-    graph = Graph(reader, copy.deepcopy(embedder.encoder_).cpu(), embedder._output, preprocessor.spec_).eval()
+    encoder = copy.deepcopy(embedder.encoder_).cpu()
+    graph = Graph(front.is_refused, reader, encoder, embedder._output, preprocessor.spec_).eval()
     model = export_graph(graph, example, "X" if preprocessing else "samples").model_proto
-    about = {"sklearn_twins_version": __version__, "columns": ",".join(front.column_names(preprocessor))}
+    about = {"sklearn_twins_version": __version__, "columns": json.dumps(list(front.column_names(preprocessor)))}
     for key, value in about.items():
         entry = model.metadata_props.add()
         entry.key, entry.value = key, value
@@ -91,7 +93,7 @@ def choose_front(preprocessor):
         return OnnxFront(refuse_rows, pass_samples)
     front = record.onnx()
     is_own = record.stored is not None and isinstance(preprocessor, record.stored().preprocessor)
-    return front if is_own else OnnxFront(refuse_rows, front.read_samples)
+    return front if is_own else OnnxFront(refuse_rows, front.read_samples, is_refused=front.is_refused)
 
 
 def refuse_rows(preprocessor):
@@ -107,13 +109,16 @@ def pass_samples(preprocessor):
 class Graph(nn.Module):
     """All that `transform` computes, as one module.
 
+    A graph cannot raise an error: rows that `transform` refuses become NaN.
+
     Shape
     -----
     (rows, ...) -> (rows, n_features)
     """
 
-    def __init__(self, reader, encoder, output, spec):
+    def __init__(self, is_refused, reader, encoder, output, spec):
         super().__init__()
+        self.is_refused = is_refused
         self.reader, self.encoder = reader, encoder
         self.columns = None
         if output.scale is not None:
@@ -123,7 +128,10 @@ class Graph(nn.Module):
 
     def forward(self, x):
         samples = self.reader(x)
-        embedding = self.encoder(samples).float()
-        if self.columns is None:
-            return embedding
-        return torch.cat([embedding * self.scale, self.columns(samples) * self.column_scale], dim=1)
+        output = self.encoder(samples).float()
+        if self.columns is not None:
+            output = torch.cat([output * self.scale, self.columns(samples) * self.column_scale], dim=1)
+        if not x.is_floating_point():
+            return output
+        refused = self.is_refused(x).flatten(1).any(1, keepdim=True)  # (rows, 1)
+        return torch.where(refused, torch.nan, output)

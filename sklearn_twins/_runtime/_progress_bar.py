@@ -6,6 +6,11 @@ import time
 SECONDS_BETWEEN_LINES = 30
 
 
+def one_or_more(n, things):
+    """The word for things, "epochs", or for one of them."""
+    return things.removesuffix("s") if n == 1 else things
+
+
 def format_duration(seconds):
     """Write seconds in words: "12 s", "3 min 05 s", "1 h 05 min"."""
     minutes, seconds = divmod(round(seconds), 60)
@@ -139,7 +144,7 @@ class Bar:
         """Units done, time elapsed and time left, in words."""
         left = "" if self.closed else format_time_left(self.estimator.seconds_left(), self.at_most)
         times = ", ".join(filter(None, [format_duration(self.estimator.elapsed), left]))
-        return f"{int(self.done):,}/{self.total:,} {self.unit}  {times}"
+        return f"{int(self.done):,}/{self.total:,} {one_or_more(self.total, self.unit)}  {times}"
 
     def __str__(self):
         return "  ".join(filter(None, [self.description, self.status, self.note]))
@@ -201,4 +206,4 @@ def with_progress(blocks, size, n, verbose, words):
             yield block
             bar.update(min(i * size, n))
     if verbose == 1:
-        print(f"{n:,} {things} {done} in {bar.estimator.elapsed:.1f} s", flush=True)
+        print(f"{n:,} {one_or_more(n, things)} {done} in {bar.estimator.elapsed:.1f} s", flush=True)

@@ -9,7 +9,7 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils.validation import validate_data
 
-from .._inputs._containers import as_frame, check_container, is_number
+from .._inputs._containers import as_frame, check_container, is_number, refuse_tables
 from .._inputs._memory_maps import check_mapping
 from .._inputs._messages import cut, show
 from ._column_kinds import as_float64, decode_numbers, infer_kind_of_type, infer_kind_of_values
@@ -307,11 +307,13 @@ def read_table(X, owner, *, reset, max_dense_bytes):
         if X.ndim == 2:
             check_dense_size(X.shape, max_dense_bytes)
     elif not hasattr(X, "dtype") and not hasattr(X, "__array__"):
+        refuse_tables(X)
         X = as_objects(X)
     if getattr(X, "ndim", 0) > 2:
         raise ValueError(
             f"Found array with dim {X.ndim}, while dim <= 2 is required by {type(owner).__name__}. X has the shape "
-            f"{X.shape}; give X.reshape(len(X), -1), or, if these are images, set modality='image'."
+            f"{X.shape}; give X.reshape(len(X), -1), or, if these are images, set modality='image'. For other kinds "
+            "of data, such as time series, see docs/extending.md."
         )
     check_mapping(X)
     with short_messages():

@@ -152,9 +152,9 @@ class LARS(torch.optim.Optimizer):
         return loss
 
     def _update(self, parameter, group):
-        update = parameter.grad
+        update, most = parameter.grad, torch.finfo(parameter.dtype).max  # torch refuses larger factors
         if parameter.dim() > 1:
-            update = update.add(parameter, alpha=group["weight_decay"])
+            update = update.add(parameter, alpha=min(group["weight_decay"], most))
             ratio = group["trust"] * parameter.norm() / update.norm()
             # weights or gradients of norm 0 take a plain step, decided on the device
             update = update * torch.where(torch.isfinite(ratio) & (ratio > 0), ratio, torch.ones_like(ratio))
@@ -166,4 +166,4 @@ class LARS(torch.optim.Optimizer):
         if isinstance(rate, torch.Tensor):  # on the device, see make_recordable
             parameter.addcmul_(buffer, rate, value=-1)
         else:
-            parameter.add_(buffer, alpha=-rate)
+            parameter.add_(buffer, alpha=-min(rate, most))

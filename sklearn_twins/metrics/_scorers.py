@@ -13,6 +13,7 @@ from ._neighbors import neighbor_agreement
 from ._spectrum import alpha_req, effective_rank, rankme, stable_rank
 
 N_ROWS = 2_000
+MIN_ROWS = 10  # with fewer, the metrics hardly depend on the embedding: with two rows the cluster agreement is always 1
 
 
 class LabelFreeScorer:
@@ -97,7 +98,15 @@ class LabelFreeScorer:
         -------
         score : float
             Higher is better.
+
+        Raises
+        ------
+        ValueError
+            If X has fewer than 10 rows.
+        TypeError
+            If the estimator cannot embed rows or make views.
         """
+        check_enough_rows(X)
         X = sample_rows(X, self.n_rows, self.random_state)
         if self.n_views == 0:
             arrays = (embed(estimator, X),)
@@ -105,6 +114,16 @@ class LabelFreeScorer:
             views = embed_views(estimator, X, self.n_views, self.augmentation, self.random_state)
             arrays = (views[:, 0], views[:, 1]) if self.n_views == 2 else (views,)
         return self.sign * self.metric(*arrays, **self.params)
+
+
+def check_enough_rows(X):
+    """Refuse too few rows for a score."""
+    n = _num_samples(X)
+    if n < MIN_ROWS:
+        raise ValueError(
+            f"X has {n} row{'s' * (n != 1)}, too few for a score without labels. Give at least {MIN_ROWS}; in a "
+            "search, use fewer folds."
+        )
 
 
 def sample_rows(X, n_rows, random_state):
@@ -126,6 +145,11 @@ def apply_earlier_steps(estimator, X):
 def embed(estimator, X):
     """Embed rows, without the columns that an embedder's `passthrough` adds."""
     estimator, X = apply_earlier_steps(estimator, X)
+    if not hasattr(estimator, "transform"):
+        raise TypeError(
+            f"This metric measures an embedding, but {type(estimator).__name__} has no method transform. Use a "
+            "transformer, or a pipeline that ends in one; for a pipeline with a predictor use a score with labels."
+        )
     passes = hasattr(estimator, "transform_views") and getattr(estimator, "passthrough", False) is not False
     if not passes:
         return estimator.transform(X)

@@ -11,7 +11,7 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import check_scalar
 
 from .._html_repr import DocumentationLinkMixin
-from .._runtime._progress_bar import TimeEstimator, format_time_left
+from .._runtime._progress_bar import TimeEstimator, format_time_left, one_or_more
 from ._pipeline import check_candidates, check_search, clone_parts, find_embedder_step, get_embedder, list_candidates
 
 
@@ -236,7 +236,9 @@ class RoundPrinter:
     def on_round_begin(self, n_epochs):
         """Print the line of a round."""
         number = self.rounds.index(n_epochs)
-        many = f"{self.n_candidates[number]} candidates on {self.n_folds} folds, up to {n_epochs} epochs"
+        n = self.n_candidates[number]
+        many = f"{n} {one_or_more(n, 'candidates')} on {self.n_folds} folds"
+        many += f", up to {n_epochs} {one_or_more(n_epochs, 'epochs')}"
         self._print(f"round {number + 1}/{len(self.rounds)}  {many}", number)
 
     def on_refit_begin(self):

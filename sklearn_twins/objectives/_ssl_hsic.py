@@ -24,12 +24,12 @@ def square_distances(z):
 
 def gaussian(squares, bandwidth):
     """Compute ``exp(-r^2 / (2 b^2))`` from squared distances."""
-    return torch.exp(-squares / (2 * bandwidth**2))
+    return torch.exp(-squares / (2 * bandwidth * bandwidth))
 
 
 def inverse_multiquadric(squares, bandwidth):
     """Compute ``b / sqrt(b^2 + r^2)`` from squared distances."""
-    return torch.rsqrt(1 + squares / bandwidth**2)
+    return torch.rsqrt(1 + squares / (bandwidth * bandwidth))
 
 
 KERNELS = {"gaussian": gaussian, "inverse_multiquadric": inverse_multiquadric}

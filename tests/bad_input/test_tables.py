@@ -228,3 +228,30 @@ def test_a_memory_mapped_file_that_became_shorter(make, X, refuses, tmp_path):
         file.truncate(1_000)
     for method in ("fit", "transform", "partial_fit"):
         refuses(["table.npy", "1,000 of"], getattr(embedder, method), mapped)
+
+
+LISTS = {
+    "of equal widths": [np.zeros((5, 3)), np.ones((5, 3))],
+    "of other widths": [np.zeros((5, 3)), np.ones((5, 2))],
+    "of other lengths": [np.zeros((5, 3)), np.ones((4, 3))],
+    "a tuple": (np.zeros((5, 3)), np.ones((5, 3))),
+    "of frames": [pd.DataFrame(np.zeros((5, 3))), pd.DataFrame(np.ones((5, 3)))],
+    "of tensors": [torch.zeros(5, 3), torch.ones(5, 3)],
+    "one": [np.zeros((5, 3))],
+}
+
+
+@pytest.mark.parametrize("tables", LISTS.values(), ids=LISTS)
+@pytest.mark.parametrize("method", ["fit", "partial_fit", "fit_transform"])
+def test_a_list_of_tables(make, tables, method):
+    with pytest.raises(ValueError, match=r"X is a list of \d tables?, of shape \(5, 3\).*hstack.*vstack"):
+        getattr(make(), method)(tables)
+
+
+def test_other_kinds_of_data_are_documented(make):
+    with pytest.raises(ValueError, match=r"\(20, 6, 128\).*docs/extending.md"):
+        make().fit(np.zeros((20, 6, 128)))
+    with pytest.raises(ValueError, match=r"modality.*audio|docs/extending.md"):
+        make(modality="audio").fit(np.zeros((20, 6)))
+    with pytest.raises(ValueError, match=r"docs/extending.md"):
+        make(modality="series").set_params(augmentation__corruption_rate=0.1)

@@ -317,3 +317,21 @@ def test_bad_values_of_a_map_are_found_in_fit(mapped):
         ImagePreprocessor().fit(mapped(bad))
     with pytest.raises(ValueError, match=r"Input X contains NaN, mapped from .*npy', in X\[11\]"):
         ImagePreprocessor().fit(X / 255).transform(mapped(bad))[slice(10, 12)]
+
+
+@pytest.mark.parametrize("shape", [(6, 128), (128, 6), (9, 128), (12, 500), (3, 15), (6, 128, 1), (1, 6, 128)], ids=str)
+def test_windows_of_sensors_deserve_a_word(shape):
+    with pytest.warns(UserWarning, match=r"taken for images of \d+ x \d+ pixels.*docs/extending.md.*sample_shape=\("):
+        ImagePreprocessor().fit(pixels(4, *shape))
+
+
+@pytest.mark.parametrize("shape", [(8, 8), (28, 28), (9, 7, 3), (16, 64), (32, 256), (4, 16)], ids=str)
+def test_images_do_not(shape):
+    ImagePreprocessor().fit(pixels(4, *shape))
+
+
+def test_narrow_images_that_are_meant():
+    ImagePreprocessor(sample_shape=(6, 128)).fit(pixels(4, 6, 128))
+    with pytest.warns(UserWarning, match="taken for"):
+        fitted = ImagePreprocessor().fit(pixels(4, 6, 128))
+    fitted.transform(pixels(4, 6, 128))  # once, in fit

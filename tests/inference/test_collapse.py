@@ -227,3 +227,9 @@ def test_the_summary_is_kept(X):
     assert isinstance(embedder._fit_summary, FitSummary)
     assert embedder.fit(X)._fit_summary == embedder._fit_summary
     assert pickle.loads(pickle.dumps(embedder))._fit_summary == embedder._fit_summary
+
+
+def test_a_single_column_is_a_cause(make):
+    X = pd.DataFrame({"c": ["a", "b"] * 30})
+    with pytest.warns(CollapseWarning, match=r"X has a single column.*give the embedder more columns"):
+        make(max_epochs=30).fit(X)

@@ -8,6 +8,7 @@ import pytest
 import sklearn
 from sklearn.decomposition import PCA
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
+from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, HalvingGridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
@@ -76,11 +77,11 @@ def embedder():
 
 @every_scorer
 def test_few_rows_pickles_and_again(name, embedder):
-    """A fold may have few rows: the score of two is finite. Pickled, a scorer gives the same."""
+    """A fold may have few rows: the score of ten is finite. Pickled, a scorer gives the same."""
     scorer = get_scorer(name)
     again = pickle.loads(pickle.dumps(scorer))
-    score = scorer(embedder, ROWS[:2])
-    assert np.isfinite(score) and again(embedder, ROWS[:2]) == score
+    score = scorer(embedder, ROWS[:10])
+    assert np.isfinite(score) and again(embedder, ROWS[:10]) == score
     assert repr(again) == repr(scorer)
 
 
@@ -173,3 +174,22 @@ def test_metrics_of_ones_own(fixed):
 def test_unknown_names():
     with pytest.raises(ValueError, match=r"name='rank_me' is not known. Use one of \['alpha_req', "):
         get_scorer("rank_me")
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, 9])
+def test_too_few_rows_for_a_score(make, X, n):
+    """Two rows always agree: their score would say nothing of the embedding."""
+    embedder = make().fit(X)
+    few = rf"X has {n} rows?, too few for a score without labels. Give at least 10"
+    with pytest.raises(ValueError, match=few):
+        embedder.score(X[:n])
+    for name in get_scorer_names():
+        with pytest.raises(ValueError, match=few):
+            get_scorer(name)(embedder, X[:n])
+    assert np.isfinite(embedder.score(X[:10]))
+
+
+def test_a_predictor_has_no_embedding(make, X):
+    pipeline = make_pipeline(make(), LogisticRegression()).fit(X, np.arange(len(X)) % 2)
+    with pytest.raises(TypeError, match=r"LogisticRegression has no method transform\. Use a transformer"):
+        get_scorer("rankme")(pipeline, X)

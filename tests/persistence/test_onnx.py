@@ -125,18 +125,43 @@ def test_samples_of_images(tmp_path):
     assert_allclose(run(tmp_path / "model.onnx", "samples", samples), embedder.transform(X), atol=1e-4)
 
 
+REFUSED = {
+    "infinity in a table": (False, True, np.inf),
+    "infinity in a table's samples": (False, False, -np.inf),
+    "infinity in an image": (True, True, np.inf),
+    "NaN in an image": (True, True, np.nan),
+    "NaN in an image's samples": (True, False, np.nan),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("is_image", "preprocessing", "value"), REFUSED.values(), ids=REFUSED)
+def test_rows_that_transform_refuses_become_nan(tmp_path, is_image, preprocessing, value):
+    """A graph cannot raise an error, and must not give such a row an embedding."""
+    X = images().astype(np.float32) / 255 if is_image else numbers()
+    params = {"modality": "image", "augmentation": "identity", "encoder": ConvNetEncoder((4, 8))}
+    params = params if is_image else {"encoder": MLPEncoder((8,))}
+    embedder = BarlowTwinsEmbedder(**SMALL, **params)
+    embedder.fit(X).to_onnx(tmp_path / "model.onnx", preprocessing=preprocessing)
+    given = np.array(X if preprocessing else embedder.preprocessor_.transform(X))
+    given[3].flat[0] = value
+    found = run(tmp_path / "model.onnx", "X" if preprocessing else "samples", given)
+    assert np.isnan(found[3]).all()
+    assert_allclose(np.delete(found, 3, 0), np.delete(embedder.transform(X), 3, 0), atol=1e-4)
+
+
 @pytest.mark.slow
 def test_model_says_what_it_takes(tmp_path):
     import onnx
 
-    X = pd.DataFrame(numbers(), columns=list("abcdef"))
+    X = pd.DataFrame(numbers(), columns=["a,b", *"bcdef"])
     embedder = BarlowTwinsEmbedder(encoder=MLPEncoder((8,)), **SMALL).fit(X)
     before = dict(vars(embedder))
     with torch.inference_mode():  # the caller's ambient state does not matter
         embedder.to_onnx(tmp_path / "model.onnx")
     model = onnx.load(tmp_path / "model.onnx")
     onnx.checker.check_model(model)
-    assert {entry.key: entry.value for entry in model.metadata_props}["columns"] == "a,b,c,d,e,f"
+    assert {entry.key: entry.value for entry in model.metadata_props}["columns"] == '["a,b", "b", "c", "d", "e", "f"]'
     assert all(vars(embedder)[name] is value for name, value in before.items())
     assert [path.name for path in tmp_path.iterdir()] == ["model.onnx"]
 

@@ -620,3 +620,10 @@ def test_parameters_added_later_have_their_defaults(fitted, tmp_path, monkeypatc
     loaded = BarlowTwinsEmbedder.load(tmp_path / "file")
     assert loaded.tol == 1e-3
     assert_array_equal(loaded.transform(X), embedder.transform(X))
+
+
+def test_paths_of_bytes(tmp_path, make, X):
+    embedder, path = make().fit(X), os.fsencode(tmp_path / "a.safetensors")
+    embedder.save(path)
+    assert_array_equal(BarlowTwinsEmbedder.load(path).transform(X), embedder.transform(X))
+    assert [file.name for file in tmp_path.iterdir()] == ["a.safetensors"]

@@ -206,3 +206,12 @@ def test_callable_is_given_groups_rate_and_decay():
 def test_default_learning_rates():
     assert {name: default_learning_rate(name) for name in NAMES} == {"adamw": 5e-3, "lars": 5.0, "sgd": 0.05}
     assert default_learning_rate(torch.optim.Adam) == 1e-3
+
+
+@pytest.mark.parametrize("params", [{"learning_rate": 1e300}, {"weight_decay": 1e300}], ids=str)
+@pytest.mark.parametrize("optimizer", ["adamw", "lars", "sgd"])
+def test_rates_beyond_float32_diverge(make, X, optimizer, params):
+    with pytest.raises(ValueError, match=r"became.*The learning rate is the usual cause"):
+        make(optimizer=optimizer, **params).fit(X)
+    with pytest.raises(ValueError, match="became"):
+        make(optimizer=optimizer, lr_schedule=lambda step, n_steps: 1e300).fit(X)

@@ -1,0 +1,41 @@
+"""y, which embedders do not use: a warning if it looks like a second table."""
+
+import warnings
+
+import numpy as np
+from scipy import sparse
+
+
+def is_table(y):
+    """Whether y is more than labels: it has two columns or more, which are no indicators of classes.
+
+    Parameters
+    ----------
+    y : object
+        As the user passed it.
+
+    Returns
+    -------
+    found : bool
+    """
+    if y is None or sparse.issparse(y):
+        return False
+    try:
+        shape = getattr(y, "shape", None) or np.shape(y)
+    except ValueError:  # lists of labels of different lengths
+        return False
+    if len(shape) < 2 or shape[1] < 2:
+        return False
+    values = np.asarray(y)
+    return values.dtype.kind == "O" or not np.isin(values, (0, 1)).all()
+
+
+def warn_of_table(y):
+    """Warn that y is not used, if it looks like a second table."""
+    if is_table(y):
+        warnings.warn(
+            f"y has the shape {tuple(np.shape(y))} and is not used: an embedder learns from X. If y is a second table "
+            "of the same rows, give both as one, numpy.hstack([X, y]); if it holds more rows, give unlabeled=y.",
+            UserWarning,
+            stacklevel=4,
+        )
