@@ -80,8 +80,8 @@ class BarlowTwinsEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Twi
         Whether `fit` continues from the last fit. `max_epochs` then counts the epochs of all fits, like `n_estimators`
         in gradient boosting. The preprocessor is not fitted again.
     callbacks : list or None, default=None
-        Callbacks of skorch. They are used as they are, not copied. Callbacks that need skorch's data sets or its
-        default validation do not work. For scikit-learn's callbacks (1.9 and later) use `set_callbacks`.
+        Callbacks of skorch. They are used as they are, not copied. They see skorch's names of figures ("train_loss",
+        "valid_loss"). Callbacks that need skorch's data sets or its default validation do not work. For scikit-learn's callbacks (1.9 and later) use `set_callbacks`.
     checkpoint : str, path-like or None, default=None
         Directory of checkpoints. If a fit was killed, call `fit` again with the same rows and parameters: it resumes
         from its checkpoint, and gives the same bits on the CPU. SIGINT and SIGTERM stop it between two batches.
