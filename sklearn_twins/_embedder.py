@@ -9,7 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._base import TwinsEstimator
 from ._inference._dask import is_collection, transform_collection
-from ._inputs._targets import is_table, warn_of_table
+from ._inputs._targets import has_many_columns, warn_of_table
 from ._roles import MODALITY_CONSTRAINT, ROLES
 
 
@@ -81,7 +81,8 @@ class BarlowTwinsEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Twi
         in gradient boosting. The preprocessor is not fitted again.
     callbacks : list or None, default=None
         Callbacks of skorch. They are used as they are, not copied. They see skorch's names of figures ("train_loss",
-        "valid_loss"). Callbacks that need skorch's data sets or its default validation do not work. For scikit-learn's callbacks (1.9 and later) use `set_callbacks`.
+        "valid_loss"). Callbacks that need skorch's data sets or its default validation do not work. For scikit-learn's
+        callbacks (1.9 and later) use `set_callbacks`.
     checkpoint : str, path-like or None, default=None
         Directory of checkpoints. If a fit was killed, call `fit` again with the same rows and parameters: it resumes
         from its checkpoint, and gives the same bits on the CPU. SIGINT and SIGTERM stop it between two batches.
@@ -335,7 +336,7 @@ class BarlowTwinsEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Twi
         ValueError, TypeError
             As in `fit`.
         """
-        return super().fit_transform(X, None if is_table(y) else y, **fit_params)
+        return super().fit_transform(X, None if has_many_columns(y) else y, **fit_params)
 
     def transform(self, X):
         """Embed the rows of X.

@@ -82,7 +82,7 @@ def open_array(X, owner, *, reset, sample_shape, channels, fitted, layout):
     if 0 in found:
         raise ValueError(f"X has images of {describe_shape(found)}, which hold no value. Give at least one pixel.")
     if reset:
-        if shape is None:
+        if shape is None and channels == "auto":  # else the caller has said that these are images
             warn_of_series(height, width)
         owner.n_features_in_ = height * width * depth
         owner.__dict__.pop("feature_names_in_", None)

@@ -6,7 +6,7 @@ import numpy as np
 from scipy import sparse
 
 
-def is_table(y):
+def has_many_columns(y):
     """Whether y is more than labels: it has two columns or more, which are no indicators of classes.
 
     Parameters
@@ -32,7 +32,7 @@ def is_table(y):
 
 def warn_of_table(y):
     """Warn that y is not used, if it looks like a second table."""
-    if is_table(y):
+    if has_many_columns(y):
         warnings.warn(
             f"y has the shape {tuple(np.shape(y))} and is not used: an embedder learns from X. If y is a second table "
             "of the same rows, give both as one, numpy.hstack([X, y]); if it holds more rows, give unlabeled=y.",

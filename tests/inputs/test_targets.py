@@ -12,7 +12,7 @@ from scipy import sparse
 from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
 
-from sklearn_twins._inputs._targets import is_table
+from sklearn_twins._inputs._targets import has_many_columns
 
 B = np.random.default_rng(0).normal(size=(60, 3))
 HOT = np.eye(3)[np.arange(60) % 3]
@@ -47,12 +47,12 @@ LABELS = {
 
 @pytest.mark.parametrize("y", TABLES.values(), ids=TABLES)
 def test_tables(y):
-    assert is_table(y)
+    assert has_many_columns(y)
 
 
 @pytest.mark.parametrize("y", LABELS.values(), ids=LABELS)
 def test_labels(y):
-    assert not is_table(y)
+    assert not has_many_columns(y)
 
 
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
