@@ -21,12 +21,11 @@ def has_many_columns(y):
     if y is None or sparse.issparse(y):
         return False
     try:
-        shape = getattr(y, "shape", None) or np.shape(y)
-    except ValueError:  # lists of labels of different lengths
+        values = np.asarray(y)
+    except (TypeError, ValueError, RuntimeError):  # lists of different lengths, tensors that NumPy cannot hold
         return False
-    if len(shape) < 2 or shape[1] < 2:
+    if values.ndim < 2 or values.shape[1] < 2:
         return False
-    values = np.asarray(y)
     return values.dtype.kind == "O" or not np.isin(values, (0, 1)).all()
 
 
@@ -34,7 +33,7 @@ def warn_of_table(y):
     """Warn that y is not used, if it looks like a second table."""
     if has_many_columns(y):
         warnings.warn(
-            f"y has the shape {tuple(np.shape(y))} and is not used: an embedder learns from X. If y is a second table "
+            f"y has the shape {np.asarray(y).shape} and is not used: an embedder learns from X. If y is a second table "
             "of the same rows, give both as one, numpy.hstack([X, y]); if it holds more rows, give unlabeled=y.",
             UserWarning,
             stacklevel=4,
