@@ -38,7 +38,8 @@ class TablePreprocessor(TransformerMixin, Component):
     ----------
     categorical_features : "from_dtype" or array-like, default="from_dtype"
         Columns to treat as categorical whatever their type, such as numeric codes: their names, their indices, or a
-        boolean mask. String and category columns are always categorical.
+        boolean mask, as a list, an array, or pandas' Index or Series. String and category columns are always
+        categorical.
     max_categories : int or None, default=256
         Largest number of category codes per categorical column. If it has more categories, the rarest ones share the
         last code, with values not seen in `fit`. None for no limit.

@@ -356,6 +356,48 @@ def test_categories_of_every_kind(tmp_path, way):
     )
 
 
+def frame_of_categories():
+    """Columns of categories, as pandas makes them."""
+    number, day = pd.Series(np.arange(N, dtype=float)), pd.date_range("2024", periods=4)
+    few = {
+        **{
+            "dates": day,
+            "zoned dates": day.tz_localize("Asia/Tokyo"),
+            "durations": pd.to_timedelta(range(4), unit="h"),
+        },
+        **{"periods": pd.period_range("2024", periods=4, freq="M"), "truths": pd.Index([True, False] * 2)},
+        "tuples": pd.Index([("a", 1), ("b", np.nan), ("a", 2), ("c", day[0])], tupleize_cols=False),
+    }
+    return pd.DataFrame(
+        {
+            "number": number,
+            "cut": pd.cut(number, 4),
+            "qcut": pd.qcut(number, 3),
+            "cut dates": pd.cut(pd.Series(pd.date_range("2020", periods=N)), 4),
+            "labels": pd.cut(number, 2, labels=["low", "high"]),
+            "intervals": pd.Series(pd.arrays.IntervalArray.from_breaks(range(5)).repeat(N // 4)),
+            **{
+                name: pd.Categorical.from_codes(np.arange(N) % 4, index.unique())
+                for name, index in few.items()
+                if index.is_unique
+            },
+            **{
+                f"{name} as objects": index.to_series().astype(object).tolist() * (N // 4)
+                for name, index in few.items()
+            },
+        }
+    )
+
+
+@every_way
+def test_frames_of_categories(fitted, tmp_path, way):
+    X = frame_of_categories()
+    embedder = BarlowTwinsEmbedder(encoder=SMALL_NETWORK, projector=SMALL_PROJECTOR, max_epochs=1, random_state=0).fit(
+        X
+    )
+    assert_array_equal(WAYS[way](embedder, tmp_path).transform(X.copy(deep=True)), embedder.transform(X))
+
+
 def test_image_files(tmp_path):
     PIL = pytest.importorskip("PIL.Image")
     paths = [str(tmp_path / f"{i}.png") for i in range(8)]
