@@ -209,6 +209,8 @@ def decode(source, target):
     with open_picture(source) as image:
         if target.resize and not is_pil_image(source):
             image.draft(image.mode, (2 * width, 2 * height))  # JPEG decodes faster to a fraction of its size
+        if 0 in image.size:
+            raise BrokenFileError("it has no pixels")
         dtype = DEPTHS.get(image.mode[0], "uint8")
         if dtype != target.dtype or (dtype != "uint8" and target.color == "rgba"):
             raise BrokenFileError(describe_depth(dtype, target))

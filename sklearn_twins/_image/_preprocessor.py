@@ -21,7 +21,7 @@ from ._memmap import MappedImages, copy_array
 from ._pillow import find_target, make_target
 from ._sources import find_sources, refuse_picture_column, unwrap
 from ._spec import ImageSpec
-from ._value_range import BYTE_RANGE, FittedRange, find_range
+from ._value_range import BYTE_RANGE, UNIT_RANGE, FittedRange, find_range
 
 MIN_MAPPED_BYTES = 2**28  # a smaller memory map is read like an array
 N_COMPARED = 256  # rows with labels, and without, whose scales are compared
@@ -232,6 +232,8 @@ class ImagePreprocessor(Component):
             owner.n_features_in_ = int(np.prod(images.shape[1:]))
             owner.__dict__.pop("feature_names_in_", None)
         self._learn(images, statistics, target, owner)
+        if self.value_range == "auto" and self.value_range_ != UNIT_RANGE and images.dtype != np.uint8:
+            self._range().check_one_scale(images)
         return self._samples(images, new=False)
 
     def transform(self, X, *, owner=None):

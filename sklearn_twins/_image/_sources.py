@@ -78,7 +78,15 @@ def find_sources(X):
         return None
     refuse_rows(first)
     if isinstance(first, (list, tuple)):
-        return None
+        if not first or to_source(first[0]) is None or (len(first) > 1 and isinstance(first[0], str)):
+            return None
+        if any(len(item) != 1 for item in items):
+            raise ValueError(f"X holds lists of {len(first)} pictures. Give one picture for each image.")
+        return find_sources([item[0] for item in items])
+    if hasattr(first, "read") and to_source(first) is None:
+        raise TypeError(
+            f"X must hold paths, not files that are open. Got X[0]={describe_source(first)}; give its path."
+        )
     if is_name(first):
         raise TypeError(f"X must hold paths as strings. Got X[0]={first!r}; apply os.fsdecode to each.")
     sources = [to_source(item) for item in items]
@@ -116,17 +124,18 @@ def list_items(X):
     """List the items of a sequence or of a single column; None if X is something else, or an array of numbers."""
     if isinstance(X, (list, tuple)):
         return X
-    if isinstance(X, np.ndarray):
-        is_column = X.ndim == 1 or (X.ndim == 2 and X.shape[1] == 1)
-        return X.reshape(-1).tolist() if is_column and X.dtype.kind in "OSU" else None
     series = nw.from_native(X, series_only=True, pass_through=True)
-    is_list = isinstance(series, nw.Series) and not (is_number(series.dtype) or isinstance(series.dtype, nw.Array))
-    return series.to_list() if is_list else None
+    if isinstance(series, nw.Series):
+        return None if is_number(series.dtype) or isinstance(series.dtype, nw.Array) else series.to_list()
+    shape, kind = getattr(X, "shape", ()), getattr(getattr(X, "dtype", None), "kind", None)
+    is_column = len(shape) == 1 or (len(shape) == 2 and shape[1] == 1)
+    return np.asarray(X).reshape(-1).tolist() if is_column and kind in ("O", "S", "U") else None
 
 
 def refuse_rows(first):
     """Refuse rows that hold a picture and something else, as data sets for training do."""
-    if isinstance(first, (tuple, list)) and len(first) == 2 and is_picture(first[0], first[1]):
+    is_pair = isinstance(first, (tuple, list)) and len(first) == 2
+    if is_pair and is_picture(first[0], first[1]) and not is_picture(first[1], None):
         raise ValueError("X holds pairs, such as (image, label). Give the images only: [image for image, _ in X].")
     if isinstance(first, dict) and not first.keys() <= KEYS:
         key = next((key for key, value in first.items() if is_picture(value, 0)), "image")

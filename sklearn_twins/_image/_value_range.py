@@ -1,7 +1,7 @@
 """The values of black and white: learnt in `fit`, and kept in `transform`, where images on another scale are found."""
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -11,7 +11,8 @@ BYTE_RANGE, UNIT_RANGE = (0.0, 255.0), (0.0, 1.0)
 SCALES = (UNIT_RANGE, (-1.0, 1.0), BYTE_RANGE, (0.0, 4095.0), (0.0, 65535.0))
 MAX_OUTSIDE = 0.01  # share of values
 N_SURE = 8  # images that are not all dark by chance; about fewer there is a warning at most
-N_INSPECTED, INSPECTED_VALUES = 64, 2**20  # most images, and values, that are compared with those in `fit`
+N_ON_A_SCALE = 4  # images in `fit` that make a scale of their own
+N_INSPECTED, INSPECTED_VALUES = 64, 2**17  # most images, and values, that are compared with those in `fit`
 LARGE = 0.8  # distance from the scale of `fit` at which others are tried, see `measure_distance`
 CLOSE = 0.4  # distance from another scale up to which many images are refused
 SMALL_CONTRAST = 1 / 8  # of that in `fit`
@@ -75,6 +76,19 @@ def measure_distance(found, expected):
     with np.errstate(divide="ignore"):
         contrast = np.abs(np.log(found[1] / expected[1]))
     return float(np.mean(contrast + np.abs(found[0] - expected[0]) / expected[1]))
+
+
+def take_some(images):
+    """Take some images in even steps, and the step."""
+    size = max(1, min(N_INSPECTED, INSPECTED_VALUES // max(1, int(np.prod(images.shape[1:])))))
+    step = max(1, len(images) // size)
+    return np.asarray(images[slice(0, None, step)]), step
+
+
+def by_channel(images):
+    """The values of each channel in float64.  # (n, channels, height, width) -> (channels, values)"""
+    values = np.moveaxis(images, 1, 0)
+    return np.array(values, dtype=np.float64, order="C").reshape(len(values), -1)
 
 
 @dataclass(frozen=True)
@@ -141,8 +155,7 @@ class FittedRange:
             raise ValueError(f"X holds {self.describe(images.dtype)}. Bring X to the range of fit.")
         if (images.dtype == np.uint8 and n < N_SURE) or not self.std.all():
             return
-        size = max(1, min(N_INSPECTED, INSPECTED_VALUES // max(1, int(np.prod(images.shape[1:])))))
-        values = np.asarray(images[slice(0, None, max(1, n // size))], dtype=np.float64)
+        values = by_channel(take_some(images)[0])
         if not np.isfinite(values).all():  # refused when they are scaled
             return
         scale, distance = self._recognize(values, low, high)
@@ -155,6 +168,38 @@ class FittedRange:
             remedy = "They are read on that scale, as dark images. If they are not dark, bring X to the range of fit."
             warnings.warn(f"{seen}{remedy}", UserWarning, stacklevel=2)
 
+    def check_one_scale(self, images):
+        """Refuse images of `fit` that are on two scales, such as from 0 to 255 and from 0 to 1.
+
+        Parameters
+        ----------
+        images : ndarray or lazy images of shape (n, channels, height, width)
+            Those that the range was learnt from. Up to 64 in even steps are inspected.
+
+        Raises
+        ------
+        ValueError
+            If some images are much darker than others, and are like them on another scale.
+        """
+        sample, step = take_some(images)
+        sample = sample.astype(np.float64)
+        peaks = np.abs(sample).max(axis=(1, 2, 3))
+        dark = (peaks > 0) & (peaks < peaks.max(initial=0) * SMALL_CONTRAST)
+        if min(dark.sum(), (~dark).sum()) < N_ON_A_SCALE:
+            return
+        low, high = self.values
+        bright = by_channel(sample[~dark])
+        mean, std = (bright.mean(axis=1) - low) / (high - low), bright.std(axis=1) / (high - low)
+        if not std.all():
+            return
+        scale, distance = replace(self, mean=mean, std=std)._recognize(by_channel(sample[dark]), low, high)
+        if scale and distance < CLOSE:
+            i, j = (step * int(rows.argmax()) for rows in (dark, ~dark))
+            raise ValueError(
+                f"X holds images on two scales: up to {peaks[i // step]:.4g} in X[{i}], and up to "
+                f"{peaks[j // step]:.4g} in X[{j}]. The former look {scale}. Bring X to one range."
+            )
+
     def describe(self, dtype, values=None):
         """Describe images and those in `fit`, for a message."""
         found = "" if values is None else f" from {values.min():.4g} to {values.max():.4g}"
@@ -163,7 +208,7 @@ class FittedRange:
 
     def _recognize(self, values, low, high):
         """Recognise another scale: its name ("" if it has none, None if it is that of `fit`), and how far it is."""
-        found = values.mean(axis=(0, 2, 3)), values.std(axis=(0, 2, 3))
+        found = values.mean(axis=1), values.std(axis=1)
         own = measure_distance(found, (low + self.mean * (high - low), self.std * (high - low)))
         if not LARGE < own < np.inf:
             return None, own

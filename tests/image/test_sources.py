@@ -99,6 +99,7 @@ CONTAINERS = {
     "column": lambda items: objects(items)[:, None],
     "series": pd.Series,
     "frame": lambda items: pd.DataFrame({"image": items}),
+    "rows of one picture": lambda items: [[item] for item in items],
     "polars series": lambda items: pl.Series(items, dtype=None if isinstance(items[0], (bytes, dict)) else pl.Object),
     "polars frame": lambda items: pl.DataFrame({"image": CONTAINERS["polars series"](items)}),
     "data set": Sequence,
@@ -130,11 +131,18 @@ def test_pictures_in_arrow():
         pl.DataFrame({"image": pl.Series(X, dtype=pl.Array(pl.UInt8, (9, 7, 3)))}),
         pl.Series(X, dtype=pl.Array(pl.UInt8, (9, 7, 3))),
         pd.DataFrame({"image": [objects([objects(list(row)) for row in image]) for image in X]}),
+        [list(image) for image in X.transpose(0, 3, 1, 2)],
     ],
-    ids=["frame", "column", "objects", "data set", "polars frame", "polars series", "nested"],
+    ids=["frame", "column", "objects", "data set", "polars frame", "polars series", "nested", "planes"],
 )
 def test_arrays_in_one_column(given):
     np.testing.assert_array_equal(ImagePreprocessor().fit_transform(given), X.transpose(0, 3, 1, 2))
+
+
+def test_two_planes_are_no_pair():
+    planes = X.transpose(0, 3, 1, 2)[:, :2]
+    found = ImagePreprocessor(channels="first").fit_transform([tuple(image) for image in planes])
+    np.testing.assert_array_equal(found, planes)
 
 
 def test_pictures_are_left_as_they_are():
@@ -181,6 +189,9 @@ ERRORS = {
     "frame with labels": (pd.DataFrame({"img": list(X), "y": 1}), ValueError, r"'img' holds images.*X\['img'\]"),
     "frame of pictures with labels": (pd.DataFrame({"img": [rgb] * 3, "y": 1}), ValueError, r"X\['img'\]"),
     "frame of bytes with labels": (pl.DataFrame({"y": [1, 2], "img": [png] * 2}), ValueError, r"X\['img'\]"),
+    "two pictures each": ([[rgb.convert("L")] * 2] * 3, ValueError, "lists of 2 pictures"),
+    "open files": ([io.StringIO("a")] * 2, TypeError, "open.*give its path"),
+    "a picture without pixels": ([Image.new("L", (0, 3))] * 2, ValueError, "it has no pixels"),
     "one picture": (rgb, ValueError, "X=<Image RGB 7x9> is one picture"),
     "one grey picture": (rgb.convert("L"), ValueError, "is one picture"),
     "one encoded image": (png, ValueError, r"X=<[\d,]+ bytes> is one picture"),

@@ -156,6 +156,24 @@ def test_a_given_range_accepts_brighter_images():
         ImagePreprocessor().fit(digits * 100).transform(digits * 5_000)
 
 
+@pytest.mark.parametrize("n", [5, 30])
+@pytest.mark.parametrize(("more", "fewer"), [("0..255", "0..1"), ("0..255", "standardised"), ("16 bits", "int64")])
+def test_two_scales_in_fit(more, fewer, n):
+    X = np.concatenate([SCALES[more](digits[:40]), SCALES[fewer](digits[40 : 40 + n])])
+    with pytest.raises(
+        ValueError, match=r"two scales: up to .* in X\[40\], and up to .* in X\[0\].*Bring X to one range"
+    ):
+        ImagePreprocessor().fit(X)
+
+
+def test_dark_images_in_fit():
+    """Also many, and of fractions below 1, are no other scale."""
+    X = 255 * digits[:40]
+    for dark in (0, 0.1 * rng.random((20, 8, 8)), rng.random((20, 8, 8)) ** 4, X[:20] / 10):
+        X[20:] = dark
+        assert ImagePreprocessor().fit(X).value_range_ == (0, 255)
+
+
 FORMS = {
     "array": lambda X: X,
     "flat rows": lambda X: X.reshape(len(X), -1),
