@@ -12,7 +12,7 @@ from .._parts._stored_state import check_hashes
 from ._category_keys import EQUAL_TO_SIMPLE, from_plain, simplify, to_plain
 from ._category_text import Strangers, name_type
 from ._column_kinds import as_list, is_missing
-from ._table import name_column_in_errors
+from ._table import OBJECTS, name_column_in_errors
 from ._text_columns import Findings
 
 # The first two codes of every categorical column; its categories start at FIRST.
@@ -64,7 +64,7 @@ class CategoryColumns:
             known = {key: FIRST + code for code, key in enumerate(own)}
             types = set(self.types[c].split()) if self.types else set()
             strangers = Strangers(known, types, self.pooled[c], MISSING, self._unseen(c))
-            for rows in table.row_slices(1):
+            for rows in table.row_slices(OBJECTS):
                 with name_column_in_errors(table, j):
                     keys = to_keys(table.get_exact_values(j, rows))
                     out[rows, c] = encode_keys(keys, known, strangers.find_code)
@@ -131,7 +131,7 @@ def learn_categories(table, kinds, max_categories, listed):
     findings = Findings(table)
     for j in [j for j, kind in enumerate(kinds) if kind == "category"]:
         counts, seen = Counter(), set()
-        for rows in table.row_slices(1):
+        for rows in table.row_slices(OBJECTS):
             with name_column_in_errors(table, j):
                 seen |= count_keys(counts, to_keys(table.get_exact_values(j, rows)))
         if not counts:

@@ -13,7 +13,7 @@ from ._scaling import (
     soft_clip,
     standardize,
 )
-from ._table import name_column_in_errors
+from ._table import OBJECTS, name_column_in_errors
 
 DECODERS = {"number": decode_numbers, "date": decode_dates, "duration": decode_durations, "empty": decode_presence}
 CELLS_AT_A_TIME = 2**17  # one megabyte, so that the arithmetic stays within the cache
@@ -58,12 +58,13 @@ class NumberColumns:
             for rows in table.row_slices(len(columns)):
                 self._scale(table, table.read_numbers(columns, rows), own, out[rows])
         for j in [j for j in places if self.kinds[j] != "number"]:
-            parts = [self.parts[place][1] for place in places[j]]
-            for rows in table.row_slices(1):
+            for rows in table.row_slices(OBJECTS):
                 with name_column_in_errors(table, j):
                     values = DECODERS[self.kinds[j]](table.get_values(j, rows))
-                numbers = np.column_stack([extract_part(values, part) if part else values for part in parts])
-                self._scale(table, numbers, places[j], out[rows])
+                for place in places[j]:
+                    part = self.parts[place][1]
+                    numbers = extract_part(values, part) if part else values
+                    self._scale(table, numbers[:, None], [place], out[rows])
 
     def _scale(self, table, numbers, own, out):
         """Write scaled numbers to their places, `own`, in a block of rows.  # numbers: (rows, len(own)), float64"""
@@ -112,9 +113,10 @@ def learn_numbers(table, kinds, scaling, clip):
         with name_column_in_errors(table, j):
             values = table.decode_column(j, DECODERS[kinds[j]])
         names = find_varying_parts(values) if kinds[j] == "date" else [""]
-        numbers = np.column_stack([extract_part(values, name) if name else values for name in names])
-        found = learn_columns(table, [j] * len(names), numbers, scaling)
-        learnt[j] = [(name, *own) for name, own in zip(names, found, strict=True)]
+        learnt[j] = []
+        for name in names:
+            numbers = extract_part(values, name) if name else values
+            learnt[j] += [(name, *own) for own in learn_columns(table, [j], numbers[:, None], scaling)]
     parts, missing, quantiles, ranks = [], [], [], []
     for j in sorted(learnt):
         for name, edges, some_missing, all_missing, rank in learnt[j]:

@@ -19,6 +19,7 @@ from ._column_kinds import as_float64, decode_numbers, infer_kind_of_type, infer
 N_BLOCKS = 16
 MIN_CELLS_PER_BLOCK = 2**14
 MAX_ROWS_PER_BLOCK = 16_384
+OBJECTS = 8  # a column of Python objects takes about as much memory as so many columns of numbers
 LONGEST_MESSAGE = 1_000  # characters
 # For each column, the first layer of the default network takes 256 weights, their gradients and two moments.
 LAYER_BYTES, MAX_LAYER_BYTES = 4 * 4 * 256, 2**31
@@ -72,7 +73,7 @@ class Table:
             return self.kind
         with name_column_in_errors(self, j):
             declared = self.get_declared_kind(j)
-            return declared or infer_kind_of_values(list(self.get_values(j, rows)) for rows in self.row_slices(1))
+            return declared or infer_kind_of_values(list(self.get_values(j, rows)) for rows in self.row_slices(OBJECTS))
 
     def get_declared_kind(self, j):
         """Return the kind that a column's type declares, or None if the type does not determine it."""
@@ -113,7 +114,7 @@ class Table:
         """Decode all values of a column, block by block if they are Python objects."""
         values = self.get_values(j, slice(0, 1))
         at_once = isinstance(values, np.ndarray) and values.dtype.kind != "O"
-        slices = [slice(None)] if at_once else self.row_slices(1)
+        slices = [slice(None)] if at_once else self.row_slices(OBJECTS)
         decoded = [decode(self.get_values(j, rows)) for rows in slices]
         return decoded[0] if len(decoded) == 1 else np.concatenate(decoded)
 
