@@ -159,6 +159,8 @@ class Strangers:
 
     def find_code(self, key):
         """Return the code of one value; raises ValueError if its type is another than in `fit` and no text agrees."""
+        if type(key) is str and self.pooled and "text" in self.types and not key.isdigit():  # by far the most
+            return self.unseen
         word = "missing" if is_missing(key) else name_type(type(key))
         usual = word in self.types or not self.types
         if word == "missing":
