@@ -10,7 +10,7 @@ import numpy as np
 from .._inputs._messages import show, show_names
 from .._parts._stored_state import check_hashes
 from ._category_keys import EQUAL_TO_SIMPLE, from_plain, simplify, to_plain
-from ._category_text import Strangers, name_type
+from ._category_text import Strangers, has_zero_twins, name_type
 from ._column_kinds import as_list, is_missing
 from ._table import OBJECTS, name_column_in_errors
 from ._text_columns import Findings
@@ -33,7 +33,7 @@ class CategoryColumns:
     pooled : tuple of bool
         For each column, whether one more code stands for all other values, including those not seen in `fit`.
     types : tuple of str, default=()
-        For each column, the words of `name_type` for the values in `fit`, and "missing", in alphabetical order.
+        For each column, the words that `Strangers` takes, in alphabetical order.
     rare : tuple of float, default=()
         For each column, the share of rows whose category is pooled or occurs only there: that many values of new rows
         are likely to be unseen.
@@ -143,7 +143,9 @@ def learn_categories(table, kinds, max_categories, listed):
         columns.append(j)
         categories.append(own)
         pooled.append(more)
-        types.append(" ".join(sorted({*words, "missing"} if n < len(table) else words)))
+        words |= {"missing"} if n < len(table) else set()
+        words |= {"zeros"} if has_zero_twins(counts) else set()
+        types.append(" ".join(sorted(words)))
         repeated = sum(count for count in map(counts.__getitem__, own) if count > 1)
         rare.append(1 - repeated / n)
     findings.warn()

@@ -113,6 +113,12 @@ def strip_zeros(text):
     return text.lstrip("0") or "0"
 
 
+def has_zero_twins(keys):
+    """Whether two categories differ by their leading zeros alone; `keys` is a set or dict."""
+    padded = [key for key in keys if isinstance(key, str) and key[:1] == "0" and len(key) > 1 and key.isdigit()]
+    return any(strip_zeros(key) in keys for key in padded)
+
+
 class Strangers:
     """Codes of values that are no category of a column: unseen, equal to a category as text, or refused.
 
@@ -121,7 +127,8 @@ class Strangers:
     known : dict
         Category -> code.
     types : set of str
-        Words of `name_type` for the values in `fit`, "missing" among them; empty if they are not known.
+        Words of `name_type` for the values in `fit`, "missing" among them, and "zeros" if some of them differ only by
+        their leading zeros; empty if they are not known.
     pooled : bool
         Whether rare values of `fit` are not among `known`.
     missing, unseen : int
@@ -191,6 +198,8 @@ class Strangers:
     def _compare_without_zeros(self, key, text, code):
         """Return the code of a value whose leading zeros were lost, here or in `fit`, and whether they were."""
         look, usual = look_of(text), name_type(type(key)) in self.types
+        if usual and "zeros" in self.types:
+            return code, False
         if look == "number" and self.unpadded and not text.startswith("-"):
             others, bare = self.unpadded, text
         elif look == "padded" and "number" in self.looks:
@@ -216,7 +225,7 @@ class Strangers:
             self._refuse(key)
 
     def _refuse(self, key, why="It equals none of them as text."):
-        held = " and ".join(PLURALS[word] for word in sorted(self.types))
+        held = " and ".join(PLURALS[word] for word in sorted(self.types & PLURALS.keys()))
         remedy = (
             ": read it with dtype=str in both, as in pandas.read_csv(..., dtype=str)" if "text" in self.types else ""
         )

@@ -158,6 +158,16 @@ def test_values_of_the_usual_type_may_be_new():
     assert fitted.transform(many[-2:]).tolist() == [[257], [257]]
 
 
+def test_rare_values_of_fit_keep_their_code():
+    """Of very many codes, some have leading zeros and others have not."""
+    codes = [*[f"{i:04}" for i in range(500)], *[str(i) for i in range(5_000, 5_400)], *[str(i) for i in range(400)]]
+    column = object_column([code for i, code in enumerate(codes) for _ in range(3 if i < 700 else 1)])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        samples = TablePreprocessor([0]).fit_transform(column)
+    assert (samples[-600:] == 257).all()
+
+
 def test_a_file_keeps_the_types(tmp_path):
     frame = pd.DataFrame({"zip": ZIPS, "a": np.arange(200.0)})
     embedder = small_embedder(max_epochs=1).fit(frame)
