@@ -1,8 +1,10 @@
 """Values and names in messages: cut, so that no message is longer than a screen."""
 
+import contextlib
 import reprlib
 
 N_NAMES = 5  # names that a message lists
+LONGEST = 1_000  # characters of a message
 
 
 class _Short(reprlib.Repr):
@@ -33,7 +35,7 @@ def show(value):
     return cut(" ".join(_short.repr(value).split("\n")), 300)
 
 
-def cut(text, most=1_000):
+def cut(text, most=LONGEST):
     """Cut a text in its middle to at most `most` characters."""
     half = (most - 5) // 2
     return text if len(text) <= most else f"{text[:half]} ... {text[-half:]}"
@@ -56,3 +58,14 @@ def show_names(names, form=show):
     """
     shown, more = list(map(form, names[:N_NAMES])), len(names) - N_NAMES
     return ", ".join(cut(text, 300) for text in shown) + (f" and {more:,} more" if more > 0 else "")
+
+
+@contextlib.contextmanager
+def short_messages():
+    """Cut messages of scikit-learn, which quotes X."""
+    try:
+        yield
+    except ValueError as error:
+        if len(str(error)) <= LONGEST:
+            raise
+        raise ValueError(cut(str(error))) from None

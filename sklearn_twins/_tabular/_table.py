@@ -11,7 +11,7 @@ from sklearn.utils.validation import validate_data
 
 from .._inputs._containers import as_frame, check_container, is_number, refuse_tables
 from .._inputs._memory_maps import check_mapping
-from .._inputs._messages import cut, show
+from .._inputs._messages import short_messages, show
 from ._column_kinds import as_float64, decode_numbers, infer_kind_of_type, infer_kind_of_values
 
 # Reading a block takes about seven times the memory of its float32 samples, for float64 values and temporaries. With a
@@ -20,7 +20,6 @@ N_BLOCKS = 16
 MIN_CELLS_PER_BLOCK = 2**14
 MAX_ROWS_PER_BLOCK = 16_384
 OBJECTS = 8  # a column of Python objects takes about as much memory as so many columns of numbers
-LONGEST_MESSAGE = 1_000  # characters
 # For each column, the first layer of the default network takes 256 weights, their gradients and two moments.
 LAYER_BYTES, MAX_LAYER_BYTES = 4 * 4 * 256, 2**31
 
@@ -341,17 +340,6 @@ def make_frame_table(frame, max_dense_bytes):
     if table.sparse_columns:
         check_dense_size((len(table), len(table.sparse_columns)), max_dense_bytes)
     return table
-
-
-@contextlib.contextmanager
-def short_messages():
-    """Cut messages of scikit-learn, which quotes X."""
-    try:
-        yield
-    except ValueError as error:
-        if len(str(error)) <= LONGEST_MESSAGE:
-            raise
-        raise ValueError(cut(str(error), LONGEST_MESSAGE)) from None
 
 
 def as_objects(X):
