@@ -5,6 +5,8 @@ import warnings
 import numpy as np
 from scipy import sparse
 
+N_LOOKED_AT = 1_000  # rows of y
+
 
 def has_many_columns(y):
     """Whether y is more than labels: it has two columns or more, which are no indicators of classes.
@@ -26,7 +28,7 @@ def has_many_columns(y):
         return False
     if values.ndim < 2 or values.shape[1] < 2:
         return False
-    return values.dtype.kind == "O" or not np.isin(values, (0, 1)).all()
+    return values.dtype.kind == "O" or not np.isin(values[:N_LOOKED_AT], (0, 1)).all()
 
 
 def warn_of_table(y):

@@ -9,6 +9,7 @@ from ._labels import Labels
 from ._reducers import reduce_to_plane
 from ._style import COLORS, GREY, MARKERS, get_axes
 
+MOST_SHOWN = 24  # classes in the legend
 MIN_POINTS = 50  # with fewer, no point is left out of the view
 MARGIN = 1.0  # distance from the middle 98 % of the points at which others are left out, in widths of that middle
 
@@ -134,14 +135,17 @@ class EmbeddingDisplay:
             ax.figure.colorbar(colored, ax=ax, label=labels.name)
         for i, (label, rows) in enumerate(labels.classes()):
             marker = MARKERS[(i // len(COLORS)) % len(MARKERS)]
-            self._scatter(points[rows], color=COLORS[i % len(COLORS)], marker=marker, label=label)
-        if ax.get_legend_handles_labels()[0]:
-            place = {"loc": "upper left", "bbox_to_anchor": (1, 1.02), "ncols": -(-len(self.scatters_) // 12)}
+            self._scatter(points[rows], color=COLORS[i % len(COLORS)], marker=marker, label=str(label) or "''")
+        handles, _ = ax.get_legend_handles_labels()
+        if handles:
+            place = {"loc": "upper left", "bbox_to_anchor": (1, 1.02), "ncols": -(-min(len(handles), MOST_SHOWN) // 12)}
             if labels.continuous:
                 place = {"loc": "best"}
             style = {"markerscale": max(1, np.sqrt(25 / self._size)), "fontsize": "small", "handletextpad": 0.2}
             title = None if labels.continuous else labels.name
-            ax.legend(title=title, title_fontsize="small", **style, **place)
+            if len(handles) > MOST_SHOWN:  # a longer legend leaves no room for the plot
+                title = f"{title or 'classes'}: {MOST_SHOWN} of {len(handles)}"
+            ax.legend(handles=handles[:MOST_SHOWN], title=title, title_fontsize="small", **style, **place)
 
     def _scatter(self, points, **style):
         x, y = points.T

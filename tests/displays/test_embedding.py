@@ -126,3 +126,13 @@ def test_what_cannot_be_drawn(make, X):
         EmbeddingDisplay.from_estimator(embedder, X, np.zeros((60, 2)))
     with pytest.raises(ValueError, match=r"reducer='nonsense' is not known. Use one of \['pca', 'tsne', 'umap'\]"):
         EmbeddingDisplay.from_estimator(embedder, X, reducer="nonsense")
+
+
+def test_a_legend_leaves_room_for_the_plot():
+    display = EmbeddingDisplay(POINTS, [f"w{i:02d}" for i in range(60)]).plot()
+    display.figure_.canvas.draw()
+    legend = display.ax_.get_legend()
+    assert len(display.scatters_) == 60 and len(legend.get_texts()) == 24
+    assert legend.get_title().get_text() == "classes: 24 of 60"
+    words = EmbeddingDisplay(POINTS, ["", "a"] * 30).plot().ax_.get_legend().get_texts()
+    assert [text.get_text() for text in words] == ["''", "a"]
