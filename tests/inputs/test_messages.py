@@ -128,7 +128,7 @@ def test_lists_of_columns_are_cut(features):
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        (lambda: TablePreprocessor().fit(WIDE.set_axis([LONG] * 5_000, axis=1)), "several columns named"),
+        (lambda: TablePreprocessor().fit(WIDE.set_axis([LONG[:1_000]] * 5_000, axis=1)), "several columns named"),
         (
             lambda: TablePreprocessor().fit(np.zeros(3, dtype=[(f"long name {i}", float) for i in range(3_000)])),
             "records",
