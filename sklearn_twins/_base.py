@@ -1,5 +1,6 @@
 """TwinsEstimator: the abstract estimator behind the public classes; it fits, keeps fitted state, and is stored."""
 
+import functools
 from numbers import Integral
 from types import SimpleNamespace
 
@@ -17,6 +18,29 @@ from ._persistence._state import METHODS, REQUESTS, STAMP, check_version, fitted
 from ._roles import ROLES, input_tags, plan_nested, resolve_part, suggest_or_list
 
 
+def read_one_fit(*names):
+    """Make a class decorator whose named methods run on a snapshot of the estimator.
+
+    A fit in another thread may replace the fitted attributes at any moment. All that one call reads then belongs to the
+    same fit, the names of the output's columns included.
+    """
+
+    def on_snapshot(method):
+        @functools.wraps(method)
+        def read(self, *args, **kwargs):
+            return method(self._snapshot(), *args, **kwargs)
+
+        return read
+
+    def decorate(cls):
+        for name in names:
+            setattr(cls, name, on_snapshot(getattr(cls, name)))
+        return cls
+
+    return decorate
+
+
+@read_one_fit("diagnose", "save", "score", "to_onnx", "transform_views")
 class TwinsEstimator(CallbackSupportMixin, DocumentationLinkMixin, BaseEstimator):
     """An estimator whose `fit` trains an encoder on two views of each row.
 
@@ -57,6 +81,12 @@ class TwinsEstimator(CallbackSupportMixin, DocumentationLinkMixin, BaseEstimator
         params = self.get_params(deep=False).items()
         return SimpleNamespace(**{name: to_plain(value) for name, value in params})
 
+    def _snapshot(self):
+        """A copy that keeps the parameters and the fit of this moment, and shares their objects."""
+        snapshot = object.__new__(type(self))
+        snapshot.__dict__ = dict(vars(self))
+        return snapshot
+
     def _unfitted(self):
         """An unfitted estimator with the same parameters."""
         return type(self)(**self.get_params(deep=False))
@@ -80,16 +110,20 @@ class TwinsEstimator(CallbackSupportMixin, DocumentationLinkMixin, BaseEstimator
         from ._inputs._unlabeled import append_unlabeled
         from ._runtime._devices import claim_device
 
-        parts, labeled = self._resolve_parts(), X
+        fit = self._snapshot()  # another thread may set parameters, or fit too
+
+        def store(attributes):
+            fit._store(attributes)
+            self._store(attributes)
+
+        parts, labeled = fit._resolve_parts(), X
         X = append_unlabeled(X, unlabeled)
         if unlabeled is not None and hasattr(parts["preprocessor"], "check_unlabeled"):
             parts["preprocessor"].check_unlabeled(labeled, unlabeled)
-        previous, owner = (self._previous(), self) if resume else (None, self._unfitted())
-        with claim_device(self.device, self.verbose) as device:
-            inspected = run_fit(
-                self._settings(), parts, X, owner, device, FitTasks(self), self._store, previous, stream
-            )
-        self._warn_of_collapse(inspected)
+        previous, owner = (fit._previous(), fit) if resume else (None, fit._unfitted())
+        with claim_device(fit.device, fit.verbose) as device:
+            inspected = run_fit(fit._settings(), parts, X, owner, device, FitTasks(self), store, previous, stream)
+        fit._warn_of_collapse(inspected)
         return self
 
     def _previous(self):
@@ -391,7 +425,7 @@ class TwinsEstimator(CallbackSupportMixin, DocumentationLinkMixin, BaseEstimator
         export(self, path, preprocessing)
 
     def __getstate__(self):
-        return freeze(with_plain_parameters(self, super().__getstate__()))
+        return freeze(with_plain_parameters(self, dict(super().__getstate__())))
 
     def __setstate__(self, state):
         state = dict(state)

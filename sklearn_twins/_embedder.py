@@ -7,12 +7,13 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin, _fit
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from ._base import TwinsEstimator
+from ._base import TwinsEstimator, read_one_fit
 from ._inference._dask import is_collection, transform_collection
 from ._inputs._targets import has_many_columns, warn_of_table
 from ._roles import MODALITY_CONSTRAINT, ROLES
 
 
+@read_one_fit("get_feature_names_out", "transform")
 class BarlowTwinsEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, TwinsEstimator):
     """Learn features from unlabelled rows with Barlow Twins self-supervision.
 

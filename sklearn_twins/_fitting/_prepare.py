@@ -12,6 +12,7 @@ from .._persistence._checkpoints import Checkpoint, fingerprint, open_checkpoint
 from .._persistence._state import Recipe
 from .._roles import check_owner, check_unchanged
 from .._runtime._compile import check_compiler
+from .._runtime._printing import print_line
 from .._runtime._seeds import choose_seed
 from .._runtime._torch_state import count_threads, isolated_torch_state
 from .._training._batches import batch_layout
@@ -281,6 +282,6 @@ def with_checkpoint(prepared, settings, owner, group, previous):
     checkpoint, saved = open_checkpoint(settings.checkpoint, digest, settings.checkpoint_minutes, seed)
     if saved and settings.verbose:
         n_done = prepared.first_epoch + len(saved["rows"])
-        print(f"{n_done} epoch{'s' * (n_done != 1)} found in {checkpoint.path}; going on", flush=True)
+        print_line(f"{n_done} epoch{'s' * (n_done != 1)} found in {checkpoint.path}; going on")
     seed = saved["seed"] if saved else prepared.seed
     return Prepared(**{**vars(prepared), "seed": seed, "checkpoint": checkpoint, "saved": saved})

@@ -188,7 +188,7 @@ class Checkpoint:
     @property
     def is_due(self):
         """Whether it is time to save."""
-        return time.monotonic() - self.last >= self.seconds
+        return not 0 <= time.monotonic() - self.last < self.seconds  # a clock that went back tells nothing
 
     def load(self, seed=None):
         """Load what was saved last, or before, if the last file cannot be read; None if there is no file.

@@ -10,6 +10,8 @@ from pathlib import Path
 import torch
 import torch.distributed as dist
 
+from ._printing import print_line
+
 DEVICES = ("cpu", "cuda")
 PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16}
 LAUNCHER_VARIABLES = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")  # set by torchrun and accelerate
@@ -140,7 +142,7 @@ def claim_device(device, verbose=0):
     names = visible.split(",") if visible else range(torch.cuda.device_count())
     with claim_slot([f"gpu-{name}" for name in names], FITS_PER_GPU) as gpu:
         if verbose:
-            print(f"worker {os.getpid()}: cuda:{gpu}, one of at most {FITS_PER_GPU} fits there", flush=True)
+            print_line(f"worker {os.getpid()}: cuda:{gpu}, one of at most {FITS_PER_GPU} fits there")
         yield choose_device(f"cuda:{gpu}")
 
 
@@ -172,7 +174,7 @@ def claim_slot(names, n_slots):
         for number, file in slots:
             lock = FileLock(directory / file)
             try:
-                lock.acquire(timeout=0)
+                lock.acquire(blocking=False)
             except Timeout:
                 continue
             try:

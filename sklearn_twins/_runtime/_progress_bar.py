@@ -3,6 +3,8 @@
 import sys
 import time
 
+from ._printing import droppable, print_line
+
 SECONDS_BETWEEN_LINES = 30
 
 
@@ -65,7 +67,7 @@ class TimeEstimator:
     @property
     def elapsed(self):
         """Seconds since the beginning."""
-        return time.perf_counter() - self.begun[0]
+        return max(0.0, time.perf_counter() - self.begun[0])  # a test's clock may stand still, or go back
 
     def seconds_left(self):
         """Estimate the seconds left; None if it is too early."""
@@ -103,12 +105,13 @@ class Bar:
         self.description, self.total, self.unit, self.done, self.at_most = description, total, unit, done, at_most
         self.estimator, self.note, self.closed = TimeEstimator(total, done), "", False
         self.last_drawn = time.perf_counter()
-        if display is None:
-            from ._rich_display import choose_display  # rich is imported only if a bar is shown
+        self.display = Lines() if display is None else display
+        with droppable(sys.stderr):
+            if display is None:
+                from ._rich_display import choose_display  # rich is imported only if a bar is shown
 
-            display = choose_display(Lines())
-        self.display = display
-        self.display.open(self)
+                self.display = choose_display(self.display)
+            self.display.open(self)
 
     def update(self, done, note=None):
         """Note how many units are done now.
@@ -125,13 +128,15 @@ class Bar:
         self.estimator.update(done)
         if time.perf_counter() - self.last_drawn >= self.display.seconds_between:
             self.last_drawn = time.perf_counter()
-            self.display.draw(self)
+            with droppable(sys.stderr):
+                self.display.draw(self)
 
     def close(self):
         """Draw the bar a last time, and leave it there."""
         if not self.closed:
             self.closed = True
-            self.display.close(self)
+            with droppable(sys.stderr):
+                self.display.close(self)
 
     def __enter__(self):
         return self
@@ -169,7 +174,7 @@ class Lines:
 
     def draw(self, bar):
         """Print the bar's state."""
-        print(bar, file=sys.stdout if self.on_stdout else sys.stderr, flush=True)
+        print_line(str(bar), None if self.on_stdout else sys.stderr)
 
     def close(self, bar):
         """Print the bar's last state."""
@@ -206,4 +211,4 @@ def with_progress(blocks, size, n, verbose, words):
             yield block
             bar.update(min(i * size, n))
     if verbose == 1:
-        print(f"{n:,} {one_or_more(n, things)} {done} in {bar.estimator.elapsed:.1f} s", flush=True)
+        print_line(f"{n:,} {one_or_more(n, things)} {done} in {bar.estimator.elapsed:.1f} s")

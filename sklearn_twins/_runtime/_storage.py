@@ -6,6 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import torch
 
+from ._printing import print_line
+
 N_BATCHES_AHEAD = 2
 SAMPLES_SHARE = 0.5  # of a GPU's free memory; networks and their gradients need the rest
 BYTES_PER_READ = 2**26
@@ -237,7 +239,7 @@ def print_storage(rows, samples):
         return
     size = f"{len(rows):,} samples, {count_bytes(samples, len(rows)) / 2**20:,.1f} MiB of {samples.dtype}"
     if isinstance(rows, torch.Tensor):
-        print(f"{size}, on {rows.device}", flush=True)
+        print_line(f"{size}, on {rows.device}")
     else:
         where = "in host memory" if isinstance(samples, np.ndarray) else "on disk"
-        print(f"{size}, {where}, to {rows.device} batch by batch", flush=True)
+        print_line(f"{size}, {where}, to {rows.device} batch by batch")

@@ -1,10 +1,12 @@
 """Callbacks of the loop: learning rate, timing, snapshots, checkpoints, progress; checks of the user's callbacks."""
 
 import inspect
+import math
 import time
 
 from skorch.callbacks import Callback, EpochScoring, InputShapeSetter, LRScheduler, ParamMapper
 
+from .._runtime._printing import print_line
 from .._runtime._progress_bar import Bar, TimeEstimator, format_time_left
 from .._runtime._tensors_as_arrays import copy_tensors
 from ._net import StopTraining
@@ -45,7 +47,12 @@ class Timer(Callback):
         self.start = time.perf_counter()
 
     def on_epoch_end(self, net, **kwargs):
-        net.history.record("seconds", time.perf_counter() - self.start)
+        net.history.record("seconds", max(0.0, time.perf_counter() - self.start))
+
+
+def rows_per_second(row):
+    """Compute the speed of an epoch; NaN if the clock stood still, as a test's own may."""
+    return row["train_rows"] / row["seconds"] if row["seconds"] else math.nan
 
 
 class EpochHooks(Callback):
@@ -186,14 +193,14 @@ class EpochLines(Progress):
     def on_epoch_end(self, net, **kwargs):
         row, done = net.history[-1], self.epochs_done(net)
         self.estimator.update(done)
-        rate = f"lr {row['lr']:.2g}  {row['train_rows'] / row['seconds']:,.0f} rows/s"
-        self.print(f"epoch {done}/{self.last}  {describe(row)}  {rate}")
+        speed = f"  {rows_per_second(row):,.0f} rows/s" if row["seconds"] else ""
+        self.print(f"epoch {done}/{self.last}  {describe(row)}  lr {row['lr']:.2g}{speed}")
 
     def print(self, line):
         """Print a line, with the time left."""
         self.due = time.perf_counter() + SECONDS_BETWEEN_LINES
         left = format_time_left(self.estimator.seconds_left(), self.at_most)
-        print("  ".join(filter(None, [line, left])), flush=True)
+        print_line("  ".join(filter(None, [line, left])))
 
 
 class EpochBar(Progress):

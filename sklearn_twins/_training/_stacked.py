@@ -110,7 +110,7 @@ def train_together(trainings, streams, terms, n_epochs):
             optimizer.step(rates[epoch * n_batches + batch])
             values.append(torch.stack([loss.detach(), *(term.detach() for term in named.values())]))
         means = torch.stack(values).mean(0).T.tolist()  # the epoch's one wait for the device
-        seconds = time.perf_counter() - start
+        seconds = max(0.0, time.perf_counter() - start)
         for net, rate, row in zip(nets, each, means, strict=True):
             net.history.new_epoch()
             net.history.record("epoch", len(net.history))

@@ -8,7 +8,17 @@ from skorch.callbacks import EarlyStopping
 
 from .._runtime._tensors_as_arrays import to_arrays, to_tensors
 from ._batches import batch_layout
-from ._callbacks import CheckpointSaver, EpochBar, EpochHooks, EpochLines, LearningRate, Snapshot, Timer, unpack
+from ._callbacks import (
+    CheckpointSaver,
+    EpochBar,
+    EpochHooks,
+    EpochLines,
+    LearningRate,
+    Snapshot,
+    Timer,
+    rows_per_second,
+    unpack,
+)
 from ._distributed import ONE_PROCESS, ProcessGroup
 from ._net import StopTraining, Twins, TwinsNet
 from ._optimizers import undo_recordable
@@ -262,7 +272,7 @@ class Training:
             },
             "learning_rate": [row["lr"] for row in rows],
             "seconds": [row["seconds"] for row in rows],
-            "rows_per_second": [row["train_rows"] / row["seconds"] for row in rows],
+            "rows_per_second": [rows_per_second(row) for row in rows],
         }
 
     def _callbacks(self):

@@ -80,6 +80,7 @@ class SpectrumDisplay:
         from .._parts._user_encoder import ReadyEncoder
 
         embedder, X = find_embedder(embedder, X)
+        embedder = embedder._snapshot()  # another thread may fit it again
         samples, spec = embedder.preprocessor_.transform(X, owner=embedder), embedder.preprocessor_.spec_
         embeddings = {"embedding": embed(embedder.encoder_, samples, spec, embedder.precision, embedder.n_jobs)}
         if random_encoder and not isinstance(embedder._recipe.encoder, ReadyEncoder):

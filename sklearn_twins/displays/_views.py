@@ -96,6 +96,7 @@ class ViewsDisplay:
         check_scalar(n_rows, "n_rows", Integral, min_val=1)
         check_scalar(n_pairs, "n_pairs", Integral, min_val=1)
         embedder, X = find_embedder(embedder, X, needs_fit=False)
+        embedder = embedder._snapshot()  # another thread may fit it again
         embedder._validate_params()
         augmentation = resolve_part("augmentation", embedder.augmentation, embedder.modality)
         if hasattr(embedder, "preprocessor_"):

@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_scalar
 
 from .._html_repr import DocumentationLinkMixin
 from .._inputs._unlabeled import append_unlabeled
+from .._runtime._printing import print_line
 from .._runtime._progress_bar import TimeEstimator, format_time_left
 from ._pipeline import (
     check_candidates,
@@ -183,9 +184,9 @@ class BatchedGridSearchCV(DocumentationLinkMixin, GridSearchCV):
             most = 32 if choose_device(get_embedder(self.estimator, name).device).type == "cuda" else 1
         start = time.perf_counter()
         fits, sizes = train_embedders(self.estimator, name, self.param_grid, X, y, folds, unlabeled, most, self.verbose)
-        seconds = time.perf_counter() - start
+        seconds = max(0.0, time.perf_counter() - start)
         if self.verbose:
-            print(f"Trained {sum(sizes)} embedders in {len(sizes)} stack(s) of {sizes}, {seconds:.1f} s", flush=True)
+            print_line(f"Trained {sum(sizes)} embedders in {len(sizes)} stack(s) of {sizes}, {seconds:.1f} s")
         embedder = get_embedder(self.estimator, name)
         with_fits = replace_embedder(clone(self.estimator), name, reuse_fits(clone(embedder), fits))
         ordinary |= {"estimator": with_fits, "cv": folds}
@@ -222,7 +223,7 @@ def make_progress_printer(n):
         estimator.update(n_done)
         if time.perf_counter() >= due and n_done < n:
             due = time.perf_counter() + SECONDS_BETWEEN_LINES
-            print(f"Trained {n_done} of {n} embedders, {format_time_left(estimator.seconds_left())}", flush=True)
+            print_line(f"Trained {n_done} of {n} embedders, {format_time_left(estimator.seconds_left())}")
 
     return print_progress
 

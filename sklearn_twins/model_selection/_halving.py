@@ -11,6 +11,7 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import check_scalar
 
 from .._html_repr import DocumentationLinkMixin
+from .._runtime._printing import print_line
 from .._runtime._progress_bar import TimeEstimator, format_time_left, one_or_more
 from ._pipeline import check_candidates, check_search, clone_parts, find_embedder_step, get_embedder, list_candidates
 
@@ -247,7 +248,7 @@ class RoundPrinter:
 
     def _print(self, line, number):
         self.estimator.update(self.done[number])
-        print("  ".join(filter(None, [line, format_time_left(self.estimator.seconds_left())])), flush=True)
+        print_line("  ".join(filter(None, [line, format_time_left(self.estimator.seconds_left())])))
 
 
 def run_rounds(estimators, candidates, folds, epochs, factor, train):
