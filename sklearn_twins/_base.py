@@ -9,7 +9,7 @@ import sklearn
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted, check_scalar
 
-from ._fitting._sklearn_callbacks import CallbackSupportMixin, FitTasks
+from ._fitting._sklearn_callbacks import RUNNING, CallbackSupportMixin, FitTasks
 from ._html_repr import DocumentationLinkMixin, shorten_fitted_attributes
 from ._parts._parameter_names import explain_unknown_parameters
 from ._parts._plain_values import to_plain, with_plain_parameters
@@ -38,6 +38,19 @@ def read_one_fit(*names):
         return cls
 
     return decorate
+
+
+def fits_jointly(fit):
+    """Decorate a method that fits: if several processes train together, an error in one ends the fit in all of them."""
+
+    @functools.wraps(fit)
+    def wrapper(self, *args, **kwargs):
+        from ._training._distributed import joint_fit
+
+        with joint_fit(self.device):
+            return fit(self, *args, **kwargs)
+
+    return wrapper
 
 
 @read_one_fit("diagnose", "save", "score", "to_onnx", "transform_views")
@@ -425,7 +438,9 @@ class TwinsEstimator(CallbackSupportMixin, DocumentationLinkMixin, BaseEstimator
         export(self, path, preprocessing)
 
     def __getstate__(self):
-        return freeze(with_plain_parameters(self, dict(super().__getstate__())))
+        state = dict(super().__getstate__())  # another thread may fit
+        state = {name: value for name, value in state.items() if name not in RUNNING}
+        return freeze(with_plain_parameters(self, state))
 
     def __setstate__(self, state):
         state = dict(state)

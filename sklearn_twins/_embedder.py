@@ -7,7 +7,7 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin, _fit
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from ._base import TwinsEstimator, read_one_fit
+from ._base import TwinsEstimator, fits_jointly, read_one_fit
 from ._inference._dask import is_collection, transform_collection
 from ._inputs._targets import has_many_columns, warn_of_table
 from ._roles import MODALITY_CONSTRAINT, ROLES
@@ -253,6 +253,7 @@ class BarlowTwinsEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Twi
         self.random_state = random_state
         self.verbose = verbose
 
+    @fits_jointly
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None, *, unlabeled=None):
         """Train the encoder on the rows of X.
@@ -286,6 +287,7 @@ class BarlowTwinsEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Twi
         warn_of_table(y)
         return self._fit(X, unlabeled, resume=self.warm_start and hasattr(self, "encoder_"), stream=False)
 
+    @fits_jointly
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y=None):
         """Train for one more epoch on the rows of X.

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -17,6 +18,8 @@ from numpy.testing import assert_array_equal
 from sklearn.base import clone
 from torch import nn
 
+from sklearn_twins.displays import SpectrumDisplay, ViewsDisplay
+from sklearn_twins.metrics import get_scorer
 from sklearn_twins.networks import ConvNetEncoder
 from sklearn_twins.preprocessing import ImagePreprocessor
 
@@ -189,6 +192,75 @@ def test_transforms_at_once(make, fingerprint, tmp_path, name):
                 assert_array_equal(embedding, expected)
     if name != "user's module":  # of which torch's own pickles may differ from one to the next
         assert fingerprint(embedder) == before
+
+
+def refits_in_the_middle(embedder, X, **params):
+    """Let the next look at X fit the embedder to another table first, as another thread might."""
+    preprocessor = embedder.preprocessor_
+
+    def transform(rows, owner=None):
+        del preprocessor.transform
+        embedder.set_params(**params).fit(X)
+        return preprocessor.transform(rows, owner=owner)
+
+    preprocessor.transform = transform
+
+
+READERS = {
+    "transform": lambda e, X: e.transform(X),
+    "data frame": lambda e, X: e.set_output(transform="pandas").transform(X),
+    "dask": lambda e, X: e.transform(pytest.importorskip("dask.array").from_array(X, chunks=20)).compute(),
+    "transform_views": lambda e, X: e.transform_views(X),
+    "score": lambda e, X: e.score(X),
+    "diagnose": lambda e, X: repr(e.diagnose(X)),
+    "scorer": lambda e, X: get_scorer("rankme")(e, X),
+    "spectrum": lambda e, X: SpectrumDisplay.from_estimator(e, X).effective_rank_,
+    "views": lambda e, X: ViewsDisplay.from_estimator(e, X).samples,
+    "partial_fit": lambda e, X: e.partial_fit(X).history_["loss"],
+}
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_what_is_read_belongs_to_one_fit(make, X, name):
+    """A refit in the middle changes the number of columns, and the width of the embedding."""
+    params = {"passthrough": True, "n_components": 4}
+    expected = READERS[name](make(**params).fit(X), X)
+    embedder = make(**params).fit(X)
+    refits_in_the_middle(embedder, X[:, :3], n_components=6)
+    found = READERS[name](embedder, X)
+    if name == "data frame":
+        assert_array_equal(found.columns, expected.columns)
+    assert_array_equal(np.asarray(found), np.asarray(expected))
+    if name != "partial_fit":
+        assert embedder.n_features_in_ == 3
+
+
+def test_reading_while_another_thread_fits(make, X, tmp_path):
+    """Embeddings, names, files and pickles are those of the one fit or of the other."""
+    tables = [X, X * 3 + 7]
+    embedder, fits = make().fit(X), [make().fit(table) for table in tables]
+    expected, stop = [fit.transform(X) for fit in fits], threading.Event()
+
+    def fit_on():
+        while not stop.is_set():
+            for table in tables:
+                embedder.fit(table)
+
+    def is_one(found):
+        return any(np.array_equal(found, one) for one in expected)
+
+    other = threading.Thread(target=fit_on)
+    other.start()
+    try:
+        for i in range(60):
+            assert is_one(embedder.transform(X))
+            if i % 6 == 0:
+                embedder.save(tmp_path / "embedder")
+                assert is_one(type(embedder).load(tmp_path / "embedder").transform(X))
+                assert is_one(pickle.loads(pickle.dumps(embedder)).transform(X))
+    finally:
+        stop.set()
+        other.join()
 
 
 def test_an_error_in_one_thread_leaves_the_others_alone(make, X):

@@ -70,6 +70,7 @@ def run_fit(settings, parts, X, owner, device, tasks, store, previous=None, stre
             inspected = train(settings, prepared, built, tasks, attributes, stream)
             result = attributes(inspected and inspected.summary)
             tasks.end(lambda: result)
+            environment.process_group.any(False)  # all have come to the end
         except (KeyboardInterrupt, Diverged):
             if settings.warm_start and not stream and built.training.rewind():
                 store(attributes())

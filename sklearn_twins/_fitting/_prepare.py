@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass
 
-import joblib
-import numpy as np
 import torch
 
 from .._inference._output import passes_columns
@@ -15,11 +13,9 @@ from .._runtime._compile import check_compiler
 from .._runtime._printing import print_line
 from .._runtime._seeds import choose_seed
 from .._runtime._torch_state import count_threads, isolated_torch_state
-from .._training._batches import batch_layout
-from .._training._distributed import ProcessGroup, init_process_group
+from .._training._distributed import ProcessGroup, current_process_group
+from ._agreement import check_agreement
 from ._plan import auto_epochs
-
-N_COMPARED = 64  # rows that processes which train together compare
 
 
 @dataclass(frozen=True)
@@ -133,7 +129,7 @@ def make_environment(settings, device):
     -------
     environment : Environment
     """
-    group, n_threads = init_process_group(device), count_threads(settings.n_jobs)
+    group, n_threads = current_process_group(), count_threads(settings.n_jobs)
     convolutional = MODALITIES[settings.modality].convolutional
     # Measured: on a CPU small networks of tables gain nothing from compilation, those of images 4 to 6 %. Compilation
     # with several processes has not been tried.
@@ -175,7 +171,7 @@ def prepare(settings, parts, X, owner, environment, previous=None, stream=False)
     check_n_samples(len(samples), type(owner).__name__, holds_out)
     passes = passes_columns(settings.passthrough, parts["encoder"], preprocessor.spec_, settings.n_components)
     first, last = count_epochs(settings, len(samples), previous, stream)
-    check_process_group(environment, samples, settings.batch_size)
+    check_agreement(environment.process_group, owner, samples, previous, settings.batch_size)
     seed = previous.training_state["seed"] if previous and previous.training_state else None
     seed = choose_seed(settings.random_state) if seed is None else seed
     seed = int(environment.process_group.broadcast(torch.tensor([seed], device=environment.device)))
@@ -223,21 +219,6 @@ def check_parts_unchanged(settings, parts, previous):
     if previous.training_state:
         check_unchanged("projector", previous.training_state["projector_part"], parts["projector"])
         check_unchanged("optimizer", previous.training_state["optimizer_part"], settings.optimizer)
-
-
-def check_process_group(environment, samples, batch_size):
-    """Refuse rows that differ between processes that train together, and batches too small for all of them."""
-    group, n = environment.process_group, len(samples)
-    if group.size == 1:
-        return
-    some = np.asarray(samples[np.linspace(0, n - 1, min(n, N_COMPARED)).astype(int)])
-    group.check_same_rows(n, int(joblib.hash(some)[:15], 16), environment.device)
-    size = batch_layout(n, batch_size)[1]
-    if size < group.size:
-        raise ValueError(
-            f"batch_size={batch_size} makes batches of {size} rows, which {group.size} processes cannot share. Use "
-            "larger ones."
-        )
 
 
 def count_epochs(settings, n, previous, stream):

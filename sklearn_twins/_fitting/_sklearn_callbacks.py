@@ -8,6 +8,10 @@ except ImportError:  # below scikit-learn 1.9 there is no callback API
         """Replaces scikit-learn's mixin below 1.9."""
 
 
+# scikit-learn's attributes of an estimator while it is being fitted.
+RUNNING = ("_callback_fit_ctx", "_skl_callbacks_to_teardown")
+
+
 class FitTasks:
     """Report a fit to scikit-learn's callbacks.
 

@@ -39,9 +39,11 @@ def droppable(stream):
 
 
 def print_line(line, file=None):
-    """Print a line of progress to a stream, to standard output if it is None."""
+    """Print a line of progress to a stream, to standard output if it is None; return whether it could be shown."""
     file = sys.stdout if file is None else file
     with droppable(file):
         if file is None:
             raise OSError("there is no standard output")
         print(line, file=file, flush=True)
+        return True
+    return False

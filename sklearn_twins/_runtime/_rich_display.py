@@ -1,5 +1,6 @@
 """Bars drawn by rich: in a terminal, one display for all threads; in a notebook, the output of the cell."""
 
+import functools
 import multiprocessing
 import os
 import sys
@@ -46,6 +47,20 @@ class Bars(Progress):
             yield from self.render_task(task)
 
 
+def forgets_if_broken(method):
+    """Decorate a method of `Terminal`: if it fails, the next bar begins anew."""
+
+    @functools.wraps(method)
+    def wrapper(self, bar):
+        try:
+            method(self, bar)
+        except Exception:
+            self.bars = None
+            raise
+
+    return wrapper
+
+
 class Terminal:
     """The last lines of the terminal, one bar below the other: several threads may have one."""
 
@@ -54,6 +69,7 @@ class Terminal:
     def __init__(self):
         self.lock, self.bars = threading.RLock(), None
 
+    @forgets_if_broken
     def open(self, bar):
         """Add a bar below the others."""
         with self.lock:
@@ -62,10 +78,12 @@ class Terminal:
                 self.bars.start()
             self.bars.add(bar)
 
+    @forgets_if_broken
     def draw(self, bar):
         """Draw all bars."""
         self.bars.update(bar.task, completed=bar.done, refresh=True)
 
+    @forgets_if_broken
     def close(self, bar):
         """Leave a bar where it is: above those that go on."""
         with self.lock:

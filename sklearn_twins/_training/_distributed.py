@@ -2,14 +2,19 @@
 
 import atexit
 import contextlib
-from dataclasses import dataclass
+import threading
+from dataclasses import dataclass, field
+from datetime import timedelta
 
 import torch
 import torch.distributed as dist
 import torch.nn.functional as F
 from torch.overrides import TorchFunctionMode
 
-from .._runtime._devices import is_launched
+from .._runtime._devices import choose_device, is_launched
+from ._channel import Channel
+
+TIMEOUT = timedelta(minutes=30)  # of a group that the caller has not made; torch's own for gloo
 
 
 @dataclass(frozen=True)
@@ -29,10 +34,13 @@ class ProcessGroup:
         Rank of this process.
     size : int, default=1
         Number of processes.
+    channel : Channel or None, default=None
+        How they are connected.
     """
 
     rank: int = 0
     size: int = 1
+    channel: Channel | None = field(default=None, compare=False, repr=False)
 
     @property
     def is_first(self):
@@ -54,17 +62,32 @@ class ProcessGroup:
             return x
         return AllGather.apply(to_float32(x), self)
 
-    def all_gather(self, x):
+    def all_gather(self, x, on_cpu=False):
         """Gather a tensor of every rank.  # (...) -> (size, ...)"""
         out = x.new_empty(self.size, *x.shape)
-        dist.all_gather(list(out.unbind()), x.contiguous())
+        self.channel.run(dist.all_gather, list(out.unbind()), x.contiguous(), on_cpu=on_cpu)
         return out
+
+    def all_reduce(self, x):
+        """Overwrite `x` with its sum over the ranks."""
+        self.channel.run(dist.all_reduce, x)
+
+    def any(self, flag):
+        """Whether a flag is set in any rank. All of them wait for each other, and an error in one ends the others."""
+        return bool(self.all_gather(torch.tensor(int(flag)), on_cpu=True).any()) if self.size > 1 else flag
+
+    def exchange(self, text):
+        """Gather a string of every rank, as a list."""
+        own = torch.frombuffer(bytearray(text.encode()), dtype=torch.uint8)
+        sizes = self.all_gather(torch.tensor(len(own)), on_cpu=True).tolist()
+        rows = self.all_gather(F.pad(own, (0, max(sizes) - len(own))), on_cpu=True)
+        return [bytes(row[:n].tolist()).decode() for row, n in zip(rows, sizes, strict=True)]
 
     def broadcast(self, x):
         """Overwrite `x` with the first rank's, and return it."""
         if self.size > 1:
             received = x.contiguous()
-            dist.broadcast(received, 0)
+            self.channel.run(dist.broadcast, received, 0)
             x.copy_(received)
         return x
 
@@ -81,34 +104,9 @@ class ProcessGroup:
         if not gradients:
             return
         flat = torch.cat([gradient.flatten() for gradient in gradients])
-        dist.all_reduce(flat)
+        self.all_reduce(flat)
         for gradient, part in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
             gradient.copy_(part.view(gradient.shape))
-
-    def check_same_rows(self, n, digest, device):
-        """Check that all ranks have the same rows.
-
-        Parameters
-        ----------
-        n, digest : int
-            Number of rows of this rank, and a hash of them.
-        device : torch.device
-            Device of the process group.
-
-        Raises
-        ------
-        ValueError
-            In every rank, if the rows differ.
-        """
-        if self.size == 1:
-            return
-        counts, digests = self.all_gather(torch.tensor([n, digest], device=device)).cpu().T
-        if (counts != counts[0]).any() or (digests != digests[0]).any():
-            raise ValueError(
-                f"X must be the same in each of the {self.size} processes that train together: all rows, in the same "
-                f"order; each process takes its share of every batch. They have {counts.tolist()} rows"
-                + ("." if (counts != counts[0]).any() else ", which differ in their values.")
-            )
 
 
 ONE_PROCESS = ProcessGroup()
@@ -162,7 +160,7 @@ class SyncBatchNorm(torch.autograd.Function):
         own = torch.stack([of_y.sum(ctx.axes), (of_y * normed).sum(ctx.axes)])  # (2, channels)
         of_bias, of_weight = own.unbind() if weight is not None else (None, None)
         joint = own.clone()
-        dist.all_reduce(joint)
+        ctx.group.all_reduce(joint)
         shift, slope = (joint / (ctx.group.size * x.numel() / x.shape[1])).view(2, *shape).unbind()
         if weight is not None:
             scale = scale * weight.view(shape)
@@ -198,28 +196,65 @@ class SyncBatchNormMode(TorchFunctionMode):
         return y
 
 
-def init_process_group(device):
-    """Find the processes that this one trains with.
+_fits = threading.local()  # the process group of the fit that runs in this thread
 
-    A process group that the caller has initialised is used. Otherwise, if this process was launched with others, a
-    group is initialised; it ends with the process.
+
+@contextlib.contextmanager
+def joint_fit(device):
+    """Connect this process with those that it trains with, in a context around a whole fit.
+
+    An error in one of them ends the fit in all of them, with its reason. A process group that the caller has
+    initialised is used. Otherwise, if this process was launched with others, a group is initialised; it ends with the
+    process.
 
     Parameters
     ----------
-    device : torch.device
-        Device of this process.
+    device : str or torch.device
+        Parameter of the estimator, not checked yet.
+    """
+    group, outer = init_process_group(device), current_process_group()
+    _fits.group = group
+    try:
+        yield
+    except BaseException as error:
+        if group.channel:
+            group.channel.tell(error)
+        raise
+    finally:
+        _fits.group = outer
+        if group.channel:
+            group.channel.close()
+
+
+def current_process_group():
+    """Return the process group of the fit that runs in this thread."""
+    return getattr(_fits, "group", ONE_PROCESS)
+
+
+def init_process_group(device):
+    """Connect this process with those that it trains with.
+
+    Parameters
+    ----------
+    device : str or torch.device
+        Device of this process, not checked yet.
 
     Returns
     -------
     group : ProcessGroup
+        `ONE_PROCESS` if this process trains alone.
     """
     if not is_launched():
         return ONE_PROCESS
+    try:
+        device = choose_device(device)
+    except (TypeError, ValueError):  # the fit refuses it, once it can tell the others
+        device = torch.device("cpu")
     if not dist.is_initialized():
         on_gpu = device.type == "cuda"
-        dist.init_process_group("nccl" if on_gpu else "gloo", device_id=device if on_gpu else None)
+        dist.init_process_group("nccl" if on_gpu else "gloo", timeout=TIMEOUT, device_id=device if on_gpu else None)
         atexit.register(destroy_process_group)
-    return ProcessGroup(dist.get_rank(), dist.get_world_size())
+    return ProcessGroup(dist.get_rank(), dist.get_world_size(), Channel(device))
 
 
 def destroy_process_group():

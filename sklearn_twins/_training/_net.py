@@ -167,6 +167,8 @@ class TwinsNet(NeuralNet):
             except (KeyError, SkorchException) as error:
                 check_recorded(callback, self.history, error)
                 raise
+        if method_name == "on_epoch_end":
+            stop = self.plan.process_group.any(stop)  # a callback may be in one process only
         if stop:
             raise StopTraining
 
@@ -269,6 +271,7 @@ class TwinsNet(NeuralNet):
             step = step_fn(batch)
             values += [step["loss"].detach(), *(term.detach() for term in step["terms"].values())]
             self.notify("on_batch_end", batch=batch, training=training, **step)
+        self.plan.process_group.any(False)  # on a GPU, what is queued would wait for a process that has failed
         names = ["loss", *step["terms"]]
         values = torch.stack(values).reshape(-1, len(names))  # (batches, 1 + terms)
         means = self.plan.process_group.broadcast(values.mean(0)).tolist()  # the epoch's one wait for the device

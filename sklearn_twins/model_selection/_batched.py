@@ -185,11 +185,12 @@ class BatchedGridSearchCV(DocumentationLinkMixin, GridSearchCV):
         start = time.perf_counter()
         fits, sizes = train_embedders(self.estimator, name, self.param_grid, X, y, folds, unlabeled, most, self.verbose)
         seconds = max(0.0, time.perf_counter() - start)
-        if self.verbose:
-            print_line(f"Trained {sum(sizes)} embedders in {len(sizes)} stack(s) of {sizes}, {seconds:.1f} s")
+        line = f"Trained {sum(sizes)} embedders in {len(sizes)} stack(s) of {sizes}, {seconds:.1f} s"
+        shown = bool(self.verbose) and print_line(line)
         embedder = get_embedder(self.estimator, name)
         with_fits = replace_embedder(clone(self.estimator), name, reuse_fits(clone(embedder), fits))
-        ordinary |= {"estimator": with_fits, "cv": folds}
+        # What scikit-learn prints would end the search if it cannot be shown.
+        ordinary |= {"estimator": with_fits, "cv": folds, "verbose": self.verbose if shown else 0}
         many = self.n_jobs is not None and self.n_jobs != 1
         with joblib.parallel_config("threading") if many else nullcontext():
             search = GridSearchCV(**ordinary).fit(X, y, **params)

@@ -210,6 +210,7 @@ def step_all():
     seen = {name: steps_of(name, ranks.size, ranks) for name in CASES}
     seen["checkpoint"] = refusal_of(TABLE, checkpoint="nowhere")
     seen["small batches"] = refusal_of(TABLE[:4], batch_size=2)
+    ranks.channel.close()
     distributed.destroy_process_group()
     return ranks.rank, (ranks.rank, ranks.size, seen)
 
