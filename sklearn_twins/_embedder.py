@@ -281,6 +281,8 @@ class BarlowTwinsEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Twi
             If a parameter, X or `unlabeled` is invalid, before training; or if the loss becomes infinite or NaN.
         MemoryError
             If there is too little memory for a step; the message suggests a batch size.
+        RuntimeError
+            If another of several processes that train together fails, with its reason, or does not answer.
         UnreadableFileError
             If this fit has checkpoints and none of them can be used; a `ValueError`.
         """

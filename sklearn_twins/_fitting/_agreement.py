@@ -1,14 +1,11 @@
 """Check that processes which train together fit the same rows with the same parameters, before the first step."""
 
-import functools
 import json
 
-import joblib
-import numpy as np
-import torch
-from sklearn.base import BaseEstimator
+from torch import nn
 
-from .._persistence._checkpoints import NOT_IN_FINGERPRINT, fingerprint
+from .._persistence._checkpoints import NOT_IN_FINGERPRINT, digest_samples
+from .._runtime._digest import IndistinctError, digest
 from .._training._batches import batch_layout
 from .._training._callbacks import reaches_into_steps, unpack
 
@@ -17,7 +14,7 @@ MAY_DIFFER = {*NOT_IN_FINGERPRINT, "n_jobs", "random_state"}
 MAX_SHOWN = 150  # characters of a parameter in a message
 
 
-def check_agreement(group, estimator, samples, previous, batch_size):
+def check_agreement(group, estimator, samples, spec, previous, batch_size):
     """Refuse a fit whose processes differ in their parameters or rows, or share too small batches.
 
     Parameters
@@ -27,7 +24,9 @@ def check_agreement(group, estimator, samples, previous, batch_size):
     estimator : estimator
         Its class and parameters are compared.
     samples : ndarray or lazy samples of shape (n, *sample_shape)
-        This process's rows.
+        This process's rows; all of them are compared.
+    spec : SampleSpec
+        Spec of the samples.
     previous : Previous or None
         The fit that this one continues.
     batch_size : int
@@ -40,16 +39,17 @@ def check_agreement(group, estimator, samples, previous, batch_size):
     """
     if group.size == 1:
         return
-    rows = fingerprint(BaseEstimator(), None, samples)
     params = estimator.get_params(deep=False)
-    settings = {name: describe(value) for name, value in params.items() if name not in MAY_DIFFER}
+    values = {name: value for name, value in params.items() if name not in MAY_DIFFER}
     # these see or change every step, with all that the processes exchange in it
-    in_steps = [kind for callback, kind in unpack(params["callbacks"]) if reaches_into_steps([callback])]
-    settings |= {"the class": describe(type(estimator)), "callbacks": describe(in_steps)}
-    settings["the fit that goes on"] = "none" if previous is None else describe_previous(previous)
-    reports = [json.loads(text) for text in group.exchange(json.dumps([len(samples), rows, settings]))]
-    check_same_settings([report[2] for report in reports])
-    check_same_rows([report[0] for report in reports], [report[1] for report in reports])
+    values["callbacks"] = [kind for callback, kind in unpack(params["callbacks"]) if reaches_into_steps([callback])]
+    values["the class"] = type(estimator)
+    values["the fit that goes on"] = previous and describe_previous(previous)
+    settings = {name: (shortened(value), identify(value)) for name, value in values.items()}
+    rows = [len(samples), identify(spec) + digest_samples(samples)]
+    reports = [json.loads(text) for text in group.exchange(json.dumps([settings, rows]))]
+    check_same_settings([settings for settings, _ in reports])
+    check_same_rows([rows for _, rows in reports])
     size = batch_layout(len(samples), batch_size)[1]
     if size < group.size:
         raise ValueError(
@@ -59,69 +59,62 @@ def check_agreement(group, estimator, samples, previous, batch_size):
 
 
 def describe_previous(previous):
-    """Describe a fit that goes on by its number of epochs and a hash of its weights."""
+    """Describe a fit that goes on by its number of epochs and its weights."""
     state = previous.training_state or {}
-    shared = {name: state.get(name) for name in ("projector", "optimizer", "n_steps", "seed")}
-    weights = joblib.hash(describe([previous.encoder, shared], with_weights=True))
-    return f"{previous.n_epochs} epochs, {previous.n_streamed} of them by partial_fit, weights {weights}"
+    shared = [state.get(name) for name in ("projector", "optimizer", "n_steps", "seed")]
+    weights = digest([dict(previous.encoder.state_dict()), *shared])
+    return f"{previous.n_epochs} epochs, {previous.n_streamed} of them by partial_fit, weights {weights[:8]}"
 
 
 def check_same_settings(settings):
-    """Refuse parameters that differ between processes, given as a dict of descriptions for each."""
-    for name in dict.fromkeys(name for one in settings for name in one):
-        values = [one.get(name) for one in settings]
-        for rank, value in enumerate(values):
-            if value != values[0]:
+    """Refuse parameters that differ between processes.
+
+    Parameters
+    ----------
+    settings : list of dict of str to (str, str)
+        For each process, a text and an identity of each parameter.
+    """
+    for name, (text, identity) in settings[0].items():
+        for rank, one in enumerate(settings):
+            other_text, other_identity = one.get(name, ("nothing", ""))
+            if other_identity != identity:
+                got = f"{text} in process 0, and {other_text} in process {rank}"
+                if text == other_text:
+                    got = f"{text} in both process 0 and process {rank}, but they differ in what they hold or do"
                 raise ValueError(
-                    f"{name} must be the same in each of the {len(values)} processes that train together. Got "
-                    f"{shown(values[0], value)} in process 0, and {shown(value, values[0])} in process {rank}."
+                    f"{name} must be the same in each of the {len(settings)} processes that train together. Got {got}."
                 )
 
 
-def check_same_rows(counts, digests):
-    """Refuse rows that differ between processes."""
-    if len(set(counts)) > 1 or len(set(digests)) > 1:
+def check_same_rows(rows):
+    """Refuse rows that differ between processes; `rows` is a list of their numbers and digests."""
+    counts = [n for n, _ in rows]
+    if any(one != rows[0] for one in rows):
         raise ValueError(
-            f"X must be the same in each of the {len(counts)} processes that train together: all rows, in the same "
+            f"X must be the same in each of the {len(rows)} processes that train together: all rows, in the same "
             f"order; each process takes its share of every batch. They have {counts} rows"
             + ("." if len(set(counts)) > 1 else ", which differ in their values.")
         )
 
 
-def shown(text, other):
-    """A description as a message shows it; from shortly before the first difference if it is long."""
-    start = next((i for i, (a, b) in enumerate(zip(text, other, strict=False)) if a != b), 0)
-    start = 0 if len(text) <= MAX_SHOWN else max(0, start - MAX_SHOWN // 3)
-    part = text[start : start + MAX_SHOWN]
-    return f"{'...' if start else ''}{part}{'...' if start + MAX_SHOWN < len(text) else ''}"
+def shortened(value):
+    """A value as a message shows it, in one line."""
+    text = " ".join((value if isinstance(value, str) and " " in value else repr(value)).split())
+    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}..."
 
 
-def describe(value, with_weights=False):
-    """Describe a value in words that are the same in any process.
+def identify(value):
+    """Identify a value by its content, alike in every process.
 
-    Functions are described by their names. Modules are described by their layers and the shapes of their weights, since
-    all processes begin with the first one's; with `with_weights` by the weights, too.
+    Networks count by their layers and the shapes of their weights, since all processes begin with the weights of the
+    first one; what cannot be read, by its class.
     """
-    if isinstance(value, (torch.Tensor, np.ndarray)):
-        array = value.detach().cpu().numpy() if isinstance(value, torch.Tensor) else value
-        return f"{array.dtype} array of shape {array.shape}, {joblib.hash(np.ascontiguousarray(array))}"
-    if isinstance(value, torch.nn.Module):
-        state = value.state_dict()
-        weights = state if with_weights else {name: tuple(tensor.shape) for name, tensor in state.items()}
-        return f"{value} {describe(weights)}"
-    if isinstance(value, BaseEstimator):
-        return f"{type(value).__qualname__}({describe(value.get_params(deep=False), with_weights)})"
-    if isinstance(value, dict):
-        items = (f"{name}={describe(item, with_weights)}" for name, item in value.items())
-        return f"{{{', '.join(items)}}}"
-    if isinstance(value, (list, tuple)):
-        return f"[{', '.join(describe(item, with_weights) for item in value)}]"
-    if isinstance(value, (set, frozenset)):
-        return f"{{{', '.join(sorted(map(describe, value)))}}}"
-    if isinstance(value, functools.partial):
-        return f"partial({describe([value.func, value.args, value.keywords], with_weights)})"
-    if callable(value):
-        kind = type(value) if not hasattr(value, "__qualname__") else value
-        return f"{kind.__module__}.{kind.__qualname__}"
-    text = repr(value)
-    return type(value).__qualname__ if " at 0x" in text else text
+    parts = value.get_params().values() if hasattr(value, "get_params") and not isinstance(value, type) else ()
+    modules = [part for part in (value, *parts) if isinstance(part, nn.Module)]
+    if modules:
+        shapes = [[(name, tuple(tensor.shape)) for name, tensor in module.state_dict().items()] for module in modules]
+        return digest([type(value), list(map(repr, modules)), shapes])
+    try:
+        return digest(value)
+    except IndistinctError:
+        return digest(f"{type(value).__module__}.{type(value).__qualname__}")

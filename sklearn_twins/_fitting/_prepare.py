@@ -171,7 +171,7 @@ def prepare(settings, parts, X, owner, environment, previous=None, stream=False)
     check_n_samples(len(samples), type(owner).__name__, holds_out)
     passes = passes_columns(settings.passthrough, parts["encoder"], preprocessor.spec_, settings.n_components)
     first, last = count_epochs(settings, len(samples), previous, stream)
-    check_agreement(environment.process_group, owner, samples, previous, settings.batch_size)
+    check_agreement(environment.process_group, owner, samples, preprocessor.spec_, previous, settings.batch_size)
     seed = previous.training_state["seed"] if previous and previous.training_state else None
     seed = choose_seed(settings.random_state) if seed is None else seed
     seed = int(environment.process_group.broadcast(torch.tensor([seed], device=environment.device)))

@@ -1,5 +1,6 @@
 """Progress that cannot be shown is dropped with one warning: no fit is lost for it."""
 
+import ast
 import io
 import os
 import sys
@@ -13,6 +14,7 @@ from builders import small_embedder
 from numpy.testing import assert_array_equal
 from skorch.callbacks import Callback
 
+import sklearn_twins
 from sklearn_twins._runtime._printing import print_line
 from sklearn_twins._runtime._rich_display import TERMINAL
 from sklearn_twins.model_selection import BatchedGridSearchCV, EpochHalvingSearchCV
@@ -158,6 +160,19 @@ def test_errors_of_callbacks_are_the_user_s(make, X, error, verbose, capsys):
 def test_an_interrupt_while_printing_is_one():
     with redirect_stdout(Broken(KeyboardInterrupt())), pytest.raises(KeyboardInterrupt):
         print_line("epoch 1")
+
+
+def test_nobody_prints_in_another_way():
+    """A bare `print` may end the work."""
+    package = Path(sklearn_twins.__file__).parent
+    files = [path for path in package.rglob("*.py") if path.name != "_printing.py"]
+    calls = {
+        path.name
+        for path in files
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "print"
+    }
+    assert not calls
 
 
 def test_closed_standard_error_takes_no_warning(monkeypatch):

@@ -30,6 +30,7 @@ SMALL = {
     "batch_size": 16,
     "random_state": 0,
 }
+CALLS = []  # of the parts that fail
 SECONDS = 4  # timeout of the group in which one process stops or ends
 
 
@@ -73,13 +74,27 @@ class FailsToRead(TablePreprocessor):
 
 
 def failing_view(x, data, generator):
-    """A view that cannot be made."""
-    fail()
+    """A view that cannot be made for long, in one of the processes."""
+    fail_later()
+    return x + 0.0
 
 
 def failing_objective(z_a, z_b):
-    """A loss that cannot be computed."""
-    fail()
+    """A loss that cannot be computed for long, in one of the processes."""
+    fail_later()
+    return (z_a * z_b).mean()
+
+
+def fail_later():
+    """Fail at the fourth call in the process that is at odds."""
+    CALLS.append(1)
+    if len(CALLS) > 3 and os.environ["IS_ODD"] == "True":
+        fail()
+
+
+def squared(z_a, z_b, power=2):
+    """A loss."""
+    return (z_a - z_b).abs().pow(power).mean()
 
 
 def tripped(hook, at, error=RuntimeError):
@@ -110,6 +125,8 @@ REFUSED = {
 DIFFERENT = {
     "objective": ({"objective": "hsic"}, "objective must be the same"),
     "parameter of a part": ({"objective": BarlowTwins(off_diagonal_weight=0.1)}, "objective must be the same"),
+    "lambda": ({"objective": lambda z_a, z_b: 0.1 * (z_a - z_b).square().mean()}, "objective must be the same"),
+    "partial": ({"objective": partial(squared, power=3)}, "objective must be the same"),
     "augmentation": ({"augmentation": MarginalCorruption(0.3)}, "augmentation must be the same"),
     "batch_size": ({"batch_size": 8}, "batch_size must be the same"),
     "n_components": ({"n_components": 6}, "n_components must be the same"),
@@ -129,6 +146,11 @@ DIFFERENT = {
     "unlabeled": ({"unlabeled": TABLE[:20]}, "X must be the same"),
     "warm start": ({"warm_start": True, "fresh": True}, "the fit that goes on must be the same"),
     "chunk": ({"method": "partial_fit", "X": TABLE[:32]}, "X must be the same"),
+}
+# What the other process does.
+EVEN = {
+    "lambda": {"objective": lambda z_a, z_b: 0.2 * (z_a - z_b).square().mean()},
+    "partial": {"objective": partial(squared, power=4)},
 }
 FAILING = {
     "begin": (tripped("on_train_begin", 1), "the disk is full"),
@@ -189,22 +211,12 @@ def all_cases(rank):
 
     for kind, cases in {"refused": REFUSED, "different": DIFFERENT, "failing": FAILING}.items():
         for name, (odd, _) in cases.items():
-            even = {key: value for key, value in odd.items() if key in ("method", "warm_start")}
+            even = {key: value for key, value in odd.items() if key in ("method", "warm_start")} | EVEN.get(name, {})
             run(kind, name, odd, even)
     for name, part in FAILING_PARTS.items():
-        calls, is_odd = [], len(seen) % 2 == rank
-
-        def sometimes(*args, part=part, calls=calls, is_odd=is_odd):
-            calls.append(1)
-            return (
-                part(*args)
-                if is_odd and len(calls) > 3
-                else 1.0 * args[0]
-                if len(args) == 3
-                else (args[0] * args[1]).mean()
-            )
-
-        run("part", name, {name: sometimes}, {name: sometimes})
+        CALLS.clear()
+        os.environ["IS_ODD"] = str(len(seen) % 2 == rank)
+        run("part", name, {name: part}, {name: part})
     for name, odd in SOUND.items():
         even = {key: value for key, value in odd.items() if key in ("encoder", "max_epochs")}
         run("sound", name, odd, even)
