@@ -173,7 +173,7 @@ class Board:
     def write_and_wait(self, reason):
         """Write a reason, and wait for the others."""
         with contextlib.suppress(RuntimeError):  # the process that keeps the store has ended
-            self.store.set(self.own, reason)
+            self.store.set(self.own, reason.encode(errors="replace").decode())
             for _ in range(int(PATIENCE / SECONDS_BETWEEN_ASKING)):
                 if all(self.store.check([key]) or self.store.check([f"{key}/has read"]) for _, key in self.others):
                     return
