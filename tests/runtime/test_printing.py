@@ -126,8 +126,10 @@ WORK = {
     "batched": lambda X: len(search(BatchedGridSearchCV, max_batch=2).fit(X).cv_results_["params"]),
 }
 
+FAST = "lines", "bar", "transform"
 
-@pytest.mark.parametrize("name", WORK)
+
+@pytest.mark.parametrize("name", [*FAST, *(pytest.param(n, marks=pytest.mark.slow) for n in WORK if n not in FAST)])
 def test_no_work_is_lost(X, stream, name):
     """And there is one warning for each stream, however often it fails."""
     is_ascii = getattr(stream, "encoding", None) == "ascii"
