@@ -747,7 +747,7 @@ BY_ROOM = {
         fault("the CPU computes in bfloat16", "devices", '"bfloat16" if fast else "float32"', '"bfloat16"'),
     ],
     "estimator": [
-        fault("batch_size has another default", "docstrings embedder base", "batch_size=256,", "batch_size=128,"),
+        fault("columns are left out by default", "docstrings output", 'passthrough="auto",', "passthrough=False,"),
         fault(
             "one row may be a batch",
             "parameters embedder base",
@@ -765,8 +765,8 @@ BY_ROOM = {
         fault(
             "fit always goes on",
             "warm_start determinism",
-            'resume=self.warm_start and hasattr(self, "encoder_")',
-            'resume=hasattr(self, "encoder_")',
+            'resume = self.warm_start and hasattr(self, "encoder_")',
+            'resume = hasattr(self, "encoder_")',
         ),
         fault(
             "partial_fit begins anew",

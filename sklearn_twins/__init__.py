@@ -2,6 +2,7 @@
 
 from ._embedder import BarlowTwinsEmbedder
 from ._exceptions import CollapseWarning, OtherVersionWarning, UnreadableFileError
+from ._multi_view_embedder import MultiViewEmbedder
 from ._parts._component import Component
 from ._parts._spec import SampleSpec
 from ._runtime import _forks  # noqa: F401  notes the process that imports the package
@@ -14,6 +15,7 @@ __all__ = [
     "BarlowTwinsEmbedder",
     "CollapseWarning",
     "Component",
+    "MultiViewEmbedder",
     "OtherVersionWarning",
     "SampleSpec",
     "UnreadableFileError",

@@ -118,8 +118,13 @@ class TwinsEstimator(CallbackSupportMixin, DocumentationLinkMixin, BaseEstimator
         check_functions(self.optimizer, self.lr_schedule)
         return {role: resolve_part(role, getattr(self, role), self.modality) for role in ROLES}
 
-    def _fit(self, X, unlabeled, *, resume, stream):
+    def _fit_or_resume(self, X, unlabeled, groups):
+        resume = self.warm_start and hasattr(self, "encoder_")
+        return self._fit(X, unlabeled, resume=resume, stream=False, groups=groups)
+
+    def _fit(self, X, unlabeled, *, resume, stream, groups=None):
         from ._fitting._fit import run_fit
+        from ._inputs._groups import encode_groups
         from ._inputs._unlabeled import append_unlabeled
         from ._runtime._devices import claim_device
 
@@ -130,12 +135,15 @@ class TwinsEstimator(CallbackSupportMixin, DocumentationLinkMixin, BaseEstimator
             self._store(attributes)
 
         parts, labeled = fit._resolve_parts(), X
+        groups = encode_groups(groups, X, unlabeled)
         X = append_unlabeled(X, unlabeled)
         if unlabeled is not None and hasattr(parts["preprocessor"], "check_unlabeled"):
             parts["preprocessor"].check_unlabeled(labeled, unlabeled)
         previous, owner = (fit._previous(), fit) if resume else (None, fit._unfitted())
         with claim_device(fit.device, fit.verbose) as device:
-            inspected = run_fit(fit._settings(), parts, X, owner, device, FitTasks(self), store, previous, stream)
+            inspected = run_fit(
+                fit._settings(), parts, X, owner, device, FitTasks(self), store, previous, stream, groups
+            )
         fit._warn_of_collapse(inspected)
         return self
 
@@ -451,9 +459,13 @@ class TwinsEstimator(CallbackSupportMixin, DocumentationLinkMixin, BaseEstimator
             for method in requests.keys() & set(METHODS):
                 getattr(self, f"set_{method}_request")(**requests[method])
 
+    def _input_tags(self):
+        """scikit-learn's tags of X."""
+        return input_tags(self.preprocessor, self.modality)
+
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.input_tags = input_tags(self.preprocessor, self.modality)
+        tags.input_tags = self._input_tags()
         return tags
 
     def _get_fitted_attr_html(self, doc_link=""):

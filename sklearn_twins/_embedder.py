@@ -49,6 +49,9 @@ class BarlowTwinsEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Twi
     objective : "auto", str, component or callable, default="auto"
         Loss of two projections: "barlow_twins" (default), "mixed_barlow_twins", "hsic", "ssl_hsic", "vicreg" or
         "info_nce". A callable receives ``(z_a, z_b)`` and returns a scalar tensor.
+    pair_rate : float, default=1.0
+        With `groups` in `fit`, the share of rows whose second view is made from another row of their group. For the
+        others both views are made from one row.
     passthrough : "auto" or bool, default="auto"
         Whether `transform` also returns the columns of a table, scaled to half the total variance of the embedding:
         numbers, marks of missing numbers, and categories one-hot. A categorical column has at most 32 one-hot columns,
@@ -166,6 +169,7 @@ class BarlowTwinsEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Twi
         "n_components": [Interval(Integral, 1, None, closed="left"), None],
         "modality": MODALITY_CONSTRAINT,
         **{parameter: role.constraint for parameter, role in ROLES.items()},
+        "pair_rate": [Interval(Real, 0, 1, closed="right")],
         "passthrough": [StrOptions({"auto"}), "boolean"],
         "optimizer": [StrOptions({"adamw", "lars", "sgd"}), callable],
         "learning_rate": [StrOptions({"auto"}), Interval(Real, 0, None, closed="neither")],
@@ -200,6 +204,7 @@ class BarlowTwinsEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Twi
         encoder="auto",
         projector="auto",
         objective="auto",
+        pair_rate=1.0,
         passthrough="auto",
         optimizer="adamw",
         learning_rate="auto",
@@ -230,6 +235,7 @@ class BarlowTwinsEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Twi
         self.encoder = encoder
         self.projector = projector
         self.objective = objective
+        self.pair_rate = pair_rate
         self.passthrough = passthrough
         self.optimizer = optimizer
         self.learning_rate = learning_rate
@@ -255,7 +261,7 @@ class BarlowTwinsEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Twi
 
     @fits_jointly
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None, *, unlabeled=None):
+    def fit(self, X, y=None, *, unlabeled=None, groups=None):
         """Train the encoder on the rows of X.
 
         Parameters
@@ -269,6 +275,11 @@ class BarlowTwinsEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Twi
             More rows to train on, with the same columns. In a supervised search these are the rows without a label, and
             they join the training rows of each fold. In a pipeline pass them as ``barlowtwinsembedder__unlabeled=`` or
             by metadata routing.
+        groups : array-like of shape (n,) or None, default=None
+            Group of each row of X, such as the patient of a visit or the client of an event. The second view of a row
+            is then made from another row of its group, drawn anew in each epoch; a row that is alone is its own
+            partner, and so are rows of `unlabeled`. Groups replace the pairs, not the augmentation, which changes both
+            views as before.
 
         Returns
         -------
@@ -287,7 +298,7 @@ class BarlowTwinsEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Twi
             If this fit has checkpoints and none of them can be used; a `ValueError`.
         """
         warn_of_table(y)
-        return self._fit(X, unlabeled, resume=self.warm_start and hasattr(self, "encoder_"), stream=False)
+        return self._fit_or_resume(X, unlabeled, groups)
 
     @fits_jointly
     @_fit_context(prefer_skip_nested_validation=True)

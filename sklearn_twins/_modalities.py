@@ -20,4 +20,6 @@ def record_of(spec):
     -------
     record : Modality
     """
+    if hasattr(spec, "record"):
+        return spec.record
     return next((record for record in MODALITIES.values() if type(spec) is record.spec), OTHER)

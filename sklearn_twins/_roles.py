@@ -260,7 +260,7 @@ def list_nested(values):
     names, roles = {}, [role for role in ROLES.values() if role.parameter in values]
     for role in roles:
         with contextlib.suppress(ValueError):  # if it is a module or unknown
-            present = component_in(role.parameter, values[role.parameter], values["modality"])
+            present = component_in(role.parameter, values[role.parameter], values.get("modality", DEFAULT))
             names |= {f"{role.parameter}__{name}": "" for name in present.get_params()}
     for role in roles:
         for part, make in role.parts().items():
@@ -316,7 +316,7 @@ def plan_nested(name_of_estimator, values, params):
             raise ValueError(f"Invalid parameter {name!r} for estimator {name_of_estimator}. {hint}")
         if rest:
             nested.setdefault(head, {})[rest] = value
-    parts = {head: component_in(head, new[head], new["modality"]) for head in nested}
+    parts = {head: component_in(head, new[head], new.get("modality", DEFAULT)) for head in nested}
     for head, part in parts.items():
         try:
             clone(part).set_params(**nested[head])

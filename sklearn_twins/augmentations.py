@@ -7,6 +7,7 @@ from ._image._default_views import ImageViews, barlow_twins_pair
 from ._image._warps import ElasticTransform, RandomRotation, RandomTranslation
 from ._parts._augmentation import Augmentation, Chain
 from ._parts._two_views import Identity, Pair, make_views
+from ._tabular._complementary import ComplementaryColumns
 from ._tabular._corruption import MarginalCorruption, Masking
 from ._tabular._noise_and_mixup import GaussianNoise, Mixup
 
@@ -14,6 +15,7 @@ __all__ = [
     "Augmentation",
     "Chain",
     "ColorJitter",
+    "ComplementaryColumns",
     "Cutout",
     "ElasticTransform",
     "GaussianBlur",

@@ -23,6 +23,7 @@ PAGES = {
     "docs/coming_from.md": 7,
     "docs/files.md": 4,
     "docs/images.md": 6,
+    "docs/natural_views.md": 7,
     "docs/pictures.md": 5,
     "docs/tables.md": 3,
     "docs/searching.md": 11,
@@ -36,6 +37,7 @@ PAGES = {
 SHORTER = {  # examples that take no options: the values that their constants have here
     "batch_size.py": {"BATCHES": (512, 1024), "STEPS": 2, "SEEDS": 1},
     "collapse.py": {"EPOCHS": 1},
+    "halves.py": {"EPOCHS": 1},
     "identity.py": {"EPOCHS": 5},
     "images.py": {"EPOCHS": 1},
     "label_free_search.py": {"CANDIDATES": 2, "EPOCHS": [1]},

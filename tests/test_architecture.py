@@ -40,6 +40,7 @@ MAY_IMPORT = {
     "_training": {"_runtime"},
     "_roles": {"_modalities", "_parts", "_runtime", "objectives"},
     "_inference": {"_modalities", "_parts", "_roles", "_runtime", "metrics"},
+    "_multiview": {"_inference", "_inputs", "_modalities", "_parts", "_roles", "objectives"},
     "_persistence": {"_inference", "_modalities", "_parts", "_roles", "_runtime", "objectives", *DOORS},
     "_fitting": {
         *{"_inference", "_inputs", "_modalities", "_parts", "_persistence", "_roles", "_runtime", "_training"},
@@ -51,9 +52,12 @@ MAY_IMPORT = {
         "metrics",
     },
     "_embedder": {"_base", "_inference", "_inputs", "_roles"},
+    "_multi_view_embedder": {
+        *{"_base", "_embedder", "_fitting", "_inference", "_inputs", "_modalities", "_multiview", "_runtime"},
+    },
     "_trusted_types": {"_embedder", "_persistence"},
     "model_selection": {"_embedder", "_fitting", "_inputs", "_modalities", "_runtime"},
-    "__init__": {"_embedder", "_parts", "_runtime", "_trusted_types"},
+    "__init__": {"_embedder", "_multi_view_embedder", "_parts", "_runtime", "_trusted_types"},
 }
 PUBLIC = sorted({*DOORS, "displays", "metrics", "model_selection", "objectives"})
 

@@ -25,6 +25,10 @@ SMALL = {
     ],
     "label_free_selection.py": ["--epochs", "1", "--configurations", "4", "--jobs", "1"],
     "memory_map.py": ["--gigabytes", "0.001", "--side", "16"],
+    "natural_views.py": [
+        *["--sections", "clients", "hidden", "--tables", "official", "--seeds", "1", "--draws", "1"],
+        *["--max-rows", "60", "--epochs", "1"],
+    ],
     "objectives.py": ["--widths", "8", "40", "--batch", "16", "--rounds", "2"],
     "planted_faults.py": ["--faults", "the first step has rate 0"],
     "quality.py": [
@@ -61,7 +65,8 @@ SMALL = {
 KEEPS_RESULTS = {"label_free_selection.py", "quality.py"}
 # Start processes, or measure the one that they are.
 ALONE = {"fuzz_files.py", "memory_map.py", "planted_faults.py", "search.py"}
-ON_REAL_DATA = KEEPS_RESULTS | {"categories.py", "cifar10.py", "few_image_labels.py", "raw_tables.py", "search.py"}
+ON_REAL_DATA = KEEPS_RESULTS | {"categories.py", "cifar10.py", "few_image_labels.py"}
+ON_REAL_DATA |= {"natural_views.py", "raw_tables.py", "search.py"}
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +77,7 @@ def data(tmp_path_factory):
     for name, n_train in {"official": 80, "stratified": None}.items():
         frame = pd.DataFrame({"number": rng.normal(size=120), "letter": rng.choice(["a", "b", "", "NA"], 120)})
         frame.assign(target=["yes", "no"] * 60).to_csv(directory / f"{name}.csv.gz", index=False)
-        entry = {"file": f"{name}.csv.gz", "kind": "table", "role": "tune", "categorical": ["letter"]}
+        entry = {"file": f"{name}.csv.gz", "kind": "table", "role": "tune", "categorical": ["letter"], "n_features": 2}
         manifest[name] = {**entry, "n_train": n_train}
     X, y = rng.integers(0, 256, size=(300, 12, 12, 3), dtype=np.uint8), np.arange(300) % 10
     np.savez(directory / "grey.npz", X_train=X[..., :1], y_train=y, X_test=X[:50, ..., :1], y_test=y[:50])

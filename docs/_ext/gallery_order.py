@@ -9,6 +9,7 @@ ORDER = (
     "steps_of_a_pipeline",
     "images",
     "image_views",
+    "halves",
     "map",
     "pictures",
     "collapse",

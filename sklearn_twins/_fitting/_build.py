@@ -16,6 +16,8 @@ from .._runtime._compile import compile_function
 from .._runtime._seeds import Stream, derive_seed, make_generator
 from .._runtime._storage import print_storage, to_storage
 from .._runtime._torch_state import seed_global_generators
+from .._training._net import NO_PARTNERS
+from .._training._partners import Partners
 from .._training._trainer import Training
 from ._plan import make_plan
 
@@ -65,29 +67,41 @@ def build(settings, parts, prepared, environment, previous=None, stream=False):
     weights = make_generator(seed, Stream.WEIGHTS)
     encoder, recipe = build_encoder(parts["encoder"], spec, settings.n_components, weights, previous)
     width = previous.width if previous else output_width(encoder, spec)
-    projector = check_module("projector", parts["projector"].build(width, weights))
+    projector = build_projector(parts, encoder, width, weights)
     augmentation = bind(parts["augmentation"], spec, device)
     if environment.compile:
         augmentation = compiled_by(augmentation, compile_function)
     holds_out = settings.early_stopping and not stream
     fraction = settings.validation_fraction if holds_out else 0
-    train, valid = split(prepared.samples, fraction, seed, device, settings.storage)
+    samples, storage = prepared.samples, settings.storage
+    own, held_out = split(len(samples), fraction, seed)
+    train = to_storage(samples, device, storage, own)
+    valid = None if held_out is None else to_storage(samples, device, storage, held_out)
     if settings.verbose and not stream and environment.process_group.is_first:
         print_storage(train, prepared.samples)
     objective = parts["objective"]
+    objective = objective.bind(spec) if hasattr(objective, "bind") else objective
     training = Training(
         make_plan(settings, parts, prepared, environment, train, stream),
         encoder,
         projector,
         objective,
-        lambda x, data, generator: make_views(augmentation, x, data, generator),
+        lambda x, data, generator, partners: make_views(augmentation, x, data, generator, partners),
         train,
         valid,
         make_generators(seed, environment, any(map(is_third_party, parts.values()))),
         previous.training_state if previous else None,
         partial(objective.mix, spec=spec) if hasattr(objective, "mix") else None,
+        make_partners(prepared.groups, settings.pair_rate, own, held_out, device),
     )
     return Built(training, recipe, width)
+
+
+def build_projector(parts, encoder, width, generator):
+    """Build the projector, or take the one that the encoder brings along."""
+    if hasattr(parts["encoder"], "projector_of"):
+        return parts["encoder"].projector_of(encoder)
+    return check_module("projector", parts["projector"].build(width, generator))
 
 
 def build_encoder(part, spec, n_components, generator, previous):
@@ -108,24 +122,49 @@ def build_encoder(part, spec, n_components, generator, previous):
     return encoder, Recipe(part, spec, n_components, frozen)
 
 
-def split(samples, validation_fraction, seed, device, storage):
-    """Put training rows and held-out rows where training reads them.
+def split(n, validation_fraction, seed):
+    """Split rows into those to train on and those held out.
 
     Returns
     -------
-    train : Tensor of shape (n_train, *sample_shape) or HostRows
-    valid : the same or None
+    train : ndarray of int or None
+        Numbers of rows; None for all.
+    valid : ndarray of int or None
         None if `validation_fraction` is 0.
     """
     if not validation_fraction:
-        return to_storage(samples, device, storage), None
-    n = len(samples)
+        return None, None
     n_valid = min(max(2, round(validation_fraction * n)), n - 2)
     generator = make_generator(seed, Stream.VALIDATION_ROWS)
     order = torch.randperm(n, generator=generator, device="cpu").numpy()
-    return to_storage(samples, device, storage, np.sort(order[n_valid:])), to_storage(
-        samples, device, storage, order[:n_valid]
-    )
+    return np.sort(order[n_valid:]), order[:n_valid]
+
+
+def make_partners(groups, rate, own, held_out, device):
+    """Make what draws partners of training rows and of held-out rows.
+
+    Parameters
+    ----------
+    groups : ndarray of shape (n,), int64, or None
+        Group of each row.
+    rate : float
+        Share of rows that get partners.
+    own, held_out : ndarray of int or None
+        See `split`.
+    device : torch.device
+        Where batches are made.
+
+    Returns
+    -------
+    partners : dict of str to Partners or None
+    """
+    if groups is None:
+        return NO_PARTNERS
+    groups = torch.from_numpy(groups).to(device)
+    return {
+        "train": Partners(groups if own is None else groups[own], rate),
+        "valid": None if held_out is None else Partners(groups[held_out], rate),
+    }
 
 
 def make_generators(seed, environment, third_party):

@@ -14,7 +14,7 @@ from ._prepare import make_environment, prepare
 from ._result import fitted_attributes, inspect_rows
 
 
-def run_fit(settings, parts, X, owner, device, tasks, store, previous=None, stream=False):
+def run_fit(settings, parts, X, owner, device, tasks, store, previous=None, stream=False, groups=None):
     """Fit, and store the result.
 
     Parameters
@@ -38,6 +38,8 @@ def run_fit(settings, parts, X, owner, device, tasks, store, previous=None, stre
         The fit to continue.
     stream : bool, default=False
         Whether this is one epoch of `partial_fit`.
+    groups : ndarray of shape (n,), int64, or None, default=None
+        Group of each row, whose rows are partners of each other.
 
     Returns
     -------
@@ -53,7 +55,7 @@ def run_fit(settings, parts, X, owner, device, tasks, store, previous=None, stre
     """
     check_callbacks(settings.callbacks, validated=settings.early_stopping and not stream)
     environment = make_environment(settings, device)
-    prepared = prepare(settings, parts, X, owner, environment, previous, stream)
+    prepared = prepare(settings, parts, X, owner, environment, previous, stream, groups)
     n_saved = len(prepared.saved["rows"]) if prepared.saved else 0
     tasks.begin(X, prepared.last_epoch - prepared.first_epoch - n_saved)
     if prepared.last_epoch == prepared.first_epoch:

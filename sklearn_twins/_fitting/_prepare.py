@@ -93,6 +93,8 @@ class Prepared:
         Epochs done, and epochs to have done in the end.
     seed : int
         Seed of all generators.
+    groups : ndarray of shape (n,), int64, or None
+        Group of each row.
     checkpoint : Checkpoint or None
         Where finished epochs are saved.
     saved : dict or None
@@ -106,6 +108,7 @@ class Prepared:
     first_epoch: int
     last_epoch: int
     seed: int
+    groups: object = None
     checkpoint: Checkpoint | None = None
     saved: dict | None = None
 
@@ -140,7 +143,7 @@ def make_environment(settings, device):
     return Environment(device, group, n_threads, compiles, convolutional)
 
 
-def prepare(settings, parts, X, owner, environment, previous=None, stream=False):
+def prepare(settings, parts, X, owner, environment, previous=None, stream=False, groups=None):
     """Check everything that can be checked before training, and turn X into samples.
 
     Parameters
@@ -159,6 +162,8 @@ def prepare(settings, parts, X, owner, environment, previous=None, stream=False)
         The fit to continue.
     stream : bool, default=False
         Whether this is one epoch of `partial_fit`.
+    groups : ndarray of shape (n,), int64, or None, default=None
+        Group of each row.
 
     Returns
     -------
@@ -169,14 +174,17 @@ def prepare(settings, parts, X, owner, environment, previous=None, stream=False)
     holds_out = settings.early_stopping and not stream
     preprocessor, samples = make_samples(parts["preprocessor"], X, owner, previous)
     check_n_samples(len(samples), type(owner).__name__, holds_out)
+    if groups is not None:
+        check_groups(groups, len(samples), settings.verbose and environment.process_group.is_first)
     passes = passes_columns(settings.passthrough, parts["encoder"], preprocessor.spec_, settings.n_components)
     first, last = count_epochs(settings, len(samples), previous, stream)
-    check_agreement(environment.process_group, owner, samples, preprocessor.spec_, previous, settings.batch_size)
+    content = preprocessor.spec_ if groups is None else (preprocessor.spec_, groups)
+    check_agreement(environment.process_group, owner, samples, content, previous, settings.batch_size)
     seed = previous.training_state["seed"] if previous and previous.training_state else None
     seed = choose_seed(settings.random_state) if seed is None else seed
     seed = int(environment.process_group.broadcast(torch.tensor([seed], device=environment.device)))
     columns = {name: value for name, value in vars(owner).items() if name in ("n_features_in_", "feature_names_in_")}
-    prepared = Prepared(samples, preprocessor, columns, passes, first, last, seed)
+    prepared = Prepared(samples, preprocessor, columns, passes, first, last, seed, groups)
     if settings.checkpoint is None or stream:
         return prepared
     return with_checkpoint(prepared, settings, owner, environment.process_group, previous)
@@ -209,6 +217,18 @@ def check_n_samples(n, name, holds_out):
             f"Found array with {n} sample(s) while a minimum of {least} is required by {name}"
             + (" with early_stopping=True." if holds_out else ".")
         )
+
+
+def check_groups(groups, n, verbose):
+    """Refuse groups of more rows than there are samples, and say how many rows have no partner."""
+    if len(groups) != n:
+        raise ValueError(
+            f"groups has {len(groups)} values, and {n} samples are left of X: broken images were skipped. Leave them "
+            "out of X and groups first."
+        )
+    n_alone = int((torch.bincount(torch.from_numpy(groups)) == 1).sum())
+    if verbose and n_alone:
+        print_line(f"{n_alone:,} of {n:,} rows are alone in their group: both of their views are made from them")
 
 
 def check_parts_unchanged(settings, parts, previous):
@@ -258,6 +278,7 @@ def with_checkpoint(prepared, settings, owner, group, previous):
         )
     state = previous and previous.training_state
     before = previous and (previous.n_epochs, previous.n_streamed, previous.encoder, state and state["seed"])
+    before = before if prepared.groups is None else (before, prepared.groups)
     digest = fingerprint(owner, before, prepared.samples, prepared.spec)
     seed = None if settings.random_state is None and state is None else prepared.seed
     checkpoint, saved = open_checkpoint(settings.checkpoint, digest, settings.checkpoint_minutes, seed)

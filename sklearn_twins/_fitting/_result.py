@@ -9,6 +9,7 @@ import torch
 from .._inference._collapse import N_INSPECTED, FitSummary, summarize
 from .._inference._embed import embed
 from .._inference._output import N_SCALE_ROWS, Output, learn_output
+from .._modalities import record_of
 from .._persistence._state import finish
 from .._training._batches import batch_layout
 
@@ -55,7 +56,7 @@ def inspect_rows(training, spec, settings):
     -------
     inspected : Inspected
     """
-    samples = some_rows(training.train, N_INSPECTED)
+    samples = spec.complete(some_rows(training.train, N_INSPECTED))
     twins = training.net.module_.eval()
     embedding = embed(twins.encoder, samples, spec, settings.precision, settings.n_jobs)
     device = training.plan.device
@@ -100,8 +101,11 @@ def fitted_attributes(settings, parts, prepared, built, previous, stream, summar
     if previous:
         history = append_history(previous.history, history)
     encoder = finish(copy.deepcopy(training.encoder) if preview else training.encoder)
-    output = Output(built.width)
-    if prepared.passes_columns:
+    output, learn = Output(built.width), record_of(spec).learn_output
+    if learn:
+        samples = some_rows(training.train, N_SCALE_ROWS)
+        output = learn(encoder, samples, spec, settings.precision, settings.n_jobs)
+    elif prepared.passes_columns:
         samples = some_rows(training.train, N_SCALE_ROWS)
         output = learn_output(embed(encoder, samples, spec, settings.precision, settings.n_jobs), samples, spec)
     n_streamed = (previous.n_streamed if previous else 0) + (n_new if stream else 0)

@@ -38,5 +38,5 @@ def warn_of_table(y):
             f"y has the shape {np.asarray(y).shape} and is not used: an embedder learns from X. If y is a second table "
             "of the same rows, give both as one, numpy.hstack([X, y]); if it holds more rows, give unlabeled=y.",
             UserWarning,
-            stacklevel=4,
+            stacklevel=5,
         )

@@ -140,6 +140,9 @@ class Modality:
         Whether networks are convolutions: cuDNN then tries its kernels in a fit, and ``compile=True`` pays on a CPU.
     passthrough : Passthrough or None, default=None
         Columns that can stand next to the embedding.
+    learn_output : callable or None, default=None
+        ``learn_output(encoder, samples, spec, precision, n_jobs) -> Output`` from some training samples, for
+        modalities whose output is more than the embedding and columns.
     constant_columns : callable, default=no_constant_columns
         ``constant_columns(samples, spec) -> list of int``, the columns of X that are constant in all samples.
     stackable : bool, default=False
@@ -168,6 +171,7 @@ class Modality:
     epochs: tuple = (5, 200)
     convolutional: bool = False
     passthrough: Passthrough | None = None
+    learn_output: Callable | None = None
     constant_columns: Callable = no_constant_columns
     stackable: bool = False
     stored: Callable | None = None

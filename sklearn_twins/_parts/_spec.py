@@ -45,6 +45,21 @@ class SampleSpec:
         """
         return None
 
+    def complete(self, samples):
+        """Leave out samples that lack a part, for a diagnosis of the embedding; by default there are none.
+
+        Parameters
+        ----------
+        samples : ndarray of shape (n, *shape)
+            Training samples.
+
+        Returns
+        -------
+        samples : ndarray of shape (n_complete, *shape)
+            Those that lack nothing.
+        """
+        return samples
+
     def describe_input(self):
         """Say in an error message what a user's network receives.
 

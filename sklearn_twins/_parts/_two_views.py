@@ -112,7 +112,7 @@ def find_memory_order(augmentation):
     return getattr(augmentation, "memory_order", to_contiguous_bytes)
 
 
-def make_views(augmentation, x, data, generator):
+def make_views(augmentation, x, data, generator, partners=None):
     """Make two views of the same rows, each with its own random draws.
 
     Parameters
@@ -125,6 +125,8 @@ def make_views(augmentation, x, data, generator):
         All training samples, from which some augmentations take values.
     generator : torch.Generator
         Source of all random numbers, on the device of `x`.
+    partners : Tensor of shape (batch, *sample_shape) or None, default=None
+        Rows from which the second view is made, such as other rows of the same groups; None for the same rows.
 
     Returns
     -------
@@ -143,6 +145,10 @@ def make_views(augmentation, x, data, generator):
     pair = isinstance(augmentation, Pair)
     views = (augmentation.view_a, augmentation.view_b) if pair else (augmentation, augmentation)
     orders = [find_memory_order(view) for view in views]
-    stored = {order: to_intensities(order(x)) for order in set(orders)}  # once if both views ask for the same order
-    x_a, x_b = (view_of(view, stored[order], data, generator) for view, order in zip(views, orders, strict=True))
+    first = to_intensities(orders[0](x))
+    shared = partners is None and orders[0] == orders[1]
+    second = first if shared else to_intensities(orders[1](x if partners is None else partners))
+    if hasattr(augmentation, "make_both"):
+        return augmentation.make_both(first, second, data, generator)
+    x_a, x_b = (view_of(view, rows, data, generator) for view, rows in zip(views, (first, second), strict=True))
     return x_a, x_b

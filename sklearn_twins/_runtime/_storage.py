@@ -168,7 +168,11 @@ class HostRows:
         return self.read(rows.cpu().numpy()).to(self.device, non_blocking=True)
 
     def gather(self, dim, index):
-        """Gather values of columns from other rows, as `torch.gather` does."""
+        """Gather values of columns from other rows, as `torch.gather` with ``dim=0`` does."""
+        return self.gather_columns(index, 0)
+
+    def gather_columns(self, index, start):
+        """Gather values of the columns from `start` on.  # index, values: (batch, columns)"""
         if not isinstance(self.samples, np.ndarray):
             raise ValueError(
                 "Values of single columns cannot be taken from samples that stay on disk. Use storage='device', or an "
@@ -176,7 +180,8 @@ class HostRows:
             )
         rows = index.cpu().numpy()
         rows = rows if self.index is None else self.index[rows]
-        return as_tensor(np.take_along_axis(self.samples, rows, axis=dim)).to(self.device, non_blocking=True)
+        columns = self.samples[:, start : start + rows.shape[1]]
+        return as_tensor(np.take_along_axis(columns, rows, axis=0)).to(self.device, non_blocking=True)
 
 
 def count_bytes(samples, n):

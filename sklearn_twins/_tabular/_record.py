@@ -15,10 +15,12 @@ def preprocessors():
 
 def augmentations():
     """Augmentations of tables by name."""
+    from ._complementary import ComplementaryColumns
     from ._corruption import MarginalCorruption, Masking
     from ._noise_and_mixup import GaussianNoise, Mixup
 
     return {
+        "complementary_columns": ComplementaryColumns,
         "gaussian_noise": GaussianNoise,
         "marginal_corruption": MarginalCorruption,
         "masking": Masking,

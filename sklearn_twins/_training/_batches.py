@@ -42,6 +42,8 @@ class Batches:
     rank, n_ranks : int, default=0, default=1
         Rank of this process, and number of processes. They draw the same permutation and take equal parts of every
         batch.
+    partners : Partners or None, default=None
+        Partners of the rows. With them a batch is twice as long: its rows, then their partners.
 
     Attributes
     ----------
@@ -49,8 +51,8 @@ class Batches:
         Number of batches, and of rows in each, counted over all processes.
     """
 
-    def __init__(self, data, batch_size, generator, rank=0, n_ranks=1):
-        self.data = data
+    def __init__(self, data, batch_size, generator, rank=0, n_ranks=1, partners=None):
+        self.data, self.partners = data, partners
         self.n_batches, size = batch_layout(len(data), batch_size)
         self.size = size - size % n_ranks
         self.rank, self.n_ranks = rank, n_ranks
@@ -66,7 +68,10 @@ class Batches:
         else:
             order = torch.randperm(n, generator=self.generator, device=device)
         own = self.size // self.n_ranks
-        order = order[: self.n_batches * self.size].view(self.n_batches, self.n_ranks, own)[:, self.rank].flatten()
+        order = order[: self.n_batches * self.size].view(self.n_batches, self.n_ranks, own)[:, self.rank]
+        if self.partners is not None:
+            order, own = torch.cat([order, self.partners.draw(self.generator)[order]], dim=1), 2 * own
+        order = order.flatten()
         if not isinstance(self.data, torch.Tensor):
             yield from self.data.batches(order, own)
             return

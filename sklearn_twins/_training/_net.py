@@ -2,6 +2,7 @@
 
 import math
 import warnings
+from types import MappingProxyType
 
 import torch
 from skorch import NeuralNet
@@ -12,6 +13,8 @@ from torch import nn
 from ._batches import Batches
 from ._cuda_graph import RecordedStep, RecordingError
 from ._optimizers import make_optimizer, make_recordable
+
+NO_PARTNERS = MappingProxyType({"train": None, "valid": None})
 
 
 def check_view(view, x, autocast):
@@ -117,17 +120,20 @@ class TwinsNet(NeuralNet):
     objective : callable
         Function of two projections that returns a scalar. A method `terms` returns its named terms as a dict.
     make_views : callable
-        ``make_views(x, data, generator) -> (x_a, x_b)``
+        ``make_views(x, data, generator, partners) -> (x_a, x_b)``
     plan : Plan
         How to train.
     generators : dict of str to torch.Generator
         "batches", "views" and "validation", on the device.
     mix : callable, default=None
         ``mix(x_a, x_b, generator=) -> (x_m, (share, partners))``, for an objective with `mixed_terms`.
+    partners : dict of str to Partners or None
+        Partners of the "train" and "valid" rows.
     """
 
-    def __init__(self, module, objective, make_views, plan, generators, mix=None, **kwargs):
+    def __init__(self, module, objective, make_views, plan, generators, mix=None, partners=NO_PARTNERS, **kwargs):
         self.mix = mix
+        self.partners = partners
         self.objective = objective
         self.make_views = make_views
         self.plan = plan
@@ -179,17 +185,21 @@ class TwinsNet(NeuralNet):
     def get_iterator(self, dataset, training=False):
         group = self.plan.process_group
         generator = self.generators["batches"] if training else None
-        return Batches(dataset, self.plan.batch_size, generator, group.rank, group.size)
+        partners = self.partners["train" if training else "valid"]
+        return Batches(dataset, self.plan.batch_size, generator, group.rank, group.size, partners)
 
     def infer(self, x, generator):
         """Project two views of the rows `x`, and mixed rows if the objective uses them.
+
+        With groups, the second half of `x` are the partners of the first half, and the second view is made from them.
 
         Shape
         -----
         x : (batch, *sample_shape); returns 2 x (batch, projection_dim), or 3 x and the mixture. With several ranks, x
         is this rank's share of the batch; projections of all ranks are returned.
         """
-        x_a, x_b = self.make_views(x, self.donors, generator)
+        x, partners = x.chunk(2) if self.partners["train"] else (x, None)
+        x_a, x_b = self.make_views(x, self.donors, generator, partners)
         autocast, group = self.plan.autocast, self.plan.process_group
         for view in (x_a, x_b):
             check_view(view, x, autocast)

@@ -134,7 +134,7 @@ def write_back(nets, stack):
 def stacked_views(trainings, batches, index):
     """Make two views of each stream's batch, repeated for the runs that share it.  # 2 x (runs, batch, features)"""
     pairs = [
-        training.net.make_views(x, training.train, training.net.generators["views"])
+        training.net.make_views(x, training.train, training.net.generators["views"], None)
         for training, x in zip(trainings, batches, strict=True)
     ]
     both = [torch.stack(views) for views in zip(*pairs, strict=True)]  # 2 x (streams, batch, features)

@@ -20,7 +20,7 @@ from ._callbacks import (
     unpack,
 )
 from ._distributed import ONE_PROCESS, ProcessGroup
-from ._net import StopTraining, Twins, TwinsNet
+from ._net import NO_PARTNERS, StopTraining, Twins, TwinsNet
 from ._optimizers import undo_recordable
 from ._resume import check_saved
 from ._schedules import SCHEDULES
@@ -104,7 +104,7 @@ class Training:
     objective : callable
         Function of two projections that returns a scalar. A method `terms` returns its named terms as a dict.
     make_views : callable
-        ``make_views(x, data, generator) -> (x_a, x_b)``
+        ``make_views(x, data, generator, partners) -> (x_a, x_b)``
     train : Tensor of shape (n, *sample_shape) or HostRows
         Training rows. A tensor is moved to the plan's device.
     valid : Tensor of shape (n, *sample_shape), HostRows or None
@@ -116,9 +116,24 @@ class Training:
     mix : callable, default=None
         ``mix(x_a, x_b, generator=) -> (x_m, (share, partners))``, for an objective with `mixed_terms`. Each row is
         mixed with the row number `partners`, (batch,), with the weight `share`, (batch, 1).
+    partners : dict of str to Partners or None, default=NO_PARTNERS
+        Partners of the "train" and "valid" rows, from which second views are made.
     """
 
-    def __init__(self, plan, encoder, projector, objective, make_views, train, valid, generators, state=None, mix=None):
+    def __init__(
+        self,
+        plan,
+        encoder,
+        projector,
+        objective,
+        make_views,
+        train,
+        valid,
+        generators,
+        state=None,
+        mix=None,
+        partners=NO_PARTNERS,
+    ):
         self.plan = plan
         self.train, self.valid = (
             rows.to(plan.device) if isinstance(rows, torch.Tensor) else rows for rows in (train, valid)
@@ -134,7 +149,7 @@ class Training:
         self.resumed = None
         if state:
             module.projector.load_state_dict(to_tensors(state["projector"]))
-        self.net = TwinsNet(module, objective, make_views, plan, generators, mix, callbacks=self._callbacks())
+        self.net = TwinsNet(module, objective, make_views, plan, generators, mix, partners, callbacks=self._callbacks())
         self.net.validation_state = generators["validation"].get_state()
         self.net.initialize()
         if state:

@@ -269,10 +269,10 @@ def reuse_fits(embedder, fits):
     """
     kind = type(embedder)
 
-    def fit(self, X, y=None, *, unlabeled=None):
-        done = fits.get(hash_fit(self, X, unlabeled))
+    def fit(self, X, y=None, *, unlabeled=None, groups=None):
+        done = None if groups is not None else fits.get(hash_fit(self, X, unlabeled))
         if done is None:
-            return kind.fit(self, X, y, unlabeled=unlabeled)
+            return kind.fit(self, X, y, unlabeled=unlabeled, groups=groups)
         vars(self).update(vars(done))
         return self
 

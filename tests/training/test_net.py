@@ -30,7 +30,7 @@ def plain_objective(z_a, z_b):
     return (z_a - z_b).square().mean() + (1 - z_a.std(0)).square().mean()
 
 
-def noisy_views(x, data, generator):
+def noisy_views(x, data, generator, partners=None):
     """Two views that borrow from the training rows, so that every argument matters."""
     views = []
     for _ in range(2):
@@ -222,7 +222,7 @@ def test_losses_are_read_once_an_epoch(optimizer, with_valid, monkeypatch):
 def test_views_are_made_from_batch_rows_with_all_training_rows_at_hand():
     data, valid, calls = rows(), rows(12, seed=2), []
 
-    def views(x, donors, generator):
+    def views(x, donors, generator, partners):
         calls.append((len(x), donors))
         return noisy_views(x, donors, generator)
 
@@ -234,7 +234,7 @@ def test_views_are_made_from_batch_rows_with_all_training_rows_at_hand():
 def test_validation_views_are_the_same_each_epoch():
     valid, calls = rows(40, seed=2), []
 
-    def views(x, data, generator):
+    def views(x, data, generator, partners):
         made = noisy_views(x, data, generator)
         if len(x) == 20:
             calls.append((x.clone(), *made))
@@ -337,7 +337,7 @@ def test_errors_of_callbacks_are_not_swallowed(error):
 
 
 def test_keyboard_interrupt_within_a_batch_is_not_swallowed():
-    def views(x, data, generator):
+    def views(x, data, generator, partners):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

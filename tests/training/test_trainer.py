@@ -18,7 +18,7 @@ def objective(z_a, z_b):
     return (z_a - z_b).square().mean() + (1 - z_a.std(0)).square().mean()
 
 
-def noisy_views(x, data, generator):
+def noisy_views(x, data, generator, partners=None):
     return tuple(x + 0.1 * torch.randn(x.shape, generator=generator) for _ in range(2))
 
 

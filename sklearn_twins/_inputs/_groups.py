@@ -1,0 +1,55 @@
+"""Groups of rows: checked, and turned into numbers."""
+
+import numpy as np
+from sklearn.utils.validation import _num_samples
+
+
+def encode_groups(groups, X, unlabeled=None):
+    """Check the groups of the rows of X, and number them.
+
+    Parameters
+    ----------
+    groups : array-like of shape (n_rows,) or None
+        Group of each row of X.
+    X, unlabeled : containers, unlabeled possibly None
+        The rows. Each row of `unlabeled` is a group of its own.
+
+    Returns
+    -------
+    codes : ndarray of shape (n_rows + n_unlabeled,), int64, or None
+        Number of each row's group; None without groups.
+
+    Raises
+    ------
+    ValueError
+        If groups have another length or missing values, or if all rows are alone or in one group.
+    """
+    if groups is None:
+        return None
+    if np.ndim(groups) > 1 and hasattr(groups, "shape"):
+        raise ValueError(f"groups should be a 1d array, with one value for each row. Got shape {groups.shape}.")
+    groups = groups.tolist() if hasattr(groups, "tolist") else list(groups)
+    n_rows, n_unlabeled = _num_samples(X), 0 if unlabeled is None else _num_samples(unlabeled)
+    if len(groups) != n_rows:
+        raise ValueError(f"groups has {len(groups)} values for {n_rows} rows of X. Give one for each row.")
+    missing = [row for row, group in enumerate(groups) if group is None or is_nan(group)]
+    if missing:
+        raise ValueError(
+            f"groups is missing for {len(missing)} rows, the first of them is row {missing[0]}. Give a row whose group "
+            "is unknown a group of its own."
+        )
+    numbers = {}
+    codes = np.array([numbers.setdefault(group, len(numbers)) for group in groups], dtype=np.int64)
+    sizes = np.bincount(codes)
+    if len(sizes) == n_rows:
+        raise ValueError(
+            f"groups puts each of the {n_rows} rows into a group of its own, so that no row has a partner."
+        )
+    if len(sizes) == 1:
+        raise ValueError("groups puts all rows into one group: any two rows would count as views of the same thing.")
+    return np.concatenate([codes, len(sizes) + np.arange(n_unlabeled)])
+
+
+def is_nan(value):
+    """Whether a value is NaN, NaT or pandas.NA, none of which equals itself."""
+    return type(value).__name__ == "NAType" or bool(value != value)

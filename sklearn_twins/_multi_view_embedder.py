@@ -1,0 +1,522 @@
+"""MultiViewEmbedder: several sets of columns about the same rows, each with an encoder, trained to agree."""
+
+from numbers import Real
+from types import SimpleNamespace
+
+import numpy as np
+from sklearn.base import TransformerMixin, _fit_context, clone
+from sklearn.utils._param_validation import Interval
+from sklearn.utils._set_output import _wrap_data_with_container
+from sklearn.utils.metaestimators import _BaseComposition
+from sklearn.utils.validation import check_is_fitted
+
+from ._base import TwinsEstimator, fits_jointly, read_one_fit
+from ._embedder import BarlowTwinsEmbedder
+from ._inputs._targets import warn_of_table
+from ._modalities import MODALITIES
+
+OF_TRAINING = (
+    *(
+        "pair_rate",
+        "objective",
+        "optimizer",
+        "learning_rate",
+        "weight_decay",
+        "lr_schedule",
+        "max_epochs",
+        "batch_size",
+    ),
+    *("early_stopping", "validation_fraction", "n_iter_no_change", "tol", "warm_start", "callbacks", "checkpoint"),
+    *("checkpoint_minutes", "storage", "device", "precision", "compile", "n_jobs", "random_state", "verbose"),
+)
+
+N_SCORED = 1_000  # rows
+
+
+class SomeViews:
+    """`transform` of all views or some; inherited, since scikit-learn would give its output the names of all views."""
+
+    def transform(self, X, views=None):
+        """Embed the rows of X.
+
+        Parameters
+        ----------
+        X : as in `fit`
+            The rows; with `views`, the columns of these views are enough.
+        views : list of str, default=None
+            Names of the views to embed; None for all.
+
+        Returns
+        -------
+        embedding : ndarray of shape (n, n_features_out), float32
+            For each view its embedding and, next to it, its scaled columns. All views have the same total variance.
+            Where a view is missing, the mean over training rows.
+
+        Raises
+        ------
+        NotFittedError
+            If the embedder is not fitted.
+        ValueError
+            If there is no such view, or X lacks columns of a view.
+        """
+        check_is_fitted(self)
+        samples, spec = self._samples_of(X, views)
+        Z = self._output.compute(self.encoder_, samples, spec, self.precision, self.n_jobs, int(self.verbose))
+        named = SimpleNamespace(
+            _sklearn_output_config=getattr(self, "_sklearn_output_config", {}),
+            _sklearn_auto_wrap_output_keys=self._sklearn_auto_wrap_output_keys,
+            get_feature_names_out=lambda: self._names_of([view.name for view in spec.views]),
+        )
+        return _wrap_data_with_container("transform", Z, X, named)
+
+
+@read_one_fit("get_feature_names_out", "project", "score", "transform")
+class MultiViewEmbedder(SomeViews, TransformerMixin, _BaseComposition, TwinsEstimator):
+    """Learn features from several descriptions of the same rows, with an encoder for each, trained to agree.
+
+    Views are sets of columns (or containers) that describe the same things: two instruments that measured one sample,
+    text features beside numbers, an image beside its record. Each view has a preprocessor, an augmentation, an encoder
+    and a projector of its own. In `fit`, each view of a row is changed at random, and the objective makes the
+    projections of different views agree. `transform` returns the embeddings of all views side by side, or of some.
+
+    Where a row lacks a view (all of its values are missing, or its item of a list is None), it takes part in the pairs
+    of views that it has.
+
+    Parameters
+    ----------
+    views : list of (str, BarlowTwinsEmbedder, columns) tuples
+        Name, embedder and columns of each view, two or more. The embedder's parts, `n_components`, `modality` and
+        `passthrough` describe the view; its parameters of training must have their defaults, since all views are
+        trained together. Columns are chosen as in scikit-learn's ColumnTransformer: names, indices, a mask, a slice or
+        a callable; a single name gives the preprocessor one column without its table, such as paths of images. Views
+        may share columns. Leave the columns out if X is a list or dict with one container for each view.
+    within : float, default=0.0
+        Weight of pairs within one view: its two changes. Above 0, the embedding also keeps what only one view knows.
+    pair_rate : float, default=1.0
+        With `groups` in `fit`, the share of rows whose second change is made from another row of their group.
+    objective : "auto", str, component or callable, default="auto"
+        Loss of two projections, as in `BarlowTwinsEmbedder`; the mean over pairs of views is minimised.
+    optimizer : {"adamw", "sgd", "lars"} or callable, default="adamw"
+        As in `BarlowTwinsEmbedder`, and so are all parameters below.
+    learning_rate : "auto" or float, default="auto"
+        Peak learning rate.
+    weight_decay : float, default=1e-4
+        Weight decay of weight matrices.
+    lr_schedule : {"warmup_cosine", "cosine", "warmup_constant", "constant"} or callable, default="warmup_cosine"
+        Schedule of the learning rate.
+    max_epochs : "auto" or int, default="auto"
+        Maximum number of epochs. "auto" is that of images if one of the views is images.
+    batch_size : int, default=256
+        Maximum number of rows in a batch.
+    early_stopping : bool, default=False
+        Whether to hold out rows, stop when their loss no longer improves, and restore the best weights.
+    validation_fraction : float, default=0.1
+        Fraction of the rows held out for `early_stopping`.
+    n_iter_no_change : int, default=10
+        Number of epochs without improvement after which `early_stopping` stops.
+    tol : float, default=1e-3
+        Minimum decrease of the held-out loss that counts as improvement.
+    warm_start : bool, default=False
+        Whether `fit` continues from the last fit.
+    callbacks : list or None, default=None
+        Callbacks of skorch.
+    checkpoint : str, path-like or None, default=None
+        Directory of checkpoints.
+    checkpoint_minutes : float, default=1.0
+        Minimum minutes between two checkpoints.
+    storage : {"auto", "device", "host"}, default="auto"
+        Where training samples are kept. Samples of all views are float32, also those of images.
+    device : str, default="auto"
+        Device to train on.
+    precision : {"auto", "float32", "bfloat16"}, default="auto"
+        Type of the networks' matrix products.
+    compile : bool, default=False
+        Whether to use torch.compile.
+    n_jobs : int or None, default=None
+        Number of CPU threads per operation.
+    random_state : int, RandomState instance or None, default=None
+        Seed of initial weights, batches and views.
+    verbose : int, default=0
+        1 prints a line per epoch with the time left, 2 shows a progress bar.
+
+    Attributes
+    ----------
+    encoder_ : torch.nn.Module
+        The trained encoders, ``encoder_.networks``, and projectors, ``encoder_.projector``.
+    preprocessor_ : component
+        The fitted preprocessors of all views.
+    history_ : dict of str to ndarray of shape (n_iter_,)
+        One value per epoch, as in `BarlowTwinsEmbedder`.
+    loss_curve_ : list of float
+        ``history_["loss"]``.
+    n_iter_ : int
+        Number of epochs.
+    n_features_in_ : int
+        Number of columns of X, or of all containers.
+    feature_names_in_ : ndarray of shape (n_features_in_,), object
+        Names of the columns of X, if X is one table and all of them are strings.
+
+    See Also
+    --------
+    BarlowTwinsEmbedder : One view, and `groups` for pairs of rows.
+
+    References
+    ----------
+    Zbontar, Jing, Misra, LeCun and Deny, "Barlow Twins: Self-Supervised Learning via Redundancy Reduction",
+    ICML 2021. With linear networks the views' embeddings span the leading canonical variables of Hotelling, "Relations
+    Between Two Sets of Variates", Biometrika 1936.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn_twins import BarlowTwinsEmbedder, MultiViewEmbedder
+    >>> X = load_digits().data  # 8 x 8 pixels
+    >>> views = [
+    ...     ("top", BarlowTwinsEmbedder(n_components=16), slice(0, 32)),
+    ...     ("bottom", BarlowTwinsEmbedder(n_components=16), slice(32, 64)),
+    ... ]
+    >>> embedder = MultiViewEmbedder(views, max_epochs=2, random_state=0).fit(X)
+    >>> embedder.transform(X).shape
+    (1797, 32)
+    >>> embedder.transform(X, views=["top"]).shape
+    (1797, 16)
+    """
+
+    _parameter_constraints: dict = {
+        "views": [list, tuple],
+        "within": [Interval(Real, 0, None, closed="left")],
+        **{name: BarlowTwinsEmbedder._parameter_constraints[name] for name in OF_TRAINING},
+    }
+
+    def __init__(
+        self,
+        views,
+        *,
+        within=0.0,
+        pair_rate=1.0,
+        objective="auto",
+        optimizer="adamw",
+        learning_rate="auto",
+        weight_decay=1e-4,
+        lr_schedule="warmup_cosine",
+        max_epochs="auto",
+        batch_size=256,
+        early_stopping=False,
+        validation_fraction=0.1,
+        n_iter_no_change=10,
+        tol=1e-3,
+        warm_start=False,
+        callbacks=None,
+        checkpoint=None,
+        checkpoint_minutes=1.0,
+        storage="auto",
+        device="auto",
+        precision="auto",
+        compile=False,
+        n_jobs=None,
+        random_state=None,
+        verbose=0,
+    ):
+        self.views = views
+        self.within = within
+        self.pair_rate = pair_rate
+        self.objective = objective
+        self.optimizer = optimizer
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.lr_schedule = lr_schedule
+        self.max_epochs = max_epochs
+        self.batch_size = batch_size
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
+        self.warm_start = warm_start
+        self.callbacks = callbacks
+        self.checkpoint = checkpoint
+        self.checkpoint_minutes = checkpoint_minutes
+        self.storage = storage
+        self.device = device
+        self.precision = precision
+        self.compile = compile
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+        self.verbose = verbose
+
+    @property
+    def _named_views(self):
+        """Names and embedders, for nested parameters."""
+        views = self.views if isinstance(self.views, (list, tuple)) else []
+        return [view[:2] for view in views if isinstance(view, (list, tuple)) and len(view) in (2, 3)]
+
+    @_named_views.setter
+    def _named_views(self, named):
+        self.views = [(*new, *old[2:]) for new, old in zip(named, self.views, strict=True)]
+
+    def get_params(self, deep=True):
+        """Get parameters and, if `deep`, the views' embedders and their parameters.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+            Whether to include the views' embedders.
+
+        Returns
+        -------
+        params : dict
+            By their names.
+        """
+        return self._get_params("_named_views", deep=deep)
+
+    def set_params(self, **params):
+        """Set parameters of the estimator, a view's embedder (by its name) or an embedder's parameters.
+
+        Parameters
+        ----------
+        **params : dict
+            ``within=...``, ``name=embedder`` or ``name__parameter=value``.
+
+        Returns
+        -------
+        self : MultiViewEmbedder
+            The embedder itself.
+        """
+        if "views" in params:
+            self.views = params.pop("views")
+        embedders = dict(self._named_views)
+        own = {name: params.pop(name) for name in list(params) if name.partition("__")[0] in embedders}
+        embedders |= {name: value for name, value in own.items() if name in embedders}
+        nested = {}
+        for name, value in own.items():
+            head, _, rest = name.partition("__")
+            if rest:
+                nested.setdefault(head, {})[rest] = value
+        for head, values in nested.items():
+            clone(embedders[head]).set_params(**values)  # if a name is unknown, nothing is set
+        super(_BaseComposition, self).set_params(**params)
+        for head, values in nested.items():
+            embedders[head].set_params(**values)
+        if own:
+            self._named_views = list(embedders.items())
+        return self
+
+    @property
+    def modality(self):
+        """The modality that sets the length of training: a view's with convolutions, or the first view's."""
+        named = [embedder.modality for _, embedder in self._named_views]
+        return next((name for name in named if MODALITIES[name].convolutional), named[0])
+
+    def _settings(self):
+        settings = super()._settings()
+        settings.modality, settings.n_components, settings.passthrough = self.modality, None, False
+        return settings
+
+    def _resolve_parts(self):
+        from ._fitting._plan import check_functions
+        from ._multiview._resolve import resolve_views
+
+        self._validate_params()
+        check_functions(self.optimizer, self.lr_schedule)
+        self._check_views()
+        columns = [view[2] if len(view) == 3 else None for view in self.views]
+        return resolve_views(self._named_views, columns, self.objective, self.modality, self.within)
+
+    def _check_views(self):
+        """Refuse views that are not two or more (name, embedder[, columns])."""
+        for view in self.views:
+            if not (isinstance(view, (list, tuple)) and len(view) in (2, 3) and isinstance(view[0], str)):
+                raise TypeError(f"Each view must be a tuple (name, embedder, columns). Got {view!r}.")
+            name, embedder = view[:2]
+            if not isinstance(embedder, BarlowTwinsEmbedder):
+                raise TypeError(f"View {name!r} must have a BarlowTwinsEmbedder. Got {embedder!r}.")
+            defaults = type(embedder)().get_params(deep=False)
+            changed = [p for p in OF_TRAINING if not is_default(getattr(embedder, p), defaults[p])]
+            if changed:
+                raise ValueError(
+                    f"View {name!r} sets {changed[0]}={getattr(embedder, changed[0])!r}, but all views are trained "
+                    f"together. Set {changed[0]} of {type(self).__name__} instead."
+                )
+            try:
+                embedder._validate_params()
+            except ValueError as error:
+                raise type(error)(f"View {name!r}: {error}") from error
+        names = [view[0] for view in self.views]
+        if len(names) < 2:
+            raise ValueError(f"views must hold two or more views. Got {names}. For one, use BarlowTwinsEmbedder.")
+        self._validate_names(names)
+
+    @fits_jointly
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None, *, unlabeled=None, groups=None):
+        """Train the encoders on the rows of X.
+
+        Parameters
+        ----------
+        X : data frame, array-like or sparse array of shape (n, n_features_in_); list or dict of containers
+            One table that holds the columns of all views; or one array, frame or list of images for each view, in the
+            views' order or by their names. Frames need the same row labels.
+        y : Ignored
+            Not used, present by convention.
+        unlabeled : as X, or None, default=None
+            More rows to train on.
+        groups : array-like of shape (n,) or None, default=None
+            Group of each row of X. The second change of each view is then made from another row of the group.
+
+        Returns
+        -------
+        self : MultiViewEmbedder
+            The fitted embedder.
+        """
+        warn_of_table(y)
+        return self._fit_or_resume(X, unlabeled, groups)
+
+    def _samples_of(self, X, views):
+        """Samples of some views (None for all), and their spec."""
+        names = self.preprocessor_.names
+        if views is not None:
+            if isinstance(views, str) or not len(views) or not set(views) <= set(names):
+                raise ValueError(f"views={views!r} must list some of {names}.")
+            names = [name for name in names if name in views]
+        return self.preprocessor_.transform(X, owner=self, views=names), self.preprocessor_.spec_.subset(names)
+
+    def project(self, X, view):
+        """Project one view of the rows of X into the space that all views share.
+
+        Two descriptions of one thing lie close to each other there: compare them by the cosine.
+
+        Parameters
+        ----------
+        X : as in `fit`
+            The rows; the columns of the view are enough.
+        view : str
+            Name of the view.
+
+        Returns
+        -------
+        projections : ndarray of shape (n, projection_dim), float32
+            Each coordinate has mean 0 and variance 1 over training rows. NaN where the view is missing.
+
+        Raises
+        ------
+        NotFittedError
+            If the embedder is not fitted.
+        ValueError
+            If there is no such view, or X lacks its columns.
+        """
+        check_is_fitted(self)
+        if view not in self.preprocessor_.names:
+            raise ValueError(f"view={view!r} must be one of {self.preprocessor_.names}.")
+        samples, spec = self._samples_of(X, [view])
+        return self._output.project(self.encoder_, samples, spec, self.precision, self.n_jobs)
+
+    def score(self, X, y=None):
+        """Score how well views find each other: how often the nearest row in another view is the same row.
+
+        Parameters
+        ----------
+        X : as in `fit`
+            At least 2 rows, preferably rows that `fit` did not see. A sample of 1,000 rows is drawn if there are more.
+        y : Ignored
+            Not used, present by convention.
+
+        Returns
+        -------
+        score : float
+            Mean share of rows over ordered pairs of views, in [0, 1]. It is 1 over the number of rows for views that
+            have nothing in common. Compare scores for equal numbers of rows only.
+        """
+        check_is_fitted(self)
+        from ._multiview._retrieval import mean_retrieval
+
+        samples, spec = self._samples_of(X, None)
+        if len(samples) > N_SCORED:
+            samples = samples[np.random.RandomState(0).permutation(len(samples))[:N_SCORED]]
+        projections = []
+        for i, view in enumerate(spec.views):
+            own = np.column_stack([view.take(samples).reshape(len(samples), -1), spec.presence(samples)[:, i]])
+            subset = spec.subset([view.name])
+            projections.append(self._output.project(self.encoder_, own, subset, self.precision, self.n_jobs))
+        score = mean_retrieval(projections)
+        if np.isnan(score):
+            raise ValueError(f"X has {len(samples)} row(s), too few with two views. A score takes 2 rows or more.")
+        return score
+
+    def to_onnx(self, path, *, preprocessing=True):
+        """Not available: export the views' encoders, ``encoder_.networks``, by `torch.onnx`.
+
+        Parameters
+        ----------
+        path : str or path-like
+            Not used.
+        preprocessing : bool, default=True
+            Not used.
+
+        Raises
+        ------
+        NotImplementedError
+            Always.
+        """
+        raise NotImplementedError(
+            "to_onnx exports embedders of one view. Export each of encoder_.networks by torch.onnx instead."
+        )
+
+    def get_feature_names_out(self, input_features=None):
+        """Get the names of the output's columns: the view's name, two underscores, and the name within the view.
+
+        Parameters
+        ----------
+        input_features : array-like of str, default=None
+            Not used, present by convention.
+
+        Returns
+        -------
+        names : ndarray of str objects
+            "top__embedding0" and so on for the embedding of the view "top". With `passthrough`, the names of its
+            columns follow: "top__age" for a number, "top__month_Nov" for a category.
+        """
+        check_is_fitted(self)
+        return self._names_of(self.preprocessor_.names)
+
+    def _names_of(self, views):
+        """Names of the output's columns for some views."""
+        from ._inference._output import name_output
+
+        names, preprocessors = [], dict(self.preprocessor_.views)
+        for view in views:
+            output = self._output.outputs[view]
+            learnt = np.array([f"embedding{i}" for i in range(output.width)], dtype=object)
+            names += [f"{view}__{name}" for name in name_output(learnt, output, preprocessors[view], None)]
+        return np.array(names, dtype=object)
+
+    def _input_tags(self):
+        found = [embedder._input_tags() for _, embedder in self._named_views] or [BarlowTwinsEmbedder()._input_tags()]
+        for tag in ("allow_nan", "categorical", "sparse", "string"):
+            setattr(found[0], tag, all(getattr(tags, tag) for tags in found))
+        return found[0]
+
+    @property
+    def augmentation(self):
+        """The augmentation of all views, for the words of a diagnosis."""
+        return "auto"
+
+    def _embed_views(self, samples, n_views, augmentation, random_state):
+        from ._inference._embed_views import embed_views
+        from ._multiview._resolve import resolve_for_each
+        from ._multiview._views import AugmentEachView
+        from ._runtime._seeds import choose_seed
+
+        if augmentation != "own":
+            raise ValueError(f"augmentation={augmentation!r} must be 'own': each view has an augmentation of its own.")
+        part = AugmentEachView(resolve_for_each(self._named_views, "augmentation"))
+        seed, spec = choose_seed(random_state), self.preprocessor_.spec_
+        return embed_views(self.encoder_, samples, spec, part, n_views, seed, self.precision, self.n_jobs, self.storage)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float32"]
+        return tags
+
+
+def is_default(value, default):
+    """Whether a parameter has its default."""
+    return value is default or (isinstance(value, (str, int, float, bool)) and value == default)

@@ -1,0 +1,184 @@
+"""Divide X into views: columns of one table, or one container for each view."""
+
+import numpy as np
+from scipy.sparse import issparse
+from sklearn.utils import _safe_indexing, check_array
+from sklearn.utils._indexing import _get_column_indices
+from sklearn.utils.validation import _check_feature_names, _check_n_features, _num_samples
+
+from .._inputs._containers import as_frame, check_container
+
+
+def is_one_container_per_view(X):
+    """Whether X is a dict of containers, or a list of arrays or frames, one for each view."""
+    if isinstance(X, dict):
+        return not issparse(X)  # scipy's dok_array is a dict
+    return isinstance(X, (list, tuple)) and len(X) > 0 and all(hasattr(rows, "shape") for rows in X)
+
+
+def split_containers(X, names, wanted, columns):
+    """Take one container for each view from a dict or a list.
+
+    Parameters
+    ----------
+    X : dict of str to container, or list of containers
+        A dict by the views' names; a list in the order of the views.
+    names : list of str
+        Names of all views.
+    wanted : list of str
+        Names of the views to take.
+    columns : list
+        The columns of all views, which must be None.
+
+    Returns
+    -------
+    parts : list of containers
+        For the wanted views.
+
+    Raises
+    ------
+    ValueError
+        If a view is missing, unknown, has columns, or has another number of rows.
+    """
+    if any(column is not None for column in columns):
+        raise ValueError(
+            "X holds one container for each view, and views=[(name, embedder, columns), ...] select columns of one "
+            "table. Leave the columns out, views=[(name, embedder), ...], or give X as one table."
+        )
+    if not isinstance(X, dict):
+        if len(X) != len(wanted):
+            raise ValueError(f"X holds {len(X)} containers for {len(wanted)} views, {wanted}. Give one for each.")
+        X = dict(zip(wanted, X, strict=True))
+    if lacking := [name for name in wanted if name not in X]:
+        raise ValueError(f"X lacks the view {lacking[0]!r}; it has {sorted(map(str, X))}.")
+    if unknown := [name for name in X if name not in names]:
+        raise ValueError(f"X has the unknown view {unknown[0]!r}. The views are {names}.")
+    parts = [X[name] for name in wanted]
+    counts = {name: _num_samples(rows) for name, rows in zip(wanted, parts, strict=True)}
+    if len(set(counts.values())) > 1:
+        raise ValueError(f"Views must have the same rows. They have {counts} rows.")
+    check_indexes(dict(zip(wanted, parts, strict=True)))
+    return parts
+
+
+def check_indexes(parts):
+    """Refuse frames whose row labels disagree: their rows belong to different things, or are in another order."""
+    indexed = [(name, rows.index) for name, rows in parts.items() if hasattr(rows, "iloc")]
+    for name, index in indexed[1:]:
+        if not index.equals(indexed[0][1]):
+            raise ValueError(
+                f"The row labels of views {indexed[0][0]!r} and {name!r} differ. Row i must describe the same thing in "
+                "all views: bring them into one order (`frame.loc[labels]`), or drop the labels with "
+                "`reset_index(drop=True)` if the rows match already."
+            )
+
+
+def split_table(X, names, wanted, columns, owner, *, reset):
+    """Take the columns of each view from one table.
+
+    Parameters
+    ----------
+    X : data frame, array-like or sparse array of shape (n, n_features_in_)
+        The table.
+    names : list of str
+        Names of all views.
+    wanted : list of str
+        Names of the views to take. If they are not all, columns of the others may be missing.
+    columns : list
+        Columns of all views: as scikit-learn's ColumnTransformer takes them, or, with ``reset=False``, as this function
+        returned them.
+    owner : estimator
+        Receives `n_features_in_` and `feature_names_in_`.
+    reset : bool
+        Whether this is a fit.
+
+    Returns
+    -------
+    parts : list of containers
+        For the wanted views.
+    columns : list
+        For all views: a name, a list of names for frames, or a list of indices.
+
+    Raises
+    ------
+    ValueError
+        If columns are missing, or a view has none.
+    """
+    if any(column is None for column in columns):
+        raise ValueError(
+            f"Each view of one table needs columns: views=[(name, embedder, columns), ...]. View "
+            f"{names[columns.index(None)]!r} has none. Or give X as a list or dict with one container for each view."
+        )
+    X = check_container(X, "X", "rows")
+    is_frame = hasattr(X, "columns") and as_frame(X, "X") is not X
+    if not is_frame:
+        X = check_array(X, dtype=None, ensure_all_finite=False, accept_sparse="csr", estimator=owner)
+    if reset or len(wanted) == len(names):
+        _check_feature_names(owner, X, reset=reset)
+        _check_n_features(owner, X, reset=reset)
+    if reset:
+        columns = [resolve_columns(X, name, column, is_frame) for name, column in zip(names, columns, strict=True)]
+    parts = []
+    for name, column in zip(names, columns, strict=True):
+        if name in wanted:
+            parts.append(take_columns(X, name, column))
+    return parts, columns
+
+
+def resolve_columns(X, name, column, is_frame):
+    """Turn a selection of columns into names (of frames) or indices; a single name stays single."""
+    column = column(X) if callable(column) else column
+    try:
+        indices = list(map(int, _get_column_indices(X, column)))
+    except (ValueError, TypeError, KeyError, IndexError) as error:
+        raise ValueError(f"The columns of view {name!r}, {column!r}, cannot be taken from X: {error}") from error
+    if not indices:
+        raise ValueError(f"View {name!r} has no columns: {column!r} selects none of n_features={X.shape[1]}.")
+    if not is_frame:
+        return indices
+    return str(column) if isinstance(column, str) else [X.columns[j] for j in indices]
+
+
+def take_columns(X, name, column):
+    """The columns of one view: one-dimensional for a single name."""
+    wanted = [column] if isinstance(column, str) else column
+    if hasattr(X, "columns"):
+        present = set(X.columns)
+        if lacking := [label for label in wanted if label not in present]:
+            raise ValueError(
+                f"X lacks the columns {lacking[:5]!r} of view {name!r}. To use other views only, name them: "
+                "transform(X, views=[...])."
+            )
+    elif isinstance(column, str) or max(column) >= X.shape[1]:
+        raise ValueError(f"X has {X.shape[1]} features, but view {name!r} was fitted on columns {column!r}.")
+    return _safe_indexing(X, column, axis=1)
+
+
+def find_missing_rows(rows):
+    """Find the rows in which a view is missing: all values of a table's row are, or an item of a list is None.
+
+    Parameters
+    ----------
+    rows : container
+        One view of all rows.
+
+    Returns
+    -------
+    missing : ndarray of shape (n,), bool
+    """
+    if isinstance(rows, (list, tuple)) or getattr(rows, "ndim", 2) == 1:
+        return np.array([row is None or (isinstance(row, float) and row != row) for row in rows], dtype=bool)
+    if hasattr(rows, "columns"):
+        frame = as_frame(rows, "X")
+        missing = np.ones(len(frame), dtype=bool)
+        for name in frame.columns:
+            column = frame[name]
+            null = column.is_null()
+            missing &= (null | column.is_nan() if column.dtype.is_float() else null).to_numpy().astype(bool)
+            if not missing.any():
+                break
+        return missing
+    if not isinstance(rows, np.ndarray) or rows.dtype.kind not in "fO":
+        return np.zeros(_num_samples(rows), dtype=bool)
+    flat = rows.reshape(len(rows), -1)
+    return ((flat != flat) | (np.equal(flat, None) if rows.dtype.kind == "O" else False)).all(1)

@@ -1,0 +1,183 @@
+"""MultiViewPreprocessor: each view by its own preprocessor, side by side in one sample."""
+
+import numpy as np
+from sklearn.utils import _safe_indexing
+from sklearn.utils.metaestimators import _BaseComposition
+from sklearn.utils.validation import check_is_fitted
+
+from .._inputs._feature_names import share_names
+from .._parts._component import Component
+from ._columns import find_missing_rows, is_one_container_per_view, split_containers, split_table
+from ._spec import MultiViewSpec, ViewSpec
+
+
+class MultiViewPreprocessor(_BaseComposition, Component):
+    """Turn each view of X into samples by a preprocessor of its own, and put them side by side.
+
+    Parameters
+    ----------
+    views : list of (str, component) tuples
+        Names and preprocessors of the views.
+    columns : list
+        The columns of each view in one table; None for each view if X is one container for each view.
+    passthrough : list of (bool or None)
+        For each view, whether `transform` puts its columns next to its embedding; None if it has some.
+    """
+
+    def __init__(self, views, columns, passthrough):
+        self.views = views
+        self.columns = columns
+        self.passthrough = passthrough
+
+    def get_params(self, deep=True):
+        """Get parameters, those of the views' preprocessors among them if `deep`."""
+        return self._get_params("views", deep=deep)
+
+    def set_params(self, **params):
+        """Set parameters, ``name__parameter`` for those of a view's preprocessor."""
+        return self._set_params("views", **params)
+
+    @property
+    def names(self):
+        """Names of the views."""
+        return [name for name, _ in self.views]
+
+    def fit(self, X, y=None, *, owner=None):
+        """Fit all preprocessors; see `fit_transform`."""
+        self.fit_transform(X, owner=owner)
+        return self
+
+    def fit_transform(self, X, y=None, *, owner=None):
+        """Fit all preprocessors, and turn X into samples.
+
+        Parameters
+        ----------
+        X : data frame, array-like or sparse array of shape (n, n_features_in_); list or dict of containers
+            The rows.
+        y : Ignored
+            Not used.
+        owner : estimator, default=None
+            The estimator named in error messages.
+
+        Returns
+        -------
+        samples : ndarray of shape (n, values), float32
+        """
+        owner = self if owner is None else owner
+        parts = self._split(X, self.names, owner, reset=True)
+        blocks, views, start = [], [], 0
+        for (name, preprocessor), rows, passes in zip(self.views, parts, self.passthrough, strict=True):
+            missing = find_missing_rows(rows)
+            if (~missing).sum() < min(2, len(missing)):
+                raise ValueError(f"View {name!r} is missing in all rows but {(~missing).sum()}. It needs 2 or more.")
+            block = in_view(name, lambda p=preprocessor, r=rows, m=missing: p.fit_transform(leave_out(r, m)))
+            spec = preprocessor.spec_
+            passes = has_columns(spec, name, passes)
+            stop = start + int(np.prod(spec.shape))
+            views.append(ViewSpec(name, spec, start, stop, passes))
+            blocks.append((block, missing))
+            start = stop
+        if is_one_container_per_view(X):
+            owner.n_features_in_ = sum(getattr(p, "n_features_in_", 0) for _, p in self.views)
+            owner.__dict__.pop("feature_names_in_", None)
+        share_names(owner, self)
+        has_missing = any(missing.any() for _, missing in blocks)
+        self.spec_ = MultiViewSpec((start + len(views),), tuple(views), has_missing)
+        samples = join_blocks(blocks, self.spec_, fill=True)
+        if not self.spec_.presence(samples).any(1).all():
+            raise ValueError("X has rows in which all views are missing. Drop them.")
+        return samples
+
+    def transform(self, X, *, owner=None, views=None):
+        """Turn X into samples.
+
+        Parameters
+        ----------
+        X : as in `fit_transform`
+            The rows.
+        owner : estimator, default=None
+            The estimator named in error messages.
+        views : list of str, default=None
+            Views that samples consist of; None for all.
+
+        Returns
+        -------
+        samples : ndarray of shape (n, values), float32
+            Samples of ``spec_.subset(views)``.
+        """
+        check_is_fitted(self)
+        wanted = self.names if views is None else [name for name in self.names if name in views]
+        parts = self._split(X, wanted, self if owner is None else owner, reset=False)
+        preprocessors, blocks = dict(self.views), []
+        for name, rows in zip(wanted, parts, strict=True):
+            missing = find_missing_rows(rows)
+            if missing.all():
+                shape = preprocessors[name].spec_.shape
+                blocks.append((np.empty((0, *shape), dtype=np.float32), missing))
+                continue
+            transform = preprocessors[name].transform
+            blocks.append((in_view(name, lambda t=transform, r=rows, m=missing: t(leave_out(r, m))), missing))
+        return join_blocks(blocks, self.spec_.subset(wanted))
+
+    def _split(self, X, wanted, owner, *, reset):
+        if is_one_container_per_view(X):
+            return split_containers(X, self.names, wanted, self.columns)
+        columns = self.columns if reset else self.columns_
+        parts, columns = split_table(X, self.names, wanted, columns, owner, reset=reset)
+        if reset:
+            self.columns_ = columns
+        return parts
+
+
+def in_view(name, function):
+    """Call a view's preprocessor, and name the view in its errors."""
+    try:
+        return function()
+    except (ValueError, TypeError) as error:
+        raise type(error)(f"View {name!r}: {error}") from error
+
+
+def has_columns(spec, name, passes):
+    """Whether a view has columns to put next to its embedding, if they are wanted."""
+    from .._modalities import record_of
+
+    found = record_of(spec).passthrough is not None
+    if passes and not found:
+        raise ValueError(f"View {name!r}: passthrough=True, but its samples of shape {spec.shape} have no columns.")
+    return found if passes is None else passes
+
+
+def leave_out(rows, missing):
+    """The rows that are not missing."""
+    return _safe_indexing(rows, np.flatnonzero(~missing)) if missing.any() else rows
+
+
+def join_blocks(blocks, spec, fill=False):
+    """Put the views' samples side by side.
+
+    Parameters
+    ----------
+    blocks : list of (samples, missing)
+        Samples of each view without missing ones, and which rows these are.
+    spec : MultiViewSpec
+        Where they belong.
+    fill : bool, default=False
+        Whether missing samples get the values of others, for augmentations that take values from random rows; they are
+        0 otherwise, and marked as missing in both cases.
+
+    Returns
+    -------
+    samples : ndarray of shape (n, values), float32
+    """
+    n = len(blocks[0][1])
+    joined = np.zeros((n, *spec.shape), dtype=np.float32)
+    for i, ((samples, missing), view) in enumerate(zip(blocks, spec.views, strict=True)):
+        samples = samples if isinstance(samples, np.ndarray) else samples[np.arange(len(samples))]
+        flat = samples.reshape(len(samples), view.stop - view.start)
+        flat = flat.astype(np.float32) / 255 if samples.dtype == np.uint8 else flat
+        block = joined[:, view.start : view.stop]
+        block[~missing] = flat
+        if fill and missing.any():
+            block[missing] = flat[np.arange(missing.sum()) % len(flat)]
+        joined[:, spec.shape[0] - len(spec.views) + i] = ~missing
+    return joined

@@ -1,0 +1,327 @@
+"""MultiViewEmbedder: several views of the same rows, from one table or from one container each."""
+
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
+from sklearn.cross_decomposition import CCA
+from sklearn.datasets import load_digits
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.utils.estimator_checks import check_estimator
+from skorch.callbacks import Callback
+
+from sklearn_twins import BarlowTwinsEmbedder, MultiViewEmbedder
+from sklearn_twins._multiview._objective import AcrossViews
+from sklearn_twins.networks import MLPEncoder, MLPProjector
+from sklearn_twins.objectives import BarlowTwins, VICReg
+from sklearn_twins.preprocessing import TablePreprocessor
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+rng = np.random.default_rng(0)
+SHARED = rng.normal(size=(80, 3))
+A = SHARED @ rng.normal(size=(3, 4)) + 0.1 * rng.normal(size=(80, 4))
+B = SHARED @ rng.normal(size=(3, 5)) + 0.1 * rng.normal(size=(80, 5))
+X = np.hstack([A, B])
+FRAME = pd.DataFrame(X, columns=[*"abcd", *"vwxyz"], index=range(100, 180))
+
+
+def view(**params):
+    """An embedder of one view."""
+    return BarlowTwinsEmbedder(**{"encoder": MLPEncoder((8,)), "projector": MLPProjector((12,), 6), **params})
+
+
+def make(columns=(slice(0, 4), slice(4, None)), views=None, **params):
+    """A small embedder of two views."""
+    if views is None:
+        views = [("left", view(), columns[0]), ("right", view(n_components=3), columns[1])]
+    return MultiViewEmbedder(views, **{"max_epochs": 2, "batch_size": 20, "random_state": 0, **params})
+
+
+CONTAINERS = [("left", view()), ("right", view(n_components=3))]
+EXPECTED = make().fit(X)
+
+
+def test_output():
+    """Each view's embedding, then its columns; all views with one total variance; a row alone as among others."""
+    Z = EXPECTED.transform(X)
+    assert Z.shape == (80, 8 + 4 + 3) and Z.dtype == np.float32 and EXPECTED.n_features_in_ == 9
+    assert_allclose(Z[:, :8].var(0).sum(), Z[:, 12:].var(0).sum(), rtol=1e-4)
+    assert_array_equal(EXPECTED.transform(X[7:9]), Z[7:9])
+    names = EXPECTED.get_feature_names_out()
+    assert names[7:13].tolist() == ["left__embedding7", *(f"left__x{j}" for j in range(4)), "right__embedding0"]
+    frames = make((list("abcd"), list("vwxyz"))).set_output(transform="pandas").fit(FRAME)
+    assert frames.transform(FRAME).columns[8:12].tolist() == [f"left__{name}" for name in "abcd"]
+    assert frames.transform(FRAME, views=["right"]).shape == (80, 3)
+
+
+@pytest.mark.parametrize(
+    ("columns", "rows"),
+    [
+        (([0, 1, 2, 3], [4, 5, 6, 7, 8]), X),
+        ((np.arange(9) < 4, np.arange(9) >= 4), X),
+        ((list("abcd"), list("vwxyz")), FRAME),
+        ((slice("a", "d"), slice("v", "z")), FRAME),
+        ((lambda X: X.columns[:4], lambda X: [c for c in X if c > "d"]), FRAME),
+        ((slice(0, 4), [4, -4, -3, -2, -1]), FRAME),
+    ],
+    ids=["indices", "masks", "names", "slices of names", "callables", "mixed"],
+)
+def test_columns_are_chosen_as_by_a_column_transformer(columns, rows):
+    embedder = make(columns).fit(rows)
+    assert_array_equal(embedder.transform(rows), EXPECTED.transform(X))
+    if rows is FRAME:
+        assert_array_equal(embedder.transform(rows[::-1]), EXPECTED.transform(X)[::-1])
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [[A, B], (A, B), {"right": B, "left": A}, [FRAME[list("abcd")], FRAME[list("vwxyz")]]],
+    ids=["list", "tuple", "dict", "frames"],
+)
+def test_one_container_for_each_view(rows):
+    embedder = make(views=CONTAINERS).fit(rows)
+    assert_array_equal(embedder.transform(rows), EXPECTED.transform(X))
+    assert embedder.n_features_in_ == 9
+
+
+def test_some_views_need_their_columns_only():
+    Z, frames = EXPECTED.transform(X), make((list("abcd"), list("vwxyz"))).fit(FRAME)
+    assert_array_equal(EXPECTED.transform(X, views=["right"]), Z[:, 12:])
+    assert_array_equal(frames.transform(FRAME[list("vwxyz")], views=["right"]), Z[:, 12:])
+    assert_array_equal(frames.transform(FRAME[list("zyxwv")], views=["right"]), Z[:, 12:])
+    lists = make(views=CONTAINERS).fit([A, B])
+    assert_array_equal(lists.transform({"left": A}, views=["left"]), Z[:, :12])
+    assert_array_equal(frames.project(FRAME[list("abcd")], "left"), EXPECTED.project(X, "left"))
+
+
+def test_images_beside_a_table():
+    """Also a column of paths or arrays would do; the images' values count as features."""
+    images = np.random.default_rng(1).integers(0, 256, (40, 8, 8), dtype=np.uint8)
+    pictures = BarlowTwinsEmbedder(modality="image", n_components=4, projector=MLPProjector((12,), 6))
+    embedder = MultiViewEmbedder([("image", pictures), ("table", view())], max_epochs=1, random_state=0)
+    Z = embedder.fit([images, A[:40]]).transform([images, A[:40]])
+    assert Z.shape == (40, 4 + 8 + 4) and np.isfinite(Z).all() and embedder.n_features_in_ == 64 + 4
+    assert_array_equal(embedder.transform({"image": images}, views=["image"]), Z[:, :4])
+
+
+def with_gaps(rows, share=0.3):
+    """The table with the left view missing in some rows and the right one in others."""
+    u, rows = np.random.default_rng(2).random(len(rows)), rows.copy()
+    rows[u < share, :4] = np.nan
+    rows[u > 1 - share, 4:] = np.nan
+    return rows, u < share, u > 1 - share
+
+
+@pytest.mark.parametrize("params", [{}, {"storage": "host"}, {"early_stopping": True}, {"within": 0.5}], ids=str)
+def test_missing_views(params):
+    """They get the mean over training rows, and training takes the pairs that are there."""
+    gaps, left, right = with_gaps(X)
+    embedder = make(**params).fit(gaps)
+    Z = embedder.transform(gaps)
+    assert np.isfinite(Z).all() and np.isfinite(embedder.history_["loss"]).all()
+    if "early_stopping" in params:
+        return  # which rows are held out is the fit's secret
+    assert_allclose(Z[left, :12], np.broadcast_to(Z[~left, :12].mean(0), (left.sum(), 12)), atol=1e-4)
+    assert_allclose(Z[right, 12:], np.broadcast_to(Z[~right, 12:].mean(0), (right.sum(), 3)), atol=1e-4)
+    assert np.isnan(embedder.project(gaps, "left")[left]).all()
+    assert_array_equal(embedder.transform(gaps[left][:1]), Z[left][:1])
+    assert 0 <= embedder.score(gaps) <= 1
+
+
+@pytest.mark.parametrize("objective", [BarlowTwins(), VICReg()], ids=lambda o: type(o).__name__)
+@pytest.mark.parametrize("within", [0.0, 0.5])
+def test_the_loss_is_the_mean_over_pairs(objective, within):
+    """Written out for three views, the second of which is missing in some rows."""
+    generator = torch.Generator().manual_seed(0)
+    a, b = torch.randn(2, 3, 20, 4, generator=generator)
+    a[1, :5] = b[1, :5] = torch.nan
+    have = lambda v, w: slice(5, None) if 1 in (v, w) else slice(None)  # noqa: E731
+    loss = sum(objective(a[v][have(v, w)], b[w][have(v, w)]) for v in range(3) for w in range(3) if v != w) / 6
+    loss += within * sum(objective(a[v][have(v, v)], b[v][have(v, v)]) for v in range(3)) / 3
+    terms = AcrossViews(objective, 3, within, has_missing=True).terms(torch.cat([*a], 1), torch.cat([*b], 1))
+    assert_allclose(sum(terms.values()), loss, rtol=1e-5)
+
+
+@pytest.mark.slow
+def test_linear_views_have_the_canonical_correlations():
+    n = 2_000
+    shared = rng.normal(size=(n, 3))
+    left = shared @ rng.normal(size=(3, 6)) + 0.7 * rng.normal(size=(n, 6)) @ rng.normal(size=(6, 6))
+    right = shared @ rng.normal(size=(3, 5)) + 0.7 * rng.normal(size=(n, 5)) @ rng.normal(size=(5, 5))
+
+    def linear():
+        return BarlowTwinsEmbedder(
+            preprocessor=TablePreprocessor(clip=1e3),
+            augmentation="identity",
+            encoder=lambda spec: torch.nn.Linear(spec.n_inputs, 3, bias=False),
+            projector="identity",
+        )
+
+    embedder = MultiViewEmbedder(
+        [("left", linear()), ("right", linear())],
+        objective=BarlowTwins(off_diagonal_weight=1.0),
+        max_epochs=300,
+        batch_size=1_000,
+        learning_rate=0.03,
+        weight_decay=0.0,
+        random_state=0,
+    )
+    Z = embedder.fit([left, right]).transform([left, right])
+    assert_allclose(
+        correlations(Z[:, :3], Z[:, 3:]), correlations(*CCA(3, max_iter=5_000).fit_transform(left, right)), atol=0.02
+    )
+
+
+def correlations(U, V):
+    """Canonical correlations of two sets of columns."""
+    (q, _), (r, _) = np.linalg.qr(U - U.mean(0)), np.linalg.qr(V - V.mean(0))
+    return np.linalg.svd(q.T @ r)[1]
+
+
+@pytest.mark.slow
+def test_views_find_each_other():
+    """The score rises with training; halves of digits are found by each other far above chance."""
+    digits = load_digits().data[:600]
+    untrained, trained = (
+        MultiViewEmbedder(
+            [("top", BarlowTwinsEmbedder(), slice(0, 32)), ("bottom", BarlowTwinsEmbedder(), slice(32, None))],
+            max_epochs=n,
+            random_state=0,
+        ).fit(digits)
+        for n in (1, 40)
+    )
+    assert trained.score(digits) > 2 * untrained.score(digits) and trained.score(digits) > 20 / 600
+
+
+def test_same_seed_same_bits(tmp_path):
+    Z = EXPECTED.transform(X)
+    for params in ({}, {"storage": "host"}, {"checkpoint": tmp_path, "checkpoint_minutes": 0}):
+        assert_array_equal(make(**params).fit_transform(X), Z)
+    assert_array_equal(make().fit(X[:50], unlabeled=X[50:]).transform(X), Z)
+    copy = pickle.loads(pickle.dumps(EXPECTED))
+    assert_array_equal(copy.transform(X), Z)
+    assert repr(copy) == repr(EXPECTED) and vars(copy).keys() == vars(EXPECTED).keys()
+
+
+class Interrupt(Callback):
+    """Ends a fit as Ctrl-C does, in its second epoch."""
+
+    def on_epoch_begin(self, net, **kwargs):
+        if len(net.history) == 2:
+            raise KeyboardInterrupt
+
+
+def test_fits_that_go_on(tmp_path):
+    whole = make(max_epochs=4, lr_schedule="constant")
+    with pytest.raises(KeyboardInterrupt):
+        clone(whole).set_params(checkpoint=tmp_path, checkpoint_minutes=0, callbacks=[Interrupt()]).fit(X)
+    Z = clone(whole).fit_transform(X)
+    assert_array_equal(clone(whole).set_params(checkpoint=tmp_path, checkpoint_minutes=0).fit(X).transform(X), Z)
+    warm = make(warm_start=True, lr_schedule="constant").fit(X)
+    assert_array_equal(warm.set_params(max_epochs=4).fit(X).transform(X), Z)
+
+
+def test_parameters_of_views_are_reached_by_name():
+    embedder = make().set_params(left__augmentation__corruption_rate=0.5, right__n_components=2)
+    assert embedder.views[0][1].augmentation.corruption_rate == 0.5 and embedder.views[0][2] == slice(0, 4)
+    embedder.set_params(objective__off_diagonal_weight=0.5, right=view(n_components=7))
+    assert embedder.objective.off_diagonal_weight == 0.5 and embedder.views[1][1].n_components == 7
+    for unknown, words in {"left__n_component": "n_components", "within_": "within", "up__n_components": "up"}.items():
+        with pytest.raises(ValueError, match=words):
+            embedder.set_params(within=3.0, **{unknown: 1})
+    assert embedder.within == 0.0
+    search = GridSearchCV(make(), {"right__n_components": [2, 4], "within": [0.0, 1.0]}, cv=2).fit(X)
+    assert search.best_params_["right__n_components"] in (2, 4)
+    pipeline = make_pipeline(make(), LogisticRegression()).fit(X, SHARED[:, 0] > 0)
+    assert pipeline.score(X, SHARED[:, 0] > 0) > 0.8
+
+
+def test_files_are_refused_with_a_remedy(tmp_path):
+    """Nothing is written."""
+    with pytest.raises(TypeError, match="Use pickle or joblib instead"):
+        EXPECTED.save(tmp_path / "views.safetensors")
+    with pytest.raises(NotImplementedError, match=r"encoder_\.networks"):
+        EXPECTED.to_onnx(tmp_path / "views.onnx")
+    assert not list(tmp_path.iterdir())
+
+
+def test_diagnosis():
+    assert EXPECTED.diagnose(X).n_components == 11
+
+
+@pytest.mark.parametrize(
+    ("change", "rows", "error", "words"),
+    [
+        ({"views": [("one", view(), slice(0, 3))]}, X, ValueError, "two or more views. Got \\['one'\\]"),
+        ({"views": [("a", view(), [0]), ("a", view(), [1])]}, X, ValueError, "Names provided are not unique"),
+        ({"views": [("a", view(), [0]), ("b__c", view(), [1])]}, X, ValueError, "must not contain __"),
+        ({"views": [("a", view(), [0]), ("b", TablePreprocessor(), [1])]}, X, TypeError, "View 'b' must have a Barlow"),
+        ({"views": [("a", view(), [0]), view()]}, X, TypeError, "must be a tuple"),
+        ({"views": [("a", view(), [0]), ("b", view(max_epochs=3), [1])]}, X, ValueError, "sets max_epochs=3"),
+        ({"views": [("a", view(n_components=0), [0]), ("b", view(), [1])]}, X, ValueError, "View 'a': The 'n_comp"),
+        ({"views": [("a", view(encoder="no"), [0]), ("b", view(), [1])]}, X, ValueError, "View 'a': .*'encoder'"),
+        ({"views": [("a", view(), [0]), ("b", view(), [])]}, X, ValueError, "View 'b' has no columns"),
+        ({"views": [("a", view(), [0]), ("b", view())]}, X, ValueError, "View 'b' has none"),
+        ({"views": [("a", view(), [0]), ("b", view(), [12])]}, X, ValueError, "The columns of view 'b'"),
+        ({"views": [("a", view(), ["q"]), ("b", view(), ["a"])]}, FRAME, ValueError, "columns of view 'a', \\['q'\\]"),
+        ({"views": CONTAINERS}, X, ValueError, "Each view of one table needs columns"),
+        ({}, [A, B], ValueError, "Leave the columns out"),
+        ({"views": CONTAINERS}, [A, B, B], ValueError, "3 containers for 2 views"),
+        ({"views": CONTAINERS}, [A, B[1:]], ValueError, "must have the same rows"),
+        ({"views": CONTAINERS}, {"left": A}, ValueError, "lacks the view 'right'"),
+        ({"views": CONTAINERS}, {"left": A, "right": B, "up": A}, ValueError, "unknown view 'up'"),
+        (
+            {"views": CONTAINERS},
+            [FRAME[list("abcd")], FRAME[list("vwxyz")][::-1]],
+            ValueError,
+            "row labels of views 'left' and 'right' differ",
+        ),
+        ({}, np.full((20, 9), np.nan), ValueError, "View 'left' is missing in all rows but 0"),
+        ({}, np.vstack([X, np.full((1, 9), np.nan)]), ValueError, "all views are missing"),
+        ({"objective": "mixed_barlow_twins"}, X, ValueError, "mixes rows"),
+        ({"within": -1.0}, X, ValueError, "'within' parameter"),
+        (
+            {"views": [("a", view(projector=MLPProjector((4,), 3)), [0]), ("b", view(), [1])]},
+            X,
+            ValueError,
+            "projections of all views must have one width",
+        ),
+    ],
+)
+def test_bad_input_is_named_before_training(change, rows, error, words):
+    with pytest.raises(error, match=words):
+        make(**change).fit(rows)
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda e: e.transform(FRAME[list("abcd")]), "lacks the columns \\['v'.* of view 'right'|feature names"),
+        (lambda e: e.transform(FRAME, views=["up"]), "views=\\['up'\\] must list some of \\['left', 'right'\\]"),
+        (lambda e: e.transform(FRAME, views=[]), "must list some"),
+        (lambda e: e.transform(FRAME, views="left"), "must list some"),
+        (lambda e: e.transform(FRAME[["a"]], views=["left"]), "lacks the columns \\['b', 'c', 'd'\\] of view 'left'"),
+        (lambda e: e.project(FRAME, "up"), "view='up' must be one of"),
+        (lambda e: e.score(FRAME[:1]), "2 rows or more"),
+    ],
+)
+def test_bad_input_after_the_fit(call, words):
+    with pytest.raises(ValueError, match=words):
+        call(make((list("abcd"), list("vwxyz"))).fit(FRAME))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("params", [{}, {"early_stopping": True, "within": 1.0, "warm_start": True}], ids=str)
+def test_estimator_checks(params):
+    """Columns may be in both views, and are if there is one only."""
+    embedder = make((slice(0, 1), slice(-1, None)), **params)
+    results = check_estimator(embedder, on_fail=None, on_skip=None)
+    bad = [(r["check_name"], r["status"], r["exception"]) for r in results if r["status"] == "failed"]
+    assert not bad and sum(r["status"] == "passed" for r in results) >= 40
