@@ -109,10 +109,15 @@ def test_a_signal_ends_a_fit_between_two_batches(make, X, tmp_path, number):
         "checkpoint=sys.argv[2], checkpoint_minutes=60, verbose=1).fit(killed.X)"
     )
     command = [sys.executable, "-c", code, str(SCRIPT.parent), str(tmp_path / "here")]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        assert any("epoch 3/" in line for line in process.stdout), process.stderr.read()
-        process.send_signal(number)
-        _, errors = process.communicate(timeout=60)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    # a shell ignores SIGINT in what it starts in the background, and its children inherit that
+    with subprocess.Popen(command, **pipes, preexec_fn=lambda: signal.signal(number, signal.SIG_DFL)) as process:
+        try:
+            assert any("epoch 3/" in line for line in process.stdout), process.stderr.read()
+            process.send_signal(number)
+            _, errors = process.communicate(timeout=60)
+        finally:
+            process.kill()
     assert process.returncode == (-number if number == signal.SIGTERM else process.returncode) != 0
     assert ("KeyboardInterrupt" in errors) == (number == signal.SIGINT)
     (path,) = files(tmp_path)
