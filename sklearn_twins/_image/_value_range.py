@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-BYTE_RANGE, UNIT_RANGE = (0.0, 255.0), (0.0, 1.0)
+BYTE_RANGE, UNIT_RANGE, SIGNED_RANGE = (0.0, 255.0), (0.0, 1.0), (-1.0, 1.0)
 # Scales that images usually have, by their values of black and white. Standardised images have mean 0 and standard
 # deviation 1.
-SCALES = (UNIT_RANGE, (-1.0, 1.0), BYTE_RANGE, (0.0, 4095.0), (0.0, 65535.0))
+SCALES = (UNIT_RANGE, SIGNED_RANGE, BYTE_RANGE, (0.0, 4095.0), (0.0, 65535.0))
 MAX_OUTSIDE = 0.01  # share of values
 N_SURE = 8  # images that are not all dark by chance; about fewer there is a warning at most
 N_ON_A_SCALE = 4  # images in `fit` that make a scale of their own
@@ -16,8 +16,10 @@ N_INSPECTED, INSPECTED_VALUES = 64, 2**17  # most images, and values, that are c
 LARGE = 0.8  # distance from the scale of `fit` at which others are tried, see `measure_distance`
 CLOSE = 0.4  # distance from another scale up to which many images are refused
 SMALL_CONTRAST = 1 / 8  # of that in `fit`
+NEAR = 2.0  # a white that differs from that of `fit` by a smaller factor does not make another scale
+GAP = 2.0  # two scales leave a gap of that factor between the peaks of their images; dark and bright images do not
 # Intensities: the limits of 99 % of the values, and the largest that any may have
-NATURAL_LIMITS = (-0.5, 1.5, 10.0)  # black and white are 0 and 1, or 0 and 255
+NATURAL_LIMITS = (-0.5, 1.5, 10.0)  # black and white are 0 and 1, -1 and 1, or 0 and 255
 LEARNT_LIMITS = (-2.0, 3.0, np.inf)  # they are the smallest and the largest value in `fit`
 
 
@@ -129,7 +131,7 @@ class FittedRange:
     @property
     def limits(self):
         """Limits of intensities: of 99 % of the values (two), and of all; None if the caller gave an unusual range."""
-        natural = self.values in (UNIT_RANGE, BYTE_RANGE)
+        natural = self.values in (UNIT_RANGE, SIGNED_RANGE, BYTE_RANGE)
         return NATURAL_LIMITS if natural else LEARNT_LIMITS if self.learnt else None
 
     def check(self, images):
@@ -153,11 +155,15 @@ class FittedRange:
         n, (low, high) = len(images), self.of_type(images.dtype)
         if self.learnt and images.dtype == np.uint8 and high - low > 2 * 255:
             raise ValueError(f"X holds {self.describe(images.dtype)}. Bring X to the range of fit.")
+        if images.dtype == np.int8 and self.values == BYTE_RANGE and images.min(initial=0) < 0:
+            raise ValueError(f"X holds {self.describe(images.dtype)}. If they are bytes, give X.view(numpy.uint8).")
         if (images.dtype == np.uint8 and n < N_SURE) or not self.std.all():
             return
         values = by_channel(take_some(images)[0])
         if not np.isfinite(values).all():  # refused when they are scaled
             return
+        if n < N_SURE and 0 <= low <= values.min() and 1 / NEAR < (values.max() - low) / (high - low) < NEAR:
+            return  # from black to about white
         scale, distance = self._recognize(values, low, high)
         if scale is None:
             return
@@ -185,7 +191,7 @@ class FittedRange:
         sample = sample.astype(np.float64)
         peaks = np.abs(sample).max(axis=(1, 2, 3))
         dark = (peaks > 0) & (peaks < peaks.max(initial=0) * SMALL_CONTRAST)
-        if min(dark.sum(), (~dark).sum()) < N_ON_A_SCALE:
+        if min(dark.sum(), (~dark).sum()) < N_ON_A_SCALE or peaks[~dark].min() < GAP * peaks[dark].max():
             return
         low, high = self.values
         bright = by_channel(sample[~dark])
@@ -197,7 +203,8 @@ class FittedRange:
             i, j = (step * int(rows.argmax()) for rows in (dark, ~dark))
             raise ValueError(
                 f"X holds images on two scales: up to {peaks[i // step]:.4g} in X[{i}], and up to "
-                f"{peaks[j // step]:.4g} in X[{j}]. The former look {scale}. Bring X to one range."
+                f"{peaks[j // step]:.4g} in X[{j}]. The former look {scale}. Bring X to one range; or, if they "
+                "are dark, give preprocessor__value_range=(black, white)."
             )
 
     def describe(self, dtype, values=None):
@@ -218,13 +225,16 @@ class FittedRange:
             f"as if they went from {black:g} to {white:g}": (black + self.mean * width, self.std * width)
             for black, white in SCALES
             if (width := white - black) and (fractions or white > 1) and (negative or black == 0)
+            if not (abs(black - low) < width / 10 and 1 / NEAR < width / (high - low) < NEAR)
         }
         if negative:
             scales["standardised"] = np.zeros_like(self.mean), np.ones_like(self.std)
         distances = {name: measure_distance(found, expected) for name, expected in scales.items()}
-        nearest = min(distances, key=distances.get)
-        if distances[nearest] < min(own / 4, 1):
+        nearest = min(distances, key=distances.get, default=None)
+        if nearest and distances[nearest] < min(own / 4, 1):
             return nearest, distances[nearest]
+        if fractions and high - low > BYTE_RANGE[1] / 2 and values.min() >= 0 and 0.5 < values.max() <= 1:
+            return "as if they went from 0 to 1", own  # whatever the images show
         contrast = found[1] / (self.std * (high - low))
         alike = np.isclose((found[0] - low) / found[1], self.mean / self.std, rtol=0.1)
         return ("" if contrast.max() < SMALL_CONTRAST and alike.all() else None), own

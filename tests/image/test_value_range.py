@@ -238,3 +238,50 @@ def test_rows_without_labels(embedder, X, unlabeled, error, flat):
         return
     with pytest.raises(error, match=r"unlabeled .*(on another scale than X|Bring both to one type)"):
         again.fit(X, unlabeled=unlabeled)
+
+
+def varied(n, white, spread, seed):
+    """Images whose brightness varies much, as in microscopy."""
+    generator = np.random.default_rng(seed)
+    brightness = np.exp(generator.normal(0, spread, (n, 1, 1)))
+    return (brightness * generator.random((n, 8, 8)) * white / 10).clip(0, white).astype(np.uint16)
+
+
+@pytest.mark.parametrize("white", [4095, 65535])
+@pytest.mark.parametrize("seed", range(4))
+def test_images_of_varied_brightness_are_on_one_scale(white, seed):
+    preprocessor = ImagePreprocessor().fit(varied(300, white, 2, seed))
+    preprocessor.transform(varied(100, white, 2, seed + 1))
+
+
+@pytest.mark.parametrize("n", [1, 8])
+def test_images_brighter_than_those_of_fit(n):
+    """White of the type is no other scale than a white in fit that falls a little short of it."""
+    X = SCALES["16 bits"](digits)
+    preprocessor = ImagePreprocessor().fit((X[:300] * 0.72).astype(np.uint16))
+    preprocessor.transform(np.maximum(X[300 : 300 + n], 40000))
+
+
+def test_dark_images_may_be_declared():
+    X = SCALES["12 bits"](digits[:200])
+    X[::2] >>= 4
+    with pytest.raises(ValueError, match=r"on two scales.*give preprocessor__value_range="):
+        ImagePreprocessor().fit(X)
+    ImagePreprocessor(value_range=(0, 4095)).fit(X)
+
+
+def test_signed_bytes_are_refused():
+    with pytest.raises(ValueError, match=r"give X.view\(numpy.uint8\)"):
+        fit("bytes").transform(SCALES["bytes"](digits[:20]).view(np.int8))
+
+
+def test_images_normalised_by_the_numbers_of_another_data_set():
+    with pytest.raises(ValueError, match="Bring X to one range"):
+        fit("-1..1").transform((digits[300:400] - 0.13) / 0.31)
+
+
+@pytest.mark.parametrize("fitted", ["bytes", "0..255", "12 bits"])
+def test_one_image_of_fractions(fitted):
+    """Whatever it shows: its values are those of 0 to 1."""
+    with pytest.warns(UserWarning, match="If they are not dark, bring X to the range of fit"):
+        fit(fitted).transform(0.9 + digits[300:301] / 20)
