@@ -84,7 +84,7 @@ BY_ROOM = {
         fault(
             "fractions are taken for bytes",
             "value_range",
-            "if distances[nearest] < min(own / 4, 1):",
+            "if nearest and distances[nearest] < min(own / 4, 1):",
             "if False:",
         ),
         fault(

@@ -19,7 +19,7 @@ SMALL_CONTRAST = 1 / 8  # of that in `fit`
 NEAR = 2.0  # a white that differs from that of `fit` by a smaller factor does not make another scale
 GAP = 2.0  # two scales leave a gap of that factor between the peaks of their images; dark and bright images do not
 # Intensities: the limits of 99 % of the values, and the largest that any may have
-NATURAL_LIMITS = (-0.5, 1.5, 10.0)  # black and white are 0 and 1, -1 and 1, or 0 and 255
+NATURAL_LIMITS = (-0.5, 1.5, 10.0)  # black and white are 0 and 1, or 0 and 255, or were found to be -1 and 1
 LEARNT_LIMITS = (-2.0, 3.0, np.inf)  # they are the smallest and the largest value in `fit`
 
 
@@ -131,7 +131,7 @@ class FittedRange:
     @property
     def limits(self):
         """Limits of intensities: of 99 % of the values (two), and of all; None if the caller gave an unusual range."""
-        natural = self.values in (UNIT_RANGE, SIGNED_RANGE, BYTE_RANGE)
+        natural = self.values in (UNIT_RANGE, BYTE_RANGE) or (self.learnt and self.values == SIGNED_RANGE)
         return NATURAL_LIMITS if natural else LEARNT_LIMITS if self.learnt else None
 
     def check(self, images):

@@ -30,8 +30,9 @@ def sample(x, rows, columns, padding_mode):
     """
     height, width = x.shape[2:]
     grid = torch.broadcast_tensors((2 * columns + 1) / width - 1, (2 * rows + 1) / height - 1)
-    grid = torch.stack(grid, dim=-1).to(x.dtype).expand(len(x), height, width, 2)
-    return grid_sample(x, grid, mode="bilinear", padding_mode=padding_mode, align_corners=False)
+    exact = torch.promote_types(x.dtype, torch.float32)  # half precision has too few digits for places
+    grid = torch.stack(grid, dim=-1).to(exact).expand(len(x), height, width, 2)
+    return grid_sample(x.to(exact), grid, mode="bilinear", padding_mode=padding_mode, align_corners=False).to(x.dtype)
 
 
 def rotate(x, angle, padding_mode):

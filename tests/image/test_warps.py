@@ -119,3 +119,11 @@ def test_in_a_chain_with_other_views():
     spec = image_spec((3, 12, 12))
     first, second = (bound(chain, spec)(x, x, seeded()) for _ in range(2))
     assert torch.equal(first, second) and not torch.equal(first, x)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_places_are_exact_in_any_precision(dtype):
+    x = torch.rand(2, 1, 3, 1500, generator=seeded()).to(dtype)
+    found = translate(x, torch.zeros(2), torch.ones(2), "zeros")
+    assert found.dtype == dtype
+    torch.testing.assert_close(found[..., 1:], x[..., :-1], atol=1e-3, rtol=0)
