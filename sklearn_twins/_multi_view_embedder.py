@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._base import TwinsEstimator, fits_jointly, read_one_fit
 from ._embedder import BarlowTwinsEmbedder
+from ._inputs._messages import show
 from ._inputs._targets import warn_of_table
 from ._modalities import MODALITIES
 
@@ -374,8 +375,8 @@ class MultiViewEmbedder(SomeViews, TransformerMixin, _BaseComposition, TwinsEsti
         """Samples of some views (None for all), and their spec."""
         names = self.preprocessor_.names
         if views is not None:
-            if isinstance(views, str) or not len(views) or not set(views) <= set(names):
-                raise ValueError(f"views={views!r} must list some of {names}.")
+            if isinstance(views, str) or not np.iterable(views) or not views or any(v not in names for v in views):
+                raise ValueError(f"views={show(views)} must list some of {names}.")
             names = [name for name in names if name in views]
         return self.preprocessor_.transform(X, owner=self, views=names), self.preprocessor_.spec_.subset(names)
 
@@ -433,7 +434,7 @@ class MultiViewEmbedder(SomeViews, TransformerMixin, _BaseComposition, TwinsEsti
             samples = samples[np.random.RandomState(0).permutation(len(samples))[:N_SCORED]]
         projections = []
         for i, view in enumerate(spec.views):
-            own = np.column_stack([view.take(samples).reshape(len(samples), -1), spec.presence(samples)[:, i]])
+            own = np.column_stack([samples[:, view.start : view.stop], spec.presence(samples)[:, i]])
             subset = spec.subset([view.name])
             projections.append(self._output.project(self.encoder_, own, subset, self.precision, self.n_jobs))
         score = mean_retrieval(projections)

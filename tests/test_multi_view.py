@@ -13,11 +13,13 @@ from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils.estimator_checks import check_estimator
 from skorch.callbacks import Callback
 
 from sklearn_twins import BarlowTwinsEmbedder, MultiViewEmbedder
 from sklearn_twins._multiview._objective import AcrossViews
+from sklearn_twins.displays import EmbeddingDisplay
 from sklearn_twins.networks import MLPEncoder, MLPProjector
 from sklearn_twins.objectives import BarlowTwins, VICReg
 from sklearn_twins.preprocessing import TablePreprocessor
@@ -70,8 +72,10 @@ def test_output():
         ((slice("a", "d"), slice("v", "z")), FRAME),
         ((lambda X: X.columns[:4], lambda X: [c for c in X if c > "d"]), FRAME),
         ((slice(0, 4), [4, -4, -3, -2, -1]), FRAME),
+        ((slice(0, 4), slice(4, None)), pd.DataFrame(X)),
+        ((slice(0, 4), slice(4, None)), pd.DataFrame(X, columns=[8, 7, 6, 5, 4, 3, 2, 1, 0])),
     ],
-    ids=["indices", "masks", "names", "slices of names", "callables", "mixed"],
+    ids=["indices", "masks", "names", "slices of names", "callables", "mixed", "numbers", "other numbers"],
 )
 def test_columns_are_chosen_as_by_a_column_transformer(columns, rows):
     embedder = make(columns).fit(rows)
@@ -89,6 +93,40 @@ def test_one_container_for_each_view(rows):
     embedder = make(views=CONTAINERS).fit(rows)
     assert_array_equal(embedder.transform(rows), EXPECTED.transform(X))
     assert embedder.n_features_in_ == 9
+
+
+def test_frames_and_arrays_are_taken_by_place_with_a_warning():
+    """As scikit-learn does, if the other one was in fit."""
+    frames = make((list("abcd"), list("vwxyz"))).fit(FRAME)
+    for embedder, rows in ((frames, X), (EXPECTED, FRAME)):
+        with pytest.warns(UserWarning, match="feature names"):
+            assert_array_equal(embedder.transform(rows), EXPECTED.transform(X))
+
+
+@pytest.mark.parametrize(
+    ("views", "rows"),
+    [
+        (None, X),
+        ([("left", view(), list("abcd")), ("right", view(), list("vwxyz"))], FRAME),
+        (CONTAINERS, [A, B]),
+        (CONTAINERS, [FRAME[list("abcd")], FRAME[list("vwxyz")]]),
+    ],
+    ids=["array", "frame", "list", "list of frames"],
+)
+def test_no_rows(views, rows):
+    embedder = make(views=views, max_epochs=1).fit(rows)
+    none = [part[:0] for part in rows] if isinstance(rows, list) else rows[:0]
+    assert embedder.transform(none).shape == (0, embedder.transform(rows).shape[1])
+    assert len(embedder.project(none[:1] if isinstance(none, list) else none, "left")) == 0
+    with pytest.raises(ValueError, match="X has 0 row"):
+        embedder.score(none)
+
+
+def test_lists_of_rows():
+    """A list of containers may hold a list, whose items may be None."""
+    embedder = make(views=CONTAINERS).fit([[None, *A[1:]], B])
+    expected = make(views=CONTAINERS).fit({"left": [None, *A[1:]], "right": B})
+    assert_array_equal(embedder.transform([list(A), B]), expected.transform([A, B]))
 
 
 def test_some_views_need_their_columns_only():
@@ -303,11 +341,16 @@ def test_bad_input_is_named_before_training(change, rows, error, words):
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        (lambda e: e.transform(FRAME[list("abcd")]), "lacks the columns \\['v'.* of view 'right'|feature names"),
+        (lambda e: e.transform(FRAME[list("abcd")]), "lacks the columns 'v'.* of view 'right'|feature names"),
         (lambda e: e.transform(FRAME, views=["up"]), "views=\\['up'\\] must list some of \\['left', 'right'\\]"),
         (lambda e: e.transform(FRAME, views=[]), "must list some"),
         (lambda e: e.transform(FRAME, views="left"), "must list some"),
-        (lambda e: e.transform(FRAME[["a"]], views=["left"]), "lacks the columns \\['b', 'c', 'd'\\] of view 'left'"),
+        (lambda e: e.transform(FRAME[["a"]], views=["left"]), "lacks the columns 'b', 'c', 'd' of view 'left'"),
+        (lambda e: e.transform(FRAME, views=3), "views=3 must list some"),
+        (lambda e: e.transform(FRAME, views=[["left"]]), "must list some"),
+        (lambda e: e.project(X[:, :4], "left"), "X has 4 features, but view 'left' was fitted on columns"),
+        (lambda e: make(views=CONTAINERS).fit([A, B]).project(A, "left"), "one container for each view"),
+        (lambda e: make(views=CONTAINERS).fit([A, B]).transform(X), "one container for each view"),
         (lambda e: e.project(FRAME, "up"), "view='up' must be one of"),
         (lambda e: e.score(FRAME[:1]), "2 rows or more"),
     ],
@@ -315,6 +358,26 @@ def test_bad_input_is_named_before_training(change, rows, error, words):
 def test_bad_input_after_the_fit(call, words):
     with pytest.raises(ValueError, match=words):
         call(make((list("abcd"), list("vwxyz"))).fit(FRAME))
+
+
+def test_errors_of_a_view_name_it():
+    """Also errors of a class of their own, and selections of thousands of columns."""
+    pictures = np.random.default_rng(0).random((20, 8, 8))
+    image = BarlowTwinsEmbedder(modality="image", n_components=4, projector=MLPProjector((12,), 6))
+    embedder = make(views=[("image", image), ("table", view())], max_epochs=1).fit([pictures, A[:20]])
+    with pytest.raises(ValueError, match=r"View 'image': .*0 .*255"):
+        embedder.transform({"image": np.round(255 * pictures)}, views=["image"])
+    with pytest.raises(ValueError, match="columns of view 'left'") as caught:
+        make((list(range(5_000)), [0])).fit(X)
+    assert len(str(caught.value)) < 1_000
+
+
+def test_the_embedding_display_leaves_columns_out():
+    learnt = [name for name in EXPECTED.get_feature_names_out() if "__embedding" in name]
+    Z = EXPECTED.transform(X)[:, np.isin(EXPECTED.get_feature_names_out(), learnt)]
+    display = EmbeddingDisplay.from_estimator(EXPECTED, X)
+    expected = EmbeddingDisplay.from_estimator(FunctionTransformer(lambda rows: Z).fit(X), X)
+    assert_allclose(display.points, expected.points, atol=1e-4)
 
 
 @pytest.mark.slow

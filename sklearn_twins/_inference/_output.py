@@ -69,6 +69,11 @@ class Output:
         """Width of the output."""
         return self.width + (0 if self.column_scale is None else len(self.column_scale))
 
+    @property
+    def is_learnt(self):
+        """Which columns of the output are coordinates of the embedding."""
+        return np.arange(self.n_features) < self.width
+
     def compute(self, encoder, samples, spec, precision, n_jobs, verbose=0):
         """Embed samples, and write their columns next to the embedding.
 

@@ -3,6 +3,8 @@
 import numpy as np
 from sklearn.utils.validation import _num_samples
 
+from ._messages import show
+
 
 def encode_groups(groups, X, unlabeled=None):
     """Check the groups of the rows of X, and number them.
@@ -22,12 +24,17 @@ def encode_groups(groups, X, unlabeled=None):
     Raises
     ------
     ValueError
-        If groups have another length or missing values, or if all rows are alone or in one group.
+        If groups have another length, other row labels or missing values, or if all rows are alone or in one group.
+    TypeError
+        If groups are no sequence, or a value cannot be hashed.
     """
     if groups is None:
         return None
     if np.ndim(groups) > 1 and hasattr(groups, "shape"):
         raise ValueError(f"groups should be a 1d array, with one value for each row. Got shape {groups.shape}.")
+    if isinstance(groups, (dict, set, frozenset, str)) or not np.iterable(groups):
+        raise TypeError(f"groups must be a sequence with one value for each row. Got {show(groups)}.")
+    check_row_labels(groups, X)
     groups = groups.tolist() if hasattr(groups, "tolist") else list(groups)
     n_rows, n_unlabeled = _num_samples(X), 0 if unlabeled is None else _num_samples(unlabeled)
     if len(groups) != n_rows:
@@ -39,7 +46,10 @@ def encode_groups(groups, X, unlabeled=None):
             "is unknown a group of its own."
         )
     numbers = {}
-    codes = np.array([numbers.setdefault(group, len(numbers)) for group in groups], dtype=np.int64)
+    try:
+        codes = np.array([numbers.setdefault(group, len(numbers)) for group in groups], dtype=np.int64)
+    except TypeError as error:  # a list, for example
+        raise TypeError(f"groups must hold strings or numbers, one for each row. Got {show(groups[0])}.") from error
     sizes = np.bincount(codes)
     if len(sizes) == n_rows:
         raise ValueError(
@@ -53,3 +63,15 @@ def encode_groups(groups, X, unlabeled=None):
 def is_nan(value):
     """Whether a value is NaN, NaT or pandas.NA, none of which equals itself."""
     return type(value).__name__ == "NAType" or bool(value != value)
+
+
+def check_row_labels(groups, X):
+    """Refuse groups with the row labels of X in another order, which would belong to other rows."""
+    labels, own = getattr(X, "index", None), getattr(groups, "index", None)
+    if not (hasattr(labels, "equals") and hasattr(own, "equals")) or labels.equals(own):
+        return
+    if len(labels) == len(own) and labels.is_unique and labels.isin(own).all():
+        raise ValueError(
+            "groups has the row labels of X in another order, and rows are matched by their order. Give "
+            "`groups.loc[X.index]`, or `groups.to_numpy()` if the order is right."
+        )

@@ -7,13 +7,16 @@ from sklearn.utils._indexing import _get_column_indices
 from sklearn.utils.validation import _check_feature_names, _check_n_features, _num_samples
 
 from .._inputs._containers import as_frame, check_container
+from .._inputs._messages import cut, short_messages, show, show_names
 
 
-def is_one_container_per_view(X):
-    """Whether X is a dict of containers, or a list of arrays or frames, one for each view."""
+def is_one_container_per_view(X, columns):
+    """Whether X is a dict of containers, or a list of them, one for each view; `columns` are those of the views."""
     if isinstance(X, dict):
         return not issparse(X)  # scipy's dok_array is a dict
-    return isinstance(X, (list, tuple)) and len(X) > 0 and all(hasattr(rows, "shape") for rows in X)
+    if not isinstance(X, (list, tuple)) or not X:
+        return False
+    return all(hasattr(rows, "shape") for rows in X) or all(column is None for column in columns)
 
 
 def split_containers(X, names, wanted, columns):
@@ -54,6 +57,9 @@ def split_containers(X, names, wanted, columns):
     if unknown := [name for name in X if name not in names]:
         raise ValueError(f"X has the unknown view {unknown[0]!r}. The views are {names}.")
     parts = [X[name] for name in wanted]
+    for name, rows in zip(wanted, parts, strict=True):
+        if not hasattr(rows, "__len__") and not hasattr(rows, "shape"):
+            raise TypeError(f"View {name!r} is {show(rows)}, of type {type(rows).__name__}. Give a container of rows.")
     counts = {name: _num_samples(rows) for name, rows in zip(wanted, parts, strict=True)}
     if len(set(counts.values())) > 1:
         raise ValueError(f"Views must have the same rows. They have {counts} rows.")
@@ -97,22 +103,31 @@ def split_table(X, names, wanted, columns, owner, *, reset):
     parts : list of containers
         For the wanted views.
     columns : list
-        For all views: a name, a list of names for frames, or a list of indices.
+        For all views: a name, a list of names for frames whose names are strings, or a list of indices.
 
     Raises
     ------
     ValueError
         If columns are missing, or a view has none.
     """
-    if any(column is None for column in columns):
+    if without := [name for name, column in zip(names, columns, strict=True) if column is None]:
         raise ValueError(
-            f"Each view of one table needs columns: views=[(name, embedder, columns), ...]. View "
-            f"{names[columns.index(None)]!r} has none. Or give X as a list or dict with one container for each view."
+            f"Each view of one table needs columns: views=[(name, embedder, columns), ...]. View {without[0]!r} has "
+            "none. Or give X as a list or dict with one container for each view."
         )
     X = check_container(X, "X", "rows")
     is_frame = hasattr(X, "columns") and as_frame(X, "X") is not X
     if not is_frame:
-        X = check_array(X, dtype=None, ensure_all_finite=False, accept_sparse="csr", estimator=owner)
+        min_rows = int(reset)  # a collection's parts, such as dask's partitions, may be empty
+        with short_messages():
+            X = check_array(
+                X,
+                dtype=None,
+                ensure_all_finite=False,
+                accept_sparse="csr",
+                estimator=owner,
+                ensure_min_samples=min_rows,
+            )
     if reset or len(wanted) == len(names):
         _check_feature_names(owner, X, reset=reset)
         _check_n_features(owner, X, reset=reset)
@@ -121,7 +136,7 @@ def split_table(X, names, wanted, columns, owner, *, reset):
     parts = []
     for name, column in zip(names, columns, strict=True):
         if name in wanted:
-            parts.append(take_columns(X, name, column))
+            parts.append(take_columns(X, name, column, owner))
     return parts, columns
 
 
@@ -131,26 +146,34 @@ def resolve_columns(X, name, column, is_frame):
     try:
         indices = list(map(int, _get_column_indices(X, column)))
     except (ValueError, TypeError, KeyError, IndexError) as error:
-        raise ValueError(f"The columns of view {name!r}, {column!r}, cannot be taken from X: {error}") from error
+        raise ValueError(
+            f"The columns of view {name!r}, {show(column)}, cannot be taken from X: {cut(str(error), 300)}"
+        ) from error
     if not indices:
-        raise ValueError(f"View {name!r} has no columns: {column!r} selects none of n_features={X.shape[1]}.")
-    if not is_frame:
+        raise ValueError(f"View {name!r} has no columns: {show(column)} selects none of n_features={X.shape[1]}.")
+    if not is_frame or not all(isinstance(label, str) for label in X.columns):
         return indices
     return str(column) if isinstance(column, str) else [X.columns[j] for j in indices]
 
 
-def take_columns(X, name, column):
+def take_columns(X, name, column, owner):
     """The columns of one view: one-dimensional for a single name."""
     wanted = [column] if isinstance(column, str) else column
-    if hasattr(X, "columns"):
-        present = set(X.columns)
-        if lacking := [label for label in wanted if label not in present]:
+    if not isinstance(wanted[0], str):
+        if max(wanted) >= X.shape[1]:
+            raise ValueError(f"X has {X.shape[1]} features, but view {name!r} was fitted on columns {show(column)}.")
+    elif hasattr(X, "columns"):
+        names = set(X.columns)
+        if lacking := [label for label in wanted if label not in names]:
             raise ValueError(
-                f"X lacks the columns {lacking[:5]!r} of view {name!r}. To use other views only, name them: "
+                f"X lacks the columns {show_names(lacking)} of view {name!r}. To use other views only, name them: "
                 "transform(X, views=[...])."
             )
-    elif isinstance(column, str) or max(column) >= X.shape[1]:
-        raise ValueError(f"X has {X.shape[1]} features, but view {name!r} was fitted on columns {column!r}.")
+    else:  # fit saw a frame
+        names = list(getattr(owner, "feature_names_in_", ()))
+        if len(names) != X.shape[1]:
+            raise ValueError(f"X has {X.shape[1]} features, but view {name!r} was fitted on columns {show(column)}.")
+        column = names.index(column) if isinstance(column, str) else list(map(names.index, column))
     return _safe_indexing(X, column, axis=1)
 
 
@@ -171,8 +194,7 @@ def find_missing_rows(rows):
     if hasattr(rows, "columns"):
         frame = as_frame(rows, "X")
         missing = np.ones(len(frame), dtype=bool)
-        for name in frame.columns:
-            column = frame[name]
+        for column in frame.iter_columns():  # names may be numbers
             null = column.is_null()
             missing &= (null | column.is_nan() if column.dtype.is_float() else null).to_numpy().astype(bool)
             if not missing.any():
@@ -180,5 +202,5 @@ def find_missing_rows(rows):
         return missing
     if not isinstance(rows, np.ndarray) or rows.dtype.kind not in "fO":
         return np.zeros(_num_samples(rows), dtype=bool)
-    flat = rows.reshape(len(rows), -1)
+    flat = rows.reshape(len(rows), int(np.prod(rows.shape[1:])))
     return ((flat != flat) | (np.equal(flat, None) if rows.dtype.kind == "O" else False)).all(1)

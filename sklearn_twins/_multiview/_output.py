@@ -35,6 +35,11 @@ class MultiViewOutput:
         return sum(output.n_features for output in self.outputs.values())
 
     @property
+    def is_learnt(self):
+        """Which columns of the output are coordinates of an embedding."""
+        return np.concatenate([output.is_learnt for output in self.outputs.values()])
+
+    @property
     def width(self):
         """Width of all embeddings."""
         return sum(output.width for output in self.outputs.values())
@@ -61,7 +66,7 @@ class MultiViewOutput:
         presence, blocks = spec.presence(samples), []
         for i, view in enumerate(spec.views):
             rows, output = presence[:, i], self.outputs[view.name]
-            block = np.tile(self.fills[view.name], (len(samples), 1)) if not rows.all() else None
+            block = np.tile(self.fills[view.name], (len(samples), 1)) if not (rows.all() and len(rows)) else None
             if rows.any():
                 own = np.ascontiguousarray(view.take(samples if block is None else samples[rows]))
                 made = compute_view(output, networks[view.name], own, view.spec, precision, n_jobs, verbose)

@@ -77,7 +77,7 @@ class MultiViewPreprocessor(_BaseComposition, Component):
             views.append(ViewSpec(name, spec, start, stop, passes))
             blocks.append((block, missing))
             start = stop
-        if is_one_container_per_view(X):
+        if is_one_container_per_view(X, self.columns):
             owner.n_features_in_ = sum(getattr(p, "n_features_in_", 0) for _, p in self.views)
             owner.__dict__.pop("feature_names_in_", None)
         share_names(owner, self)
@@ -120,8 +120,10 @@ class MultiViewPreprocessor(_BaseComposition, Component):
         return join_blocks(blocks, self.spec_.subset(wanted))
 
     def _split(self, X, wanted, owner, *, reset):
-        if is_one_container_per_view(X):
+        if is_one_container_per_view(X, self.columns):
             return split_containers(X, self.names, wanted, self.columns)
+        if not reset and not hasattr(self, "columns_"):
+            raise ValueError(f"In fit, X was one container for each view. Give a list or dict of them for {wanted}.")
         columns = self.columns if reset else self.columns_
         parts, columns = split_table(X, self.names, wanted, columns, owner, reset=reset)
         if reset:
@@ -134,7 +136,8 @@ def in_view(name, function):
     try:
         return function()
     except (ValueError, TypeError) as error:
-        raise type(error)(f"View {name!r}: {error}") from error
+        kind = ValueError if isinstance(error, ValueError) else TypeError  # subclasses may take other arguments
+        raise kind(f"View {name!r}: {error}") from error
 
 
 def has_columns(spec, name, passes):

@@ -19,6 +19,7 @@ END = r"-?(?:\d+(?:\.\d*)?|inf)"
 INTERVAL = re.compile(rf"([\[(])({END}), ({END})([\])])", re.ASCII)  # of pandas
 TRUTH = {"True": "1", "False": "0", "1": "True", "0": "False"}
 MISSING_TEXTS = ("nan", "None", "<NA>", "NaT")  # what str() makes of missing values
+READ_AS_MISSING = {*MISSING_TEXTS, "", "NA", "N/A", "n/a", "#N/A", "#NA", "NULL", "null", "NaN"}  # by pandas.read_csv
 PLURALS = {
     **{word: f"{word}s" for word in ("number", "date", "duration")},
     **{"text": "strings", "bytes": "bytes", "other": "other objects", "missing": "missing values"},
@@ -143,9 +144,9 @@ class Strangers:
     @cached_property
     def codes(self):
         """Text -> code of the category, None if two categories have the same text."""
-        codes = {}
+        codes, large = {}, any(type(key) is int for key in self.known)  # the column held integers beyond float64
         for key, code in self.known.items():
-            text = to_text(key)
+            text = str(int(key)) if large and type(key) is float and abs(key) >= EXACT else to_text(key)
             codes[text] = None if text in codes else code
         return codes
 
@@ -167,7 +168,7 @@ class Strangers:
     def find_code(self, key):
         """Return the code of one value; raises ValueError if its type is another than in `fit` and no text agrees."""
         if type(key) is str and self.pooled and "text" in self.types and not key.isdigit():  # by far the most
-            return self.unseen
+            return self.missing if key in READ_AS_MISSING and "missing" in self.types else self.unseen
         word = "missing" if is_missing(key) else name_type(type(key))
         usual = word in self.types or not self.types
         if word == "missing":
@@ -177,9 +178,10 @@ class Strangers:
             return self.known[simple]
         if usual and self.pooled and not (isinstance(simple, str) and simple.isdigit()):
             return self.unseen
-        text = to_text(key if isinstance(key, np.bool_ | bool) else simple)  # simplified, True is 1
+        exact = word == "number" and isinstance(key, (int, np.integer, np.bool_))  # simplified, True is 1
+        text = to_text(key if exact else simple)
         code = None if usual and self.pooled else self._find_text(text)
-        if code is None and word == "text" and text in MISSING_TEXTS:
+        if code is None and word == "text" and text in (READ_AS_MISSING if "missing" in self.types else MISSING_TEXTS):
             return self.missing
         code, compared = self._compare_without_zeros(key, text, code)
         if code is None and not usual and not compared:
@@ -187,7 +189,7 @@ class Strangers:
         return self.unseen if code is None else code
 
     def _find_missing(self):
-        found = {self.codes[text] for text in MISSING_TEXTS if text in self.codes}
+        found = {self.codes[text] for text in READ_AS_MISSING if text in self.codes}
         return found.pop() if len(found) == 1 else self.missing
 
     def _find_text(self, text):

@@ -166,7 +166,7 @@ def embed(estimator, X):
         check_is_fitted(estimator)
         return np.asarray(estimator.transform(X))
     embedder, X = find_embedder(estimator, X)
-    return np.ascontiguousarray(np.asarray(embedder.transform(X))[:, : embedder.n_components_])
+    return np.ascontiguousarray(np.asarray(embedder.transform(X))[:, embedder._output.is_learnt])
 
 
 def set_robust_limits(ax, points):

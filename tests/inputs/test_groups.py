@@ -28,6 +28,21 @@ def test_groups_of_any_type(groups):
     assert encode_groups(groups, X, unlabeled=np.zeros((2, 2))).tolist() == [0, 1, 0, 2, 3, 4]
 
 
+@pytest.mark.parametrize("groups", ["client", 5, {"a", "b", "c", "d"}, {0: 1, 1: 1, 2: 1}, [[1], [1], [2], [3]]])
+def test_what_holds_no_groups(groups):
+    with pytest.raises(TypeError, match="groups must"):
+        encode_groups(groups, X)
+
+
+def test_row_labels_in_another_order_are_refused():
+    """Other labels are none of groups' business: they may come from another table."""
+    frame, groups = pd.DataFrame(X, index=[3, 1, 0, 2]), pd.Series([1, 1, 2, 3])
+    with pytest.raises(ValueError, match=r"row labels of X in another order.*groups.loc\[X.index\]"):
+        encode_groups(groups, frame)
+    for labels in ([3, 1, 0, 2], [5, 6, 7, 8], [0, 0, 1, 1]):
+        assert encode_groups(groups.set_axis(labels), frame).tolist() == [0, 0, 1, 2]
+
+
 def test_no_groups():
     assert encode_groups(None, X) is None
 

@@ -22,6 +22,8 @@ ZIPS = pd.Series(np.array(["08010", "01010", "10115", "06020", "80331", "01234"]
 BINS = pd.cut(INTS, [-1, 2, 4, 9])
 MONTHS = DAYS.dt.to_period("M")
 TEXT = INTS.astype(str)
+MANY = pd.Series([None if i % 10 == 3 else f"city {i % 300}" for i in range(3_000)])  # rare ones share a code
+LONG_IDS = 9_007_199_254_740_993 + INTS  # some of them are floats, too
 
 SAME = {
     "strings, ints": (TEXT, INTS),
@@ -64,6 +66,15 @@ SAME = {
     "missing, 'None'": (GAPPY, GAPPY.fillna("None")),
     "missing, '<NA>'": (GAPPY, GAPPY.fillna("<NA>")),
     "'nan', missing": (GAPPY.fillna("nan"), GAPPY),
+    "'NA', missing as by read_csv": (GAPPY.fillna("NA"), GAPPY),
+    "empty text, missing as by read_csv": (GAPPY.fillna(""), GAPPY),
+    "missing, empty text": (GAPPY, GAPPY.fillna("")),
+    "missing, 'NA'": (GAPPY, GAPPY.fillna("NA")),
+    "missing, 'NULL'": (GAPPY, GAPPY.fillna("NULL")),
+    "missing among many values, 'nan'": (MANY, MANY.astype(object).map(str)),
+    "missing among many values, empty text": (MANY, MANY.fillna("")),
+    "long ids, strings": (LONG_IDS, LONG_IDS.astype(str)),
+    "strings, long ids": (LONG_IDS.astype(str), LONG_IDS),
     "missing as None, NA": (GAPPY.astype(object), GAPPY.astype("string")),
 }
 
