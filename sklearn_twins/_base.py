@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted, check_scalar
 
 from ._fitting._sklearn_callbacks import RUNNING, CallbackSupportMixin, FitTasks
 from ._html_repr import DocumentationLinkMixin, shorten_fitted_attributes
+from ._inputs._messages import short_messages
 from ._parts._parameter_names import explain_unknown_parameters
 from ._parts._plain_values import to_plain, with_plain_parameters
 from ._parts._validation import refuse_booleans
@@ -41,13 +42,13 @@ def read_one_fit(*names):
 
 
 def fits_jointly(fit):
-    """Decorate a method that fits: if several processes train together, an error in one ends the fit in all of them."""
+    """Decorate a method that fits: an error is no longer than a screen, and ends the fit of all processes."""
 
     @functools.wraps(fit)
     def wrapper(self, *args, **kwargs):
         from ._training._distributed import joint_fit
 
-        with joint_fit(self.device):
+        with joint_fit(self.device), short_messages():
             return fit(self, *args, **kwargs)
 
     return wrapper

@@ -62,10 +62,10 @@ def show_names(names, form=show):
 
 @contextlib.contextmanager
 def short_messages():
-    """Cut messages of scikit-learn, which quotes X."""
+    """Cut messages that quote X or a parameter, as scikit-learn's do."""
     try:
         yield
-    except ValueError as error:
-        if len(str(error)) <= LONGEST:
-            raise
-        raise ValueError(cut(str(error))) from None
+    except (TypeError, ValueError) as error:
+        if len(error.args) == 1 and isinstance(error.args[0], str):
+            error.args = (cut(error.args[0]),)
+        raise

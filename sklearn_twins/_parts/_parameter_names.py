@@ -5,12 +5,16 @@ import functools
 import inspect
 
 SYNONYMS = {  # names that other libraries use
+    "alpha": "weight_decay",
     "dim": "n_components",
     "embedding_dim": "n_components",
+    "epoch": "max_epochs",
     "epochs": "max_epochs",
+    "hidden_layer_sizes": "hidden_dims",
     "lambd": "off_diagonal_weight",
     "lambda_param": "off_diagonal_weight",
     "lr": "learning_rate",
+    "max_iter": "max_epochs",
     "n_epochs": "max_epochs",
     "n_iter": "max_epochs",
     "patience": "n_iter_no_change",

@@ -9,10 +9,12 @@ import pyarrow as pa
 import pytest
 import torch
 from builders import small_embedder
+from sklearn.utils._param_validation import InvalidParameterError
 from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
 
 from sklearn_twins._inputs._messages import cut, show, show_names
 from sklearn_twins._inputs._unlabeled import append_unlabeled
+from sklearn_twins.networks import MLPEncoder
 from sklearn_twins.preprocessing import TablePreprocessor
 
 ROWS = np.random.default_rng(0).normal(size=(60, 3))
@@ -114,6 +116,28 @@ def test_messages_are_cut(name):
     with pytest.raises((ValueError, TypeError)) as caught:
         fitted.transform(X)
     assert 50 < len(str(caught.value)) < SCREEN
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"encoder": LONG},
+        {"modality": LONG},
+        {"augmentation": list(range(10**5))},
+        {"objective": WIDE},
+        {"random_state": list(range(10**5))},
+        {"device": LONG},
+        {"encoder": MLPEncoder(["a"] * 10**5)},
+        {"preprocessor": TablePreprocessor(scaling=LONG)},
+    ],
+    ids=lambda params: next(iter(params)),
+)
+def test_values_of_parameters_are_cut(params):
+    with pytest.raises((ValueError, TypeError)) as caught:
+        small_embedder(**params).fit(ROWS)
+    assert 50 < len(str(caught.value)) < SCREEN
+    with pytest.raises(InvalidParameterError):  # the type stays
+        small_embedder(optimizer=LONG).fit(ROWS)
 
 
 @pytest.mark.parametrize(

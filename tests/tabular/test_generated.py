@@ -51,7 +51,12 @@ FAMILIES = {
     "category": ("category", TEXT, "category", pl.Categorical),
     "many": ("category", st.sampled_from(MANY), pd.CategoricalDtype(MANY), pl.Enum(MANY)),
     "mixed": ("category", st.one_of(TEXT, INT64, FLOATS, st.booleans(), st.integers(10**400)), None, None),
-    "odd": ("category", st.one_of(st.binary(max_size=3), st.tuples(st.integers()), TEXT, st.dates()), None, None),
+    "odd": (
+        "category",
+        st.one_of(st.binary(min_size=1, max_size=3), st.tuples(st.integers()), TEXT, st.dates()),
+        None,
+        None,
+    ),
     "date": (
         "date",
         st.datetimes() | st.sampled_from([datetime.datetime.min, datetime.datetime.max]),
