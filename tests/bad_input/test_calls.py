@@ -27,7 +27,7 @@ UNLABELED = {
     "text": (table, "rows.csv", "unlabeled is a str"),
     "a number": (table, 3, "unlabeled is 3"),
     "a dict": (table, {"a": [1]}, "pandas.DataFrame(unlabeled)"),
-    "a generator": (table, (row for row in table), "unlabeled is a generator"),
+    "a generator": (table, (row for row in table), "got <class 'generator'> as unlabeled"),
     "complex": (table, table + 1j, "Complex data not supported", "unlabeled"),
     "strings": (table, table.astype(str), "unlabeled holds <U", "float64", "one type"),
     "dates": (table, np.zeros((5, 5), dtype="M8[s]"), "unlabeled holds datetime64[s]", "float64"),

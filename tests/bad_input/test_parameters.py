@@ -62,6 +62,7 @@ WRONG_VALUES = {
     "max_epochs": [0, -3, 1.5, "many", None, True],
     "batch_size": [1, 2.5, None, True],
     "early_stopping": ["yes", None],
+    "pair_rate": [0.0, 1.5, "a", nan],
     "validation_fraction": [0, 1, 1.5, "a", nan],
     "n_iter_no_change": [0, 1.5, True],
     "tol": [-1, None, inf],

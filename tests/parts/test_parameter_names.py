@@ -157,7 +157,7 @@ def test_constructors_of_users():
 
 def test_the_constructor_stays_explicit():
     parameters = inspect.signature(BarlowTwinsEmbedder).parameters
-    assert list(parameters)[:2] == ["n_components", "modality"] and len(parameters) == 29
+    assert list(parameters)[:2] == ["n_components", "modality"] and len(parameters) == 30
     assert inspect.getdoc(MarginalCorruption.__init__) == inspect.getdoc(object.__init__)
     embedder = BarlowTwinsEmbedder(3, objective=HSIC(off_diagonal_weight=0.1))
     for twin in (clone(embedder), copy.deepcopy(embedder), pickle.loads(pickle.dumps(embedder))):
