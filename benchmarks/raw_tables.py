@@ -13,6 +13,7 @@ import platform
 import sys
 import time
 import tracemalloc
+import warnings
 from collections import Counter
 
 import _data
@@ -57,7 +58,9 @@ def one_table(directory, name, max_epochs):
     fitting = time.perf_counter() - start
     few = X.iloc[:100]
     checks = {"all": X, "unseen": unseen(few), "empty": empty(few)}
-    finite = {what: bool(np.isfinite(embedder.transform(rows)).all()) for what, rows in checks.items()}
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*many categories that fit did not see", category=UserWarning)
+        finite = {what: bool(np.isfinite(embedder.transform(rows)).all()) for what, rows in checks.items()}
     kinds = Counter(preprocessor.kinds_)
     cells = [
         name,

@@ -67,7 +67,7 @@ for name, rows in found.items():
 A, B = (Z / np.linalg.norm(Z, axis=1, keepdims=True) for Z in (embedder.project(test, v) for v in ("top", "bottom")))
 best = (A @ B.T).argsort(axis=1)[:, ::-1]
 shown = [np.flatnonzero(digits == digit)[0] for digit in range(10)]
-figure, axes = plt.subplots(4, 10, figsize=(9, 4), layout="constrained")
+figure, axes = plt.subplots(4, 10, figsize=(7, 3.2), layout="constrained")
 for column, row in enumerate(shown):
     for line, other in enumerate([row, *best[row, :3]]):
         picture = np.vstack([test[row, :32].reshape(4, 8), test[other, 32:].reshape(4, 8)])

@@ -25,7 +25,7 @@ def is_pil_image(item):
 
 def to_source(item):
     """Convert an item of X to a path (str), an encoded image (bytes) or a PIL image; None if it is none of these."""
-    if isinstance(item, dict) and item and item.keys() <= KEYS:
+    if isinstance(item, dict) and len(item) and item.keys() <= KEYS:  # scipy's dok_array is a dict
         item = item.get("path") if item.get("bytes") is None else item["bytes"]
     if isinstance(item, (str, os.PathLike)):
         return os.fsdecode(item)

@@ -69,7 +69,7 @@ def test_it_is_used_as_one(make, data):
     search = clone(BatchedGridSearchCV(pipeline(embedder), grid, max_batch=32, **params)).fit(X, y)
     best = search.best_estimator_["embedder"]
     assert type(best) is BarlowTwinsEmbedder
-    assert best.get_metadata_routing().fit.requests == {"unlabeled": True}
+    assert best.get_metadata_routing().fit.requests == {"unlabeled": True, "groups": None}
     assert list(search.best_estimator_[-1].feature_names_in_) == list(best.get_feature_names_out())
     assert_array_equal(search.predict(X), search.best_estimator_.predict(X))
     assert 0 <= search.score(X, y) <= 1 and search.n_features_in_ == 6

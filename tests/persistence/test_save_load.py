@@ -417,7 +417,7 @@ def test_settings_are_kept(fitted, tmp_path, way):
     loaded = WAYS[way](embedder, tmp_path)
     with sklearn.config_context(enable_metadata_routing=True):
         for each in (loaded, copy.deepcopy(loaded), clone(loaded)):
-            assert each.get_metadata_routing().fit.requests == {"unlabeled": "more"}
+            assert each.get_metadata_routing().fit.requests == {"unlabeled": "more", "groups": None}
     pd.testing.assert_frame_equal(loaded.transform(X), embedder.transform(X))
 
 

@@ -318,6 +318,7 @@ class Trip(Callback):
     def on_epoch_end(self, net, **kwargs):
         if len(net.history) == 2:
             signal.raise_signal(signal.SIGINT)
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell ignores it in what it starts in the background
 X = np.random.default_rng(0).normal(size=(60, 5))
 BarlowTwinsEmbedder(max_epochs=3, batch_size=16, verbose=2, random_state=0, callbacks=[Trip()]).fit(X)
 """
