@@ -119,6 +119,15 @@ class TwinsEstimator(CallbackSupportMixin, DocumentationLinkMixin, BaseEstimator
         check_functions(self.optimizer, self.lr_schedule)
         return {role: resolve_part(role, getattr(self, role), self.modality) for role in ROLES}
 
+    def _first_container(self, X):
+        """The container whose rows are counted; X itself, unless it is one container for each view."""
+        return X
+
+    def _append_unlabeled(self, X, unlabeled):
+        from ._inputs._unlabeled import append_unlabeled
+
+        return append_unlabeled(X, unlabeled)
+
     def _fit_or_resume(self, X, unlabeled, groups):
         resume = self.warm_start and hasattr(self, "encoder_")
         return self._fit(X, unlabeled, resume=resume, stream=False, groups=groups)
@@ -126,7 +135,6 @@ class TwinsEstimator(CallbackSupportMixin, DocumentationLinkMixin, BaseEstimator
     def _fit(self, X, unlabeled, *, resume, stream, groups=None):
         from ._fitting._fit import run_fit
         from ._inputs._groups import encode_groups
-        from ._inputs._unlabeled import append_unlabeled
         from ._runtime._devices import claim_device
 
         fit = self._snapshot()  # another thread may set parameters, or fit too
@@ -136,8 +144,8 @@ class TwinsEstimator(CallbackSupportMixin, DocumentationLinkMixin, BaseEstimator
             self._store(attributes)
 
         parts, labeled = fit._resolve_parts(), X
-        groups = encode_groups(groups, X, unlabeled)
-        X = append_unlabeled(X, unlabeled)
+        groups = encode_groups(groups, *map(fit._first_container, (X, unlabeled)))
+        X = fit._append_unlabeled(X, unlabeled)
         if unlabeled is not None and hasattr(parts["preprocessor"], "check_unlabeled"):
             parts["preprocessor"].check_unlabeled(labeled, unlabeled)
         previous, owner = (fit._previous(), fit) if resume else (None, fit._unfitted())

@@ -16,21 +16,9 @@ from ._inputs._messages import show
 from ._inputs._targets import warn_of_table
 from ._modalities import MODALITIES
 
-OF_TRAINING = (
-    *(
-        "pair_rate",
-        "objective",
-        "optimizer",
-        "learning_rate",
-        "weight_decay",
-        "lr_schedule",
-        "max_epochs",
-        "batch_size",
-    ),
-    *("early_stopping", "validation_fraction", "n_iter_no_change", "tol", "warm_start", "callbacks", "checkpoint"),
-    *("checkpoint_minutes", "storage", "device", "precision", "compile", "n_jobs", "random_state", "verbose"),
-)
-
+# Parameters of an embedder that describe a view; the others belong to the joint training.
+OF_A_VIEW = {"n_components", "modality", "preprocessor", "augmentation", "encoder", "projector", "passthrough"}
+OF_TRAINING = [name for name in BarlowTwinsEmbedder._parameter_constraints if name not in OF_A_VIEW]
 N_SCORED = 1_000  # rows
 
 
@@ -488,6 +476,25 @@ class MultiViewEmbedder(SomeViews, TransformerMixin, _BaseComposition, TwinsEsti
             learnt = np.array([f"embedding{i}" for i in range(output.width)], dtype=object)
             names += [f"{view}__{name}" for name in name_output(learnt, output, preprocessors[view], None)]
         return np.array(names, dtype=object)
+
+    def _by_view(self, X):
+        """X as a dict by the views' names, if it is one container for each view; None otherwise."""
+        from ._multiview._columns import is_one_container_per_view
+
+        columns = [view[2] if len(view) == 3 else None for view in self.views]
+        if X is None or not is_one_container_per_view(X, columns):
+            return None
+        return X if isinstance(X, dict) else dict(zip((name for name, _ in self._named_views), X, strict=False))
+
+    def _first_container(self, X):
+        by_view = self._by_view(X)
+        return next(iter(by_view.values())) if by_view else X
+
+    def _append_unlabeled(self, X, unlabeled):
+        mine, more = self._by_view(X), self._by_view(unlabeled)
+        if not mine or not more or mine.keys() != more.keys():
+            return super()._append_unlabeled(X, unlabeled)
+        return {name: super(MultiViewEmbedder, self)._append_unlabeled(rows, more[name]) for name, rows in mine.items()}
 
     def _input_tags(self):
         found = [embedder._input_tags() for _, embedder in self._named_views] or [BarlowTwinsEmbedder()._input_tags()]

@@ -129,6 +129,23 @@ def test_lists_of_rows():
     assert_array_equal(embedder.transform([list(A), B]), expected.transform([A, B]))
 
 
+@pytest.mark.parametrize("as_container", [list, lambda pair: dict(zip(["left", "right"], pair, strict=True))])
+def test_containers_with_groups_and_more_rows(as_container):
+    groups = np.arange(80) // 4
+    wanted = make().fit(X[:60], unlabeled=X[60:], groups=groups[:60]).transform(X)
+    first, more = as_container([A[:60], B[:60]]), as_container([A[60:], B[60:]])
+    embedder = make(views=CONTAINERS).fit(first, unlabeled=more, groups=groups[:60])
+    assert_array_equal(embedder.transform(as_container([A, B])), wanted)
+
+
+def test_frames_of_other_libraries():
+    pa, pl = pytest.importorskip("pyarrow"), pytest.importorskip("polars")
+    embedder = make((list("abcd"), list("vwxyz"))).fit(FRAME)
+    for frame in (pa.Table.from_pandas(FRAME, preserve_index=False), pl.from_pandas(FRAME)):
+        assert_array_equal(embedder.transform(frame), EXPECTED.transform(X))
+        assert_array_equal(make((list("abcd"), list("vwxyz"))).fit(frame).transform(frame), EXPECTED.transform(X))
+
+
 def test_some_views_need_their_columns_only():
     Z, frames = EXPECTED.transform(X), make((list("abcd"), list("vwxyz"))).fit(FRAME)
     assert_array_equal(EXPECTED.transform(X, views=["right"]), Z[:, 12:])

@@ -151,9 +151,14 @@ def resolve_columns(X, name, column, is_frame):
         ) from error
     if not indices:
         raise ValueError(f"View {name!r} has no columns: {show(column)} selects none of n_features={X.shape[1]}.")
-    if not is_frame or not all(isinstance(label, str) for label in X.columns):
+    if not is_frame or not all(isinstance(label, str) for label in names_of(X)):
         return indices
-    return str(column) if isinstance(column, str) else [X.columns[j] for j in indices]
+    return str(column) if isinstance(column, str) else [names_of(X)[j] for j in indices]
+
+
+def names_of(X):
+    """The names of a frame's columns, which pyarrow keeps elsewhere."""
+    return list(getattr(X, "column_names", None) or X.columns)
 
 
 def take_columns(X, name, column, owner):
@@ -163,7 +168,7 @@ def take_columns(X, name, column, owner):
         if max(wanted) >= X.shape[1]:
             raise ValueError(f"X has {X.shape[1]} features, but view {name!r} was fitted on columns {show(column)}.")
     elif hasattr(X, "columns"):
-        names = set(X.columns)
+        names = set(names_of(X))
         if lacking := [label for label in wanted if label not in names]:
             raise ValueError(
                 f"X lacks the columns {show_names(lacking)} of view {name!r}. To use other views only, name them: "
