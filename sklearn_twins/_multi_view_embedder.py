@@ -242,6 +242,11 @@ class MultiViewEmbedder(SomeViews, TransformerMixin, _BaseComposition, TwinsEsti
     def _named_views(self, named):
         self.views = [(*new, *old[2:]) for new, old in zip(named, self.views, strict=True)]
 
+    @property
+    def _columns(self):
+        """The columns of each view; None for each if X is one container for each view."""
+        return [view[2] if len(view) == 3 else None for view in self.views]
+
     def get_params(self, deep=True):
         """Get parameters and, if `deep`, the views' embedders and their parameters.
 
@@ -270,8 +275,15 @@ class MultiViewEmbedder(SomeViews, TransformerMixin, _BaseComposition, TwinsEsti
         self : MultiViewEmbedder
             The embedder itself.
         """
-        if "views" in params:
-            self.views = params.pop("views")
+        before = self.views
+        self.views = params.pop("views", before)
+        try:
+            return self._set_nested(params)
+        except ValueError:
+            self.views = before
+            raise
+
+    def _set_nested(self, params):
         embedders = dict(self._named_views)
         own = {name: params.pop(name) for name in list(params) if name.partition("__")[0] in embedders}
         embedders |= {name: value for name, value in own.items() if name in embedders}
@@ -307,8 +319,7 @@ class MultiViewEmbedder(SomeViews, TransformerMixin, _BaseComposition, TwinsEsti
         self._validate_params()
         check_functions(self.optimizer, self.lr_schedule)
         self._check_views()
-        columns = [view[2] if len(view) == 3 else None for view in self.views]
-        return resolve_views(self._named_views, columns, self.objective, self.modality, self.within)
+        return resolve_views(self._named_views, self._columns, self.objective, self.modality, self.within)
 
     def _check_views(self):
         """Refuse views that are not two or more (name, embedder[, columns])."""
@@ -481,8 +492,7 @@ class MultiViewEmbedder(SomeViews, TransformerMixin, _BaseComposition, TwinsEsti
         """X as a dict by the views' names, if it is one container for each view; None otherwise."""
         from ._multiview._columns import is_one_container_per_view
 
-        columns = [view[2] if len(view) == 3 else None for view in self.views]
-        if X is None or not is_one_container_per_view(X, columns):
+        if X is None or not is_one_container_per_view(X, self._columns):
             return None
         return X if isinstance(X, dict) else dict(zip((name for name, _ in self._named_views), X, strict=False))
 
@@ -492,8 +502,11 @@ class MultiViewEmbedder(SomeViews, TransformerMixin, _BaseComposition, TwinsEsti
 
     def _append_unlabeled(self, X, unlabeled):
         mine, more = self._by_view(X), self._by_view(unlabeled)
-        if not mine or not more or mine.keys() != more.keys():
+        if mine is None or unlabeled is None:
             return super()._append_unlabeled(X, unlabeled)
+        if more is None or mine.keys() != more.keys():
+            got = type(unlabeled).__name__ if more is None else f"the views {list(more)}"
+            raise ValueError(f"unlabeled must hold one container for each view of X, {list(mine)}. Got {got}.")
         return {name: super(MultiViewEmbedder, self)._append_unlabeled(rows, more[name]) for name, rows in mine.items()}
 
     def _input_tags(self):

@@ -138,6 +138,14 @@ def test_containers_with_groups_and_more_rows(as_container):
     assert_array_equal(embedder.transform(as_container([A, B])), wanted)
 
 
+@pytest.mark.parametrize(
+    "unlabeled", [[A], {"left": A}, {"left": A, "up": B}, X], ids=["list", "dict", "names", "table"]
+)
+def test_unlabeled_rows_need_all_views(unlabeled):
+    with pytest.raises(ValueError, match=r"unlabeled must hold one container for each view of X, \['left', 'right'\]"):
+        make(views=CONTAINERS).fit([A, B], unlabeled=unlabeled)
+
+
 def test_frames_of_other_libraries():
     pa, pl = pytest.importorskip("pyarrow"), pytest.importorskip("polars")
     embedder = make((list("abcd"), list("vwxyz"))).fit(FRAME)
@@ -290,8 +298,8 @@ def test_parameters_of_views_are_reached_by_name():
     assert embedder.objective.off_diagonal_weight == 0.5 and embedder.views[1][1].n_components == 7
     for unknown, words in {"left__n_component": "n_components", "within_": "within", "up__n_components": "up"}.items():
         with pytest.raises(ValueError, match=words):
-            embedder.set_params(within=3.0, **{unknown: 1})
-    assert embedder.within == 0.0
+            embedder.set_params(within=3.0, views=CONTAINERS, **{unknown: 1})
+    assert embedder.within == 0.0 and len(embedder.views[0]) == 3
     search = GridSearchCV(make(), {"right__n_components": [2, 4], "within": [0.0, 1.0]}, cv=2).fit(X)
     assert search.best_params_["right__n_components"] in (2, 4)
     pipeline = make_pipeline(make(), LogisticRegression()).fit(X, SHARED[:, 0] > 0)

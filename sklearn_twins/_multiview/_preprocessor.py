@@ -6,6 +6,7 @@ from sklearn.utils.metaestimators import _BaseComposition
 from sklearn.utils.validation import check_is_fitted
 
 from .._inputs._feature_names import share_names
+from .._modalities import record_of
 from .._parts._component import Component
 from ._columns import find_missing_rows, is_one_container_per_view, split_containers, split_table
 from ._spec import MultiViewSpec, ViewSpec
@@ -142,8 +143,6 @@ def in_view(name, function):
 
 def has_columns(spec, name, passes):
     """Whether a view has columns to put next to its embedding, if they are wanted."""
-    from .._modalities import record_of
-
     found = record_of(spec).passthrough is not None
     if passes and not found:
         raise ValueError(f"View {name!r}: passthrough=True, but its samples of shape {spec.shape} have no columns.")
