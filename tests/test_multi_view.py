@@ -174,6 +174,16 @@ def test_images_beside_a_table():
     assert_array_equal(embedder.transform({"image": images}, views=["image"]), Z[:, :4])
 
 
+@pytest.mark.parametrize("gap", [None, np.nan, pd.NA, pd.NaT], ids=repr)
+def test_items_of_a_list_that_are_missing(gap):
+    """Images as arrays, one of them missing."""
+    images = [*np.random.default_rng(1).integers(0, 256, (39, 8, 8), dtype=np.uint8), gap]
+    pictures = BarlowTwinsEmbedder(modality="image", n_components=4, projector=MLPProjector((12,), 6))
+    embedder = MultiViewEmbedder([("image", pictures), ("table", view())], max_epochs=1, random_state=0)
+    Z = embedder.fit([images, A[:40]]).transform([images, A[:40]])
+    assert_allclose(Z[-1, :4], Z[:-1, :4].mean(0), atol=1e-4)
+
+
 def with_gaps(rows, share=0.3):
     """The table with the left view missing in some rows and the right one in others."""
     u, rows = np.random.default_rng(2).random(len(rows)), rows.copy()

@@ -4,6 +4,7 @@ import numpy as np
 from sklearn.utils.validation import _num_samples
 
 from ._messages import show
+from ._missing import is_missing
 
 
 def encode_groups(groups, X, unlabeled=None):
@@ -39,7 +40,7 @@ def encode_groups(groups, X, unlabeled=None):
     n_rows, n_unlabeled = _num_samples(X), 0 if unlabeled is None else _num_samples(unlabeled)
     if len(groups) != n_rows:
         raise ValueError(f"groups has {len(groups)} values for {n_rows} rows of X. Give one for each row.")
-    missing = [row for row, group in enumerate(groups) if group is None or is_nan(group)]
+    missing = [row for row, group in enumerate(groups) if is_missing(group)]
     if missing:
         raise ValueError(
             f"groups is missing for {len(missing)} rows, the first of them is row {missing[0]}. Give a row whose group "
@@ -58,11 +59,6 @@ def encode_groups(groups, X, unlabeled=None):
     if len(sizes) == 1:
         raise ValueError("groups puts all rows into one group: any two rows would count as views of the same thing.")
     return np.concatenate([codes, len(sizes) + np.arange(n_unlabeled)])
-
-
-def is_nan(value):
-    """Whether a value is NaN, NaT or pandas.NA, none of which equals itself."""
-    return type(value).__name__ == "NAType" or bool(value != value)
 
 
 def check_row_labels(groups, X):

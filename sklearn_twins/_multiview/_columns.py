@@ -8,6 +8,7 @@ from sklearn.utils.validation import _check_feature_names, _check_n_features, _n
 
 from .._inputs._containers import as_frame, check_container
 from .._inputs._messages import cut, short_messages, show, show_names
+from .._inputs._missing import is_missing
 
 
 def is_one_container_per_view(X, columns):
@@ -195,7 +196,7 @@ def find_missing_rows(rows):
     missing : ndarray of shape (n,), bool
     """
     if isinstance(rows, (list, tuple)) or getattr(rows, "ndim", 2) == 1:
-        return np.array([row is None or (isinstance(row, float) and row != row) for row in rows], dtype=bool)
+        return np.array([is_missing(row) for row in rows], dtype=bool)
     if hasattr(rows, "columns"):
         frame = as_frame(rows, "X")
         missing = np.ones(len(frame), dtype=bool)

@@ -8,10 +8,11 @@ from numbers import Real
 import numpy as np
 
 from .._inputs._messages import show, show_names
+from .._inputs._missing import is_missing
 from .._parts._stored_state import check_hashes
 from ._category_keys import EQUAL_TO_SIMPLE, from_plain, simplify, to_plain
 from ._category_text import Strangers, has_zero_twins, name_type
-from ._column_kinds import as_list, is_missing
+from ._column_kinds import as_list
 from ._table import OBJECTS, name_column_in_errors
 from ._text_columns import Findings
 

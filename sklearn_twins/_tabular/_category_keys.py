@@ -9,7 +9,7 @@ from numbers import Complex, Integral, Rational, Real
 
 import numpy as np
 
-from ._column_kinds import is_missing
+from .._inputs._missing import is_missing
 
 
 def write_timedelta(duration):

@@ -9,8 +9,9 @@ from numbers import Real
 import numpy as np
 
 from .._inputs._messages import show
+from .._inputs._missing import is_missing
 from ._category_keys import simplify
-from ._column_kinds import DATES, DURATIONS, is_missing
+from ._column_kinds import DATES, DURATIONS
 
 NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?", re.ASCII)
 PADDED = re.compile(r"0+\d+", re.ASCII)

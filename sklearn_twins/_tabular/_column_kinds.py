@@ -1,24 +1,16 @@
 """Infer what kind of values a column holds, and convert its numbers to float64."""
 
 import datetime
-from numbers import Complex, Number, Real
+from numbers import Complex, Real
 
 import numpy as np
 
 from .._inputs._messages import show
+from .._inputs._missing import is_missing
 
 FLOATS = (float, np.floating)
 DATES = (datetime.date, np.datetime64)  # datetime.datetime and pandas' Timestamp are subclasses of date
 DURATIONS = (datetime.timedelta, datetime.time, np.timedelta64)
-
-
-def is_missing(value):
-    """Whether a value is None, NaN, NaT or pandas' NA."""
-    if value is None or type(value).__name__ == "NAType":
-        return True
-    if type(value).__name__ == "Decimal":
-        return value.is_nan()  # comparing a signalling NaN raises
-    return isinstance(value, (*DATES, *DURATIONS, Number)) and bool(value != value)
 
 
 def infer_kind_of_type(kind):

@@ -5,7 +5,8 @@ import datetime
 import numpy as np
 
 from .._inputs._messages import show
-from ._column_kinds import DATES, DURATIONS, as_list, is_missing
+from .._inputs._missing import is_missing
+from ._column_kinds import DATES, DURATIONS, as_list
 
 SECOND, DAY = np.timedelta64(1, "s"), np.timedelta64(1, "D")
 NO_TIME = datetime.timedelta(0)
