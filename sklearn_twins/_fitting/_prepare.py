@@ -178,8 +178,9 @@ def prepare(settings, parts, X, owner, environment, previous=None, stream=False,
         check_groups(groups, len(samples), settings.verbose and environment.process_group.is_first)
     passes = passes_columns(settings.passthrough, parts["encoder"], preprocessor.spec_, settings.n_components)
     first, last = count_epochs(settings, len(samples), previous, stream)
-    content = preprocessor.spec_ if groups is None else (preprocessor.spec_, groups)
-    check_agreement(environment.process_group, owner, samples, content, previous, settings.batch_size)
+    check_agreement(
+        environment.process_group, owner, samples, preprocessor.spec_, previous, settings.batch_size, groups
+    )
     seed = previous.training_state["seed"] if previous and previous.training_state else None
     seed = choose_seed(settings.random_state) if seed is None else seed
     seed = int(environment.process_group.broadcast(torch.tensor([seed], device=environment.device)))

@@ -10,8 +10,8 @@ import pytest
 from builders import object_column
 from scipy import sparse
 
-from sklearn_twins._tabular import _table
 from sklearn_twins._inputs._missing import is_missing
+from sklearn_twins._tabular import _table
 from sklearn_twins._tabular._column_kinds import decode_numbers
 from sklearn_twins.preprocessing import TablePreprocessor
 

@@ -144,6 +144,7 @@ DIFFERENT = {
     "rows": ({"X": TABLE[:60]}, "X must be the same"),
     "columns": ({"X": TABLE[:, :4]}, "X must be the same"),
     "unlabeled": ({"unlabeled": TABLE[:20]}, "X must be the same"),
+    "groups": ({"groups": np.arange(len(TABLE)) // 2}, "groups must be the same"),
     "warm start": ({"warm_start": True, "fresh": True}, "the fit that goes on must be the same"),
     "chunk": ({"method": "partial_fit", "X": TABLE[:32]}, "X must be the same"),
 }
@@ -175,14 +176,15 @@ SOUND = {
 }
 
 
-def attempt(X=TABLE, method="fit", fresh=False, unlabeled=None, **params):
+def attempt(X=TABLE, method="fit", fresh=False, unlabeled=None, groups=None, **params):
     """Fit an embedder, unless `fresh` a fitted one: what it says, how long it takes, and whether it keeps its fit."""
     begun = time.monotonic()
     params = {name: value() if value is network else value for name, value in params.items()}
     embedder = (BarlowTwinsEmbedder() if fresh else fitted()).set_params(**{**SMALL, **params})
     before, said = vars(embedder).get("encoder_"), None
     try:
-        getattr(embedder, method)(X, **({} if unlabeled is None else {"unlabeled": unlabeled}))
+        more = {"unlabeled": unlabeled, "groups": groups}
+        getattr(embedder, method)(X, **{name: rows for name, rows in more.items() if rows is not None})
     except BaseException as error:
         said = f"{type(error).__name__}: {error}"
     after = vars(embedder).get("encoder_")
