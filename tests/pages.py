@@ -42,7 +42,9 @@ SHORTER = {  # examples that take no options: the values that their constants ha
     "images.py": {"EPOCHS": 1},
     "label_free_search.py": {"CANDIDATES": 2, "EPOCHS": [1]},
     "map.py": {"EPOCHS": 1, "ITERATIONS": 250},
+    "recordings.py": {"EPOCHS": 1},
     "steps_of_a_pipeline.py": {"EPOCHS": 1},
+    "two_descriptions.py": {"EPOCHS": 1, "COUNTS": (1, 2), "DRAWS": 1},
     "two_objectives.py": {"EPOCHS": 1, "SEEDS": 1},
     "unlabeled.py": {"EPOCHS": 1, "SEARCH_EPOCHS": 1, "COUNTS": (20, 50), "DRAWS": 1},
 }
