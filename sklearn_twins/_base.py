@@ -61,9 +61,11 @@ class TwinsEstimator(CallbackSupportMixin, DocumentationLinkMixin, BaseEstimator
     Subclasses declare the parameters, those of `ROLES` among them, and what is predicted or transformed.
     """
 
+    _describe_unknown = staticmethod(suggest_or_list)  # (name, values) -> str, the end of messages
+
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
-        explain_unknown_parameters(cls, suggest_or_list)
+        explain_unknown_parameters(cls, cls._describe_unknown)
 
     def set_params(self, **params):
         """Set parameters, including those of parts: ``augmentation__corruption_rate=0.4``.
@@ -85,7 +87,7 @@ class TwinsEstimator(CallbackSupportMixin, DocumentationLinkMixin, BaseEstimator
         ValueError
             If a name is unknown; the message suggests the nearest valid one.
         """
-        parts = plan_nested(type(self).__name__, self.get_params(deep=False), params)
+        parts = plan_nested(type(self).__name__, self.get_params(deep=False), params, self._describe_unknown)
         own = {name: value for name, value in params.items() if "__" not in name}
         super().set_params(**own | parts)
         return super().set_params(**{name: value for name, value in params.items() if "__" in name})
@@ -258,7 +260,7 @@ class TwinsEstimator(CallbackSupportMixin, DocumentationLinkMixin, BaseEstimator
         Returns
         -------
         embedding : ndarray of shape (n, n_views, n_components), float32
-            Embedding of each view of each row.
+            Embedding of each view of each row. NaN where a description is missing in X (`MultiViewEmbedder`).
 
         Raises
         ------
@@ -271,12 +273,15 @@ class TwinsEstimator(CallbackSupportMixin, DocumentationLinkMixin, BaseEstimator
         check_scalar(n_views, "n_views", Integral, min_val=1)
         return self._embed_views(self.preprocessor_.transform(X, owner=self), n_views, augmentation, random_state)
 
+    def _resolve_augmentation(self, other=None):
+        """Resolve the augmentation, or another value of this parameter."""
+        return resolve_part("augmentation", self.augmentation if other is None else other, self.modality)
+
     def _embed_views(self, samples, n_views, augmentation, random_state):
         from ._inference._embed_views import embed_views
         from ._runtime._seeds import choose_seed
 
-        own = isinstance(augmentation, str) and augmentation == "own"
-        part = resolve_part("augmentation", self.augmentation if own else augmentation, self.modality)
+        part = self._resolve_augmentation(None if is_own(augmentation) else augmentation)
         seed, spec = choose_seed(random_state), self.preprocessor_.spec_
         if len(samples) == 0:
             return np.empty((0, n_views, self._output.width), dtype=np.float32)
@@ -321,7 +326,8 @@ class TwinsEstimator(CallbackSupportMixin, DocumentationLinkMixin, BaseEstimator
         from ._inference._collapse import MIN_ROWS, diagnose
         from ._inference._embed import embed
 
-        samples, spec = self.preprocessor_.transform(X, owner=self), self.preprocessor_.spec_
+        spec = self.preprocessor_.spec_
+        samples = spec.complete(self.preprocessor_.transform(X, owner=self))
         if len(samples) < MIN_ROWS:
             raise ValueError(f"X has {len(samples)} row(s), too few for a diagnosis. Give at least {MIN_ROWS}.")
         Z = embed(self.encoder_, samples, spec, self.precision, self.n_jobs)
@@ -479,3 +485,8 @@ class TwinsEstimator(CallbackSupportMixin, DocumentationLinkMixin, BaseEstimator
 
     def _get_fitted_attr_html(self, doc_link=""):
         return shorten_fitted_attributes(super()._get_fitted_attr_html(doc_link))
+
+
+def is_own(augmentation):
+    """Whether the estimator's own augmentation is asked for."""
+    return isinstance(augmentation, str) and augmentation == "own"

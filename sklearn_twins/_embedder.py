@@ -378,7 +378,7 @@ class BarlowTwinsEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Twi
         """
         check_is_fitted(self)
         if is_collection(X):
-            return transform_collection(self, X)
+            return transform_collection(self, X, self._n_features_out)
         samples = self.preprocessor_.transform(X, owner=self)
         spec = self.preprocessor_.spec_
         return self._output.compute(self.encoder_, samples, spec, self.precision, self.n_jobs, int(self.verbose))

@@ -12,12 +12,12 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._base import TwinsEstimator, fits_jointly, read_one_fit
 from ._embedder import BarlowTwinsEmbedder
+from ._inference._dask import is_collection, transform_collection
 from ._inputs._messages import show
 from ._inputs._targets import warn_of_table
 from ._modalities import MODALITIES
+from ._multiview._named_views import OF_A_VIEW, check_views, describe_unknown, named_views
 
-# Parameters of an embedder that describe a view; the others belong to the joint training.
-OF_A_VIEW = {"n_components", "modality", "preprocessor", "augmentation", "encoder", "projector", "passthrough"}
 OF_TRAINING = [name for name in BarlowTwinsEmbedder._parameter_constraints if name not in OF_A_VIEW]
 N_SCORED = 1_000  # rows
 
@@ -39,7 +39,8 @@ class SomeViews:
         -------
         embedding : ndarray of shape (n, n_features_out), float32
             For each view its embedding and, next to it, its scaled columns. All views have the same total variance.
-            Where a view is missing, the mean over training rows.
+            Where a view is missing, the mean over training rows. For dask arrays and frames, a dask array whose blocks
+            are embedded when they are computed.
 
         Raises
         ------
@@ -49,6 +50,9 @@ class SomeViews:
             If there is no such view, or X lacks columns of a view.
         """
         check_is_fitted(self)
+        if is_collection(X):
+            width = sum(self._output.outputs[name].n_features for name in self._wanted(views))
+            return transform_collection(self, X, width, views=views)
         samples, spec = self._samples_of(X, views)
         Z = self._output.compute(self.encoder_, samples, spec, self.precision, self.n_jobs, int(self.verbose))
         named = SimpleNamespace(
@@ -76,9 +80,10 @@ class MultiViewEmbedder(SomeViews, TransformerMixin, _BaseComposition, TwinsEsti
     views : list of (str, BarlowTwinsEmbedder, columns) tuples
         Name, embedder and columns of each view, two or more. The embedder's parts, `n_components`, `modality` and
         `passthrough` describe the view; its parameters of training must have their defaults, since all views are
-        trained together. Columns are chosen as in scikit-learn's ColumnTransformer: names, indices, a mask, a slice or
-        a callable; a single name gives the preprocessor one column without its table, such as paths of images. Views
-        may share columns. Leave the columns out if X is a list or dict with one container for each view.
+        trained together, and it is not fitted itself. Columns are chosen as in scikit-learn's ColumnTransformer: names,
+        indices, a mask, a slice or a callable; a single name gives the preprocessor one column without its table, such
+        as paths of images. Views may share columns; `verbose=1` says which. Leave the columns out if X is a list or
+        dict with one container for each view.
     within : float, default=0.0
         Weight of pairs within one view: its two changes. Above 0, the embedding also keeps what only one view knows.
     pair_rate : float, default=1.0
@@ -172,7 +177,7 @@ class MultiViewEmbedder(SomeViews, TransformerMixin, _BaseComposition, TwinsEsti
     """
 
     _parameter_constraints: dict = {
-        "views": [list, tuple],
+        "views": "no_validation",  # `check_views` does
         "within": [Interval(Real, 0, None, closed="left")],
         **{name: BarlowTwinsEmbedder._parameter_constraints[name] for name in OF_TRAINING},
     }
@@ -235,8 +240,7 @@ class MultiViewEmbedder(SomeViews, TransformerMixin, _BaseComposition, TwinsEsti
     @property
     def _named_views(self):
         """Names and embedders, for nested parameters."""
-        views = self.views if isinstance(self.views, (list, tuple)) else []
-        return [view[:2] for view in views if isinstance(view, (list, tuple)) and len(view) in (2, 3)]
+        return named_views(self.views)
 
     @_named_views.setter
     def _named_views(self, named):
@@ -293,9 +297,15 @@ class MultiViewEmbedder(SomeViews, TransformerMixin, _BaseComposition, TwinsEsti
             if rest:
                 nested.setdefault(head, {})[rest] = value
         for head, values in nested.items():
-            clone(embedders[head]).set_params(**values)  # if a name is unknown, nothing is set
+            try:
+                clone(embedders[head]).set_params(**values)  # if a name is unknown, nothing is set
+            except ValueError as error:
+                words = str(error).replace("set_params(", f"set_params({head}__")
+                raise ValueError(f"View {head!r}: {words}") from error
         super(_BaseComposition, self).set_params(**params)
         for head, values in nested.items():
+            if sum(embedder is embedders[head] for embedder in embedders.values()) > 1:
+                embedders[head] = clone(embedders[head])  # several views have it
             embedders[head].set_params(**values)
         if own:
             self._named_views = list(embedders.items())
@@ -318,32 +328,9 @@ class MultiViewEmbedder(SomeViews, TransformerMixin, _BaseComposition, TwinsEsti
 
         self._validate_params()
         check_functions(self.optimizer, self.lr_schedule)
-        self._check_views()
+        check_views(self.views, BarlowTwinsEmbedder, type(self).__name__)
+        self._validate_names([name for name, _ in self._named_views])
         return resolve_views(self._named_views, self._columns, self.objective, self.modality, self.within)
-
-    def _check_views(self):
-        """Refuse views that are not two or more (name, embedder[, columns])."""
-        for view in self.views:
-            if not (isinstance(view, (list, tuple)) and len(view) in (2, 3) and isinstance(view[0], str)):
-                raise TypeError(f"Each view must be a tuple (name, embedder, columns). Got {view!r}.")
-            name, embedder = view[:2]
-            if not isinstance(embedder, BarlowTwinsEmbedder):
-                raise TypeError(f"View {name!r} must have a BarlowTwinsEmbedder. Got {embedder!r}.")
-            defaults = type(embedder)().get_params(deep=False)
-            changed = [p for p in OF_TRAINING if not is_default(getattr(embedder, p), defaults[p])]
-            if changed:
-                raise ValueError(
-                    f"View {name!r} sets {changed[0]}={getattr(embedder, changed[0])!r}, but all views are trained "
-                    f"together. Set {changed[0]} of {type(self).__name__} instead."
-                )
-            try:
-                embedder._validate_params()
-            except ValueError as error:
-                raise type(error)(f"View {name!r}: {error}") from error
-        names = [view[0] for view in self.views]
-        if len(names) < 2:
-            raise ValueError(f"views must hold two or more views. Got {names}. For one, use BarlowTwinsEmbedder.")
-        self._validate_names(names)
 
     @fits_jointly
     @_fit_context(prefer_skip_nested_validation=True)
@@ -370,13 +357,18 @@ class MultiViewEmbedder(SomeViews, TransformerMixin, _BaseComposition, TwinsEsti
         warn_of_table(y)
         return self._fit_or_resume(X, unlabeled, groups)
 
+    def _wanted(self, views):
+        """Names of some views (None for all), in their order."""
+        names = self.preprocessor_.names
+        if views is None:
+            return names
+        if isinstance(views, str) or not np.iterable(views) or not views or any(v not in names for v in views):
+            raise ValueError(f"views={show(views)} must list some of {names}.")
+        return [name for name in names if name in views]
+
     def _samples_of(self, X, views):
         """Samples of some views (None for all), and their spec."""
-        names = self.preprocessor_.names
-        if views is not None:
-            if isinstance(views, str) or not np.iterable(views) or not views or any(v not in names for v in views):
-                raise ValueError(f"views={show(views)} must list some of {names}.")
-            names = [name for name in names if name in views]
+        names = self._wanted(views)
         return self.preprocessor_.transform(X, owner=self, views=names), self.preprocessor_.spec_.subset(names)
 
     def project(self, X, view):
@@ -405,7 +397,7 @@ class MultiViewEmbedder(SomeViews, TransformerMixin, _BaseComposition, TwinsEsti
         """
         check_is_fitted(self)
         if view not in self.preprocessor_.names:
-            raise ValueError(f"view={view!r} must be one of {self.preprocessor_.names}.")
+            raise ValueError(f"view={show(view)} must be one of {self.preprocessor_.names}.")
         samples, spec = self._samples_of(X, [view])
         return self._output.project(self.encoder_, samples, spec, self.precision, self.n_jobs)
 
@@ -520,24 +512,16 @@ class MultiViewEmbedder(SomeViews, TransformerMixin, _BaseComposition, TwinsEsti
         """The augmentation of all views, for the words of a diagnosis."""
         return "auto"
 
-    def _embed_views(self, samples, n_views, augmentation, random_state):
-        from ._inference._embed_views import embed_views
+    def _resolve_augmentation(self, other=None):
         from ._multiview._resolve import resolve_for_each
         from ._multiview._views import AugmentEachView
-        from ._runtime._seeds import choose_seed
 
-        if augmentation != "own":
-            raise ValueError(f"augmentation={augmentation!r} must be 'own': each view has an augmentation of its own.")
-        part = AugmentEachView(resolve_for_each(self._named_views, "augmentation"))
-        seed, spec = choose_seed(random_state), self.preprocessor_.spec_
-        return embed_views(self.encoder_, samples, spec, part, n_views, seed, self.precision, self.n_jobs, self.storage)
+        return AugmentEachView(resolve_for_each(self._named_views, "augmentation", other))
+
+    passthrough = "auto"  # not a parameter: scores without labels are of the embedding alone
+    _describe_unknown = staticmethod(describe_unknown)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
-
-
-def is_default(value, default):
-    """Whether a parameter has its default."""
-    return value is default or (isinstance(value, (str, int, float, bool)) and value == default)

@@ -286,7 +286,7 @@ def suggest_or_list(name, values):
     )
 
 
-def plan_nested(name_of_estimator, values, params):
+def plan_nested(name_of_estimator, values, params, describe=suggest_or_list):
     """Check the names of parameters before any is set.
 
     Parameters
@@ -297,6 +297,8 @@ def plan_nested(name_of_estimator, values, params):
         The estimator's parameters as they are.
     params : dict of str to object
         What is to be set: parameters of the estimator, and ``part__parameter``.
+    describe : callable, default=suggest_or_list
+        ``describe(name, values) -> str``, what messages say of an unknown name.
 
     Returns
     -------
@@ -312,7 +314,7 @@ def plan_nested(name_of_estimator, values, params):
     for name, value in params.items():
         head, _, rest = name.partition("__")
         if head not in values:
-            hint = suggest_or_list(name, new)
+            hint = describe(name, new)
             raise ValueError(f"Invalid parameter {name!r} for estimator {name_of_estimator}. {hint}")
         if rest:
             nested.setdefault(head, {})[rest] = value

@@ -40,7 +40,7 @@ MAY_IMPORT = {
     "_training": {"_runtime"},
     "_roles": {"_modalities", "_parts", "_runtime", "objectives"},
     "_inference": {"_modalities", "_parts", "_roles", "_runtime", "metrics"},
-    "_multiview": {"_inference", "_inputs", "_modalities", "_parts", "_roles", "objectives"},
+    "_multiview": {"_inference", "_inputs", "_modalities", "_parts", "_roles", "_runtime", "objectives"},
     "_persistence": {"_inference", "_modalities", "_parts", "_roles", "_runtime", "objectives", *DOORS},
     "_fitting": {
         *{"_inference", "_inputs", "_modalities", "_parts", "_persistence", "_roles", "_runtime", "_training"},

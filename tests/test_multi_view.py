@@ -19,7 +19,14 @@ from skorch.callbacks import Callback
 
 from sklearn_twins import BarlowTwinsEmbedder, MultiViewEmbedder
 from sklearn_twins._multiview._objective import AcrossViews
-from sklearn_twins.displays import EmbeddingDisplay
+from sklearn_twins.displays import (
+    CrossCorrelationDisplay,
+    EmbeddingDisplay,
+    SpectrumDisplay,
+    TrainingCurveDisplay,
+    ViewsDisplay,
+)
+from sklearn_twins.metrics import get_scorer, get_scorer_names
 from sklearn_twins.networks import MLPEncoder, MLPProjector
 from sklearn_twins.objectives import BarlowTwins, VICReg
 from sklearn_twins.preprocessing import TablePreprocessor
@@ -46,8 +53,10 @@ def make(columns=(slice(0, 4), slice(4, None)), views=None, **params):
     return MultiViewEmbedder(views, **{"max_epochs": 2, "batch_size": 20, "random_state": 0, **params})
 
 
+NUMBERED = pd.DataFrame(X, columns=range(10, 19))
 CONTAINERS = [("left", view()), ("right", view(n_components=3))]
 EXPECTED = make().fit(X)
+FROM_CONTAINERS = make(views=CONTAINERS).fit([A, B])
 
 
 def test_output():
@@ -306,7 +315,7 @@ def test_parameters_of_views_are_reached_by_name():
     assert embedder.views[0][1].augmentation.corruption_rate == 0.5 and embedder.views[0][2] == slice(0, 4)
     embedder.set_params(objective__off_diagonal_weight=0.5, right=view(n_components=7))
     assert embedder.objective.off_diagonal_weight == 0.5 and embedder.views[1][1].n_components == 7
-    for unknown, words in {"left__n_component": "n_components", "within_": "within", "up__n_components": "up"}.items():
+    for unknown, words in {"left__n_component": "View 'left': .*n_components", "within_": "within"}.items():
         with pytest.raises(ValueError, match=words):
             embedder.set_params(within=3.0, views=CONTAINERS, **{unknown: 1})
     assert embedder.within == 0.0 and len(embedder.views[0]) == 3
@@ -314,6 +323,104 @@ def test_parameters_of_views_are_reached_by_name():
     assert search.best_params_["right__n_components"] in (2, 4)
     pipeline = make_pipeline(make(), LogisticRegression()).fit(X, SHARED[:, 0] > 0)
     assert pipeline.score(X, SHARED[:, 0] > 0) > 0.8
+
+
+@pytest.mark.parametrize(
+    ("unknown", "words"),
+    [
+        (
+            "augmentation__corruption_rate",
+            "left__augmentation__corruption_rate or right__augmentation__corruption_rate",
+        ),
+        ("n_components", "left__n_components or right__n_components, of a view"),
+        ("lef__n_components", "left__n_components"),
+        ("left__augmentation__corrupted_rate", r"set_params\(left__augmentation__corruption_rate=...\)"),
+        ("lr", r"mean learning_rate\?"),
+        ("nonsense", "Valid parameters are"),
+    ],
+)
+def test_unknown_parameters_are_looked_for_in_views(unknown, words):
+    with pytest.raises(ValueError, match=words):
+        make().set_params(**{unknown: 1})
+    if not unknown.startswith("lef"):
+        with pytest.raises(TypeError, match=words):
+            make(**{unknown: 1})
+
+
+def test_one_embedder_for_two_views():
+    """Its parameters are set for one view alone; it stays as it was."""
+    shared = view()
+    embedder = make(views=[("a", shared, slice(0, 4)), ("b", shared, slice(4, None))]).set_params(a__n_components=5)
+    assert [part.n_components for _, part, _ in embedder.views] == [5, None] and shared.n_components is None
+    assert embedder.fit(X).transform(X).shape == (80, 5 + 8 + 5) and not hasattr(shared, "encoder_")
+
+
+@pytest.mark.parametrize("verbose", [0, 1])
+def test_shared_columns_are_said_once(verbose, capsys):
+    make((["a", "b", "c"], ["b", "v", "c"]), max_epochs=1, verbose=verbose).fit(FRAME)
+    assert capsys.readouterr().out.count("views 'left' and 'right' share 2 columns: 'b', 'c'") == verbose
+
+
+def test_each_view_is_embedded_once_for_the_output(monkeypatch):
+    """A pass through the encoder, and one through the projector."""
+    from sklearn_twins._multiview import _output
+
+    seen, embed = [], _output.embed
+    monkeypatch.setattr(_output, "embed", lambda *args, **kwargs: seen.append(args[0]) or embed(*args, **kwargs))
+    make(max_epochs=1).fit(X)
+    assert len(seen) == 4
+
+
+def test_views_of_rows():
+    """Also of no rows, and by each modality's default; NaN where a view is missing, whatever `fit` saw."""
+    gaps, left, right = with_gaps(X)
+    assert EXPECTED.transform_views(X[:0], 3).shape == (0, 3, 11)
+    assert not np.array_equal(EXPECTED.transform_views(X, augmentation="identity"), EXPECTED.transform_views(X))
+    for embedder in (EXPECTED, make(max_epochs=1).fit(gaps)):
+        views = embedder.transform_views(gaps, 1, augmentation="auto")[:, 0]
+        assert_array_equal(np.isnan(views), np.hstack([np.tile(left[:, None], 8), np.tile(right[:, None], 3)]))
+    with pytest.raises(ValueError, match="View 'left': augmentation='no'"):
+        EXPECTED.transform_views(X, augmentation="no")
+
+
+@pytest.mark.parametrize("name", get_scorer_names())
+def test_scorers_without_labels(name):
+    """They measure the embedding of rows that have all views, in one table or in one container for each view."""
+    gaps, _, _ = with_gaps(X)
+    score = get_scorer(name)(EXPECTED, X)
+    assert score == get_scorer(name)(FROM_CONTAINERS, {"left": A, "right": B})
+    assert np.isfinite(get_scorer(name)(EXPECTED, gaps))
+
+
+def test_displays():
+    gaps, _, _ = with_gaps(X)
+    assert np.isfinite(CrossCorrelationDisplay.from_estimator(EXPECTED, gaps).correlation).all()
+    ranks = SpectrumDisplay.from_estimator(EXPECTED, gaps).effective_rank_
+    assert ranks.keys() == {"embedding", "random encoder"} and np.isfinite(list(ranks.values())).all()
+    TrainingCurveDisplay.from_estimator(EXPECTED)
+    with pytest.raises(TypeError, match=r"get_params\(\)\['left'\]"):
+        ViewsDisplay.from_estimator(make(), X)
+    assert "left" in EXPECTED._repr_html_()
+
+
+def test_dask_collections():
+    """They are embedded when they are computed, all views or some."""
+    da, dd = pytest.importorskip("dask.array"), pytest.importorskip("dask.dataframe")
+    frames = make((list("abcd"), list("vwxyz"))).fit(FRAME)
+    found = frames.transform(dd.from_pandas(FRAME[list("vwxyz")], npartitions=3), views=["right"])
+    assert isinstance(found, da.Array)
+    assert_array_equal(found.compute(), EXPECTED.transform(X)[:, 12:])
+    assert_array_equal(EXPECTED.transform(da.from_array(X, chunks=(30, 5))).compute(), EXPECTED.transform(X))
+    with pytest.raises(TypeError, match=r"X is a dask data frame.*X\.compute\(\)"):
+        make().fit(dd.from_pandas(FRAME, npartitions=2))
+
+
+def test_lazy_frames_are_refused():
+    pl = pytest.importorskip("polars")
+    with pytest.raises(TypeError, match=r"X is a LazyFrame.*X\.collect\(\)"):
+        make().fit(pl.from_pandas(FRAME).lazy())
+    with pytest.raises(TypeError, match=r"X\['left'\] is a LazyFrame.*\.collect\(\)"):
+        make(views=CONTAINERS).fit([pl.from_pandas(FRAME).lazy(), B])
 
 
 def test_files_are_refused_with_a_remedy(tmp_path):
@@ -356,8 +463,18 @@ def test_diagnosis():
             ValueError,
             "row labels of views 'left' and 'right' differ",
         ),
-        ({}, np.full((20, 9), np.nan), ValueError, "View 'left' is missing in all rows but 0"),
-        ({}, np.vstack([X, np.full((1, 9), np.nan)]), ValueError, "all views are missing"),
+        ({}, np.full((20, 9), np.nan), ValueError, "View 'left' is present in 0 of 20 rows"),
+        ({}, np.vstack([X, np.full((1, 9), np.nan)]), ValueError, "All views are missing in 1 of 81 rows.*row 80"),
+        ({"views": dict(CONTAINERS)}, [A, B], TypeError, r"of type dict\. Give list\(views\.items\(\)\)"),
+        ({"views": "left"}, X, TypeError, "views must be a list"),
+        ({"views": [view(), view()]}, [A, B], TypeError, "must be a tuple"),
+        ({"views": [("a_", view(), [0]), ("b", view(), [1])]}, X, ValueError, "end with an underscore. Got 'a_'"),
+        ({"views": [("", view(), [0]), ("b", view(), [1])]}, X, ValueError, "must not be empty"),
+        ({"views": [("within", view(), [0]), ("b", view(), [1])]}, X, ValueError, "conflict .*'within'"),
+        ({"views": [("a", view(random_state=3), [0]), ("b", view(), [1])]}, X, ValueError, "Set random_state of Multi"),
+        ({"views": [("a", view(device="cpu"), [0]), ("b", view(), [1])]}, X, ValueError, "Set device of MultiView"),
+        ({"views": [("a", make(), [0]), ("b", view(), [1])]}, X, TypeError, "View 'a' must have a BarlowTwins"),
+        ({"views": [("a", view(), [10]), ("b", view(), [11])]}, NUMBERED, ValueError, "positions, not labels"),
         ({"objective": "mixed_barlow_twins"}, X, ValueError, "mixes rows"),
         ({"within": -1.0}, X, ValueError, "'within' parameter"),
         (
@@ -376,7 +493,8 @@ def test_bad_input_is_named_before_training(change, rows, error, words):
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        (lambda e: e.transform(FRAME[list("abcd")]), "lacks the columns 'v'.* of view 'right'|feature names"),
+        (lambda e: e.transform(FRAME[list("abcd")]), r"now missing(.|\n)*transform\(X, views=\['left'\]\)"),
+        (lambda e: e.transform(FRAME[list("zyxwvdcba")]), "in the same order as they were in fit.\n$"),
         (lambda e: e.transform(FRAME, views=["up"]), "views=\\['up'\\] must list some of \\['left', 'right'\\]"),
         (lambda e: e.transform(FRAME, views=[]), "must list some"),
         (lambda e: e.transform(FRAME, views="left"), "must list some"),

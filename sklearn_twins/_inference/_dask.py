@@ -13,14 +13,14 @@ def is_collection(X):
     return dask is not None and dask.is_dask_collection(X)
 
 
-def transform_block(block, embedder):
-    """Embed the rows of one block.  # (rows, ...) -> (rows, n_features_out), float32"""
+def transform_block(block, embedder, width, params):
+    """Embed the rows of one block.  # (rows, ...) -> (rows, width), float32"""
     if len(block) == 0:  # a filter may leave partitions without rows
-        return np.empty((0, embedder._n_features_out), dtype=np.float32)
-    return embedder.transform(block)
+        return np.empty((0, width), dtype=np.float32)
+    return embedder.transform(block, **params)
 
 
-def transform_collection(embedder, X):
+def transform_collection(embedder, X, width, **params):
     """Embed a dask collection lazily, block by block.
 
     Parameters
@@ -29,10 +29,14 @@ def transform_collection(embedder, X):
         Fitted. A later fit does not change what is computed.
     X : dask array of shape (n, ...), or dask data frame
         Arrays that are also chunked along other axes than rows are rechunked.
+    width : int
+        Number of columns of the output.
+    **params : dict
+        Further parameters of `transform`.
 
     Returns
     -------
-    embedding : dask array of shape (n, n_features_out), float32
+    embedding : dask array of shape (n, width), float32
         Its blocks have the rows of X's blocks.
 
     Raises
@@ -59,7 +63,7 @@ def transform_collection(embedder, X):
     # and each task of the graph would hold a copy of it.
     transform, fitted = dask.delayed(transform_block, pure=True), dask.delayed(copy.copy(embedder), pure=True)
     blocks = [
-        da.from_delayed(transform(part, fitted), (length, embedder._n_features_out), np.float32)
+        da.from_delayed(transform(part, fitted, width, params), (length, width), np.float32)
         for part, length in zip(parts, lengths, strict=True)
     ]
     return da.concatenate(blocks, allow_unknown_chunksizes=True)

@@ -97,11 +97,28 @@ class Output:
         if self.scale is None:
             return embed(encoder, samples, spec, precision, n_jobs, verbose)
         output = np.empty((len(samples), self.n_features), dtype=np.float32)
-        embedding, columns = output[:, : self.width], output[:, self.width :]
-        embed(encoder, samples, spec, precision, n_jobs, verbose, out=embedding)
-        embedding *= self.scale
-        record_of(spec).passthrough.write(samples, spec, columns)
-        columns *= self.column_scale
+        embed(encoder, samples, spec, precision, n_jobs, verbose, out=output[:, : self.width])
+        return self.finish(output, samples, spec)
+
+    def finish(self, output, samples, spec):
+        """Scale embeddings in place, and write the scaled columns next to them.
+
+        Parameters
+        ----------
+        output : ndarray of shape (n, n_features), float32
+            Its first columns hold the embeddings.
+        samples, spec
+            As in `compute`.
+
+        Returns
+        -------
+        output : ndarray of shape (n, n_features), float32
+        """
+        output[:, : self.width] *= self.scale
+        if self.column_scale is not None:
+            columns = output[:, self.width :]
+            record_of(spec).passthrough.write(samples, spec, columns)
+            columns *= self.column_scale
         return output
 
 

@@ -101,6 +101,8 @@ def as_frame(X, name):
     TypeError
         If the frame is lazy.
     """
+    if type(X).__module__.partition(".")[0] == "dask" and hasattr(X, "partitions") and hasattr(X, "columns"):
+        raise TypeError(f"{name} is a dask data frame, not computed yet; give {name}.compute().")
     try:
         frame = nw.from_native(X, pass_through=True)
     except DuplicateError as error:

@@ -43,8 +43,8 @@ def encode_groups(groups, X, unlabeled=None):
     missing = [row for row, group in enumerate(groups) if is_missing(group)]
     if missing:
         raise ValueError(
-            f"groups is missing for {len(missing)} rows, the first of them is row {missing[0]}. Give a row whose group "
-            "is unknown a group of its own."
+            f"groups is missing in {len(missing):,} of {n_rows:,} rows, the first of them row {missing[0]}. Give a row "
+            "whose group is unknown a group of its own."
         )
     numbers = {}
     try:
@@ -54,10 +54,14 @@ def encode_groups(groups, X, unlabeled=None):
     sizes = np.bincount(codes)
     if len(sizes) == n_rows:
         raise ValueError(
-            f"groups puts each of the {n_rows} rows into a group of its own, so that no row has a partner."
+            f"groups puts each of the {n_rows} rows into a group of its own, so that no row has a partner. Give what "
+            "several rows have in common, or leave groups out."
         )
     if len(sizes) == 1:
-        raise ValueError("groups puts all rows into one group: any two rows would count as views of the same thing.")
+        raise ValueError(
+            "groups puts all rows into one group: any two rows would count as views of the same thing. Give what tells "
+            "some rows from others, or leave groups out."
+        )
     return np.concatenate([codes, len(sizes) + np.arange(n_unlabeled)])
 
 

@@ -1,5 +1,8 @@
 """Divide X into views: columns of one table, or one container for each view."""
 
+from itertools import combinations
+from numbers import Integral
+
 import numpy as np
 from scipy.sparse import issparse
 from sklearn.utils import _safe_indexing, check_array
@@ -9,6 +12,7 @@ from sklearn.utils.validation import _check_feature_names, _check_n_features, _n
 from .._inputs._containers import as_frame, check_container
 from .._inputs._messages import cut, short_messages, show, show_names
 from .._inputs._missing import is_missing
+from .._runtime._printing import print_line
 
 
 def is_one_container_per_view(X, columns):
@@ -59,6 +63,7 @@ def split_containers(X, names, wanted, columns):
         raise ValueError(f"X has the unknown view {unknown[0]!r}. The views are {names}.")
     parts = [X[name] for name in wanted]
     for name, rows in zip(wanted, parts, strict=True):
+        as_frame(rows, f"X[{name!r}]")  # refuses lazy ones
         if not hasattr(rows, "__len__") and not hasattr(rows, "shape"):
             raise TypeError(f"View {name!r} is {show(rows)}, of type {type(rows).__name__}. Give a container of rows.")
     counts = {name: _num_samples(rows) for name, rows in zip(wanted, parts, strict=True)}
@@ -117,7 +122,7 @@ def split_table(X, names, wanted, columns, owner, *, reset):
             "none. Or give X as a list or dict with one container for each view."
         )
     X = check_container(X, "X", "rows")
-    is_frame = hasattr(X, "columns") and as_frame(X, "X") is not X
+    is_frame = as_frame(X, "X") is not X
     if not is_frame:
         min_rows = int(reset)  # a collection's parts, such as dask's partitions, may be empty
         with short_messages():
@@ -130,15 +135,35 @@ def split_table(X, names, wanted, columns, owner, *, reset):
                 ensure_min_samples=min_rows,
             )
     if reset or len(wanted) == len(names):
-        _check_feature_names(owner, X, reset=reset)
-        _check_n_features(owner, X, reset=reset)
+        try:
+            _check_feature_names(owner, X, reset=reset)
+            _check_n_features(owner, X, reset=reset)
+        except ValueError as error:
+            raise ValueError(f"{error}{hint_at_views(X, names, columns)}") from error
     if reset:
         columns = [resolve_columns(X, name, column, is_frame) for name, column in zip(names, columns, strict=True)]
+        say_what_is_shared(dict(zip(names, columns, strict=True)), getattr(owner, "verbose", 0))
     parts = []
     for name, column in zip(names, columns, strict=True):
         if name in wanted:
             parts.append(take_columns(X, name, column, owner))
     return parts, columns
+
+
+def hint_at_views(X, names, columns):
+    """For frames that lack columns: the views that are complete, if there are some."""
+    present = set(names_of(X)) if hasattr(X, "columns") else set()
+    complete = [name for name, column in zip(names, columns, strict=True) if present.issuperset(np.atleast_1d(column))]
+    some = 0 < len(complete) < len(names)
+    return f"\nX has all columns of {complete}: transform(X, views={complete})." if some else ""
+
+
+def say_what_is_shared(columns, verbose):
+    """Say which views share columns, which makes it easy for them to agree."""
+    for (a, mine), (b, others) in combinations(columns.items(), 2) if verbose else ():
+        shared = [column for column in np.atleast_1d(mine).tolist() if column in set(np.atleast_1d(others).tolist())]
+        if shared:
+            print_line(f"views {a!r} and {b!r} share {len(shared):,} columns: {show_names(shared)}")
 
 
 def resolve_columns(X, name, column, is_frame):
@@ -147,8 +172,11 @@ def resolve_columns(X, name, column, is_frame):
     try:
         indices = list(map(int, _get_column_indices(X, column)))
     except (ValueError, TypeError, KeyError, IndexError) as error:
+        hint = (
+            " Integers are positions, not labels." if any(isinstance(label, Integral) for label in names_of(X)) else ""
+        )
         raise ValueError(
-            f"The columns of view {name!r}, {show(column)}, cannot be taken from X: {cut(str(error), 300)}"
+            f"The columns of view {name!r}, {show(column)}, cannot be taken from X: {cut(str(error), 300)}.{hint}"
         ) from error
     if not indices:
         raise ValueError(f"View {name!r} has no columns: {show(column)} selects none of n_features={X.shape[1]}.")
@@ -158,8 +186,8 @@ def resolve_columns(X, name, column, is_frame):
 
 
 def names_of(X):
-    """The names of a frame's columns, which pyarrow keeps elsewhere."""
-    return list(getattr(X, "column_names", None) or X.columns)
+    """The names of a frame's columns, which pyarrow keeps elsewhere; none of an array."""
+    return list(getattr(X, "column_names", None) or getattr(X, "columns", ()))
 
 
 def take_columns(X, name, column, owner):

@@ -69,7 +69,7 @@ class MultiViewOutput:
             block = np.tile(self.fills[view.name], (len(samples), 1)) if not (rows.all() and len(rows)) else None
             if rows.any():
                 own = np.ascontiguousarray(view.take(samples if block is None else samples[rows]))
-                made = compute_view(output, networks[view.name], own, view.spec, precision, n_jobs, verbose)
+                made = output.compute(networks[view.name], own, view.spec, precision, n_jobs, verbose)
                 if block is None:
                     block = made
                 else:
@@ -113,13 +113,6 @@ def apply(projector, embedding, precision, n_jobs):
     return embed(projector, embedding, SampleSpec(embedding.shape[1:]), precision, n_jobs)
 
 
-def compute_view(output, network, samples, spec, precision, n_jobs, verbose=0):
-    """The output of one view, whose embedding is scaled even without columns next to it."""
-    if output.column_scale is not None:
-        return output.compute(network, samples, spec, precision, n_jobs, verbose)
-    return embed(network, samples, spec, precision, n_jobs, verbose) * output.scale
-
-
 def learn_outputs(encoder, samples, spec, precision, n_jobs):
     """Learn the scales of each view from some training rows.
 
@@ -149,7 +142,9 @@ def learn_outputs(encoder, samples, spec, precision, n_jobs):
             width = embedding.shape[1]
             output = Output(width, balance(embedding, np.full(width, True), EMBEDDING_VARIANCE))
         outputs[view.name] = output
-        fills[view.name] = compute_view(output, network, rows, view.spec, precision, n_jobs).mean(0)
+        joined = np.empty((len(rows), output.n_features), dtype=np.float32)
+        joined[:, : output.width] = embedding
+        fills[view.name] = output.finish(joined, rows, view.spec).mean(0)
         projections = apply(projector, embedding, precision, n_jobs)
         projected[view.name] = np.stack([projections.mean(0), np.maximum(projections.std(0), MIN_STD)])
     return MultiViewOutput(outputs, fills, projected)

@@ -70,7 +70,9 @@ class MultiViewPreprocessor(_BaseComposition, Component):
         for (name, preprocessor), rows, passes in zip(self.views, parts, self.passthrough, strict=True):
             missing = find_missing_rows(rows)
             if (~missing).sum() < min(2, len(missing)):
-                raise ValueError(f"View {name!r} is missing in all rows but {(~missing).sum()}. It needs 2 or more.")
+                raise ValueError(
+                    f"View {name!r} is present in {(~missing).sum()} of {len(missing):,} rows. It needs 2 or more."
+                )
             block = in_view(name, lambda p=preprocessor, r=rows, m=missing: p.fit_transform(leave_out(r, m)))
             spec = preprocessor.spec_
             passes = has_columns(spec, name, passes)
@@ -85,8 +87,12 @@ class MultiViewPreprocessor(_BaseComposition, Component):
         has_missing = any(missing.any() for _, missing in blocks)
         self.spec_ = MultiViewSpec((start + len(views),), tuple(views), has_missing)
         samples = join_blocks(blocks, self.spec_, fill=True)
-        if not self.spec_.presence(samples).any(1).all():
-            raise ValueError("X has rows in which all views are missing. Drop them.")
+        empty = np.flatnonzero(~self.spec_.presence(samples).any(1))
+        if len(empty):
+            raise ValueError(
+                f"All views are missing in {len(empty):,} of {len(samples):,} rows, the first of them row {empty[0]}. "
+                "Drop them."
+            )
         return samples
 
     def transform(self, X, *, owner=None, views=None):

@@ -7,7 +7,7 @@ from ._preprocessor import MultiViewPreprocessor
 from ._views import AugmentEachView, EncodeEachView, ProjectEachView
 
 
-def resolve_for_each(views, role):
+def resolve_for_each(views, role, other=None):
     """Resolve one role of each view.
 
     Parameters
@@ -16,6 +16,8 @@ def resolve_for_each(views, role):
         Names and embedders.
     role : str
         Name of the parameter.
+    other : object, default=None
+        Value of the parameter for all views; None for each embedder's own.
 
     Returns
     -------
@@ -25,7 +27,8 @@ def resolve_for_each(views, role):
     parts = []
     for name, embedder in views:
         try:
-            parts.append((name, resolve_part(role, getattr(embedder, role), embedder.modality)))
+            value = getattr(embedder, role) if other is None else other
+            parts.append((name, resolve_part(role, value, embedder.modality)))
         except (ValueError, TypeError) as error:
             raise type(error)(f"View {name!r}: {error}") from error
     return parts

@@ -91,4 +91,5 @@ class MultiViewSpec(SampleSpec):
 
     def complete(self, samples):
         """The samples that have all views, for a look at the joint embedding.  # (n, values) -> (n_complete, values)"""
-        return samples[np.asarray(self.presence(samples)).all(1)] if self.has_missing else samples
+        rows = np.asarray(self.presence(samples)).all(1)
+        return samples if rows.all() else samples[rows]

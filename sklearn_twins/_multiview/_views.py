@@ -173,7 +173,8 @@ class ViewEncoders(nn.Module):
         self.spec = spec
 
     def forward(self, x):
-        presence = self.spec.presence(x).unbind(1) if self.spec.has_missing else [None] * len(self.networks)
+        looks = self.spec.has_missing or not self.training  # rows of `transform` may lack views that all others had
+        presence = self.spec.presence(x).unbind(1) if looks else [None] * len(self.networks)
         views = zip(self.networks, self.spec.views, presence, self.projector.widths, strict=True)
         embedded = [where_present(network, view.take(x), present, width) for network, view, present, width in views]
         return torch.cat(embedded, dim=1)

@@ -74,7 +74,8 @@ def explain_unknown_parameters(cls, describe):
             unknown = [name for name in kwargs if name not in parameters]
             if not unknown or any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
                 raise
-            values = {name: kwargs.get(name, parameter.default) for name, parameter in parameters.items()}
+            given = dict(zip(parameters, args, strict=False)) | kwargs
+            values = {name: given.get(name, parameter.default) for name, parameter in parameters.items()}
             hint = describe(unknown[0], values)
             raise TypeError(f"{type(self).__name__} has no parameter {unknown[0]!r}. {hint}") from None
 

@@ -288,8 +288,6 @@ def read_table(X, owner, *, reset, max_dense_bytes):
     ValueError, TypeError
         If X is not a table, is empty, or does not have the columns seen in `fit`.
     """
-    if type(X).__module__.partition(".")[0] == "dask" and hasattr(X, "partitions") and hasattr(X, "columns"):
-        raise TypeError("X is a dask data frame, not computed yet; give X.compute(), or its partitions one by one.")
     X = check_container(X, "X", "a data frame, an array or a list of rows")
     data = sys.modules.get("torch.utils.data")
     if data is not None and isinstance(X, data.Dataset):

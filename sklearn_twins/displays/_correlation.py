@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ..metrics._arrays import drop_incomplete
 from ..metrics._correlation import unit_columns
 from ._estimators import find_embedder
 from ._style import get_axes
@@ -101,7 +102,7 @@ class CrossCorrelationDisplay:
             If the embedder is not fitted.
         """
         embedder, X = find_embedder(embedder, X)
-        views = embedder.transform_views(X, augmentation=augmentation, random_state=random_state)
+        views = drop_incomplete(embedder.transform_views(X, augmentation=augmentation, random_state=random_state))
         return cls.from_projections(views[:, 0], views[:, 1], ax=ax, n_coordinates=n_coordinates)
 
     def plot(self, *, ax=None, n_coordinates=64):

@@ -81,7 +81,8 @@ class SpectrumDisplay:
 
         embedder, X = find_embedder(embedder, X)
         embedder = embedder._snapshot()  # another thread may fit it again
-        samples, spec = embedder.preprocessor_.transform(X, owner=embedder), embedder.preprocessor_.spec_
+        spec = embedder.preprocessor_.spec_
+        samples = spec.complete(embedder.preprocessor_.transform(X, owner=embedder))
         embeddings = {"embedding": embed(embedder.encoder_, samples, spec, embedder.precision, embedder.n_jobs)}
         if random_encoder and not isinstance(embedder._recipe.encoder, ReadyEncoder):
             encoder = build_random_encoder(embedder, samples)

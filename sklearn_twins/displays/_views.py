@@ -97,6 +97,12 @@ class ViewsDisplay:
         check_scalar(n_pairs, "n_pairs", Integral, min_val=1)
         embedder, X = find_embedder(embedder, X, needs_fit=False)
         embedder = embedder._snapshot()  # another thread may fit it again
+        if hasattr(embedder, "views"):
+            names = [view[0] for view in embedder.views]
+            raise TypeError(
+                f"ViewsDisplay draws the rows of one table or images. {type(embedder).__name__} has the views {names}: "
+                f"give one's embedder, such as `get_params()[{names[0]!r}]`, and its columns or container."
+            )
         embedder._validate_params()
         augmentation = resolve_part("augmentation", embedder.augmentation, embedder.modality)
         if hasattr(embedder, "preprocessor_"):

@@ -59,3 +59,9 @@ def smaller_gram(X):
     """Compute ``X'X`` or ``XX'``, whichever is smaller: they share their non-zero eigenvalues and their norm."""
     n, d = X.shape
     return X.T @ X if d <= n else X @ X.T
+
+
+def drop_incomplete(views):
+    """The rows without NaN: those that lack no description which others have.  # (n, n_views, d)"""
+    complete = ~np.isnan(views).any((1, 2))
+    return views[complete] if complete.any() and not complete.all() else views

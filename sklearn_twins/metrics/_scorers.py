@@ -5,6 +5,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import resample
 from sklearn.utils.validation import _num_samples
 
+from ._arrays import drop_incomplete
 from ._clusters import cluster_agreement
 from ._correlation import invariance, redundancy
 from ._hypersphere import alignment, self_cluster, uniformity
@@ -106,8 +107,11 @@ class LabelFreeScorer:
         TypeError
             If the estimator cannot embed rows or make views.
         """
-        check_enough_rows(X)
-        X = sample_rows(X, self.n_rows, self.random_state)
+        containers = getattr(estimator, "_by_view", lambda X: None)(X)  # one for each view
+        parts = containers or {"X": X}
+        check_enough_rows(next(iter(parts.values())))
+        parts = {name: sample_rows(rows, self.n_rows, self.random_state) for name, rows in parts.items()}
+        X = parts if containers else parts["X"]
         if self.n_views == 0:
             arrays = (embed(estimator, X),)
         else:
@@ -164,7 +168,8 @@ def embed_views(estimator, X, n_views, augmentation, random_state):
             f"This metric compares views of rows, but {type(estimator).__name__} cannot make views: it has no method "
             "transform_views. Use a BarlowTwinsEmbedder, a pipeline that ends in one, or a metric without views."
         )
-    return estimator.transform_views(X, n_views, augmentation=augmentation, random_state=random_state)
+    views = estimator.transform_views(X, n_views, augmentation=augmentation, random_state=random_state)
+    return drop_incomplete(views)
 
 
 def alpha_req_nearness(Z):
