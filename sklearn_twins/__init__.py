@@ -1,5 +1,6 @@
 """Self-supervised features for scikit-learn: Barlow Twins and its HSIC form as a transformer."""
 
+from ._classifier import BarlowTwinsClassifier
 from ._embedder import BarlowTwinsEmbedder
 from ._exceptions import CollapseWarning, OtherVersionWarning, UnreadableFileError
 from ._multi_view_embedder import MultiViewEmbedder
@@ -12,6 +13,7 @@ from ._version import __version__ as __version__
 ROOMS = ("augmentations", "displays", "metrics", "model_selection", "networks", "objectives", "preprocessing")
 
 __all__ = [
+    "BarlowTwinsClassifier",
     "BarlowTwinsEmbedder",
     "CollapseWarning",
     "Component",

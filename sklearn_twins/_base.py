@@ -1,4 +1,4 @@
-"""TwinsEstimator: the abstract estimator behind the public classes; it fits, keeps fitted state, and is stored."""
+"""StoredEstimator and TwinsEstimator: the abstract estimators behind the public classes."""
 
 import functools
 from numbers import Integral
@@ -54,11 +54,10 @@ def fits_jointly(fit):
     return wrapper
 
 
-@read_one_fit("diagnose", "save", "score", "to_onnx", "transform_views")
-class TwinsEstimator(CallbackSupportMixin, DocumentationLinkMixin, BaseEstimator):
-    """An estimator whose `fit` trains an encoder on two views of each row.
+class StoredEstimator(CallbackSupportMixin, DocumentationLinkMixin, BaseEstimator):
+    """An estimator whose fitted state is replaced at once, pickled without torch objects, and shown in notebooks.
 
-    Subclasses declare the parameters, those of `ROLES` among them, and what is predicted or transformed.
+    Subclasses have `_input_tags`, scikit-learn's tags of X.
     """
 
     _describe_unknown = staticmethod(suggest_or_list)  # (name, values) -> str, the end of messages
@@ -66,6 +65,52 @@ class TwinsEstimator(CallbackSupportMixin, DocumentationLinkMixin, BaseEstimator
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
         explain_unknown_parameters(cls, cls._describe_unknown)
+
+    def _snapshot(self):
+        """A copy that keeps the parameters and the fit of this moment, and shares their objects."""
+        snapshot = object.__new__(type(self))
+        snapshot.__dict__ = dict(vars(self))
+        return snapshot
+
+    def _unfitted(self):
+        """An unfitted estimator with the same parameters."""
+        return type(self)(**self.get_params(deep=False))
+
+    def _store(self, attributes):
+        """Replace all fitted attributes at once: an interrupt finds the old state or the new one."""
+        stale = fitted_state(self)
+        kept = {name: value for name, value in vars(self).items() if name not in stale}
+        self.__dict__ = {**kept, **attributes}
+
+    def __getstate__(self):
+        state = dict(super().__getstate__())  # another thread may fit
+        state = {name: value for name, value in state.items() if name not in RUNNING}
+        return freeze(with_plain_parameters(self, state))
+
+    def __setstate__(self, state):
+        state = dict(state)
+        requests = state.pop(REQUESTS, {})
+        check_version(type(self).__name__, state.pop(STAMP, None))
+        super().__setstate__(thaw(state))
+        with sklearn.config_context(enable_metadata_routing=True):
+            for method in requests.keys() & set(METHODS):
+                getattr(self, f"set_{method}_request")(**requests[method])
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags = self._input_tags()
+        return tags
+
+    def _get_fitted_attr_html(self, doc_link=""):
+        return shorten_fitted_attributes(super()._get_fitted_attr_html(doc_link))
+
+
+@read_one_fit("diagnose", "save", "score", "to_onnx", "transform_views")
+class TwinsEstimator(StoredEstimator):
+    """An estimator whose `fit` trains an encoder on two views of each row.
+
+    Subclasses declare the parameters, those of `ROLES` among them, and what is predicted or transformed.
+    """
 
     def set_params(self, **params):
         """Set parameters, including those of parts: ``augmentation__corruption_rate=0.4``.
@@ -96,16 +141,6 @@ class TwinsEstimator(CallbackSupportMixin, DocumentationLinkMixin, BaseEstimator
         """The parameters as a namespace."""
         params = self.get_params(deep=False).items()
         return SimpleNamespace(**{name: to_plain(value) for name, value in params})
-
-    def _snapshot(self):
-        """A copy that keeps the parameters and the fit of this moment, and shares their objects."""
-        snapshot = object.__new__(type(self))
-        snapshot.__dict__ = dict(vars(self))
-        return snapshot
-
-    def _unfitted(self):
-        """An unfitted estimator with the same parameters."""
-        return type(self)(**self.get_params(deep=False))
 
     def _resolve_parts(self):
         """Check all parameters, and resolve those that take a part.
@@ -172,12 +207,6 @@ class TwinsEstimator(CallbackSupportMixin, DocumentationLinkMixin, BaseEstimator
             n_streamed=self._n_streamed,
             training_state=getattr(self, "_training_state", None),
         )
-
-    def _store(self, attributes):
-        """Replace all fitted attributes at once: an interrupt finds the old state or the new one."""
-        stale = fitted_state(self)
-        kept = {name: value for name, value in vars(self).items() if name not in stale}
-        self.__dict__ = {**kept, **attributes}
 
     def _warn_of_collapse(self, inspected):
         if inspected is not None:
@@ -460,31 +489,9 @@ class TwinsEstimator(CallbackSupportMixin, DocumentationLinkMixin, BaseEstimator
 
         export(self, path, preprocessing)
 
-    def __getstate__(self):
-        state = dict(super().__getstate__())  # another thread may fit
-        state = {name: value for name, value in state.items() if name not in RUNNING}
-        return freeze(with_plain_parameters(self, state))
-
-    def __setstate__(self, state):
-        state = dict(state)
-        requests = state.pop(REQUESTS, {})
-        check_version(type(self).__name__, state.pop(STAMP, None))
-        super().__setstate__(thaw(state))
-        with sklearn.config_context(enable_metadata_routing=True):
-            for method in requests.keys() & set(METHODS):
-                getattr(self, f"set_{method}_request")(**requests[method])
-
     def _input_tags(self):
         """scikit-learn's tags of X."""
         return input_tags(self.preprocessor, self.modality)
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags = self._input_tags()
-        return tags
-
-    def _get_fitted_attr_html(self, doc_link=""):
-        return shorten_fitted_attributes(super()._get_fitted_attr_html(doc_link))
 
 
 def is_own(augmentation):

@@ -41,7 +41,7 @@ class Built:
     width: int
 
 
-def build(settings, parts, prepared, environment, previous=None, stream=False):
+def build(settings, parts, prepared, environment, previous=None, stream=False, joint=None):
     """Build the networks and the training run.
 
     Parameters
@@ -58,6 +58,8 @@ def build(settings, parts, prepared, environment, previous=None, stream=False):
         The fit to continue.
     stream : bool, default=False
         Whether this is one epoch of `partial_fit`.
+    joint : Joint or None, default=None
+        Makes the supervision of a joint training.
 
     Returns
     -------
@@ -81,6 +83,11 @@ def build(settings, parts, prepared, environment, previous=None, stream=False):
         print_storage(train, prepared.samples)
     objective = parts["objective"]
     objective = objective.bind(spec) if hasattr(objective, "bind") else objective
+    generators = make_generators(seed, environment, any(map(is_third_party, parts.values())))
+    supervision = None
+    if joint is not None:
+        supervision = joint.supervise(encoder, width, objective, samples, held_out, device, storage, seed)
+        generators["labels"] = make_generator(seed, Stream.LABELS, device)
     training = Training(
         make_plan(settings, parts, prepared, environment, train, stream),
         encoder,
@@ -89,10 +96,11 @@ def build(settings, parts, prepared, environment, previous=None, stream=False):
         lambda x, data, generator, partners: make_views(augmentation, x, data, generator, partners),
         train,
         valid,
-        make_generators(seed, environment, any(map(is_third_party, parts.values()))),
+        generators,
         previous.training_state if previous else None,
         partial(objective.mix, spec=spec) if hasattr(objective, "mix") else None,
         make_partners(prepared.groups, settings.pair_rate, own, held_out, device),
+        supervision,
     )
     return Built(training, recipe, width)
 

@@ -14,7 +14,7 @@ from ._prepare import make_environment, prepare
 from ._result import fitted_attributes, inspect_rows
 
 
-def run_fit(settings, parts, X, owner, device, tasks, store, previous=None, stream=False, groups=None):
+def run_fit(settings, parts, X, owner, device, tasks, store, previous=None, stream=False, groups=None, joint=None):
     """Fit, and store the result.
 
     Parameters
@@ -40,6 +40,8 @@ def run_fit(settings, parts, X, owner, device, tasks, store, previous=None, stre
         Whether this is one epoch of `partial_fit`.
     groups : ndarray of shape (n,), int64, or None, default=None
         Group of each row, whose rows are partners of each other.
+    joint : Joint or None, default=None
+        Labels, and what a joint training does with them.
 
     Returns
     -------
@@ -55,14 +57,14 @@ def run_fit(settings, parts, X, owner, device, tasks, store, previous=None, stre
     """
     check_callbacks(settings.callbacks, validated=settings.early_stopping and not stream)
     environment = make_environment(settings, device)
-    prepared = prepare(settings, parts, X, owner, environment, previous, stream, groups)
+    prepared = prepare(settings, parts, X, owner, environment, previous, stream, groups, joint)
     n_saved = len(prepared.saved["rows"]) if prepared.saved else 0
     tasks.begin(X, prepared.last_epoch - prepared.first_epoch - n_saved)
     if prepared.last_epoch == prepared.first_epoch:
         tasks.end(dict)
         return None
     with running(parts, prepared, environment):
-        built = build(settings, parts, prepared, environment, previous, stream)
+        built = build(settings, parts, prepared, environment, previous, stream, joint)
         prepared = dataclasses.replace(prepared, samples=None)  # training has them
 
         def attributes(summary=None, preview=False):

@@ -51,6 +51,19 @@ class Previous:
 
 
 @dataclass(frozen=True)
+class Samples:
+    """Samples that the preprocessor of an earlier fit has made already; they take the place of X.
+
+    Parameters
+    ----------
+    array : ndarray or lazy samples of shape (n, *sample_shape)
+        The samples.
+    """
+
+    array: object
+
+
+@dataclass(frozen=True)
 class Environment:
     """Where and how torch computes.
 
@@ -143,7 +156,7 @@ def make_environment(settings, device):
     return Environment(device, group, n_threads, compiles, convolutional)
 
 
-def prepare(settings, parts, X, owner, environment, previous=None, stream=False, groups=None):
+def prepare(settings, parts, X, owner, environment, previous=None, stream=False, groups=None, joint=None):
     """Check everything that can be checked before training, and turn X into samples.
 
     Parameters
@@ -164,6 +177,8 @@ def prepare(settings, parts, X, owner, environment, previous=None, stream=False,
         Whether this is one epoch of `partial_fit`.
     groups : ndarray of shape (n,), int64, or None, default=None
         Group of each row.
+    joint : Joint or None, default=None
+        Labels of a joint training.
 
     Returns
     -------
@@ -188,7 +203,7 @@ def prepare(settings, parts, X, owner, environment, previous=None, stream=False,
     prepared = Prepared(samples, preprocessor, columns, passes, first, last, seed, groups)
     if settings.checkpoint is None or stream:
         return prepared
-    return with_checkpoint(prepared, settings, owner, environment.process_group, previous)
+    return with_checkpoint(prepared, settings, owner, environment.process_group, previous, joint)
 
 
 def make_samples(preprocessor, X, owner, previous):
@@ -200,6 +215,8 @@ def make_samples(preprocessor, X, owner, previous):
         Fitted.
     samples : ndarray or lazy samples of shape (n, *sample_shape)
     """
+    if isinstance(X, Samples):
+        return previous.preprocessor, X.array
     if previous:
         preprocessor = previous.preprocessor
         transform = getattr(preprocessor, "transform_for_fit", preprocessor.transform)
@@ -264,7 +281,7 @@ def count_epochs(settings, n, previous, stream):
     return done, n_epochs + streamed
 
 
-def with_checkpoint(prepared, settings, owner, group, previous):
+def with_checkpoint(prepared, settings, owner, group, previous, joint=None):
     """The prepared fit with its checkpoint, and what an interrupted run of the same fit has saved there.
 
     Raises
@@ -280,6 +297,7 @@ def with_checkpoint(prepared, settings, owner, group, previous):
     state = previous and previous.training_state
     before = previous and (previous.n_epochs, previous.n_streamed, previous.encoder, state and state["seed"])
     before = before if prepared.groups is None else (before, prepared.groups)
+    before = before if joint is None else (before, joint.content)
     digest = fingerprint(owner, before, prepared.samples, prepared.spec)
     seed = None if settings.random_state is None and state is None else prepared.seed
     checkpoint, saved = open_checkpoint(settings.checkpoint, digest, settings.checkpoint_minutes, seed)

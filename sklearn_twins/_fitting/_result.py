@@ -122,6 +122,8 @@ def fitted_attributes(settings, parts, prepared, built, previous, stream, summar
         "_fit_summary": summary,
         **prepared.columns,
     }
+    if training.net.module_.supervision is not None:
+        attributes |= training.net.module_.supervision.fitted()
     if stream or settings.warm_start:
         attributes["_training_state"] = {
             **training.warm_start_state(),

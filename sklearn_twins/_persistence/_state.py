@@ -16,7 +16,7 @@ from .._parts._validation import is_module
 PRIVATE_STATE = ("_fit_summary", "_n_features_out", "_n_streamed", "_output", "_recipe", "_training_state")
 
 # Not searched for tensors; scikit-learn's callbacks may hold embedders, each with these callbacks again.
-WITHOUT_TENSORS = ("_skl_callbacks", "history_", "loss_curve_", "preprocessor_")
+WITHOUT_TENSORS = ("_skl_callbacks", "embedder_", "pretrained_embedder_", "history_", "loss_curve_", "preprocessor_")
 REQUESTS = "_requests"  # key of metadata requests; scikit-learn's own object refers back to the embedder
 METHODS = ("fit", "partial_fit", "transform", "score")  # may request metadata
 STAMP = "_sklearn_twins_version"  # key of the version; scikit-learn stamps only its own estimators

@@ -16,6 +16,8 @@ class Stream(IntEnum):
     VALIDATION_ROWS = 3
     VALIDATION_VIEWS = 4
     THIRD_PARTY = 5  # torch's global generators, for code that draws from them
+    HEAD = 6
+    LABELS = 7  # labelled rows of each step, and their views
     # `transform_views` has a seed of its own, so its numbers start again.
     EMBEDDED_VIEWS = 0
     EMBEDDED_THIRD_PARTY = 1

@@ -34,6 +34,7 @@ class LearningRate(Callback):
         if training:
             self.last = self.rate(self.step)
             set_rate(net.optimizer_, self.last)
+            net.step = self.step
             self.step += 1
 
     def on_epoch_end(self, net, **kwargs):
@@ -130,7 +131,7 @@ class CheckpointSaver(Callback):
 
 def describe(row):
     """Describe an epoch in words: its loss, terms and validation loss."""
-    not_terms = ("loss", "batch_count", "rows", "excess_redundancy")
+    not_terms = ("loss", "batch_count", "rows", "excess_redundancy", "pseudo_share", "pseudo_agreement")
     names = [name.removeprefix("train_") for name in row if name.startswith("train_")]
     terms = [f"{name} {row['train_' + name]:.4g}" for name in names if name not in not_terms]
     text = f"loss {row['train_loss']:.4g}"

@@ -91,17 +91,18 @@ class Diverged(ValueError):
 
 
 class Twins(nn.Module):
-    """Encoder and projector as one module.
+    """Encoder and projector as one module, with the supervision of a joint training if there is one.
 
     Shape
     -----
     (batch, *sample_shape) -> (batch, projection_dim)
     """
 
-    def __init__(self, encoder, projector):
+    def __init__(self, encoder, projector, supervision=None):
         super().__init__()
         self.encoder = encoder
         self.projector = projector
+        self.supervision = supervision
 
     def forward(self, x):
         return self.projector(self.encoder(x))
@@ -195,9 +196,11 @@ class TwinsNet(NeuralNet):
 
         Shape
         -----
-        x : (batch, *sample_shape); returns 2 x (batch, projection_dim), or 3 x and the mixture. With several ranks, x
-        is this rank's share of the batch; projections of all ranks are returned.
+        x : (batch, *sample_shape); returns 2 x (batch, projection_dim), or 3 x and the mixture; and what the
+        supervision embedded, None without it. With several ranks, x is this rank's share of the batch; projections of
+        all ranks are returned.
         """
+        supervision, embedded = self.module_.supervision, None
         x, partners = x.chunk(2) if self.partners["train"] else (x, None)
         x_a, x_b = self.make_views(x, self.donors, generator, partners)
         autocast, group = self.plan.autocast, self.plan.process_group
@@ -207,22 +210,35 @@ class TwinsNet(NeuralNet):
             group.synchronize_batch_norm(),
             torch.autocast(x.device.type, dtype=autocast, enabled=autocast is not None),
         ):
-            z_a, z_b = self.project(x_a), self.project(x_b)
+            if supervision is None:
+                z_a, z_b = self.project(x_a), self.project(x_b)
+            else:
+                own = self.generators["labels"] if self.module_.training else generator
+                embedded = supervision.embed(self.module_.encoder, x, x_a, x_b, self.change, own, self.step)
+                z_a, z_b = map(self.module_.projector, (embedded.a, embedded.b))
             if self.mix is None:
-                return group.gather(z_a), group.gather(z_b)
+                return (group.gather(z_a), group.gather(z_b)), embedded
             x_m, (share, partners) = self.mix(x_a, x_b, generator=generator)
             z_m = self.project(x_m)
         mixture = group.gather(share), group.gather(partners + group.rank * len(x))
-        return group.gather(z_a), group.gather(z_b), group.gather(z_m), mixture
+        return (group.gather(z_a), group.gather(z_b), group.gather(z_m), mixture), embedded
+
+    def change(self, x, generator):
+        """Make one view of rows."""
+        return self.make_views(x, self.donors, generator, None)[0]
 
     def measure(self, x, generator):
         """Compute loss and terms of the rows `x`, as scalar tensors."""
-        projections, objective = self.infer(x, generator), self.objective
+        (projections, embedded), objective = self.infer(x, generator), self.objective
         self.projection_dim = projections[0].shape[1]
         if hasattr(objective, "terms"):
             terms = (objective.terms if self.mix is None else objective.mixed_terms)(*projections)
-            return sum(terms.values()), terms
-        return check_loss(objective(*projections), objective, projections[0]), {}
+            loss = sum(terms.values())
+        else:
+            loss, terms = check_loss(objective(*projections), objective, projections[0]), {}
+        if embedded is None:
+            return loss, terms
+        return self.module_.supervision.add_terms(loss, terms, embedded, self.projection_dim)
 
     def whole_step(self, x):
         """Take a whole training step without reading a value on the host.  # returns (1 + terms,)"""
@@ -247,7 +263,10 @@ class TwinsNet(NeuralNet):
                     RuntimeWarning,
                     stacklevel=2,
                 )
-        return super().train_step(batch, **fit_params)
+        step = super().train_step(batch, **fit_params)
+        if self.module_.supervision is not None:
+            self.module_.supervision.follow(self.module_.encoder, self.step)
+        return step
 
     def forget_recording(self):
         """Free a recorded step, and the gradients in its memory."""

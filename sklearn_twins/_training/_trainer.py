@@ -118,6 +118,8 @@ class Training:
         mixed with the row number `partners`, (batch,), with the weight `share`, (batch, 1).
     partners : dict of str to Partners or None, default=NO_PARTNERS
         Partners of the "train" and "valid" rows, from which second views are made.
+    supervision : nn.Module, default=None
+        What a joint training adds to the objective, see `TwinsNet`.
     """
 
     def __init__(
@@ -133,12 +135,13 @@ class Training:
         state=None,
         mix=None,
         partners=NO_PARTNERS,
+        supervision=None,
     ):
         self.plan = plan
         self.train, self.valid = (
             rows.to(plan.device) if isinstance(rows, torch.Tensor) else rows for rows in (train, valid)
         )
-        module = Twins(encoder, projector).to(plan.device)
+        module = Twins(encoder, projector, supervision).to(plan.device)
         plan.process_group.broadcast_module(module)
         self.n_steps = state["n_steps"] if state else 0
         self.stopping = self._stopping()
@@ -149,6 +152,8 @@ class Training:
         self.resumed = None
         if state:
             module.projector.load_state_dict(to_tensors(state["projector"]))
+            if "supervised" in state:
+                module.load_state_dict(to_tensors(state["supervised"]))
         self.net = TwinsNet(module, objective, make_views, plan, generators, mix, partners, callbacks=self._callbacks())
         self.net.validation_state = generators["validation"].get_state()
         self.net.initialize()
@@ -157,8 +162,9 @@ class Training:
 
     @property
     def encoder(self):
-        """The encoder that is trained."""
-        return self.net.module_.encoder
+        """The encoder that is trained; with supervision, its average over steps."""
+        module = self.net.module_
+        return module.encoder if module.supervision is None else module.supervision.teacher.encoder
 
     def run(self, on_epoch_begin, on_epoch_end):
         """Train.
@@ -265,10 +271,14 @@ class Training:
         Returns
         -------
         state : dict
-            "projector", "optimizer", "generators" (with "drawn_by", the kind of device and the rank) and "n_steps".
+            "projector", "optimizer", "generators" (with "drawn_by", the kind of device and the rank) and "n_steps"; and
+            "supervised", the whole module, if there is a supervision.
         """
+        module = self.net.module_
+        more = {} if module.supervision is None else {"supervised": to_arrays(module.state_dict())}
         return {
-            "projector": to_arrays(self.net.module_.projector.state_dict()),
+            **more,
+            "projector": to_arrays(module.projector.state_dict()),
             "optimizer": to_arrays(undo_recordable(self.net.optimizer_.state_dict())),
             "generators": to_arrays({name: g.get_state() for name, g in self.net.generators.items()}),
             "drawn_by": (self.plan.device.type, self.plan.process_group.rank),
@@ -330,9 +340,10 @@ class Training:
         return lambda step: peak * schedule(step, n_steps)
 
     def _restore(self, state):
-        self.net.optimizer_.load_state_dict(to_tensors(state["optimizer"]))
-        match_memory_layout(self.net.optimizer_)
-        self.net.prepare_optimizer()
+        if "optimizer" in state:  # a joint training begins with the projector only
+            self.net.optimizer_.load_state_dict(to_tensors(state["optimizer"]))
+            match_memory_layout(self.net.optimizer_)
+            self.net.prepare_optimizer()
         device, rank = state["drawn_by"]
         for name, saved in to_tensors(state["generators"]).items():
             own = name == "batches" or rank == self.plan.process_group.rank  # all ranks draw the same batches

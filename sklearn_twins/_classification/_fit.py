@@ -1,0 +1,296 @@
+"""Fit a classifier: pretrain an embedder, fit the linear model, train jointly, and collect the fitted attributes."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from .._fitting._sklearn_callbacks import FitTasks
+from .._inputs._groups import encode_groups
+from .._modalities import MODALITIES
+from .._persistence._state import fitted_state
+from .._runtime._devices import is_launched
+from .._training._batches import batch_layout
+from ._joint import Joint, previous_of, set_joint_parameters, train_jointly
+from ._labels import UNLABELED, check_class_list, check_weights, read_labels, with_weights
+from ._linear import fit_linear, linear_proba
+from ._predict import head_proba, transform_samples
+from ._recipe import (
+    JOINT_SHARE,
+    PSEUDO_FROM,
+    STREAM_PSEUDO_FROM,
+    blend,
+    choose_epochs,
+    choose_label_weight,
+    choose_pseudo_weight,
+)
+from ._repeats import merge_rows
+
+# What the jointly trained embedder takes from the joint training; the rest is the pretrained one's.
+OF_TUNED = ("encoder_", "_output", "_n_features_out", "_fit_summary")
+
+
+class JointTasks(FitTasks):
+    """Report the joint training to scikit-learn's callbacks, with the classifier's fitted attributes.
+
+    Parameters
+    ----------
+    estimator : BarlowTwinsClassifier
+        The classifier.
+    X : container
+        Its X.
+    finish : callable
+        ``finish(attributes) -> attributes`` of the classifier from those of the joint training.
+    """
+
+    def __init__(self, estimator, X, finish):
+        super().__init__(estimator)
+        self.X, self.finish = X, finish
+
+    def begin(self, X, n_epochs):
+        """Begin the joint training."""
+        super().begin(self.X, n_epochs)
+
+    def on_epoch_end(self, attributes):
+        """End an epoch."""
+        return super().on_epoch_end(lambda: self.finish(attributes()))
+
+    def end(self, attributes):
+        """End the joint training."""
+        super().end(lambda: self.finish(attributes()))
+
+
+def fit_classifier(classifier, fit, embedder, is_fitted, X, labels, unlabeled, sample_weight, groups):
+    """Fit a classifier.
+
+    Parameters
+    ----------
+    classifier : BarlowTwinsClassifier
+        Its fitted attributes are replaced at the end.
+    fit : BarlowTwinsClassifier
+        Its parameters and fitted attributes as they were at the beginning.
+    embedder : BarlowTwinsEmbedder
+        Given embedder.
+    is_fitted : bool
+        Whether it is taken as it is.
+    X, unlabeled : containers, unlabeled possibly None
+        The rows.
+    labels : Labels
+        Of all rows.
+    sample_weight, groups : array-like of shape (n,) or None
+        As in `fit`.
+
+    Returns
+    -------
+    classifier : BarlowTwinsClassifier
+    """
+    refuse_processes()
+    sample_weight = check_weights(sample_weight, X)
+    given, labels = labels, with_weights(labels, sample_weight, fit.class_weight)
+    encode_groups(groups, X, unlabeled)  # refuses them
+    merged = merge_rows(X, labels, sample_weight, groups is not None)
+    if merged is not None:
+        X, groups, labels = merged.take(X), merged.take(groups), merged.labels
+    codes = encode_groups(groups, X, unlabeled)
+    goes_on = fit.warm_start and hasattr(fit, "embedder_")
+    if goes_on:
+        check_same_classes(fit.classes_, labels.classes)
+        pretrained = with_parameters(embedder, fit.pretrained_embedder_)
+    elif is_fitted:
+        pretrained = with_parameters(embedder, embedder)
+    else:
+        pretrained = pretrain(fit, embedder, X, unlabeled, groups)
+    samples = make_samples(pretrained, X, unlabeled, len(labels.codes))
+    linear = fit_linear(transform_samples(pretrained, samples[labels.rows]), *labels_of(labels))
+    shared = {"pretrained_embedder_": without_training_state(pretrained), "linear_model_": linear}
+
+    def finish(attributes):
+        found = collect(labels.classes, pretrained, attributes, shared)
+        if fit.warm_start:
+            found["_training_state"]["labeled"] = (np.asarray(samples[labels.rows]), *labels_of(labels))
+        return found | transduce(found, given, samples, merged)
+
+    n_batches, _ = batch_layout(len(samples), embedder.batch_size)
+    n_epochs = fit.max_epochs
+    if n_epochs == "auto":
+        n_epochs = choose_epochs(n_batches, MODALITIES[embedder.modality].n_steps)
+    previous = previous_of_classifier(fit) if goes_on else previous_of(pretrained)
+    params = {
+        "max_epochs": previous.n_epochs - previous.n_streamed + n_epochs,
+        "early_stopping": fit.early_stopping,
+        "warm_start": fit.warm_start,
+    }
+    joint = make_joint(fit, labels, int(PSEUDO_FROM * n_epochs * n_batches), embedder)
+    run(classifier, fit, pretrained, params, samples, joint, previous, codes, JointTasks(classifier, X, finish), False)
+    return classifier
+
+
+def partial_fit_classifier(classifier, fit, embedder, is_fitted, X, y, classes, sample_weight):
+    """Train a classifier for one more epoch, see `fit_classifier`.
+
+    Returns
+    -------
+    classifier : BarlowTwinsClassifier
+    """
+    refuse_processes()
+    is_new, is_first = not hasattr(fit, "embedder_"), "labeled" not in getattr(fit, "_training_state", {})
+    all_classes = check_class_list(classes) if is_new or classes is not None else fit.classes_
+    if not is_new:
+        check_same_classes(fit.classes_, all_classes)
+    labels = read_labels(y, X, None, fit.unlabeled_label, all_classes)
+    labels = with_weights(labels, check_weights(sample_weight, X), fit.class_weight)
+    if is_first and not len(labels.rows):
+        raise ValueError("y has no labels in the first call of partial_fit. Begin with rows of which some have one.")
+    if is_fitted:
+        pretrained = with_parameters(embedder, embedder)
+    else:
+        pretrained = embedder._unfitted()
+        set_own(pretrained, fit)
+        if not is_new:
+            pretrained._store(fitted_state(fit.pretrained_embedder_))
+        pretrained.partial_fit(X)
+    samples = make_samples(pretrained, X, None, len(labels.codes))
+    kept = (np.asarray(samples[labels.rows]), *labels_of(labels))
+    if not is_first:
+        kept = tuple(map(np.concatenate, zip(fit._training_state["labeled"], kept, strict=True)))
+    linear = fit_linear(transform_samples(pretrained, kept[0]), *kept[1:])
+    shared = {"pretrained_embedder_": pretrained, "linear_model_": linear}
+
+    def finish(attributes):
+        found = collect(all_classes, pretrained, attributes, shared)
+        found["_training_state"]["labeled"] = kept
+        return found
+
+    previous = previous_of(pretrained) if is_first else previous_of_classifier(fit)
+    joint = replace(make_joint(fit, labels, STREAM_PSEUDO_FROM, embedder), kept=kept)
+    run(classifier, fit, pretrained, {}, samples, joint, previous, None, JointTasks(classifier, X, finish), True)
+    return classifier
+
+
+def refuse_processes():
+    """Refuse to train in several processes."""
+    if is_launched():
+        raise NotImplementedError(
+            "BarlowTwinsClassifier trains in one process. Fit an embedder in several, and give it as embedder "
+            "in a single one."
+        )
+
+
+def check_same_classes(was, now):
+    """Refuse other classes than those of the fit that goes on."""
+    if not np.array_equal(was, now):
+        raise ValueError(
+            f"Classes cannot change when training goes on: they were {was.tolist()}, and are now {now.tolist()}. Clone "
+            "the classifier and start anew."
+        )
+
+
+def labels_of(labels):
+    """Codes and weights of the labelled rows."""
+    return labels.codes[labels.rows], labels.weights[labels.rows]
+
+
+def set_own(embedder, fit):
+    """Set the parameters of an embedder that the classifier has too."""
+    if fit.random_state is not None:
+        embedder.random_state = fit.random_state
+    if fit.checkpoint is not None:
+        embedder.checkpoint = fit.checkpoint
+    embedder.verbose = max(int(embedder.verbose), int(fit.verbose))
+
+
+def pretrain(fit, embedder, X, unlabeled, groups):
+    """Train a clone of an embedder on all rows; it keeps its projector, from which the joint training goes on."""
+    trained = embedder._unfitted()
+    set_own(trained, fit)
+    trained.warm_start = True
+    trained.fit(X, unlabeled=unlabeled, groups=groups)
+    return with_parameters(embedder, trained)
+
+
+def with_parameters(embedder, fitted):
+    """An embedder with the parameters of one and the fit of another; neither is changed by what becomes of it."""
+    copy = embedder._unfitted()
+    copy._store(fitted_state(fitted))
+    return copy
+
+
+def without_training_state(embedder):
+    """A fitted embedder without the state that only further training needs."""
+    copy = with_parameters(embedder, embedder)
+    vars(copy).pop("_training_state", None)
+    return copy
+
+
+def make_samples(embedder, X, unlabeled, n):
+    """Samples of all training rows by a fitted embedder's preprocessor.
+
+    Raises
+    ------
+    ValueError
+        If X has other columns than the embedder's, or broken images were left out.
+    """
+    preprocessor, rows = embedder.preprocessor_, embedder._append_unlabeled(X, unlabeled)
+    samples = getattr(preprocessor, "transform_for_fit", preprocessor.transform)(rows, owner=embedder)
+    if len(samples) != n:
+        raise ValueError(
+            f"y has labels for {n} rows, and {len(samples)} samples are left of X: broken images were skipped. Leave "
+            "them out of X and y first."
+        )
+    return samples
+
+
+def make_joint(fit, labels, pseudo_from, embedder):
+    """The labels, with the weights of the recipe."""
+    return Joint(
+        labels,
+        choose_label_weight(fit.label_weight, labels.counts),
+        choose_pseudo_weight(fit.pseudo_labels, labels.codes != UNLABELED),
+        fit.threshold,
+        pseudo_from,
+        embedder.validation_fraction,
+    )
+
+
+def previous_of_classifier(fit):
+    """The state of a classifier whose joint training goes on."""
+    return replace(
+        fit.embedder_._previous(),
+        history=fit.history_,
+        n_epochs=fit.n_iter_,
+        n_streamed=fit._n_streamed,
+        training_state=getattr(fit, "_training_state", None),
+    )
+
+
+def run(classifier, fit, pretrained, params, samples, joint, previous, groups, tasks, stream):
+    """Train jointly, and store the classifier's fitted attributes."""
+    own = pretrained._unfitted()
+    set_own(own, fit)
+    tuned = set_joint_parameters(own, params)
+
+    def store(attributes):
+        classifier._store(tasks.finish(attributes))
+
+    train_jointly(tuned, tuned._resolve_parts(), samples, joint, previous, groups, tasks, store, stream)
+
+
+def collect(classes, pretrained, attributes, shared):
+    """The fitted attributes of a classifier, from those of its joint training."""
+    tuned = without_training_state(pretrained)
+    tuned._store(fitted_state(tuned) | {name: attributes[name] for name in OF_TUNED})
+    names = ("head_coef_", "head_intercept_", "history_", "n_iter_", "_n_streamed", "_training_state")
+    columns = {name: value for name, value in vars(tuned).items() if name in ("n_features_in_", "feature_names_in_")}
+    own = {name: attributes[name] for name in names if name in attributes}
+    return {"classes_": classes, "embedder_": tuned, "joint_share_": JOINT_SHARE, **shared, **own, **columns}
+
+
+def transduce(found, labels, samples, merged):
+    """Labels and probabilities of all training rows as they came, the given labels kept."""
+    n_classes = len(labels.classes)
+    linear = linear_proba(found["linear_model_"], transform_samples(found["pretrained_embedder_"], samples), n_classes)
+    joint = head_proba(found["embedder_"], samples, found["head_coef_"], found["head_intercept_"])
+    proba = blend(linear, joint, found["joint_share_"])
+    if merged is not None:
+        proba = proba[merged.origin]  # those of rows that were left out are replaced, they have labels
+    proba[labels.rows] = np.eye(n_classes)[labels.codes[labels.rows]]
+    return {"label_distributions_": proba, "transduction_": labels.classes[proba.argmax(axis=1)]}

@@ -1,0 +1,180 @@
+"""Joint training of an embedder's encoder with labels: its settings, and one run of the training loop."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from torch import nn
+
+from .._fitting._fit import run_fit
+from .._fitting._prepare import Samples
+from .._runtime._devices import claim_device
+from .._runtime._storage import to_storage
+from .._training._optimizers import default_learning_rate
+from ._labels import Labels
+from ._recipe import LEARNING_RATE, LR_SCHEDULE, count_held_out_least
+from ._supervision import LabeledRows, Supervision
+
+
+@dataclass(frozen=True)
+class Joint:
+    """Labels, and how a joint training uses them.
+
+    Parameters
+    ----------
+    labels : Labels
+        Of all training rows.
+    label_weight, pseudo_weight, threshold, pseudo_from
+        See `Supervision`.
+    validation_fraction : float
+        Share of rows held out with early stopping.
+    kept : tuple of (samples, codes, weights) or None, default=None
+        Labelled rows of all calls of `partial_fit`, in place of those of `labels`.
+    """
+
+    labels: Labels
+    label_weight: float
+    pseudo_weight: float
+    threshold: float
+    pseudo_from: int
+    validation_fraction: float
+    kept: tuple | None = None
+
+    @property
+    def content(self):
+        """What the result depends on, for the fingerprint of a checkpoint."""
+        labels = self.labels
+        numbers = (self.label_weight, self.pseudo_weight, self.threshold, self.pseudo_from)
+        return [label.item() for label in labels.classes], labels.codes, labels.weights, numbers
+
+    def supervise(self, encoder, width, objective, samples, held_out, device, storage, seed):
+        """Make the supervision of a training run.
+
+        Parameters
+        ----------
+        encoder : nn.Module
+            The encoder that is trained.
+        width : int
+            Width of the embedding.
+        objective : callable
+            The objective.
+        samples : ndarray or lazy samples of shape (n, *sample_shape)
+            All rows.
+        held_out : ndarray of int or None
+            Numbers of the rows that are held out.
+        device : torch.device
+            Where to train.
+        storage : str
+            Where the rows are, see `to_storage`.
+        seed : int
+            The fit's seed.
+
+        Returns
+        -------
+        supervision : Supervision
+        """
+        if self.kept:
+            rows, codes, weights = self.kept
+            train, valid = LabeledRows(to_storage(rows, device, storage), codes, weights, device), None
+        else:
+            train, valid = (
+                LabeledRows(
+                    to_storage(samples, device, storage, rows),
+                    self.labels.codes[rows],
+                    self.labels.weights[rows],
+                    device,
+                )
+                if len(rows)
+                else None
+                for rows in split_labels(self.labels, held_out, self.validation_fraction)
+            )
+        head = nn.Linear(width, len(self.labels.classes))
+        nn.init.zeros_(head.weight)
+        nn.init.zeros_(head.bias)
+        return Supervision(
+            encoder,
+            head,
+            objective,
+            train,
+            valid,
+            label_weight=self.label_weight,
+            pseudo_weight=self.pseudo_weight,
+            threshold=self.threshold,
+            pseudo_from=self.pseudo_from,
+        )
+
+
+def split_labels(labels, held_out, validation_fraction):
+    """Split the labelled rows into those to train on and those held out; classes with few labels keep all of them.
+
+    Returns
+    -------
+    train, valid : ndarray of int
+        Numbers of rows.
+    """
+    rows = labels.rows
+    if held_out is None:
+        return rows, rows[:0]
+    has_many = labels.counts[labels.codes[rows]] >= count_held_out_least(validation_fraction)
+    is_held_out = has_many & np.isin(rows, held_out)
+    return rows[~is_held_out], rows[is_held_out]
+
+
+def set_joint_parameters(embedder, params):
+    """Make an unfitted embedder whose parameters are those of the joint training.
+
+    Parameters
+    ----------
+    embedder : BarlowTwinsEmbedder
+        It is not changed. Its optimizer, batch size, device and so on serve the joint training too.
+    params : dict
+        Parameters that the classifier sets: `max_epochs`, `early_stopping`, `warm_start`, `checkpoint`, ...
+
+    Returns
+    -------
+    embedder : BarlowTwinsEmbedder
+    """
+    joint, rate = embedder._unfitted(), embedder.learning_rate
+    rate = LEARNING_RATE * (default_learning_rate(embedder.optimizer) if rate == "auto" else rate)
+    own = {"learning_rate": rate, "lr_schedule": LR_SCHEDULE, "compile": False}
+    for name, value in {**own, **params}.items():
+        setattr(joint, name, value)
+    return joint
+
+
+def previous_of(embedder):
+    """The state from which a joint training starts: encoder and projector of a pretrained embedder."""
+    state = getattr(embedder, "_training_state", None)
+    if state is not None:
+        state = {name: value for name, value in state.items() if name != "optimizer"} | {"n_steps": 0}
+    return replace(
+        embedder._previous(), history={"epoch": np.zeros(0, dtype=int)}, n_epochs=0, n_streamed=0, training_state=state
+    )
+
+
+def train_jointly(embedder, parts, samples, joint, previous, groups, tasks, store, stream):
+    """Train an encoder and a head together.
+
+    Parameters
+    ----------
+    embedder : BarlowTwinsEmbedder
+        From `set_joint_parameters`.
+    parts : dict of str to component
+        Its resolved parts.
+    samples : ndarray or lazy samples of shape (n, *sample_shape)
+        All training rows.
+    joint : Joint
+        Labels.
+    previous : Previous
+        The state to start from.
+    groups : ndarray of shape (n,), int64, or None
+        Group of each row.
+    tasks : FitTasks
+        scikit-learn's callbacks.
+    store : callable
+        Called with the fitted attributes.
+    stream : bool
+        Whether this is one epoch of `partial_fit`.
+    """
+    with claim_device(embedder.device, embedder.verbose) as device:
+        settings, X = embedder._settings(), Samples(samples)
+        run_fit(settings, parts, X, embedder, device, tasks, store, previous, stream, groups, joint)

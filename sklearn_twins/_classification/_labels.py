@@ -1,0 +1,264 @@
+"""Labels: which rows have one, classes as numbers, weights, and refusals of anything else."""
+
+from dataclasses import dataclass, replace
+from numbers import Number
+
+import numpy as np
+from sklearn.utils import compute_class_weight
+from sklearn.utils.validation import _check_sample_weight, _num_samples, column_or_1d
+
+from .._inputs._messages import show, show_names
+from .._inputs._missing import is_missing
+
+SIGNS = (-1, 1)  # the classes of a signed binary problem, where -1 is no mark of unlabelled rows
+UNLABELED = -1  # code of a row without label
+
+
+@dataclass(frozen=True)
+class Labels:
+    """Labels of all training rows.
+
+    Parameters
+    ----------
+    classes : ndarray of shape (n_classes,)
+        Sorted.
+    codes : ndarray of shape (n,), int64
+        Position of each row's class, -1 for a row without label.
+    weights : ndarray of shape (n,), float64
+        Weight of each row's label, 0 for a row without label.
+    is_left_out : ndarray of shape (n,), bool
+        Which rows have a label of weight 0.
+    """
+
+    classes: np.ndarray
+    codes: np.ndarray
+    weights: np.ndarray
+    is_left_out: np.ndarray
+
+    @property
+    def rows(self):
+        """Numbers of the labelled rows."""
+        return np.flatnonzero(self.codes >= 0)
+
+    @property
+    def counts(self):
+        """Number of labelled rows of each class."""
+        return np.bincount(self.codes[self.rows], minlength=len(self.classes))
+
+
+def read_labels(y, X, unlabeled, unlabeled_label, classes=None):
+    """Read the labels of the rows of X; rows of `unlabeled` follow them, without label.
+
+    Parameters
+    ----------
+    y : array-like of shape (n_rows,)
+        Labels. None, NaN, NaT, NA and `unlabeled_label` mark rows without one.
+    X, unlabeled : containers, unlabeled possibly None
+        The rows, to be counted.
+    unlabeled_label : object
+        Mark of rows without label; None if only missing values are.
+    classes : ndarray or None, default=None
+        All classes, if y may lack some; None for those of y.
+
+    Returns
+    -------
+    labels : Labels
+        With weights of 1.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If y has another length or shape, is continuous, or has too few classes.
+    """
+    values = column_or_1d(y, warn=True)
+    n_rows, n_more = _num_samples(X), 0 if unlabeled is None else _num_samples(unlabeled)
+    if len(values) != n_rows:
+        raise ValueError(f"y has {len(values)} labels for {n_rows} rows of X: inconsistent numbers of samples.")
+    is_labeled = find_labeled(values, unlabeled_label)
+    refuse_continuous(values[is_labeled])
+    refuse_text_mark(values[is_labeled], unlabeled_label)
+    found, codes = number(values[is_labeled])
+    if classes is None:
+        classes = found
+        check_classes(classes, len(values), unlabeled_label)
+    else:
+        codes = locate(found, classes)[codes]
+    all_codes = np.full(n_rows + n_more, UNLABELED, dtype=np.int64)
+    all_codes[:n_rows][is_labeled] = codes
+    has_label = all_codes >= 0
+    return Labels(classes, all_codes, has_label.astype(np.float64), np.zeros(len(has_label), dtype=bool))
+
+
+def find_labeled(y, unlabeled_label):
+    """Find the rows with a label.
+
+    Parameters
+    ----------
+    y : array-like of shape (n,)
+        Labels.
+    unlabeled_label : object
+        Mark of rows without label.
+
+    Returns
+    -------
+    is_labeled : ndarray of shape (n,), bool
+    """
+    values = column_or_1d(y)
+    is_labeled = ~find_missing(values)
+    if not is_signed(values[is_labeled], unlabeled_label):
+        is_labeled &= ~equals(values, unlabeled_label)
+    return is_labeled
+
+
+def find_missing(values):
+    """Which labels are missing; infinite numbers are refused."""
+    if values.dtype.kind == "f":
+        if np.isinf(values).any():
+            raise ValueError("y holds infinity. Labels are finite numbers or strings; NaN marks rows without label.")
+        return np.isnan(values)
+    if values.dtype.kind == "O":
+        return np.array([is_missing(value) for value in values], dtype=bool)
+    return np.isnat(values) if values.dtype.kind in "mM" else np.zeros(len(values), dtype=bool)
+
+
+def refuse_continuous(values):
+    """Refuse numbers that are no labels."""
+    if values.dtype.kind not in "fc":
+        return
+    odd = values[values != np.floor(values.real)]
+    if len(odd):
+        raise ValueError(
+            f"Unknown label type: continuous. y holds {show(odd[0].item())}, and a classifier needs classes. Bin the "
+            "values first, or use BarlowTwinsEmbedder with a regressor."
+        )
+
+
+def equals(values, label):
+    """Which values equal the mark of unlabelled rows; True is no 1."""
+    if label is None or (isinstance(label, Number) and values.dtype.kind in "bUSmM"):
+        return np.zeros(len(values), dtype=bool)
+    if values.dtype.kind == "O":
+        return np.array([type(v) is not bool and type(v) is not np.bool_ and bool(v == label) for v in values], bool)
+    if isinstance(label, Number) == (values.dtype.kind in "iufc"):
+        return values == label
+    return np.zeros(len(values), dtype=bool)
+
+
+def is_signed(values, label):
+    """Whether values are the classes -1 and 1 of a binary problem, so that -1 marks no rows without label."""
+    numeric = values.dtype.kind in "if" and not isinstance(label, (bool, str)) and label == UNLABELED
+    return numeric and tuple(np.unique(values)) == SIGNS
+
+
+def refuse_text_mark(values, label):
+    """Refuse "-1" among texts: NumPy makes it of -1, for example in `np.where(known, y, -1)`."""
+    if values.dtype.kind in "UO" and label == UNLABELED and any(value == "-1" for value in values.tolist()):
+        raise ValueError(
+            "y holds the text '-1', which may be meant as -1 for rows without label. Give unlabeled_label='-1' if it "
+            "is, and unlabeled_label=None if it is a class."
+        )
+
+
+def number(values):
+    """Number the classes.
+
+    Returns
+    -------
+    classes : ndarray
+        Sorted.
+    codes : ndarray of int64
+        Position of each value's class.
+    """
+    try:
+        classes, codes = np.unique(values, return_inverse=True)
+    except TypeError as error:
+        kinds = sorted({type(value).__name__ for value in values.tolist()})
+        raise TypeError(f"y mixes labels of types {show_names(kinds, str)}, which cannot be sorted.") from error
+    return classes, codes.astype(np.int64)
+
+
+def check_classes(classes, n, label):
+    """Refuse labels of fewer than two classes."""
+    remedy = f"Rows without label have unlabeled_label={show(label)} or a missing value."
+    if len(classes) == 0:
+        raise ValueError(f"y has no labels: all {n} rows are unlabelled. {remedy} Label some, or use an embedder.")
+    if len(classes) == 1:
+        raise ValueError(f"y has labels of one class only: {show(classes[0].item())}. Give two or more. {remedy}")
+
+
+def locate(found, classes):
+    """Positions of the classes found in y among all classes.
+
+    Raises
+    ------
+    ValueError
+        If y has a class that is not among them.
+    """
+    unknown = [label for label in found.tolist() if label not in set(classes.tolist())]
+    if unknown:
+        raise ValueError(
+            f"y has labels that are not in classes: {show_names(unknown)}. The classes of the first call of "
+            "partial_fit must hold all that will come."
+        )
+    return np.searchsorted(classes, found).astype(np.int64)
+
+
+def check_class_list(classes):
+    """Check the parameter `classes` of `partial_fit`, and sort it."""
+    if classes is None:
+        raise ValueError("classes must be passed on the first call to partial_fit: y need not have all of them.")
+    values, _ = number(column_or_1d(classes))
+    if len(values) < 2:
+        raise ValueError(f"classes must hold two classes or more. Got {show(classes)}.")
+    return values
+
+
+def check_weights(sample_weight, X):
+    """Check the weights of the rows of X; None stays None."""
+    if sample_weight is None:
+        return None
+    return _check_sample_weight(sample_weight, np.empty((_num_samples(X), 1)), ensure_non_negative=True)
+
+
+def with_weights(labels, sample_weight, class_weight):
+    """Weight the labels.
+
+    Parameters
+    ----------
+    labels : Labels
+        Of the rows of X, and of further rows without label.
+    sample_weight : ndarray of shape (n_rows,) or None
+        Weight of each row's label. It has no effect on rows without one; a weight of 0 removes a label.
+    class_weight : dict, "balanced" or None
+        As in scikit-learn.
+
+    Returns
+    -------
+    labels : Labels
+
+    Raises
+    ------
+    ValueError
+        If labels of fewer than two classes have a weight.
+    """
+    weights, codes = labels.weights.copy(), labels.codes.copy()
+    if sample_weight is not None:
+        weights[: len(sample_weight)] *= sample_weight
+        if not weights.any():
+            raise ValueError("sample_weight is zero for all labelled rows. Give some of them a weight above zero.")
+        codes[weights == 0] = UNLABELED
+        left = np.unique(codes[codes >= 0])
+        if len(left) == 1:
+            only = show(labels.classes[left[0]].item())
+            raise ValueError(f"sample_weight is zero for all rows of all classes but one class, {only}.")
+    is_left_out, labeled = (labels.codes >= 0) & (codes < 0), codes >= 0
+    per_class = np.ones(len(labels.classes))
+    if isinstance(class_weight, dict):
+        present = np.unique(codes[labeled])
+        y = labels.classes[codes[labeled]]
+        per_class[present] = compute_class_weight(class_weight, classes=labels.classes[present], y=y)
+    elif class_weight is not None:
+        totals = np.bincount(codes[labeled], weights[labeled], minlength=len(per_class))
+        per_class = totals.sum() / (np.count_nonzero(totals) * np.where(totals, totals, 1.0))
+    weights[labeled] *= per_class[codes[labeled]]
+    return replace(labels, codes=codes, weights=weights, is_left_out=is_left_out)

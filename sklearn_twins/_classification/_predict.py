@@ -1,0 +1,51 @@
+"""Predictions: the linear model and the head, blended."""
+
+import numpy as np
+
+from .._inference._embed import embed
+from ._linear import linear_proba, softmax
+from ._recipe import blend
+
+
+def head_proba(embedder, samples, coef, intercept):
+    """Probabilities of the head on an embedder's encoder.
+
+    Parameters
+    ----------
+    embedder : BarlowTwinsEmbedder
+        With the jointly trained encoder.
+    samples : ndarray or lazy samples of shape (n, *sample_shape)
+        From its preprocessor.
+    coef : ndarray of shape (n_classes, width)
+        Weights of the head.
+    intercept : ndarray of shape (n_classes,)
+        Intercepts.
+
+    Returns
+    -------
+    proba : ndarray of shape (n, n_classes)
+    """
+    if len(samples) == 0:
+        return np.empty((0, len(intercept)))
+    spec = embedder.preprocessor_.spec_
+    h = embed(embedder.encoder_, samples, spec, embedder.precision, embedder.n_jobs, int(embedder.verbose))
+    return softmax(h.astype(np.float64) @ coef.T.astype(np.float64) + intercept)
+
+
+def transform_samples(embedder, samples):
+    """The embedder's `transform` of rows that are samples already."""
+    spec, verbose = embedder.preprocessor_.spec_, int(embedder.verbose)
+    return embedder._output.compute(embedder.encoder_, samples, spec, embedder.precision, embedder.n_jobs, verbose)
+
+
+def predict_samples(classifier, samples):
+    """Probabilities of a fitted classifier for rows that are samples already.
+
+    Returns
+    -------
+    proba : ndarray of shape (n, n_classes)
+    """
+    Z = transform_samples(classifier.pretrained_embedder_, samples)
+    linear = linear_proba(classifier.linear_model_, Z, len(classifier.classes_))
+    joint = head_proba(classifier.embedder_, samples, classifier.head_coef_, classifier.head_intercept_)
+    return blend(linear, joint, classifier.joint_share_)
