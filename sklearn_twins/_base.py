@@ -169,7 +169,7 @@ class TwinsEstimator(StoredEstimator):
         resume = self.warm_start and hasattr(self, "encoder_")
         return self._fit(X, unlabeled, resume=resume, stream=False, groups=groups)
 
-    def _fit(self, X, unlabeled, *, resume, stream, groups=None):
+    def _fit(self, X, unlabeled, *, resume, stream, groups=None, keep_checkpoint=None):
         from ._fitting._fit import run_fit
         from ._inputs._groups import encode_groups
         from ._runtime._devices import claim_device
@@ -188,7 +188,17 @@ class TwinsEstimator(StoredEstimator):
         previous, owner = (fit._previous(), fit) if resume else (None, fit._unfitted())
         with claim_device(fit.device, fit.verbose) as device:
             inspected = run_fit(
-                fit._settings(), parts, X, owner, device, FitTasks(self), store, previous, stream, groups
+                fit._settings(),
+                parts,
+                X,
+                owner,
+                device,
+                FitTasks(self),
+                store,
+                previous,
+                stream,
+                groups,
+                keep_checkpoint=keep_checkpoint,
             )
         fit._warn_of_collapse(inspected)
         return self

@@ -187,13 +187,13 @@ class BarlowTwinsClassifier(ClassifierMixin, StoredEstimator):
         """
         nested = {name.partition("__")[2]: value for name, value in params.items() if name.startswith("embedder__")}
         own = {name: value for name, value in params.items() if not name.startswith("embedder__")}
-        unknown = [name for name in own if name.partition("__")[0] not in self._parameter_constraints]
+        unknown = [name for name in own if name not in self._parameter_constraints]
         embedder = params.get("embedder", self.embedder)
         if nested and not unknown:
             embedder = BarlowTwinsEmbedder() if embedder is None else embedder
             clone(embedder).set_params(**nested)  # an unknown name is refused before anything is set
             own["embedder"] = embedder
-        super().set_params(**own)
+        super().set_params(**own if not unknown else dict.fromkeys(unknown))
         if nested:
             embedder.set_params(**nested)
         return self

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from skorch.callbacks import Callback
 
-from sklearn_twins import BarlowTwinsEmbedder
+from sklearn_twins import BarlowTwinsClassifier, BarlowTwinsEmbedder
 from sklearn_twins._parts._augmentation import bind
 from sklearn_twins._parts._initialize import build_on_meta, initialize
 from sklearn_twins.networks import MLPEncoder, MLPProjector
@@ -128,3 +128,17 @@ class Recorder(Callback):
 
     def on_epoch_end(self, net, **kwargs):
         self.epochs += 1
+
+
+def small_classifier(**params):
+    """A classifier on a small embedder, with two epochs of joint training."""
+    embedder = params.pop("embedder", None) or small_embedder(random_state=None)
+    return BarlowTwinsClassifier(embedder, **{"max_epochs": 2, "random_state": 0, **params})
+
+
+def few_labels(n=60, n_labeled=12, n_classes=3, seed=0):
+    """Rows around one centre per class, and labels of the first rows, -1 for the others; the last is all labels."""
+    rng = np.random.default_rng(seed)
+    y = np.arange(n) % n_classes
+    X = 4 * rng.normal(size=(n_classes, 5))[y] + rng.normal(size=(n, 5))
+    return X, np.where(np.arange(n) < n_labeled, y, -1), y

@@ -46,18 +46,22 @@ MAY_IMPORT = {
         *{"_inference", "_inputs", "_modalities", "_parts", "_persistence", "_roles", "_runtime", "_training"},
         "objectives",
     },
+    "_classification": {
+        *{"_fitting", "_inference", "_inputs", "_modalities", "_persistence", "_runtime", "_training"},
+    },
     "displays": {"_inference", "_modalities", "_parts", "_persistence", "_roles", "_runtime", "metrics"},
     "_base": {
         *{"_fitting", "_inference", "_inputs", "_parts", "_persistence", "_roles", "_runtime", "_training"},
         "metrics",
     },
     "_embedder": {"_base", "_inference", "_inputs", "_roles"},
+    "_classifier": {"_base", "_classification", "_embedder", "_inputs", "_parts"},
     "_multi_view_embedder": {
         *{"_base", "_embedder", "_fitting", "_inference", "_inputs", "_modalities", "_multiview", "_runtime"},
     },
     "_trusted_types": {"_embedder", "_persistence"},
     "model_selection": {"_embedder", "_fitting", "_inputs", "_modalities", "_runtime"},
-    "__init__": {"_embedder", "_multi_view_embedder", "_parts", "_runtime", "_trusted_types"},
+    "__init__": {"_classifier", "_embedder", "_multi_view_embedder", "_parts", "_runtime", "_trusted_types"},
 }
 PUBLIC = sorted({*DOORS, "displays", "metrics", "model_selection", "objectives"})
 

@@ -91,14 +91,14 @@ def fit_classifier(classifier, fit, embedder, is_fitted, X, labels, unlabeled, s
     if merged is not None:
         X, groups, labels = merged.take(X), merged.take(groups), merged.labels
     codes = encode_groups(groups, X, unlabeled)
-    goes_on = fit.warm_start and hasattr(fit, "embedder_")
+    goes_on, checkpoint = fit.warm_start and hasattr(fit, "embedder_"), None
     if goes_on:
         check_same_classes(fit.classes_, labels.classes)
         pretrained = with_parameters(embedder, fit.pretrained_embedder_)
     elif is_fitted:
         pretrained = with_parameters(embedder, embedder)
     else:
-        pretrained = pretrain(fit, embedder, X, unlabeled, groups)
+        pretrained, checkpoint = pretrain(fit, embedder, X, unlabeled, groups)
     samples = make_samples(pretrained, X, unlabeled, len(labels.codes))
     linear = fit_linear(transform_samples(pretrained, samples[labels.rows]), *labels_of(labels))
     shared = {"pretrained_embedder_": without_training_state(pretrained), "linear_model_": linear}
@@ -121,6 +121,8 @@ def fit_classifier(classifier, fit, embedder, is_fitted, X, labels, unlabeled, s
     }
     joint = make_joint(fit, labels, int(PSEUDO_FROM * n_epochs * n_batches), embedder)
     run(classifier, fit, pretrained, params, samples, joint, previous, codes, JointTasks(classifier, X, finish), False)
+    if checkpoint is not None:
+        checkpoint.remove()
     return classifier
 
 
@@ -199,12 +201,24 @@ def set_own(embedder, fit):
 
 
 def pretrain(fit, embedder, X, unlabeled, groups):
-    """Train a clone of an embedder on all rows; it keeps its projector, from which the joint training goes on."""
-    trained = embedder._unfitted()
+    """Train a clone of an embedder on all rows; it keeps its projector, from which the joint training goes on.
+
+    Returns
+    -------
+    pretrained : BarlowTwinsEmbedder
+    checkpoint : Checkpoint or None
+        Of the finished training, so that a joint training that is killed does not begin with another one.
+    """
+    trained, kept = embedder._unfitted(), [None]
     set_own(trained, fit)
     trained.warm_start = True
-    trained.fit(X, unlabeled=unlabeled, groups=groups)
-    return with_parameters(embedder, trained)
+
+    def keep(checkpoint):
+        checkpoint.save()
+        kept.append(checkpoint)
+
+    trained._fit(X, unlabeled, resume=False, stream=False, groups=groups, keep_checkpoint=keep)
+    return with_parameters(embedder, trained), kept[-1]
 
 
 def with_parameters(embedder, fitted):

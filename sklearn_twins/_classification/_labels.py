@@ -106,7 +106,7 @@ def find_labeled(y, unlabeled_label):
     values = column_or_1d(y)
     is_labeled = ~find_missing(values)
     if not is_signed(values[is_labeled], unlabeled_label):
-        is_labeled &= ~equals(values, unlabeled_label)
+        is_labeled[is_labeled] = ~equals(values[is_labeled], unlabeled_label)
     return is_labeled
 
 

@@ -9,6 +9,8 @@ from sklearn.utils.validation import _num_samples
 
 from ._labels import Labels
 
+MIN_DISTINCT = 8  # labelled rows; with fewer, a batch would hold next to none
+
 
 @dataclass(frozen=True)
 class Merged:
@@ -38,8 +40,9 @@ class Merged:
 def merge_rows(X, labels, sample_weight, has_groups):
     """Merge equal labelled rows of an array, and leave out those of weight 0.
 
-    If there are any, or weights other than 1, labelled rows are sorted by their values: a fit with whole weights is
-    then the same as one with repeated rows. Rows of other containers, and rows in groups, are not merged.
+    If there are any, or weights other than 1, the labelled rows are sorted by their values: a fit with whole weights is
+    then the same as one with repeated rows. Rows of other containers, rows in groups,
+    and rows of which fewer than `MIN_DISTINCT` differ are not merged.
 
     Parameters
     ----------
@@ -67,7 +70,9 @@ def merge_rows(X, labels, sample_weight, has_groups):
     if values is not None:
         numbers = np.unique(values, return_inverse=True)[1].ravel()
         keys = numbers * len(labels.classes) + labels.codes[rows]
-        first, places = (found.ravel() for found in np.unique(keys, return_index=True, return_inverse=True)[1:])
+        found = np.unique(keys, return_index=True, return_inverse=True)[1:]
+        if len(found[0]) >= MIN_DISTINCT:
+            first, places = (numbers.ravel() for numbers in found)
     if len(first) == len(rows) and not is_left_out.any() and (given[rows] == 1).all():
         return None
     others = np.flatnonzero(~is_labeled & ~is_left_out)

@@ -14,7 +14,20 @@ from ._prepare import make_environment, prepare
 from ._result import fitted_attributes, inspect_rows
 
 
-def run_fit(settings, parts, X, owner, device, tasks, store, previous=None, stream=False, groups=None, joint=None):
+def run_fit(
+    settings,
+    parts,
+    X,
+    owner,
+    device,
+    tasks,
+    store,
+    previous=None,
+    stream=False,
+    groups=None,
+    joint=None,
+    keep_checkpoint=None,
+):
     """Fit, and store the result.
 
     Parameters
@@ -42,6 +55,8 @@ def run_fit(settings, parts, X, owner, device, tasks, store, previous=None, stre
         Group of each row, whose rows are partners of each other.
     joint : Joint or None, default=None
         Labels, and what a joint training does with them.
+    keep_checkpoint : callable or None, default=None
+        Called with the checkpoint of the finished fit; None removes it.
 
     Returns
     -------
@@ -83,7 +98,7 @@ def run_fit(settings, parts, X, owner, device, tasks, store, previous=None, stre
             built.training.release()
     store(result)
     if prepared.checkpoint:
-        prepared.checkpoint.remove()
+        prepared.checkpoint.remove() if keep_checkpoint is None else keep_checkpoint(prepared.checkpoint)
     return inspected if environment.process_group.is_first else None
 
 

@@ -1,0 +1,106 @@
+"""Labels: which rows have one, in every type of y, and what is refused."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.utils import compute_class_weight
+
+from sklearn_twins._classification._labels import (
+    check_class_list,
+    check_weights,
+    find_labeled,
+    read_labels,
+    with_weights,
+)
+
+X = np.zeros((5, 2))
+NAN = float("nan")
+
+
+@pytest.mark.parametrize(
+    ("y", "mark", "classes", "codes"),
+    [
+        ([0, 2, -1, 2, -1], -1, [0, 2], [0, 1, -1, 1, -1]),
+        ([0.0, 2.0, NAN, 2.0, -1.0], -1, [0, 2], [0, 1, -1, 1, -1]),
+        (np.array(["b", "a", None, "b", NAN], dtype=object), -1, ["a", "b"], [1, 0, -1, 1, -1]),
+        (np.array(["b", "a", -1, "b", "a"], dtype=object), -1, ["a", "b"], [1, 0, -1, 1, 0]),
+        (["b", "a", "?", "b", "a"], "?", ["a", "b"], [1, 0, -1, 1, 0]),
+        ([True, False, False, True, True], -1, [False, True], [1, 0, 0, 1, 1]),
+        (np.array([True, None, False, True, -1], dtype=object), -1, [False, True], [1, -1, 0, 1, -1]),
+        ([-1, 1, 1, -1, 1], -1, [-1, 1], [0, 1, 1, 0, 1]),
+        ([-1, 1, 0, -1, 1], None, [-1, 0, 1], [0, 2, 1, 0, 2]),
+        ([7, 8, 9, 7, 8], 9, [7, 8], [0, 1, -1, 0, 1]),
+        (pd.Series([1, None, 2, 2, 1], dtype="Int64"), -1, [1, 2], [0, -1, 1, 1, 0]),
+        (pd.Series(["b", None, "a", "a", "b"], dtype="string"), -1, ["a", "b"], [1, -1, 0, 0, 1]),
+        (pd.Categorical(["b", None, "a", "a", "b"]), -1, ["a", "b"], [1, -1, 0, 0, 1]),
+    ],
+    ids=str,
+)
+def test_labels_of_every_type(y, mark, classes, codes):
+    labels = read_labels(y, X, None, mark)
+    assert_array_equal(labels.classes, classes)
+    assert_array_equal(labels.codes, codes)
+    assert_array_equal(labels.weights, np.array(codes) >= 0)
+    assert_array_equal(find_labeled(y, mark), np.array(codes) >= 0)
+
+
+def test_more_rows_have_no_labels():
+    labels = read_labels([0, 1, 0, 1, 0], X, X[:2], -1)
+    assert_array_equal(labels.codes, [0, 1, 0, 1, 0, -1, -1])
+    assert_array_equal(labels.rows, range(5))
+    assert_array_equal(labels.counts, [3, 2])
+
+
+@pytest.mark.parametrize(
+    ("y", "error", "match"),
+    [
+        ([0, 1], ValueError, "2 labels for 5 rows"),
+        ([-1] * 5, ValueError, "no labels: all 5 rows"),
+        ([NAN] * 5, ValueError, "no labels"),
+        ([0, 0, -1, 0, -1], ValueError, "one class only: 0"),
+        ([0.5, 1.0, 2.0, 1.0, 0.0], ValueError, "continuous.*0.5"),
+        ([0.0, 1.0, np.inf, 1.0, 0.0], ValueError, "infinity"),
+        (np.array(["a", 1, "a", 1, None], dtype=object), TypeError, "types int, str"),
+        (["a", "b", "-1", "-1", "a"], ValueError, "the text '-1'"),
+        ([[0, 1]] * 5, ValueError, "1d array"),
+        (None, ValueError, "1d array"),
+    ],
+    ids=str,
+)
+def test_refused(y, error, match):
+    with pytest.raises(error, match=match):
+        read_labels(y, X, None, -1)
+
+
+def test_lists_of_classes():
+    assert_array_equal(check_class_list(["b", "a", "b"]), ["a", "b"])
+    labels = read_labels([2, -1, 2, -1, -1], X, None, -1, np.array([0, 1, 2]))
+    assert_array_equal(labels.codes, [2, -1, 2, -1, -1])
+    with pytest.raises(ValueError, match="not in classes: 3"):
+        read_labels([3, 2, 2, 2, 2], X, None, -1, np.array([0, 1, 2]))
+    with pytest.raises(ValueError, match="first call"):
+        check_class_list(None)
+    with pytest.raises(ValueError, match="two classes"):
+        check_class_list([1, 1])
+
+
+def test_weights():
+    labels = read_labels([0, 0, 0, 1, -1], X, None, -1)
+    assert_array_equal(with_weights(labels, None, {0: 2, 1: 5}).weights, [2, 2, 2, 5, 0])
+    balanced = with_weights(labels, None, "balanced").weights
+    assert_allclose(balanced[[0, 3]], compute_class_weight("balanced", classes=np.arange(2), y=[0, 0, 0, 1]))
+    weighted = with_weights(labels, check_weights([3, 0, 1, 2, 9], X), None)
+    assert_array_equal(weighted.weights, [3, 0, 1, 2, 0])
+    assert_array_equal(weighted.codes, [0, -1, 0, 1, -1])
+    assert_array_equal(weighted.is_left_out, [False, True, False, False, False])
+
+
+@pytest.mark.parametrize(
+    ("weights", "match"),
+    [([0, 0, 0, 0, 1], "zero for all labelled"), ([1, 1, 1, 0, 1], "one class"), ([1, 1, 1, -1, 1], "Negative")],
+)
+def test_refused_weights(weights, match):
+    labels = read_labels([0, 0, 0, 1, -1], X, None, -1)
+    with pytest.raises(ValueError, match=match):
+        with_weights(labels, check_weights(weights, X), None)
