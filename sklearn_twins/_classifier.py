@@ -22,11 +22,11 @@ from ._parts._validation import refuse_booleans
 class BarlowTwinsClassifier(ClassifierMixin, StoredEstimator):
     """Classify rows from a few labels and all rows, with and without label.
 
-    `fit` has three steps. An embedder learns from all rows without labels. A linear model learns from the embedding of
-    the labelled rows. Then the embedder's network is trained further with a head: the twins' objective on all rows goes
-    on, cross-entropy on views of labelled rows is added, and so are pseudo-labels: where a teacher, an average of the
-    network over steps, is sure of a row's class, the head must give the row's view this class. Predictions blend the
-    linear model and the head.
+    `fit` has three steps. An embedder learns from all rows without labels. Its network is then trained further with a
+    head on it: the twins' objective on all rows goes on, the head learns the labelled rows, and where a teacher, an
+    average of network and head over steps, is sure of a row's class, the network must give the row's view this class, a
+    pseudo-label. At last, two linear models learn the labelled rows from the embeddings before and after the joint
+    training, and predictions are the mean of their probabilities.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ class BarlowTwinsClassifier(ClassifierMixin, StoredEstimator):
     pseudo_labels : "auto" or bool, default="auto"
         Whether to train on pseudo-labels. "auto" is True if there are rows without label.
     threshold : float, default=0.95
-        Probability from which the teacher is sure. It is lower for classes of which it is rarely sure.
+        Probability from which the teacher is sure.
     max_epochs : "auto" or int, default="auto"
         Number of epochs of the joint training, of each `fit`. "auto" aims at 300 optimizer steps within 2 to 60 epochs,
         more for images. The embedder's own number of epochs is ``embedder__max_epochs``.
@@ -72,15 +72,15 @@ class BarlowTwinsClassifier(ClassifierMixin, StoredEstimator):
     embedder_ : BarlowTwinsEmbedder
         Fitted embedder with the jointly trained encoder; its `transform` gives features.
     pretrained_embedder_ : BarlowTwinsEmbedder
-        Fitted embedder before the joint training, on which the linear model stands.
-    linear_model_ : LogisticRegression
+        Fitted embedder before the joint training.
+    pretrained_model_ : LogisticRegression
         Linear model on ``pretrained_embedder_.transform(X)``. Its classes are positions in `classes_`.
+    model_ : LogisticRegression
+        Linear model on ``embedder_.transform(X)``. Its classes are positions in `classes_`.
     head_coef_ : ndarray of shape (n_classes, n_components), float32
-        Weights of the head on the output of ``embedder_.encoder_``.
+        Weights of the head on the output of ``embedder_.encoder_``, which made the pseudo-labels.
     head_intercept_ : ndarray of shape (n_classes,), float32
-        Its intercepts.
-    joint_share_ : float
-        Share of the head's probabilities in `predict_proba`; the rest is the linear model's.
+        Intercepts of the head.
     transduction_ : ndarray of shape (n,)
         Label of each training row, the given one if it has one: rows of X, then rows of `unlabeled`. Not set by
         `partial_fit`.
@@ -105,8 +105,8 @@ class BarlowTwinsClassifier(ClassifierMixin, StoredEstimator):
 
     References
     ----------
-    Sohn et al., "FixMatch", NeurIPS 2020. Zhang et al., "FlexMatch", NeurIPS 2021. Mandivarapu et al., "Deep Active
-    Learning Using Barlow Twins", arXiv 2212.14658, 2022.
+    Sohn et al., "FixMatch: Simplifying Semi-Supervised Learning with Consistency and Confidence", NeurIPS 2020.
+    Mandivarapu, Camp and Estrada, "Deep Active Learning Using Barlow Twins", arXiv 2212.14658, 2022.
 
     Examples
     --------
@@ -117,7 +117,7 @@ class BarlowTwinsClassifier(ClassifierMixin, StoredEstimator):
     >>> few = np.where(np.arange(len(y)) < 100, y, -1)
     >>> embedder = BarlowTwinsEmbedder(max_epochs=5)
     >>> classifier = BarlowTwinsClassifier(embedder, max_epochs=5, random_state=0).fit(X, few)
-    >>> (classifier.transduction_[100:] == y[100:]).mean() > 0.8
+    >>> classifier.score(X[100:], y[100:]) > 0.8
     True
     """
 
@@ -320,7 +320,7 @@ class BarlowTwinsClassifier(ClassifierMixin, StoredEstimator):
         from ._classification._predict import predict_samples
 
         samples = self.pretrained_embedder_.preprocessor_.transform(X, owner=self)
-        return predict_samples(self, samples)
+        return predict_samples(vars(self), samples)
 
     def predict(self, X):
         """Predict classes: those of the largest probability.

@@ -60,12 +60,13 @@ def trusted_types(file=None):
 
 def trusted_classes():
     """Classes of the package whose objects skops may make: those of the schema that fetch nothing."""
+    from ._classifier import BarlowTwinsClassifier
     from ._embedder import BarlowTwinsEmbedder
     from ._persistence._schema import make_schema
 
     stored = make_schema().classes.values()
     own = {cls for cls in stored if cls.__module__.startswith(f"{__package__}.") and not hasattr(cls, "is_fetched")}
-    return {BarlowTwinsEmbedder} | own
+    return {BarlowTwinsClassifier, BarlowTwinsEmbedder} | own
 
 
 def names_in(file):

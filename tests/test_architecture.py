@@ -59,7 +59,7 @@ MAY_IMPORT = {
     "_multi_view_embedder": {
         *{"_base", "_embedder", "_fitting", "_inference", "_inputs", "_modalities", "_multiview", "_runtime"},
     },
-    "_trusted_types": {"_embedder", "_persistence"},
+    "_trusted_types": {"_classifier", "_embedder", "_persistence"},
     "model_selection": {"_embedder", "_fitting", "_inputs", "_modalities", "_runtime"},
     "__init__": {"_classifier", "_embedder", "_multi_view_embedder", "_parts", "_runtime", "_trusted_types"},
 }

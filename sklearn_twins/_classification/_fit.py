@@ -12,13 +12,11 @@ from .._runtime._devices import is_launched
 from .._training._batches import batch_layout
 from ._joint import Joint, previous_of, set_joint_parameters, train_jointly
 from ._labels import UNLABELED, check_class_list, check_weights, read_labels, with_weights
-from ._linear import fit_linear, linear_proba
-from ._predict import head_proba, transform_samples
+from ._linear import fit_linear, initial_head
+from ._predict import predict_samples, transform_samples
 from ._recipe import (
-    JOINT_SHARE,
     PSEUDO_FROM,
     STREAM_PSEUDO_FROM,
-    blend,
     choose_epochs,
     choose_label_weight,
     choose_pseudo_weight,
@@ -100,15 +98,15 @@ def fit_classifier(classifier, fit, embedder, is_fitted, X, labels, unlabeled, s
     else:
         pretrained, checkpoint = pretrain(fit, embedder, X, unlabeled, groups)
     samples = make_samples(pretrained, X, unlabeled, len(labels.codes))
-    linear = fit_linear(transform_samples(pretrained, samples[labels.rows]), *labels_of(labels))
-    shared = {"pretrained_embedder_": without_training_state(pretrained), "linear_model_": linear}
+    labeled = (samples[labels.rows], *labels_of(labels))
 
     def finish(attributes):
-        found = collect(labels.classes, pretrained, attributes, shared)
+        found = collect(labels.classes, without_training_state(pretrained), model, attributes, labeled)
         if fit.warm_start:
-            found["_training_state"]["labeled"] = (np.asarray(samples[labels.rows]), *labels_of(labels))
+            found["_training_state"]["labeled"] = labeled
         return found | transduce(found, given, samples, merged)
 
+    model, head = fit_first_models(pretrained, labeled, len(labels.classes))
     n_batches, _ = batch_layout(len(samples), embedder.batch_size)
     n_epochs = fit.max_epochs
     if n_epochs == "auto":
@@ -119,7 +117,7 @@ def fit_classifier(classifier, fit, embedder, is_fitted, X, labels, unlabeled, s
         "early_stopping": fit.early_stopping,
         "warm_start": fit.warm_start,
     }
-    joint = make_joint(fit, labels, int(PSEUDO_FROM * n_epochs * n_batches), embedder)
+    joint = make_joint(fit, labels, head, int(PSEUDO_FROM * n_epochs * n_batches), embedder)
     run(classifier, fit, pretrained, params, samples, joint, previous, codes, JointTasks(classifier, X, finish), False)
     if checkpoint is not None:
         checkpoint.remove()
@@ -151,19 +149,18 @@ def partial_fit_classifier(classifier, fit, embedder, is_fitted, X, y, classes, 
             pretrained._store(fitted_state(fit.pretrained_embedder_))
         pretrained.partial_fit(X)
     samples = make_samples(pretrained, X, None, len(labels.codes))
-    kept = (np.asarray(samples[labels.rows]), *labels_of(labels))
+    kept = (samples[labels.rows], *labels_of(labels))
     if not is_first:
         kept = tuple(map(np.concatenate, zip(fit._training_state["labeled"], kept, strict=True)))
-    linear = fit_linear(transform_samples(pretrained, kept[0]), *kept[1:])
-    shared = {"pretrained_embedder_": pretrained, "linear_model_": linear}
+    model, head = fit_first_models(pretrained, kept, len(all_classes))
 
     def finish(attributes):
-        found = collect(all_classes, pretrained, attributes, shared)
+        found = collect(all_classes, pretrained, model, attributes, kept)
         found["_training_state"]["labeled"] = kept
         return found
 
     previous = previous_of(pretrained) if is_first else previous_of_classifier(fit)
-    joint = replace(make_joint(fit, labels, STREAM_PSEUDO_FROM, embedder), kept=kept)
+    joint = replace(make_joint(fit, labels, head, STREAM_PSEUDO_FROM, embedder), kept=kept)
     run(classifier, fit, pretrained, {}, samples, joint, previous, None, JointTasks(classifier, X, finish), True)
     return classifier
 
@@ -253,7 +250,21 @@ def make_samples(embedder, X, unlabeled, n):
     return samples
 
 
-def make_joint(fit, labels, pseudo_from, embedder):
+def fit_first_models(pretrained, labeled, n_classes):
+    """Fit the linear model on a pretrained embedder's output, and the one from which the head starts.
+
+    Returns
+    -------
+    model : LogisticRegression
+    head : tuple of ndarray
+        Weights and intercepts.
+    """
+    Z, (_, codes, weights), output = transform_samples(pretrained, labeled[0]), labeled, pretrained._output
+    head = initial_head(Z[:, : output.width], codes, weights, output.scale, n_classes)
+    return fit_linear(Z, codes, weights), head
+
+
+def make_joint(fit, labels, head, pseudo_from, embedder):
     """The labels, with the weights of the recipe."""
     return Joint(
         labels,
@@ -262,6 +273,7 @@ def make_joint(fit, labels, pseudo_from, embedder):
         fit.threshold,
         pseudo_from,
         embedder.validation_fraction,
+        head,
     )
 
 
@@ -288,23 +300,28 @@ def run(classifier, fit, pretrained, params, samples, joint, previous, groups, t
     train_jointly(tuned, tuned._resolve_parts(), samples, joint, previous, groups, tasks, store, stream)
 
 
-def collect(classes, pretrained, attributes, shared):
+def collect(classes, pretrained, model, attributes, labeled):
     """The fitted attributes of a classifier, from those of its joint training."""
     tuned = without_training_state(pretrained)
     tuned._store(fitted_state(tuned) | {name: attributes[name] for name in OF_TUNED})
     names = ("head_coef_", "head_intercept_", "history_", "n_iter_", "_n_streamed", "_training_state")
     columns = {name: value for name, value in vars(tuned).items() if name in ("n_features_in_", "feature_names_in_")}
-    own = {name: attributes[name] for name in names if name in attributes}
-    return {"classes_": classes, "embedder_": tuned, "joint_share_": JOINT_SHARE, **shared, **own, **columns}
+    rows, codes, weights = labeled
+    return {
+        "classes_": classes,
+        "pretrained_embedder_": pretrained,
+        "pretrained_model_": model,
+        "embedder_": tuned,
+        "model_": fit_linear(transform_samples(tuned, rows), codes, weights),
+        **{name: attributes[name] for name in names if name in attributes},
+        **columns,
+    }
 
 
 def transduce(found, labels, samples, merged):
     """Labels and probabilities of all training rows as they came, the given labels kept."""
-    n_classes = len(labels.classes)
-    linear = linear_proba(found["linear_model_"], transform_samples(found["pretrained_embedder_"], samples), n_classes)
-    joint = head_proba(found["embedder_"], samples, found["head_coef_"], found["head_intercept_"])
-    proba = blend(linear, joint, found["joint_share_"])
+    proba = predict_samples(found, samples)
     if merged is not None:
         proba = proba[merged.origin]  # those of rows that were left out are replaced, they have labels
-    proba[labels.rows] = np.eye(n_classes)[labels.codes[labels.rows]]
+    proba[labels.rows] = np.eye(len(labels.classes))[labels.codes[labels.rows]]
     return {"label_distributions_": proba, "transduction_": labels.classes[proba.argmax(axis=1)]}

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
+import torch
 from torch import nn
 
 from .._fitting._fit import run_fit
@@ -27,6 +28,8 @@ class Joint:
         See `Supervision`.
     validation_fraction : float
         Share of rows held out with early stopping.
+    head : tuple of ndarray
+        Initial weights, (n_classes, width), and intercepts of the head.
     kept : tuple of (samples, codes, weights) or None, default=None
         Labelled rows of all calls of `partial_fit`, in place of those of `labels`.
     """
@@ -37,6 +40,7 @@ class Joint:
     threshold: float
     pseudo_from: int
     validation_fraction: float
+    head: tuple
     kept: tuple | None = None
 
     @property
@@ -44,7 +48,7 @@ class Joint:
         """What the result depends on, for the fingerprint of a checkpoint."""
         labels = self.labels
         numbers = (self.label_weight, self.pseudo_weight, self.threshold, self.pseudo_from)
-        return [label.item() for label in labels.classes], labels.codes, labels.weights, numbers
+        return [label.item() for label in labels.classes], labels.codes, labels.weights, numbers, self.head
 
     def supervise(self, encoder, width, objective, samples, held_out, device, storage, seed):
         """Make the supervision of a training run.
@@ -88,8 +92,7 @@ class Joint:
                 for rows in split_labels(self.labels, held_out, self.validation_fraction)
             )
         head = nn.Linear(width, len(self.labels.classes))
-        nn.init.zeros_(head.weight)
-        nn.init.zeros_(head.bias)
+        head.load_state_dict(dict(zip(("weight", "bias"), map(torch.from_numpy, self.head), strict=True)))
         return Supervision(
             encoder,
             head,

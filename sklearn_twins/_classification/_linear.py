@@ -45,6 +45,39 @@ def linear_proba(model, Z, n_classes):
     return proba
 
 
+def initial_head(Z, codes, weights, scale, n_classes):
+    """Weights of a head on the encoder's output that predicts as logistic regression on the embedding does.
+
+    Parameters
+    ----------
+    Z : ndarray of shape (n, width)
+        Scaled embedding of labelled rows, without columns next to it.
+    codes, weights : ndarray of shape (n,)
+        Their classes and weights.
+    scale : ndarray of shape (width,) or None
+        Factor of each coordinate of the encoder's output.
+    n_classes : int
+        Number of classes; those without labels so far get small probabilities.
+
+    Returns
+    -------
+    coef : ndarray of shape (n_classes, width), float32
+    intercept : ndarray of shape (n_classes,), float32
+    """
+    coef, intercept = np.zeros((n_classes, Z.shape[1])), np.full(n_classes, -5.0)
+    model = fit_linear(Z, codes, weights)
+    if isinstance(model, DummyClassifier):
+        intercept[model.classes_] = 0.0
+    elif len(model.classes_) == 2:
+        coef[model.classes_], intercept[model.classes_] = (
+            np.outer([-0.5, 0.5], model.coef_),
+            model.intercept_ * [-0.5, 0.5],
+        )
+    else:
+        coef[model.classes_], intercept[model.classes_] = model.coef_, model.intercept_
+    return (coef if scale is None else coef * scale).astype(np.float32), intercept.astype(np.float32)
+
+
 def softmax(logits):
     """Probabilities of logits, in float64.
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from .._inference._embed import embed
 from ._linear import linear_proba, softmax
-from ._recipe import blend
+from ._recipe import BLEND, blend
 
 
 def head_proba(embedder, samples, coef, intercept):
@@ -38,14 +38,25 @@ def transform_samples(embedder, samples):
     return embedder._output.compute(embedder.encoder_, samples, spec, embedder.precision, embedder.n_jobs, verbose)
 
 
-def predict_samples(classifier, samples):
-    """Probabilities of a fitted classifier for rows that are samples already.
+def predict_samples(fitted, samples):
+    """Probabilities of the classes for rows that are samples already.
+
+    Parameters
+    ----------
+    fitted : dict
+        Fitted attributes of a classifier.
+    samples : ndarray or lazy samples of shape (n, *sample_shape)
+        From the preprocessor.
 
     Returns
     -------
     proba : ndarray of shape (n, n_classes)
     """
-    Z = transform_samples(classifier.pretrained_embedder_, samples)
-    linear = linear_proba(classifier.linear_model_, Z, len(classifier.classes_))
-    joint = head_proba(classifier.embedder_, samples, classifier.head_coef_, classifier.head_intercept_)
-    return blend(linear, joint, classifier.joint_share_)
+    predictions, n_classes = [], len(fitted["classes_"])
+    for embedder, model in (("pretrained_embedder_", "pretrained_model_"), ("embedder_", "model_")):
+        Z = transform_samples(fitted[embedder], samples)
+        predictions.append(linear_proba(fitted[model], Z, n_classes))
+    head = None
+    if BLEND[2]:
+        head = head_proba(fitted["embedder_"], samples, fitted["head_coef_"], fitted["head_intercept_"])
+    return blend(*predictions, head)

@@ -4,17 +4,20 @@ from math import ceil
 
 import numpy as np
 
-LEARNING_RATE = 0.2  # of the embedder's peak rate
+LEARNING_RATE = 0.1  # of the embedder's peak rate
 LR_SCHEDULE = "cosine"
 STEPS = 0.3  # of the steps of a pretraining
 EPOCHS = (2, 60)  # bounds of the number of epochs
-PSEUDO_FROM = 1 / 3  # of the steps; before, the head is not yet worth a teacher
+PSEUDO_FROM = 1 / 3  # of the steps; before, the teacher is no better than the head's first weights
 STREAM_PSEUDO_FROM = 100  # steps, in partial_fit
 MAX_LABELED = 64  # labelled rows of a step
 TEACHER_DECAY = 0.98
-SHARE_DECAY = 0.95  # of the share of sure rows in each class
-JOINT_SHARE = 0.5  # of the joint network in the blend
+OBJECTIVE_WEIGHT = 4.0  # of the objective divided by its number of terms
 OTHER_SCALES = {"VICReg": 50.0, "InfoNCE": 10.0, "SSLHSIC": 1.0}
+# The cross-entropy of a few labelled rows overfits the encoder, which then forgets what it learnt from all rows.
+LABELS_REACH_ENCODER = False
+# Shares of three predictions: the linear models on the pretrained and on the tuned embedding, and the head.
+BLEND = (0.5, 0.5, 0.0)
 
 
 def choose_epochs(n_batches, n_steps):
@@ -68,36 +71,22 @@ def teacher_decay(step):
 
 def objective_scale(objective, projection_dim):
     """Divisor that brings an objective to the scale of a cross-entropy: its number of terms."""
-    return OTHER_SCALES.get(type(objective).__name__, float(projection_dim))
+    return OTHER_SCALES.get(type(objective).__name__, float(projection_dim)) / OBJECTIVE_WEIGHT
 
 
-def choose_threshold(threshold, shares):
-    """Threshold of each class (FlexMatch): lower for classes of which the teacher is rarely sure.
+def blend(*predictions):
+    """Blend probabilities: of the linear models on the pretrained and on the tuned embedding, and of the head.
 
     Parameters
     ----------
-    threshold : float
-        Threshold of the class of which it is sure most often.
-    shares : Tensor of shape (n_classes,)
-        Share of all rows of which the teacher is sure, by class.
+    predictions : ndarray of shape (n, n_classes)
+        One for each share of `BLEND`; None where the share is 0.
 
     Returns
     -------
-    thresholds : Tensor of shape (n_classes,)
+    proba : ndarray of shape (n, n_classes)
     """
-    most = shares.max()
-    beta = (shares / most.clamp(min=1e-12)).where(most > 0, 1.0)
-    return threshold * beta / (2 - beta)
-
-
-def blend(linear, joint, share=JOINT_SHARE):
-    """Blend the probabilities of the linear model and the joint network.
-
-    Shape
-    -----
-    linear, joint : (n, n_classes); returns (n, n_classes)
-    """
-    return (1 - share) * linear + share * joint
+    return sum(share * proba for share, proba in zip(BLEND, predictions, strict=True) if share)
 
 
 def count_held_out_least(validation_fraction):

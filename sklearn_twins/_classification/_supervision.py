@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from ._recipe import SHARE_DECAY, choose_threshold, count_labeled, objective_scale, teacher_decay
+from ._recipe import LABELS_REACH_ENCODER, count_labeled, objective_scale, teacher_decay
 
 
 class LabeledRows:
@@ -145,7 +145,6 @@ class Supervision(nn.Module):
     ):
         super().__init__()
         self.head, self.teacher = head, Teacher(encoder, head)
-        self.register_buffer("shares", torch.zeros(head.out_features))
         self.objective, self.labeled, self.held_out = objective, labeled, held_out
         self.label_weight, self.pseudo_weight = label_weight, pseudo_weight
         self.threshold, self.pseudo_from = threshold, pseudo_from
@@ -207,7 +206,8 @@ class Supervision(nn.Module):
         """
         loss = loss / objective_scale(self.objective, projection_dim)
         if embedded.labeled is not None:
-            logits = self.head(embedded.labeled.float())
+            h = embedded.labeled if LABELS_REACH_ENCODER else embedded.labeled.detach()
+            logits = self.head(h.float())
             label = (F.cross_entropy(logits, embedded.codes, reduction="none") * embedded.weights).mean()
             loss, terms = loss + self.label_weight * label, {**terms, "label": label}
         if self.training and self.pseudo_weight:
@@ -218,32 +218,14 @@ class Supervision(nn.Module):
     def pseudo_terms(self, embedded):
         """Cross-entropy of the second view against the teacher's class, where it is sure; see `add_terms`."""
         if embedded.teacher is None:
-            zero = torch.zeros((), device=self.shares.device)
+            zero = torch.zeros((), device=embedded.a.device)
             return {"pseudo": zero, "pseudo_share": zero, "pseudo_agreement": zero}
         best, classes = embedded.teacher.max(1)
-        is_sure = self.find_sure(best, classes)
+        is_sure = best >= self.threshold
         logits = self.head(embedded.b.float())
         losses = F.cross_entropy(logits, classes, reduction="none")
         agree = ((logits.argmax(1) == classes) & is_sure).sum() / is_sure.sum().clamp(min=1)
         return {"pseudo": (losses * is_sure).mean(), "pseudo_share": is_sure.float().mean(), "pseudo_agreement": agree}
-
-    def find_sure(self, best, classes):
-        """Find the rows of whose class the teacher is sure, and note how many there are of each class.
-
-        Parameters
-        ----------
-        best : Tensor of shape (batch,)
-            Largest probability.
-        classes : Tensor of shape (batch,), int64
-            Its class.
-
-        Returns
-        -------
-        is_sure : Tensor of shape (batch,), bool
-        """
-        above = (best >= self.threshold).float()
-        self.shares.lerp_(torch.zeros_like(self.shares).scatter_add_(0, classes, above) / len(best), 1 - SHARE_DECAY)
-        return best >= choose_threshold(self.threshold, self.shares)[classes]
 
     def follow(self, encoder, step):
         """Move the teacher after a step."""
