@@ -16,7 +16,7 @@ from ._inference._dask import is_collection, transform_collection
 from ._inputs._messages import show
 from ._inputs._targets import warn_of_table
 from ._modalities import MODALITIES
-from ._multiview._named_views import OF_A_VIEW, check_views, describe_unknown, named_views
+from ._multiview._named_views import OF_A_VIEW, check_views, check_views_unchanged, describe_unknown, named_views
 
 OF_TRAINING = [name for name in BarlowTwinsEmbedder._parameter_constraints if name not in OF_A_VIEW]
 N_SCORED = 1_000  # rows
@@ -60,7 +60,9 @@ class SomeViews:
             _sklearn_auto_wrap_output_keys=self._sklearn_auto_wrap_output_keys,
             get_feature_names_out=lambda: self._names_of([view.name for view in spec.views]),
         )
-        return _wrap_data_with_container("transform", Z, X, named)
+        containers = (self._by_view(X) or {"X": X}).values()
+        labelled = next((rows for rows in containers if hasattr(rows, "iloc")), X)  # whose row labels a frame gets
+        return _wrap_data_with_container("transform", Z, labelled, named)
 
 
 @read_one_fit("get_feature_names_out", "project", "score", "transform")
@@ -316,6 +318,10 @@ class MultiViewEmbedder(SomeViews, TransformerMixin, _BaseComposition, TwinsEsti
         """The modality that sets the length of training: a view's with convolutions, or the first view's."""
         named = [embedder.modality for _, embedder in self._named_views]
         return next((name for name in named if MODALITIES[name].convolutional), named[0])
+
+    def _previous(self):
+        check_views_unchanged(self.preprocessor_, [name for name, _ in self._named_views], self._columns)
+        return super()._previous()
 
     def _settings(self):
         settings = super()._settings()

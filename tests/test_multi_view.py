@@ -81,10 +81,11 @@ def test_output():
         ((slice("a", "d"), slice("v", "z")), FRAME),
         ((lambda X: X.columns[:4], lambda X: [c for c in X if c > "d"]), FRAME),
         ((slice(0, 4), [4, -4, -3, -2, -1]), FRAME),
+        ((slice(0, 4), slice(4, None)), list(X)),
         ((slice(0, 4), slice(4, None)), pd.DataFrame(X)),
         ((slice(0, 4), slice(4, None)), pd.DataFrame(X, columns=[8, 7, 6, 5, 4, 3, 2, 1, 0])),
     ],
-    ids=["indices", "masks", "names", "slices of names", "callables", "mixed", "numbers", "other numbers"],
+    ids=["indices", "masks", "names", "slices of names", "callables", "mixed", "rows", "numbers", "other numbers"],
 )
 def test_columns_are_chosen_as_by_a_column_transformer(columns, rows):
     embedder = make(columns).fit(rows)
@@ -423,6 +424,38 @@ def test_lazy_frames_are_refused():
         make(views=CONTAINERS).fit([pl.from_pandas(FRAME).lazy(), B])
 
 
+@pytest.mark.parametrize(
+    ("views", "words"),
+    [
+        (
+            [("top", view(), slice(0, 4)), ("right", view(n_components=3), slice(4, None))],
+            r"\['left', 'right'\], and are",
+        ),
+        ([("left", view(), [0, 1]), ("right", view(n_components=3), slice(4, None))], r"view 'left'.*slice.*\[0, 1\]"),
+        (CONTAINERS, r"view 'left'.*None"),
+    ],
+    ids=["names", "columns", "containers"],
+)
+def test_views_stay_the_same_when_training_goes_on(views, words):
+    embedder = make(warm_start=True, max_epochs=1).fit(X).set_params(views=views, max_epochs=2)
+    with pytest.raises(ValueError, match=words):
+        embedder.fit([A, B] if views is CONTAINERS else X)
+
+
+def test_row_labels_of_containers():
+    """A frame that comes out has those of a frame that went in."""
+    embedder = make(views=CONTAINERS, max_epochs=1).set_output(transform="pandas").fit([A, FRAME[list("vwxyz")]])
+    assert embedder.transform([A, FRAME[list("vwxyz")]]).index.equals(FRAME.index)
+
+
+def test_few_rows_with_both_views():
+    """Batches without such rows count nothing."""
+    few = X.copy()
+    few[:40, 4:], few[40:78, :4] = np.nan, np.nan
+    embedder = make(within=0.5).fit(few)
+    assert np.isfinite(embedder.history_["loss"]).all() and np.isfinite(embedder.transform(few)).all()
+
+
 def test_files_are_refused_with_a_remedy(tmp_path):
     """Nothing is written."""
     with pytest.raises(TypeError, match="Use pickle or joblib instead"):
@@ -465,6 +498,12 @@ def test_diagnosis():
         ),
         ({}, np.full((20, 9), np.nan), ValueError, "View 'left' is present in 0 of 20 rows"),
         ({}, np.vstack([X, np.full((1, 9), np.nan)]), ValueError, "All views are missing in 1 of 81 rows.*row 80"),
+        (
+            {},
+            np.vstack([*[np.r_[A[0], [np.nan] * 5]] * 9, *[np.r_[[np.nan] * 4, B[0]]] * 9]),
+            ValueError,
+            "0 of 18 rows",
+        ),
         ({"views": dict(CONTAINERS)}, [A, B], TypeError, r"of type dict\. Give list\(views\.items\(\)\)"),
         ({"views": "left"}, X, TypeError, "views must be a list"),
         ({"views": [view(), view()]}, [A, B], TypeError, "must be a tuple"),
@@ -505,6 +544,11 @@ def test_bad_input_is_named_before_training(change, rows, error, words):
         (lambda e: make(views=CONTAINERS).fit([A, B]).project(A, "left"), "one container for each view"),
         (lambda e: make(views=CONTAINERS).fit([A, B]).transform(X), "one container for each view"),
         (lambda e: e.project(FRAME, "up"), "view='up' must be one of"),
+        (
+            lambda e: EXPECTED.transform(B, views=["left"]),
+            r"5 features, but \['left'\] .*\[0, 1, 2, 3\] of 9. Give all",
+        ),
+        (lambda e: EXPECTED.transform(B, views=["right"]), r"5 features, but \['right'\] were fitted on"),
         (lambda e: e.score(FRAME[:1]), "2 rows or more"),
     ],
 )

@@ -16,12 +16,15 @@ from .._runtime._printing import print_line
 
 
 def is_one_container_per_view(X, columns):
-    """Whether X is a dict of containers, or a list of them, one for each view; `columns` are those of the views."""
+    """Whether X is a dict of containers, or a list of them, one for each view; `columns` are those of the views.
+
+    With columns, a list of arrays with one axis holds the rows of one table.
+    """
     if isinstance(X, dict):
         return not issparse(X)  # scipy's dok_array is a dict
     if not isinstance(X, (list, tuple)) or not X:
         return False
-    return all(hasattr(rows, "shape") for rows in X) or all(column is None for column in columns)
+    return all(len(getattr(rows, "shape", ())) > 1 for rows in X) or all(column is None for column in columns)
 
 
 def split_containers(X, names, wanted, columns):
@@ -55,7 +58,10 @@ def split_containers(X, names, wanted, columns):
         )
     if not isinstance(X, dict):
         if len(X) != len(wanted):
-            raise ValueError(f"X holds {len(X)} containers for {len(wanted)} views, {wanted}. Give one for each.")
+            raise ValueError(
+                f"X holds {len(X)} containers for {len(wanted)} views, {wanted}. Give one for each. Searches and "
+                "splitters divide the rows of one table: put the views side by side, and select the columns of each."
+            )
         X = dict(zip(wanted, X, strict=True))
     if lacking := [name for name in wanted if name not in X]:
         raise ValueError(f"X lacks the view {lacking[0]!r}; it has {sorted(map(str, X))}.")
@@ -143,11 +149,10 @@ def split_table(X, names, wanted, columns, owner, *, reset):
     if reset:
         columns = [resolve_columns(X, name, column, is_frame) for name, column in zip(names, columns, strict=True)]
         say_what_is_shared(dict(zip(names, columns, strict=True)), getattr(owner, "verbose", 0))
-    parts = []
-    for name, column in zip(names, columns, strict=True):
-        if name in wanted:
-            parts.append(take_columns(X, name, column, owner))
-    return parts, columns
+    taken = {name: column for name, column in zip(names, columns, strict=True) if name in wanted}
+    if len(wanted) < len(names):
+        check_width(X, taken, owner)
+    return [take_columns(X, name, column, owner) for name, column in taken.items()], columns
 
 
 def hint_at_views(X, names, columns):
@@ -166,6 +171,17 @@ def say_what_is_shared(columns, verbose):
             print_line(f"views {a!r} and {b!r} share {len(shared):,} columns: {show_names(shared)}")
 
 
+def check_width(X, columns, owner):
+    """Refuse rows of some views whose columns are known by their places, unless these can be the places in `fit`."""
+    places = [place for column in columns.values() for place in np.atleast_1d(column).tolist()]
+    if not isinstance(places[0], str) and X.shape[1] not in (owner.n_features_in_, max(places) + 1):
+        raise ValueError(
+            f"X has {X.shape[1]} features, but {list(columns)} were fitted on columns {show(places)} of "
+            f"{owner.n_features_in_}. Give all columns, or those up to the last of these. A frame may leave out others, "
+            "if columns have names in fit."
+        )
+
+
 def resolve_columns(X, name, column, is_frame):
     """Turn a selection of columns into names (of frames) or indices; a single name stays single."""
     column = column(X) if callable(column) else column
@@ -175,8 +191,9 @@ def resolve_columns(X, name, column, is_frame):
         hint = (
             " Integers are positions, not labels." if any(isinstance(label, Integral) for label in names_of(X)) else ""
         )
+        reason = cut(str(error), 300).rstrip(".")
         raise ValueError(
-            f"The columns of view {name!r}, {show(column)}, cannot be taken from X: {cut(str(error), 300)}.{hint}"
+            f"The columns of view {name!r}, {show(column)}, cannot be taken from X: {reason}.{hint}"
         ) from error
     if not indices:
         raise ValueError(f"View {name!r} has no columns: {show(column)} selects none of n_features={X.shape[1]}.")

@@ -2,7 +2,7 @@
 
 from .._inputs._messages import show
 from .._parts._parameter_names import find_similar
-from .._roles import list_nested, suggest, suggest_or_list
+from .._roles import is_same, list_nested, suggest, suggest_or_list
 
 # Parameters of an embedder that describe a view; the others belong to the joint training.
 OF_A_VIEW = ("n_components", "modality", "preprocessor", "augmentation", "encoder", "projector", "passthrough")
@@ -63,6 +63,19 @@ def check_views(views, kind, owner):
     names = [view[0] for view in views]
     if len(names) < 2:
         raise ValueError(f"views must hold two or more views. Got {names}. For one, use {kind.__name__}.")
+
+
+def check_views_unchanged(was, names, columns):
+    """Refuse to continue training with other views or columns than those of a fitted preprocessor."""
+    remedy = "Set them back, or clone the estimator and start anew."
+    if was.names != names:
+        raise ValueError(f"views cannot change when training goes on: they were {was.names}, and are {names}. {remedy}")
+    for name, before, now in zip(names, was.columns, columns, strict=True):
+        if not is_same(before, now):
+            raise ValueError(
+                f"The columns of view {name!r} cannot change when training goes on: they were {show(before)}, and are "
+                f"{show(now)}. {remedy}"
+            )
 
 
 def is_default(value, default):

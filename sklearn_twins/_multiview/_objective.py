@@ -1,5 +1,7 @@
 """AcrossViews: an objective between the projections of different views of the same rows."""
 
+import torch
+
 from ..objectives._correlation import Objective
 
 
@@ -19,7 +21,7 @@ class AcrossViews(Objective):
         Weight of pairs within one view.
     has_missing : bool, default=False
         Whether rows lack views. A pair of views takes the rows that have both, and is left out if there are fewer than
-        two.
+        two. A batch without pairs has the loss 0.
     """
 
     def __init__(self, objective, n_views, within, has_missing=False):
@@ -41,21 +43,27 @@ class AcrossViews(Objective):
         """
         a, b, n = z_a.chunk(self.n_views, 1), z_b.chunk(self.n_views, 1), self.n_views
         pairs = [(a[v], b[w]) for v in range(n) for w in range(n) if v != w]
-        total = mean_terms(self._terms_of(pairs))
+        nothing = 0 * z_a.nan_to_num().sum() if self.has_missing else None
+        total = mean_terms(self._terms_of(pairs, nothing))
         if self.within:
-            inner = mean_terms(self._terms_of([(a[v], b[v]) for v in range(n)]))
+            inner = mean_terms(self._terms_of([(a[v], b[v]) for v in range(n)], nothing))
             total = {name: value + self.within * inner.get(name, 0.0) for name, value in total.items()}
         return total
 
-    def _terms_of(self, pairs):
+    def _terms_of(self, pairs, nothing):
         if self.has_missing:
             pairs = [pair for pair in map(rows_of_both, pairs) if len(pair[0]) > 1]
             if not pairs:
-                raise ValueError("No two rows of a batch have two views in common. Use a larger batch_size.")
+                return [dict.fromkeys(self._names(), nothing)]
         objective = self.objective
         if hasattr(objective, "terms"):
             return [objective.terms(*pair) for pair in pairs]
         return [{"objective": objective(*pair)} for pair in pairs]
+
+    def _names(self):
+        """Names of the terms, from two random projections."""
+        a, b = torch.randn(2, 4, 2, generator=torch.Generator().manual_seed(0))
+        return list(self.objective.terms(a, b)) if hasattr(self.objective, "terms") else ["objective"]
 
     def noise_floor(self, batch, dim):
         """Expected sampling noise of the redundancy term; `dim` counts all views."""

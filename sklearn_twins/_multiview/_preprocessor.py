@@ -87,11 +87,17 @@ class MultiViewPreprocessor(_BaseComposition, Component):
         has_missing = any(missing.any() for _, missing in blocks)
         self.spec_ = MultiViewSpec((start + len(views),), tuple(views), has_missing)
         samples = join_blocks(blocks, self.spec_, fill=True)
-        empty = np.flatnonzero(~self.spec_.presence(samples).any(1))
+        n_views = self.spec_.presence(samples).sum(1)
+        empty = np.flatnonzero(n_views == 0)
         if len(empty):
             raise ValueError(
                 f"All views are missing in {len(empty):,} of {len(samples):,} rows, the first of them row {empty[0]}. "
                 "Drop them."
+            )
+        if (n_views > 1).sum() < min(2, len(samples)):
+            raise ValueError(
+                f"{(n_views > 1).sum()} of {len(samples):,} rows have two views or more. Views learn from rows that have "
+                "both: give 2 such rows or more."
             )
         return samples
 
