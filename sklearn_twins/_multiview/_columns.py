@@ -177,7 +177,7 @@ def check_width(X, columns, owner):
     if not isinstance(places[0], str) and X.shape[1] not in (owner.n_features_in_, max(places) + 1):
         raise ValueError(
             f"X has {X.shape[1]} features, but {list(columns)} were fitted on columns {show(places)} of "
-            f"{owner.n_features_in_}. Give all columns, or those up to the last of these. A frame may leave out others, "
+            f"{owner.n_features_in_}. Give all columns, or those up to the last of these. Frames may leave out others, "
             "if columns have names in fit."
         )
 

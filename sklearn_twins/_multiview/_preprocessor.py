@@ -96,7 +96,7 @@ class MultiViewPreprocessor(_BaseComposition, Component):
             )
         if (n_views > 1).sum() < min(2, len(samples)):
             raise ValueError(
-                f"{(n_views > 1).sum()} of {len(samples):,} rows have two views or more. Views learn from rows that have "
+                f"{(n_views > 1).sum()} of {len(samples):,} rows have two views or more. Views learn from rows with "
                 "both: give 2 such rows or more."
             )
         return samples
