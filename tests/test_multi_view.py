@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from builders import save_images
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.cross_decomposition import CCA
@@ -82,10 +83,11 @@ def test_output():
         ((lambda X: X.columns[:4], lambda X: [c for c in X if c > "d"]), FRAME),
         ((slice(0, 4), [4, -4, -3, -2, -1]), FRAME),
         ((slice(0, 4), slice(4, None)), list(X)),
+        ((slice(0, 4), slice(4, None)), FRAME.set_axis(pd.MultiIndex.from_product([["l"], FRAME.columns]), axis=1)),
         ((slice(0, 4), slice(4, None)), pd.DataFrame(X)),
         ((slice(0, 4), slice(4, None)), pd.DataFrame(X, columns=[8, 7, 6, 5, 4, 3, 2, 1, 0])),
     ],
-    ids=["indices", "masks", "names", "slices of names", "callables", "mixed", "rows", "numbers", "other numbers"],
+    ids=["indices", "masks", "names", "slices of names", "callables", "mixed", "rows", "levels", "numbers", "others"],
 )
 def test_columns_are_chosen_as_by_a_column_transformer(columns, rows):
     embedder = make(columns).fit(rows)
@@ -182,6 +184,24 @@ def test_images_beside_a_table():
     Z = embedder.fit([images, A[:40]]).transform([images, A[:40]])
     assert Z.shape == (40, 4 + 8 + 4) and np.isfinite(Z).all() and embedder.n_features_in_ == 64 + 4
     assert_array_equal(embedder.transform({"image": images}, views=["image"]), Z[:, :4])
+
+
+def test_a_column_of_paths_beside_numbers(tmp_path):
+    """By its name alone; where a path is missing, the view is."""
+    images = np.random.default_rng(1).integers(0, 256, (20, 8, 8), dtype=np.uint8)
+    frame = FRAME[:20].assign(path=[*save_images(tmp_path, images[:19]), None])
+    pictures = BarlowTwinsEmbedder(modality="image", n_components=4, projector=MLPProjector((12,), 6))
+    embedder = make(views=[("image", pictures, "path"), ("table", view(), list("abcd"))], max_epochs=1).fit(frame)
+    other = make(views=[("image", pictures), ("table", view())], max_epochs=1).fit([[*images[:19], None], A[:20]])
+    assert_array_equal(embedder.transform(frame), other.transform([[*images[:19], None], A[:20]]))
+
+
+@pytest.mark.parametrize("rows", [X, X[:2]], ids=["80 rows", "two rows"])
+def test_three_views(rows):
+    """They come out in their order, whatever the order that is asked for."""
+    embedder = make(views=[(name, view(), [i, i + 3, i + 6]) for i, name in enumerate("abc")], max_epochs=1)
+    Z = embedder.set_output(transform="pandas").fit_transform(rows)
+    pd.testing.assert_frame_equal(embedder.transform(rows, views=["c", "a"]), Z.filter(regex="^[ac]__"))
 
 
 @pytest.mark.parametrize("gap", [None, np.nan, pd.NA, pd.NaT], ids=repr)
@@ -401,6 +421,7 @@ def test_displays():
     TrainingCurveDisplay.from_estimator(EXPECTED)
     with pytest.raises(TypeError, match=r"get_params\(\)\['left'\]"):
         ViewsDisplay.from_estimator(make(), X)
+    assert len(ViewsDisplay.from_estimator(make().get_params()["left"], A).samples) == 8
     assert "left" in EXPECTED._repr_html_()
 
 
