@@ -2,10 +2,11 @@
 
     python benchmarks/fuzz_files.py [--n 10000] [--seed 0] [--seconds 10]
 
-Saves small embedders of a mixed table (one with the state of a warm start) and of images, changes the files in nine
-ways (`_mutations.py`), five of which add a correct checksum to the change, and loads each. Prints Markdown: the
-outcomes, the longest time of one file, and the growth of the process. Exits with an error if a file raises anything but
-`UnreadableFileError`, takes longer than `--seconds`, or loads although it is damaged and its checksum was not forged.
+Saves small embedders of a mixed table (one with the state of a warm start), of images and of two views, changes the
+files in nine ways (`_mutations.py`), five of which add a correct checksum to the change, and loads each. Prints
+Markdown: the outcomes, the longest time of one file, and the growth of the process. Exits with an error if a file
+raises anything but `UnreadableFileError`, takes longer than `--seconds`, or loads although it is damaged and its
+checksum was not forged.
 Linux and macOS.
 """
 
@@ -21,7 +22,7 @@ from pathlib import Path
 import numpy as np
 from _mutations import DAMAGES, mutations
 
-from sklearn_twins import BarlowTwinsEmbedder, UnreadableFileError
+from sklearn_twins import BarlowTwinsEmbedder, MultiViewEmbedder, UnreadableFileError
 from sklearn_twins.networks import ConvNetEncoder, MLPEncoder, MLPProjector, Periodic, ResNetEncoder
 from sklearn_twins.preprocessing import TablePreprocessor
 
@@ -41,21 +42,27 @@ def table(n=40):
 def embedders():
     """Fit small embedders of each kind; return them with their rows."""
     X, images = table(), np.random.default_rng(0).integers(0, 256, size=(40, 8, 8, 3), dtype=np.uint8)
-    small = {"projector": MLPProjector((4,), 4), "max_epochs": 1, "batch_size": 20, "random_state": 0}
+    projector, training = MLPProjector((4,), 4), {"max_epochs": 1, "batch_size": 20, "random_state": 0}
+    small = {"projector": projector, **training}
     ranks = TablePreprocessor(scaling="quantile")
     waves = MLPEncoder((8, 4), expansion=Periodic(n_frequencies=2, width=2))
+    views = [
+        ("first", BarlowTwinsEmbedder(encoder=MLPEncoder((8, 4)), projector=projector), slice(0, 3)),
+        ("last", BarlowTwinsEmbedder(3, encoder=ResNetEncoder(width=4), projector=projector), [2, 3, 4]),
+    ]
     return [
         (BarlowTwinsEmbedder(encoder=MLPEncoder((8, 4)), warm_start=True, **small).fit(X), X),
         (BarlowTwinsEmbedder(encoder=ResNetEncoder(width=4), n_components=3, **small).fit(X), X),
         (BarlowTwinsEmbedder(encoder=waves, preprocessor=ranks, **small).fit(X), X),
         (BarlowTwinsEmbedder(modality="image", encoder=ConvNetEncoder((4, 8)), **small).fit(images), images),
+        (MultiViewEmbedder(views, **training).fit(X), X),
     ]
 
 
-def outcome(path, X, embedding, forged):
-    """Load a file; return one of `OUTCOMES`, and the error if there is one."""
+def outcome(cls, path, X, embedding, forged):
+    """Load a file of a class; return one of `OUTCOMES`, and the error if there is one."""
     try:
-        embedder = BarlowTwinsEmbedder.load(path)
+        embedder = cls.load(path)
     except UnreadableFileError:
         return "refused", None
     except Exception as error:
@@ -98,7 +105,8 @@ def main():
             path.write_bytes(content)
             start = time.perf_counter()
             signal.alarm(options.seconds)
-            found, error = outcome(path, made[which][1], embeddings[which], way not in DAMAGES)
+            cls, X = type(made[which][0]), made[which][1]
+            found, error = outcome(cls, path, X, embeddings[which], way not in DAMAGES)
             signal.alarm(0)
             longest = max(longest, time.perf_counter() - start)
             counts[way.__name__, found] += 1

@@ -112,6 +112,8 @@ class TwinsEstimator(StoredEstimator):
     Subclasses declare the parameters, those of `ROLES` among them, and what is predicted or transformed.
     """
 
+    _records, _held = (), ()  # what files hold beyond modalities, see `make_schema`
+
     def set_params(self, **params):
         """Set parameters, including those of parts: ``augmentation__corruption_rate=0.4``.
 
@@ -142,6 +144,10 @@ class TwinsEstimator(StoredEstimator):
         params = self.get_params(deep=False).items()
         return SimpleNamespace(**{name: to_plain(value) for name, value in params})
 
+    def _given_encoders(self):
+        """The encoders among the parameters, by their places."""
+        return {"encoder": self.encoder}
+
     def _resolve_parts(self):
         """Check all parameters, and resolve those that take a part.
 
@@ -168,6 +174,10 @@ class TwinsEstimator(StoredEstimator):
     def _fit_or_resume(self, X, unlabeled, groups):
         resume = self.warm_start and hasattr(self, "encoder_")
         return self._fit(X, unlabeled, resume=resume, stream=False, groups=groups)
+
+    def _fit_chunk(self, X):
+        """One more epoch, for `partial_fit`."""
+        return self._fit(X, None, resume=hasattr(self, "encoder_"), stream=True)
 
     def _fit(self, X, unlabeled, *, resume, stream, groups=None, keep_checkpoint=None):
         from ._fitting._fit import run_fit

@@ -328,7 +328,7 @@ class BarlowTwinsEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Twi
             As in `fit`.
         """
         warn_of_table(y)
-        return self._fit(X, None, resume=hasattr(self, "encoder_"), stream=True)
+        return self._fit_chunk(X)
 
     def fit_transform(self, X, y=None, **fit_params):
         """Train the encoder on the rows of X, and embed them.

@@ -17,6 +17,7 @@ from ._inputs._messages import show
 from ._inputs._targets import warn_of_table
 from ._modalities import MODALITIES
 from ._multiview._named_views import OF_A_VIEW, check_views, check_views_unchanged, describe_unknown, named_views
+from ._multiview._record import MULTI_VIEW
 
 OF_TRAINING = [name for name in BarlowTwinsEmbedder._parameter_constraints if name not in OF_A_VIEW]
 N_SCORED = 1_000  # rows
@@ -65,7 +66,7 @@ class SomeViews:
         return _wrap_data_with_container("transform", Z, labelled, named)
 
 
-@read_one_fit("get_feature_names_out", "project", "score", "transform")
+@read_one_fit("get_feature_names_out", "project", "score", "to_onnx", "transform")
 class MultiViewEmbedder(SomeViews, TransformerMixin, _BaseComposition, TwinsEstimator):
     """Learn features from several descriptions of the same rows, with an encoder for each, trained to agree.
 
@@ -177,6 +178,8 @@ class MultiViewEmbedder(SomeViews, TransformerMixin, _BaseComposition, TwinsEsti
     >>> embedder.transform(X, views=["top"]).shape
     (1797, 16)
     """
+
+    _records, _held = (MULTI_VIEW,), (BarlowTwinsEmbedder,)
 
     _parameter_constraints: dict = {
         "views": "no_validation",  # `check_views` does
@@ -328,14 +331,20 @@ class MultiViewEmbedder(SomeViews, TransformerMixin, _BaseComposition, TwinsEsti
         settings.modality, settings.n_components, settings.passthrough = self.modality, None, False
         return settings
 
+    def _validate_params(self):
+        super()._validate_params()
+        check_views(self.views, BarlowTwinsEmbedder, type(self).__name__)
+        self._validate_names([name for name, _ in self._named_views])
+
+    def _given_encoders(self):
+        return {f"views[{i}][1].encoder": embedder.encoder for i, (_, embedder) in enumerate(self._named_views)}
+
     def _resolve_parts(self):
         from ._fitting._plan import check_functions
         from ._multiview._resolve import resolve_views
 
         self._validate_params()
         check_functions(self.optimizer, self.lr_schedule)
-        check_views(self.views, BarlowTwinsEmbedder, type(self).__name__)
-        self._validate_names([name for name, _ in self._named_views])
         return resolve_views(self._named_views, self._columns, self.objective, self.modality, self.within)
 
     @fits_jointly
@@ -363,8 +372,29 @@ class MultiViewEmbedder(SomeViews, TransformerMixin, _BaseComposition, TwinsEsti
         warn_of_table(y)
         return self._fit_or_resume(X, unlabeled, groups)
 
+    @fits_jointly
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X, y=None):
+        """Train for one more epoch on the rows of X, as `BarlowTwinsEmbedder.partial_fit` does.
+
+        Parameters
+        ----------
+        X : as in `fit`
+            At least 2 rows. The first chunk fits the views' preprocessors and should represent the others; if all of
+            its rows have all views, so must the others'.
+        y : Ignored
+            Not used.
+
+        Returns
+        -------
+        self : MultiViewEmbedder
+            The fitted embedder.
+        """
+        warn_of_table(y)
+        return self._fit_chunk(X)
+
     def _wanted(self, views):
-        """Names of some views (None for all), in their order."""
+        """Names of some views in their order; None for all."""
         names = self.preprocessor_.names
         if views is None:
             return names
@@ -439,24 +469,52 @@ class MultiViewEmbedder(SomeViews, TransformerMixin, _BaseComposition, TwinsEsti
             raise ValueError(f"X has {len(samples)} row(s), too few with two views. A score takes 2 rows or more.")
         return score
 
-    def to_onnx(self, path, *, preprocessing=True):
-        """Not available: export the views' encoders, ``encoder_.networks``, by `torch.onnx`.
+    def to_onnx(self, path, *, preprocessing=True, views=None):
+        """Export `transform` as an ONNX model, for programs without Python or torch.
+
+        This needs onnx and onnxscript (``pip install onnx onnxscript``). The model has one output, "transformed",
+        equal to `transform` up to 1e-4, for any number of rows. With `preprocessing` its inputs are what `transform`
+        takes:
+
+        - if X was one table in `fit` and all views are tables of numbers, one input "X", float64 of shape
+          (rows, n_features_in_), with NaN for missing values: a program then passes the table that it has;
+        - otherwise, as with images or some of the `views` only, one input for each view, under the view's name: for a
+          table of numbers its columns, float64, in the order that the view lists them; for images an array of shape
+          (rows, height, width, channels), uint8 if black is 0 and white is 255, otherwise float32.
+
+        A view is missing in a row where all of its values are NaN. Without `preprocessing` there is one input
+        "samples", as ``preprocessor_.transform(X, views=views)`` returns them.
 
         Parameters
         ----------
         path : str or path-like
-            Not used.
+            File to write. An existing file is replaced.
         preprocessing : bool, default=True
-            Not used.
+            Whether the inputs are those of `transform`. Categories, dates, durations and quantile scaling cannot be
+            exported; for such tables use False and make the samples in Python.
+        views : list of str, default=None
+            Names of the views that the model embeds; None for all.
 
         Raises
         ------
-        NotImplementedError
-            Always.
+        NotFittedError
+            If the embedder is not fitted.
+        ImportError
+            If onnx or onnxscript is missing.
+        ValueError
+            If there is no such view; or the preprocessing of a view cannot be exported, or torch cannot export your own
+            encoder: the message names the view.
+        OSError
+            If the file cannot be written.
+
+        See Also
+        --------
+        save : Save an embedder, also to continue its training.
         """
-        raise NotImplementedError(
-            "to_onnx exports embedders of one view. Export each of encoder_.networks by torch.onnx instead."
-        )
+        check_is_fitted(self)
+        from ._persistence._onnx import export
+
+        export(self, path, preprocessing, self._wanted(views))
 
     def get_feature_names_out(self, input_features=None):
         """Get the names of the output's columns: the view's name, two underscores, and the name within the view.

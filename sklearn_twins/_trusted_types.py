@@ -62,11 +62,13 @@ def trusted_classes():
     """Classes of the package whose objects skops may make: those of the schema that fetch nothing."""
     from ._classifier import BarlowTwinsClassifier
     from ._embedder import BarlowTwinsEmbedder
+    from ._multi_view_embedder import MultiViewEmbedder
     from ._persistence._schema import make_schema
 
-    stored = make_schema().classes.values()
+    embedders = {BarlowTwinsEmbedder, MultiViewEmbedder}
+    stored = {cls for embedder in embedders for cls in make_schema(embedder).classes.values()}
     own = {cls for cls in stored if cls.__module__.startswith(f"{__package__}.") and not hasattr(cls, "is_fetched")}
-    return {BarlowTwinsClassifier, BarlowTwinsEmbedder} | own
+    return embedders | {BarlowTwinsClassifier} | own
 
 
 def names_in(file):

@@ -58,9 +58,10 @@ MAY_IMPORT = {
     "_classifier": {"_base", "_classification", "_embedder", "_inputs", "_parts"},
     "_multi_view_embedder": {
         *{"_base", "_embedder", "_fitting", "_inference", "_inputs", "_modalities", "_multiview", "_runtime"},
+        "_persistence",
     },
-    "_trusted_types": {"_classifier", "_embedder", "_persistence"},
-    "model_selection": {"_embedder", "_fitting", "_inputs", "_modalities", "_runtime"},
+    "_trusted_types": {"_classifier", "_embedder", "_multi_view_embedder", "_persistence"},
+    "model_selection": {"_embedder", "_multi_view_embedder", "_fitting", "_inputs", "_modalities", "_runtime"},
     "__init__": {"_classifier", "_embedder", "_multi_view_embedder", "_parts", "_runtime", "_trusted_types"},
 }
 PUBLIC = sorted({*DOORS, "displays", "metrics", "model_selection", "objectives"})

@@ -28,9 +28,10 @@ from sklearn_twins.displays import (
     ViewsDisplay,
 )
 from sklearn_twins.metrics import get_scorer, get_scorer_names
+from sklearn_twins.model_selection import BatchedGridSearchCV, EpochHalvingSearchCV
 from sklearn_twins.networks import MLPEncoder, MLPProjector
 from sklearn_twins.objectives import BarlowTwins, VICReg
-from sklearn_twins.preprocessing import TablePreprocessor
+from sklearn_twins.preprocessing import ImagePreprocessor, TablePreprocessor
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -331,6 +332,51 @@ def test_fits_that_go_on(tmp_path):
     assert_array_equal(warm.set_params(max_epochs=4).fit(X).transform(X), Z)
 
 
+def test_an_interrupted_refit_keeps_the_fit_before():
+    embedder = make().fit(X)
+    before = dict(vars(embedder))
+    with pytest.raises(KeyboardInterrupt):
+        embedder.set_params(callbacks=[Interrupt()], max_epochs=3).fit(X[:40])
+    assert {name for name, value in before.items() if vars(embedder)[name] is not value} == {"callbacks", "max_epochs"}
+    assert_array_equal(embedder.transform(X), EXPECTED.transform(X))
+
+
+def test_a_stream_of_chunks():
+    """Each call is an epoch; a copy goes on to the same bits."""
+    embedder = make().partial_fit(X[:40])
+    copy = pickle.loads(pickle.dumps(embedder))
+    for each in (embedder, copy):
+        each.partial_fit(X[40:]).partial_fit(X)
+    assert embedder.n_iter_ == 3 and len(embedder.loss_curve_) == 3
+    assert_array_equal(copy.transform(X), embedder.transform(X))
+    gaps, *_ = with_gaps(X)
+    assert np.isfinite(make().partial_fit(gaps).partial_fit(X).partial_fit(gaps).transform(gaps)).all()
+
+
+def test_training_goes_on_with_the_views_of_the_first_fit():
+    """A network that was built for rows with all views would take a missing one for a row of zeros."""
+    gaps, left, _ = with_gaps(X)
+    for embedder in (make().partial_fit(X), make(warm_start=True).fit(X).set_params(max_epochs=3)):
+        with pytest.raises(ValueError, match=f"View 'left' is missing in {left.sum()} row.*Leave these rows out"):
+            (embedder.partial_fit if not embedder.warm_start else embedder.fit)(gaps)
+    with pytest.raises(ValueError, match="All views are missing in 1 of 81"):
+        make().partial_fit(gaps).partial_fit(np.vstack([X, np.full((1, 9), np.nan)]))
+
+
+def test_broken_images_that_are_skipped_are_named(tmp_path):
+    PIL = pytest.importorskip("PIL.Image")
+    paths = [str(tmp_path / f"{i}.png") for i in range(12)]
+    for path in paths:
+        PIL.fromarray(np.random.default_rng(0).integers(0, 256, (8, 8), dtype=np.uint8)).save(path)
+    (tmp_path / "3.png").write_bytes(b"broken")
+    image = BarlowTwinsEmbedder(modality="image", preprocessor=ImagePreprocessor(on_broken="skip"))
+    with (
+        pytest.warns(UserWarning, match="3.png"),
+        pytest.raises(ValueError, match="View 'image' has 11 of 12 rows: broken images were skipped"),
+    ):
+        make(views=[("image", image), ("table", view())]).fit([paths, A[:12]])
+
+
 def test_parameters_of_views_are_reached_by_name():
     embedder = make().set_params(left__augmentation__corruption_rate=0.5, right__n_components=2)
     assert embedder.views[0][1].augmentation.corruption_rate == 0.5 and embedder.views[0][2] == slice(0, 4)
@@ -477,13 +523,19 @@ def test_few_rows_with_both_views():
     assert np.isfinite(embedder.history_["loss"]).all() and np.isfinite(embedder.transform(few)).all()
 
 
-def test_files_are_refused_with_a_remedy(tmp_path):
-    """Nothing is written."""
-    with pytest.raises(TypeError, match="Use pickle or joblib instead"):
-        EXPECTED.save(tmp_path / "views.safetensors")
-    with pytest.raises(NotImplementedError, match=r"encoder_\.networks"):
-        EXPECTED.to_onnx(tmp_path / "views.onnx")
-    assert not list(tmp_path.iterdir())
+@pytest.mark.parametrize("search", [BatchedGridSearchCV, EpochHalvingSearchCV])
+def test_searches_of_the_package(search):
+    """They take several views, also as a step; stacks fall back to single fits."""
+    embedder, grid = make(lr_schedule="constant"), {"left__augmentation__corruption_rate": [0.2, 0.4]}
+    more = {"max_batch": 4} if search is BatchedGridSearchCV else {}
+    found = search(embedder, grid, cv=2, **more).fit(X)
+    assert found.best_estimator_.transform(X).shape == (80, 15)
+    if search is BatchedGridSearchCV:
+        assert found.stack_sizes_ == [1] * 4
+        expected = GridSearchCV(embedder, grid, cv=2).fit(X)
+        assert_allclose(found.cv_results_["mean_test_score"], expected.cv_results_["mean_test_score"])
+    pipeline = make_pipeline(embedder, LogisticRegression())
+    search(pipeline, {"multiviewembedder__within": [0.0]}, cv=2, **more).fit(X, SHARED[:, 0] > 0)
 
 
 def test_diagnosis():

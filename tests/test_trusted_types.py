@@ -19,7 +19,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
 import sklearn_twins
-from sklearn_twins import BarlowTwinsEmbedder, UnreadableFileError, trusted_types
+from sklearn_twins import BarlowTwinsEmbedder, MultiViewEmbedder, UnreadableFileError, trusted_types
 from sklearn_twins._trusted_types import trusted_classes
 from sklearn_twins.networks import ReadyEncoder, TimmEncoder
 
@@ -153,7 +153,7 @@ def test_the_list_holds_classes_of_the_package_only(names):
     for cls in trusted_classes():
         assert isinstance(cls, type) and cls.__module__.startswith("sklearn_twins.")
         assert getattr(importlib.import_module(cls.__module__), cls.__name__) is cls
-    assert BarlowTwinsEmbedder in trusted_classes()
+    assert {BarlowTwinsEmbedder, MultiViewEmbedder} <= trusted_classes()
     assert not {ReadyEncoder, TimmEncoder} & trusted_classes()  # they call and download
 
 
@@ -243,6 +243,7 @@ def test_listed_classes_only_store_what_they_are_given(cls, audit, tmp_path):
 
 ATOMIC = "sklearn_twins._persistence._atomic_write"
 EMBEDDER = "sklearn_twins._embedder.BarlowTwinsEmbedder"
+OF_VIEWS = "sklearn_twins._multi_view_embedder.MultiViewEmbedder"
 RECIPE = "sklearn_twins._persistence._state.Recipe"
 
 
@@ -309,6 +310,9 @@ FORGED_STATES = {
         EMBEDDER, encoder_=mapping(), _recipe=made("sklearn_twins._tabular._mlp.MLPEncoder", rebuild=text(1))
     ),
     "words as a recipe": made(EMBEDDER, encoder_=mapping(), _recipe=text("x")),
+    "a component as a recipe of views": made(
+        OF_VIEWS, encoder_=mapping(), _recipe=made("sklearn_twins._multiview._views.EncodeEachView", rebuild=text(1))
+    ),
     "requests of other methods": made(EMBEDDER, _requests=mapping(x=mapping(a=text(True)))),
 }
 
@@ -324,12 +328,19 @@ def test_forged_states_call_nothing(audit, forgery):
     assert audit.seen == [] and (loaded is None) == ("recipe" in forgery)
 
 
-def test_a_pipeline_is_loaded(tmp_path):
+def several_views():
+    """An embedder of two views of the small table."""
+    views = [(name, BarlowTwinsEmbedder(n_components=4), columns) for name, columns in (("a", [0, 1]), ("b", [2, 3]))]
+    return MultiViewEmbedder(views, max_epochs=1, random_state=0)
+
+
+@pytest.mark.parametrize(("embedder", "name"), [(small_embedder(), EMBEDDER), (several_views(), OF_VIEWS)])
+def test_a_pipeline_is_loaded(tmp_path, embedder, name):
     X, y = small_table(), np.arange(60) % 2
-    pipeline = make_pipeline(small_embedder(), LogisticRegression()).fit(X, y)
+    pipeline = make_pipeline(embedder, LogisticRegression()).fit(X, y)
     skops.dump(pipeline, tmp_path / "file")
     names = trusted_types(tmp_path / "file")
-    assert EMBEDDER in names and set(names) < set(trusted_types())
+    assert name in names and set(names) < set(trusted_types())
     for trusted in (names, trusted_types()):
         loaded = skops.load(tmp_path / "file", trusted=trusted)
         assert_array_equal(loaded.predict_proba(X), pipeline.predict_proba(X))

@@ -74,6 +74,11 @@ class MultiViewPreprocessor(_BaseComposition, Component):
                     f"View {name!r} is present in {(~missing).sum()} of {len(missing):,} rows. It needs 2 or more."
                 )
             block = in_view(name, lambda p=preprocessor, r=rows, m=missing: p.fit_transform(leave_out(r, m)))
+            if len(block) != (~missing).sum():
+                raise ValueError(
+                    f"View {name!r} has {len(block)} of {(~missing).sum()} rows: broken images were skipped. Use "
+                    "on_broken='raise', and None in the place of images that are broken."
+                )
             spec = preprocessor.spec_
             passes = has_columns(spec, name, passes)
             stop = start + int(np.prod(spec.shape))
@@ -87,18 +92,7 @@ class MultiViewPreprocessor(_BaseComposition, Component):
         has_missing = any(missing.any() for _, missing in blocks)
         self.spec_ = MultiViewSpec((start + len(views),), tuple(views), has_missing)
         samples = join_blocks(blocks, self.spec_, fill=True)
-        n_views = self.spec_.presence(samples).sum(1)
-        empty = np.flatnonzero(n_views == 0)
-        if len(empty):
-            raise ValueError(
-                f"All views are missing in {len(empty):,} of {len(samples):,} rows, the first of them row {empty[0]}. "
-                "Drop them."
-            )
-        if (n_views > 1).sum() < min(2, len(samples)):
-            raise ValueError(
-                f"{(n_views > 1).sum()} of {len(samples):,} rows have two views or more. Views learn from rows with "
-                "both: give 2 such rows or more."
-            )
+        refuse_lonely_views(self.spec_, samples)
         return samples
 
     def transform(self, X, *, owner=None, views=None):
@@ -120,6 +114,35 @@ class MultiViewPreprocessor(_BaseComposition, Component):
         """
         check_is_fitted(self)
         wanted = self.names if views is None else [name for name in self.names if name in views]
+        return join_blocks(self._transform_views(X, owner, wanted), self.spec_.subset(wanted))
+
+    def transform_for_fit(self, X, *, owner=None):
+        """Turn X into samples to train further.
+
+        Parameters
+        ----------
+        X : as in `fit_transform`
+            The rows.
+        owner : estimator, default=None
+            The estimator named in error messages.
+
+        Returns
+        -------
+        samples : ndarray of shape (n, values), float32
+        """
+        blocks = self._transform_views(X, owner, self.names)
+        for name, (_, missing) in zip(self.names, blocks, strict=True):
+            if missing.any() and not self.spec_.has_missing:
+                raise ValueError(
+                    f"View {name!r} is missing in {missing.sum()} row(s), but all rows of the first fit had all views. "
+                    "Leave these rows out, or clone the estimator and start anew."
+                )
+        samples = join_blocks(blocks, self.spec_, fill=True)
+        refuse_lonely_views(self.spec_, samples)
+        return samples
+
+    def _transform_views(self, X, owner, wanted):
+        """Samples of each view without missing ones, and which rows these are."""
         parts = self._split(X, wanted, self if owner is None else owner, reset=False)
         preprocessors, blocks = dict(self.views), []
         for name, rows in zip(wanted, parts, strict=True):
@@ -130,7 +153,7 @@ class MultiViewPreprocessor(_BaseComposition, Component):
                 continue
             transform = preprocessors[name].transform
             blocks.append((in_view(name, lambda t=transform, r=rows, m=missing: t(leave_out(r, m))), missing))
-        return join_blocks(blocks, self.spec_.subset(wanted))
+        return blocks
 
     def _split(self, X, wanted, owner, *, reset):
         if is_one_container_per_view(X, self.columns):
@@ -159,6 +182,22 @@ def has_columns(spec, name, passes):
     if passes and not found:
         raise ValueError(f"View {name!r}: passthrough=True, but its samples of shape {spec.shape} have no columns.")
     return found if passes is None else passes
+
+
+def refuse_lonely_views(spec, samples):
+    """Refuse rows without any view, and samples that no two of which have two views."""
+    n_views = spec.presence(samples).sum(1)
+    empty = np.flatnonzero(n_views == 0)
+    if len(empty):
+        raise ValueError(
+            f"All views are missing in {len(empty):,} of {len(samples):,} rows, the first of them row {empty[0]}. "
+            "Drop them."
+        )
+    if (n_views > 1).sum() < min(2, len(samples)):
+        raise ValueError(
+            f"{(n_views > 1).sum()} of {len(samples):,} rows have two views or more. Views learn from rows with "
+            "both: give 2 such rows or more."
+        )
 
 
 def leave_out(rows, missing):
@@ -191,7 +230,7 @@ def join_blocks(blocks, spec, fill=False):
         flat = flat.astype(np.float32) / 255 if samples.dtype == np.uint8 else flat
         block = joined[:, view.start : view.stop]
         block[~missing] = flat
-        if fill and missing.any():
+        if fill and missing.any() and len(flat):
             block[missing] = flat[np.arange(missing.sum()) % len(flat)]
         joined[:, spec.shape[0] - len(spec.views) + i] = ~missing
     return joined

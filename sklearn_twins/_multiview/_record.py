@@ -11,4 +11,20 @@ def learn_outputs(encoder, samples, spec, precision, n_jobs):
     return learn_outputs(encoder, samples, spec, precision, n_jobs)
 
 
-MULTI_VIEW = Modality(name="multi_view", spec=SampleSpec, learn_output=learn_outputs)
+def stored():
+    """File schema of several views."""
+    from ._schema import STORED
+
+    return STORED
+
+
+def composite():
+    """How a fitted state is divided into one for each view."""
+    from ._divide import COMPOSITE
+
+    return COMPOSITE
+
+
+MULTI_VIEW = Modality(
+    name="multi_view", spec=SampleSpec, learn_output=learn_outputs, stored=stored, composite=composite
+)

@@ -1,5 +1,6 @@
 """MultiViewSpec: where the views of a row are in a sample, and the spec of each."""
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -31,6 +32,11 @@ class ViewSpec:
     stop: int
     passes_columns: bool
 
+    @property
+    def n_values(self):
+        """Number of values of the view's own sample."""
+        return math.prod(self.spec.shape)
+
     def take(self, samples):
         """The view's samples.
 
@@ -38,7 +44,7 @@ class ViewSpec:
         -----
         (n, values) -> (n, *spec.shape), for arrays and tensors
         """
-        return samples[:, self.start : self.stop].reshape(len(samples), *self.spec.shape)
+        return samples[:, self.start : self.stop].reshape(samples.shape[0], *self.spec.shape)
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,7 @@
 """Augmentation, encoder, projector and objective of several views, each made of one part for each view."""
 
+import copy
+
 import torch
 from sklearn.utils.metaestimators import _BaseComposition
 from torch import nn
@@ -114,6 +116,11 @@ class EncodeEachView(PartForEachView):
         Width of each view's embedding; None for the encoder's own.
     projector : ProjectEachView
         Projectors, which stay with the encoders: they lead to the space that all views share.
+
+    Attributes
+    ----------
+    widths_ : tuple of int
+        Widths of the networks' outputs, found by the first `build`.
     """
 
     def __init__(self, views, n_components, projector):
@@ -141,8 +148,20 @@ class EncodeEachView(PartForEachView):
             part.build(view.spec, width, generator)
             for (_, part), view, width in zip(self.views, spec.views, self.n_components, strict=True)
         ]
-        widths = [output_width(network, view.spec) for network, view in zip(networks, spec.views, strict=True)]
-        return ViewEncoders(networks, self.projector.build(widths, generator, spec.has_missing), spec)
+        if not hasattr(self, "widths_"):  # known once the networks were built: a pass over large images takes memory
+            self.widths_ = tuple(map(output_width, networks, [view.spec for view in spec.views]))
+        return ViewEncoders(networks, self.projector.build(self.widths_, generator, spec.has_missing), spec)
+
+    def untrained(self):
+        """Make an encoder of the same networks without weights that are fetched, for weights that are loaded.
+
+        Returns
+        -------
+        encoder : EncodeEachView
+        """
+        same = copy.copy(self)
+        same.views = [(name, part.untrained() if hasattr(part, "untrained") else part) for name, part in self.views]
+        return same
 
     def projector_of(self, encoder):
         """The projector that `build` made together with an encoder."""

@@ -113,6 +113,71 @@ class OnnxFront:
 
 
 @dataclass(frozen=True)
+class FittedPart:
+    """What a fit leaves of one kind of samples.
+
+    Parameters
+    ----------
+    preprocessor : component
+        Fitted.
+    spec : SampleSpec
+        Spec of the samples.
+    encoder : component
+        Builds the network.
+    n_components : int or None
+        Width of the embedding; None for the encoder's own.
+    output : Output
+        Layout and scales of the output.
+    name : str, default=""
+        Name of the view.
+    place : str, default="encoder"
+        Where the embedder's parameters hold the encoder, for messages.
+    network : str, default=""
+        Place of the network in the trained module; "" for the module itself.
+    projector : component or None, default=None
+        Builds the projector, if that stays with the encoder.
+    projector_network : str, default=""
+        Place of the projector's network in the trained module.
+    projection_dim : int or None, default=None
+        Width of its output.
+    """
+
+    preprocessor: object
+    spec: SampleSpec
+    encoder: object
+    n_components: int | None
+    output: object
+    name: str = ""
+    place: str = "encoder"
+    network: str = ""
+    projector: object = None
+    projector_network: str = ""
+    projection_dim: int | None = None
+
+
+@dataclass(frozen=True)
+class Composite:
+    """How the fitted state of samples that consist of several views is divided into one state for each view.
+
+    Parameters
+    ----------
+    check : callable
+        ``check(spec, encoder, preprocessor, output)`` raises an UnreadableFileError if they contradict each other.
+    divide : callable
+        ``divide(spec, encoder, preprocessor, output) -> list of FittedPart``, one for each view.
+    join_graphs : callable
+        ``join_graphs(graphs, examples, columns, preprocessor, output, preprocessing) -> (module, inputs, columns)``
+        puts the ONNX graphs of some views side by side. It takes dicts by the views' names: graphs, two rows of the
+        input of each, and names of its columns. It returns the joined nn.Module, a dict of two rows for each of its
+        inputs by their names, and names of columns for the graph's metadata.
+    """
+
+    check: Callable
+    divide: Callable
+    join_graphs: Callable
+
+
+@dataclass(frozen=True)
 class Modality:
     """Everything the engine has to know about one kind of sample.
 
@@ -153,6 +218,8 @@ class Modality:
         Without arguments, returns an `OnnxFront`. None if ONNX graphs begin with samples.
     sample_ndim : int or None, default=None
         Number of axes of a sample, by which `ViewsDisplay` recognises samples that are given to it as arrays.
+    composite : callable or None, default=None
+        Without arguments, returns a `Composite`. None if samples are of one kind.
     draw_views : callable or None, default=None
         ``draw_views(pictures, titles, make_axes, names, n_codes) -> (image, marks)`` draws samples and views of them,
         ``pictures``, arrays of shape (n, *sample_shape), next to each other under their titles.
@@ -177,6 +244,7 @@ class Modality:
     stored: Callable | None = None
     onnx: Callable | None = None
     sample_ndim: int | None = None
+    composite: Callable | None = None
     draw_views: Callable | None = None
 
     def parts(self, role):

@@ -10,13 +10,14 @@ from torch.overrides import TorchFunctionMode
 from .._exceptions import UnreadableFileError
 from .._inference._collapse import FitSummary
 from .._inference._output import Output
-from .._modalities import MODALITIES, record_of
+from .._modalities import record_of
+from .._parts._component import Component
 from .._parts._initialize import skeletons
 from .._parts._stored_state import check_component, is_array, is_dict, is_int, is_one, is_tensor, require, shorten
 from .._runtime._seeds import Stream, make_generator
 from .._runtime._torch_state import isolated_torch_state
 from ._schema import COLUMNS
-from ._state import PRIVATE_STATE, Recipe
+from ._state import PRIVATE_STATE, Recipe, divide
 
 FREE_VALUES = 2**24  # that a sample may have, and 8 for each byte of the weights
 FREE_BYTES = 2**26  # that a network may take while it is built, and four times the bytes of the weights
@@ -38,21 +39,16 @@ def is_history(value):
     return is_dict(lambda column: isinstance(column, np.ndarray) and column.ndim == 1)(value)
 
 
-def is_preprocessor(value):
-    """Whether a value is a preprocessor of one of the modalities."""
-    return type(value) in [record.stored().preprocessor for record in MODALITIES.values() if record.stored]
-
-
 ATTRIBUTES = {
     "encoder_": is_dict(is_tensor),
-    "preprocessor_": is_preprocessor,
+    "preprocessor_": is_one(Component),
     "history_": is_history,
     "loss_curve_": lambda value: type(value) is list and all(isinstance(loss, float) for loss in value),
     "n_iter_": is_int(),
     "n_features_in_": is_int(1),
     "_n_features_out": is_int(1),
     "_n_streamed": is_int(),
-    "_output": is_one(Output),
+    "_output": lambda value: hasattr(value, "n_features"),
     "_recipe": is_one(Recipe),
     "_fit_summary": lambda value: value is None or isinstance(value, FitSummary),
 }
@@ -90,19 +86,23 @@ def check_fitted(fitted):
     if "_training_state" in fitted:
         check_items("_training_state", fitted["_training_state"], TRAINING_STATE)
     recipe, preprocessor, output = fitted["_recipe"], fitted["preprocessor_"], fitted["_output"]
-    n_bytes = sum(array.nbytes for array in fitted["encoder_"].values())
+    arrays = fitted["encoder_"]
+    n_bytes = sum(array.nbytes for array in arrays.values())
     require(math.prod(recipe.spec.shape) <= FREE_VALUES + 8 * n_bytes, "its samples are too large for its network")
-    record = record_of(recipe.spec)
-    stored = record.stored and record.stored()
-    require(stored and type(preprocessor) is stored.preprocessor, "the preprocessor and the samples differ in kind")
-    require({*stored.fitted, "spec_", "n_features_in_"} <= vars(preprocessor).keys(), "its preprocessor is not fitted")
-    require(vars(recipe.spec) == vars(preprocessor.spec_), "its encoder and its preprocessor have different samples")
+    check_preprocessor(preprocessor, recipe.spec)
     require(fitted["n_features_in_"] == preprocessor.n_features_in_, "the numbers of columns differ")
-    for names in (fitted.get("feature_names_in_"), getattr(preprocessor, "feature_names_in_", None)):
-        require(names is None or len(names) == fitted["n_features_in_"], "the numbers of names and of columns differ")
-    stored.check(preprocessor)
-    check_output(output, recipe.spec, fitted["_n_features_out"])
-    check_network(recipe, fitted["encoder_"], output.width, on_meta=stored.blank_row is None)
+    names = fitted.get("feature_names_in_")
+    require(names is None or len(names) == fitted["n_features_in_"], "the numbers of names and of columns differ")
+    composite = record_of(recipe.spec).composite
+    if composite:
+        composite().check(recipe.spec, recipe.encoder, preprocessor, output)
+    n_checked = 0
+    for part in divide(recipe, preprocessor, output):
+        check_preprocessor(part.preprocessor, part.spec)
+        check_output(part.output, part.spec)
+        n_checked += check_networks(part, arrays)
+    require(n_checked == len(arrays), "its weights are not those of its network")
+    require(fitted["_n_features_out"] == output.n_features, "the output has two widths")
 
 
 def check_items(name, value, predicates):
@@ -112,45 +112,90 @@ def check_items(name, value, predicates):
         require(predicate(value[item]), f"{item} of {name} is invalid")
 
 
-def check_output(output, spec, n_features_out):
+def check_preprocessor(preprocessor, spec):
+    """Refuse a preprocessor that is not fitted, or not to samples of that spec."""
+    record = record_of(spec)
+    stored = record.stored and record.stored()
+    require(stored and type(preprocessor) is stored.preprocessor, "the preprocessor and the samples differ in kind")
+    require({*stored.fitted, "spec_", "n_features_in_"} <= vars(preprocessor).keys(), "its preprocessor is not fitted")
+    require(vars(spec) == vars(preprocessor.spec_), "its encoder and its preprocessor have different samples")
+    names = getattr(preprocessor, "feature_names_in_", None)
+    fits = names is None or len(names) == preprocessor.n_features_in_
+    require(fits, "the numbers of names and of columns differ")
+    stored.check(preprocessor)
+
+
+def check_output(output, spec):
     """Refuse scales whose number is not that of the output's columns."""
+    require(type(output) is Output, "the output has another kind")
     scale, column_scale, passthrough = output.scale, output.column_scale, record_of(spec).passthrough
-    require((scale is None) == (column_scale is None), "a part of the output has no scale")
-    if scale is not None:
+    require(scale is not None or column_scale is None, "a part of the output has no scale")
+    require(scale is None or len(scale) == output.width, "the number of scales is wrong")
+    if column_scale is not None:
         require(passthrough is not None, "its samples have no columns to put next to the embedding")
-        n_columns = passthrough.count(spec)
-        require(len(scale) == output.width and len(column_scale) == n_columns, "the number of scales is wrong")
-    require(n_features_out == output.n_features, "the output has two widths")
+        require(len(column_scale) == passthrough.count(spec), "the number of scales is wrong")
 
 
-def check_network(recipe, arrays, width, on_meta):
-    """Refuse weights that do not belong to a recipe's network, before memory is allocated for it.
+def check_networks(part, arrays):
+    """Refuse weights that do not belong to the networks of a fitted part.
 
     Parameters
     ----------
-    recipe : Recipe
+    part : FittedPart
         From a file.
     arrays : dict of str to ndarray
-        The weights in the file.
+        All weights in the file.
+
+    Returns
+    -------
+    n : int
+        Number of arrays that belong to the part.
+    """
+    spec, width, own = part.spec, part.output.width, arrays_of(arrays, part.network)
+    require(part.n_components in (None, width), "the embedding has two widths")
+    # Stems of a modality with a blank row look values up, which needs the CPU; see `try_out`.
+    shape = spec.shape if record_of(spec).stored().blank_row is None else None
+    check_network(part.encoder, own, (spec, part.n_components), shape, width)
+    if part.projector is None:
+        return len(own)
+    projected = arrays_of(arrays, part.projector_network)
+    check_network(part.projector, projected, (width,), (width,), part.projection_dim)
+    return len(own) + len(projected)
+
+
+def arrays_of(arrays, place):
+    """Arrays of the network at a place in the trained module, by their names in that network."""
+    prefix = f"{place}." if place else ""
+    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
+
+
+def check_network(component, arrays, arguments, shape, width):
+    """Refuse weights that do not belong to the network of a component, before memory is allocated for it.
+
+    Parameters
+    ----------
+    component : component
+        From a file.
+    arrays : dict of str to ndarray
+        The network's weights in the file.
+    arguments : tuple
+        Arguments of ``component.build``, without the generator.
+    shape : tuple of int or None
+        Shape of a sample, to try the network on torch's meta device; None not to.
     width : int
         Width of the network's output.
-    on_meta : bool
-        Whether to try the network on torch's meta device. False for a modality with a blank row, see `try_out`: its
-        stems look values up, which needs the CPU.
     """
-    encoder, spec = recipe.encoder, recipe.spec
-    lists = [len(value) for value in vars(encoder).values() if isinstance(value, (list, tuple))]
+    lists = [len(value) for value in vars(component).values() if isinstance(value, (list, tuple))]
     require(max(lists, default=0) <= len(arrays), "there are fewer weights than layers")
-    check_component(encoder)
-    require(getattr(encoder, "n_blocks", 0) <= len(arrays), "there are fewer weights than layers")
-    require(recipe.n_components in (None, width), "the embedding has two widths")
-    if hasattr(encoder, "check_stored"):
-        encoder.check_stored(spec, arrays, width)
+    check_component(component)
+    require(getattr(component, "n_blocks", 0) <= len(arrays), "there are fewer weights than layers")
+    if hasattr(component, "check_stored"):
+        component.check_stored(arguments[0], arrays, width)
         return
     try:
         with isolated_torch_state(torch.device("cpu"), 1), skeletons():
-            skeleton = encoder.build(spec, recipe.n_components, make_generator(0, Stream.WEIGHTS)).eval()
-            out = skeleton(torch.empty((2, *spec.shape), device="meta")) if on_meta else None
+            skeleton = component.build(*arguments, make_generator(0, Stream.WEIGHTS)).eval()
+            out = skeleton(torch.empty((2, *shape), device="meta")) if shape else None
     except Exception as error:  # torch raises many types for layers that are impossible
         raise UnreadableFileError(f"Its network cannot be built ({shorten(error)}).") from error
     built = {name: (tuple(tensor.shape), str(tensor.dtype)) for name, tensor in skeleton.state_dict().items()}
@@ -189,15 +234,16 @@ def try_out(embedder):
     UnreadableFileError
         If it fails.
     """
-    preprocessor = embedder.preprocessor_
-    blank_row = record_of(preprocessor.spec_).stored().blank_row
-    if blank_row is None:
-        return
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            samples = preprocessor.transform(blank_row(preprocessor))
-            output = embedder._output.compute(embedder.encoder_, samples, preprocessor.spec_, "float32", n_jobs=1)
-    except Exception as error:
-        raise UnreadableFileError(f"It cannot transform a row ({shorten(error)}).") from error
-    require(output.shape == (1, embedder._n_features_out), "its output has two widths")
+    for part in divide(embedder._recipe, embedder.preprocessor_, embedder._output):
+        blank_row = record_of(part.spec).stored().blank_row
+        if blank_row is None:
+            continue
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                samples = part.preprocessor.transform(blank_row(part.preprocessor))
+                network = embedder.encoder_.get_submodule(part.network)
+                output = part.output.compute(network, samples, part.spec, "float32", n_jobs=1)
+        except Exception as error:
+            raise UnreadableFileError(f"It cannot transform a row ({shorten(error)}).") from error
+        require(output.shape == (1, part.output.n_features), "its output has two widths")

@@ -72,6 +72,8 @@ class Encoder:
             return self._array(value, place, depth)
         if isinstance(value, np.dtype) and value in NAMES:
             return {"dtype": value.name}
+        if kind is slice:
+            return {"slice": self._sequence([value.start, value.stop, value.step], place, depth)}
         if kind is np.random.RandomState:
             name, *state = value.get_state()
             return {"RandomState": self._sequence([name, *state], place, depth)}
@@ -196,6 +198,8 @@ class Decoder:
                 return self._scalar(content)
             case {"dtype": str(name), **more} if not more and name in [dtype.name for dtype in NAMES]:
                 return np.dtype(name)
+            case {"slice": [start, stop, step], **more} if not more:
+                return slice(*map(self.decode, (start, stop, step)))
             case {"RandomState": list(content), **more} if not more:
                 return self._random_state(content)
             case {"object": str(name), "state": dict(state), **more} if not more and name in self.classes:

@@ -1,5 +1,6 @@
 """An embedder's `transform` as an ONNX graph: X read if that is arithmetic, the encoder, columns next to its output."""
 
+import contextlib
 import copy
 import importlib
 import json
@@ -10,24 +11,28 @@ from torch import nn
 
 from .._modalities import record_of
 from .._parts._modality import ALONE, OnnxFront
+from .._parts._stored_state import shorten
 from .._runtime._torch_state import isolated_torch_state
 from .._version import __version__
 from ._atomic_write import write_atomically
+from ._state import divide
 
-NEEDED = ("onnx", "onnxscript")
+NEEDED, OUTPUT = ("onnx", "onnxscript"), "transformed"
 
 
-def export(embedder, path, preprocessing):
+def export(embedder, path, preprocessing, views=("",)):
     """Write an embedder as an ONNX model.
 
     Parameters
     ----------
-    embedder : BarlowTwinsEmbedder
+    embedder : BarlowTwinsEmbedder or MultiViewEmbedder
         Fitted.
     path : str or path-like
         The file to write.
     preprocessing : bool
         Whether the graph's input is X; otherwise it is samples.
+    views : list of str, default=("",)
+        Names of the views to embed.
 
     Raises
     ------
@@ -37,17 +42,48 @@ def export(embedder, path, preprocessing):
         If the preprocessing is more than arithmetic, or torch cannot export the encoder.
     """
     check_packages()
-    preprocessor = embedder.preprocessor_
-    front = choose_front(preprocessor)
-    reader, example = (front.read_rows if preprocessing else front.read_samples)(preprocessor)
-    encoder = copy.deepcopy(embedder.encoder_).cpu()
-    graph = Graph(front.is_refused, reader, encoder, embedder._output, preprocessor.spec_).eval()
-    model = export_graph(graph, example, "X" if preprocessing else "samples").model_proto
-    about = {"sklearn_twins_version": __version__, "columns": json.dumps(list(front.column_names(preprocessor)))}
+    composite, graphs, examples, columns = record_of(embedder._recipe.spec).composite, {}, {}, {}
+    for part in divide(embedder._recipe, embedder.preprocessor_, embedder._output):
+        if part.name in views:
+            with named(part.name):
+                front = choose_front(part.preprocessor)
+                read = front.read_rows if preprocessing else pass_samples if composite else front.read_samples
+                reader, examples[part.name] = read(part.preprocessor)
+                columns[part.name] = list(front.column_names(part.preprocessor))
+            network = copy.deepcopy(embedder.encoder_.get_submodule(part.network)).cpu()
+            graphs[part.name] = Graph(front.is_refused, reader, network, part.output, part.spec)
+    if composite:
+        graph, inputs, columns = composite().join_graphs(
+            graphs, examples, columns, embedder.preprocessor_, embedder._output, preprocessing
+        )
+    else:
+        (graph,), (example,), (columns,) = graphs.values(), examples.values(), columns.values()
+        inputs = {"X" if preprocessing else "samples": example}
+    if OUTPUT in inputs:
+        raise ValueError(f"View {OUTPUT!r} has the name of the model's output. Give it another name and fit again.")
+    try:
+        model = export_graph(graph.eval(), inputs)
+    except ValueError:
+        for name in graphs if composite else ():  # which of them is it?
+            with named(name, f"To export the others, leave it out: views={[v for v in graphs if v != name]}."):
+                export_graph(graphs[name].eval(), {name: examples[name]})
+        raise
+    about = {"sklearn_twins_version": __version__, "columns": json.dumps(columns)}
     for key, value in about.items():
         entry = model.metadata_props.add()
         entry.key, entry.value = key, value
     write_atomically(path, [model.SerializeToString()])
+
+
+@contextlib.contextmanager
+def named(view, remedy=""):
+    """Name the view, if there are several, in errors; and add a remedy."""
+    try:
+        yield
+    except ValueError as error:
+        if not view:
+            raise
+        raise ValueError(f"View {view!r}: {error} {remedy}".rstrip()) from error
 
 
 def check_packages():
@@ -62,22 +98,43 @@ def check_packages():
             ) from error
 
 
-def export_graph(graph, example, name):
-    """Export a module as torch's ONNX program, for any number of rows."""
+def export_graph(graph, inputs):
+    """Export a module as an ONNX model, for any number of rows; `inputs` holds two rows for each by its name."""
+    rows = {0: torch.export.Dim("rows")}
+    is_joined = len(inputs) > 1 or hasattr(graph, "graphs")
     try:
         with isolated_torch_state(torch.device("cpu"), 1), torch.no_grad(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about torch's own internals
-            return torch.onnx.export(
+            program = torch.onnx.export(
                 graph,
-                (example,),
+                tuple(inputs.values()),
                 dynamo=True,
-                input_names=[name],
-                output_names=["transformed"],
-                dynamic_shapes=({0: torch.export.Dim("rows")},),
+                input_names=[f"{OUTPUT}_from_{i}" for i in range(len(inputs))],
+                output_names=[OUTPUT],
+                dynamic_shapes=((rows,) * len(inputs),) if is_joined else (rows,),
                 verbose=False,
             )
+            model = program.model_proto
     except Exception as error:  # torch.export raises many types, and a module can be anybody's
-        raise ValueError(f"torch cannot export this encoder to ONNX ({type(error).__name__}: {error}).") from error
+        raise ValueError(
+            f"torch cannot export this encoder to ONNX ({type(error).__name__}: {shorten(error)})."
+        ) from error
+    taken = {name for node in model.graph.node for name in node.output} | {t.name for t in model.graph.initializer}
+    inner = {name: f"{OUTPUT}_by_{name}" for name in taken & inputs.keys()}  # torch may name a value as a view
+    rename_values(model.graph, inner | dict(zip((entry.name for entry in model.graph.input), inputs, strict=True)))
+    return model
+
+
+def rename_values(graph, names):
+    """Rename values of an ONNX graph, in graphs within it too."""
+    for entry in (*graph.input, *graph.initializer, *graph.value_info):
+        entry.name = names.get(entry.name, entry.name)
+    for node in graph.node:
+        node.input[:] = [names.get(name, name) for name in node.input]
+        node.output[:] = [names.get(name, name) for name in node.output]
+        for attribute in node.attribute:
+            if attribute.HasField("g"):
+                rename_values(attribute.g, names)
 
 
 def choose_front(preprocessor):
@@ -121,16 +178,18 @@ class Graph(nn.Module):
         self.is_refused = is_refused
         self.reader, self.encoder = reader, encoder
         self.columns = None
-        if output.scale is not None:
+        self.register_buffer("scale", None if output.scale is None else torch.from_numpy(output.scale.copy()))
+        if output.column_scale is not None:
             self.columns = record_of(spec).passthrough.make_module(spec)
-            self.register_buffer("scale", torch.from_numpy(output.scale.copy()))
             self.register_buffer("column_scale", torch.from_numpy(output.column_scale.copy()))
 
     def forward(self, x):
         samples = self.reader(x)
         output = self.encoder(samples).float()
+        if self.scale is not None:
+            output = output * self.scale
         if self.columns is not None:
-            output = torch.cat([output * self.scale, self.columns(samples) * self.column_scale], dim=1)
+            output = torch.cat([output, self.columns(samples) * self.column_scale], dim=1)
         if not x.is_floating_point():
             return output
         refused = self.is_refused(x).flatten(1).any(1, keepdim=True)  # (rows, 1)

@@ -1,6 +1,7 @@
 """Write an embedder to a file and load it again: versions, names and parts are checked, and no code from it is run."""
 
 import os
+from importlib import import_module
 
 from .._exceptions import UnreadableFileError
 from .._parts._stored_state import is_settings, require, shorten
@@ -13,7 +14,7 @@ from ._consistency import Allowance, check_fitted, try_out
 from ._json_codec import REMEDY, Decoder, Encoder, shortened
 from ._safetensors import read_tensors, write_tensors
 from ._schema import defaults_of, make_schema
-from ._state import METHODS, REQUESTS, STAMP, fitted_state
+from ._state import METHODS, REQUESTS, STAMP, divide, fitted_state
 
 FORMAT, FORMAT_VERSION = "sklearn_twins.embedder", "2"
 SECTIONS = ("parameters", "fitted", "settings")
@@ -41,7 +42,7 @@ def save_embedder(embedder, path):
     embedder._validate_params()
     state = unwrap(embedder.__getstate__())
     state.pop(STAMP)
-    parameters = {name: state.pop(name) for name in embedder.get_params(deep=False)} | RESET
+    parameters = {name: without_fits(state.pop(name)) for name in embedder.get_params(deep=False)} | RESET
     fitted = {name: state.pop(name) for name in fitted_state(embedder)}
     settings = {}
     if "_sklearn_output_config" in state:
@@ -51,10 +52,11 @@ def save_embedder(embedder, path):
     if state:
         name, value = next(iter(state.items()))
         raise TypeError(f"The attribute {name}={shortened(value)} cannot be stored. {REMEDY}, or remove it.")
-    encoder = Encoder(make_schema().classes)
+    encoder = Encoder(make_schema(type(embedder)).classes)
     sections = {"parameters": encoder.to_json(parameters)}
-    for trained in (embedder.encoder, fitted["_recipe"].encoder):
-        check_encoder(trained)
+    trained = divide(fitted["_recipe"], fitted["preprocessor_"], fitted["_output"])
+    for place, given in (*embedder._given_encoders().items(), *((part.place, part.encoder) for part in trained)):
+        check_encoder(place, given)
     sections |= {"fitted": encoder.to_json(fitted), "settings": encoder.to_json(settings)}
     about = {
         "format": FORMAT,
@@ -70,12 +72,19 @@ def save_embedder(embedder, path):
     write_tensors(path, encoder.tensors, metadata)
 
 
-def check_encoder(encoder):
+def without_fits(parameter):
+    """A parameter with its estimators unfitted, in lists and tuples too."""
+    if type(parameter) in (list, tuple):
+        return type(parameter)(map(without_fits, parameter))
+    return parameter._unfitted() if hasattr(parameter, "_unfitted") else parameter
+
+
+def check_encoder(place, encoder):
     """Refuse encoders with code that is not the package's, and networks that are fetched from elsewhere."""
     if isinstance(encoder, ReadyEncoder):
-        raise TypeError(f"encoder={shortened(encoder.source)}, which was trained, cannot be stored: {REMEDY}.")
+        raise TypeError(f"{place}={shortened(encoder.source)}, which was trained, cannot be stored: {REMEDY}.")
     if is_fetched(encoder):
-        raise TypeError(f"encoder={encoder!r} cannot be stored: it is fetched from elsewhere. {REMEDY}.")
+        raise TypeError(f"{place}={encoder!r} cannot be stored: it is fetched from elsewhere. {REMEDY}.")
 
 
 def is_fetched(encoder):
@@ -89,8 +98,8 @@ def is_fetched(encoder):
 def name_of(cls):
     """The name of an embedder's class in files: where users import it from."""
     package = __name__.partition(".")[0]
-    module = package if cls.__module__ == f"{package}._embedder" else cls.__module__
-    return f"{module}.{cls.__qualname__}"
+    is_public = getattr(import_module(package), cls.__qualname__, None) is cls
+    return f"{package if is_public else cls.__module__}.{cls.__qualname__}"
 
 
 def load_embedder(cls, path):
@@ -132,17 +141,18 @@ def load_embedder(cls, path):
 def read_parts(cls, tensors, metadata):
     """Check a file's arrays and strings, and turn them into parameters, fitted attributes and settings."""
     check_metadata(cls, metadata)
-    schema = make_schema()
+    schema = make_schema(cls)
     decoder = Decoder(schema.classes, tensors, schema.complete)
     parameters, fitted, settings = (decoder.from_json(metadata[section]) for section in SECTIONS)
     decoder.finish()
-    defaults, _ = defaults_of(cls)
-    unknown = parameters.keys() - defaults.keys()
+    defaults, required = defaults_of(cls)
+    unknown = parameters.keys() - defaults.keys() - required
     if unknown:
         raise UnreadableFileError(
             f"It has the parameter {min(unknown)!r}, which {cls.__name__} of sklearn_twins {__version__} does not. "
             f"It was written by {metadata['sklearn_twins_version']}; install that version or a later one."
         )
+    require(required <= parameters.keys(), "a parameter is missing")
     check_fitted(fitted)
     check_parameters(cls, {**defaults, **parameters})
     check_settings(settings)
@@ -194,11 +204,12 @@ def check_parameters(cls, parameters):
     """Refuse parameters out of range."""
     embedder = cls.__new__(cls)
     embedder.__dict__.update(parameters)
-    require(not is_fetched(parameters["encoder"]), "its network would be fetched from elsewhere")
     try:
         embedder._validate_params()
-    except ValueError as error:
+    except (TypeError, ValueError) as error:
         raise UnreadableFileError(str(error)) from error
+    fetched = map(is_fetched, embedder._given_encoders().values())
+    require(not any(fetched), "its network would be fetched from elsewhere")
 
 
 def check_settings(settings):

@@ -92,8 +92,14 @@ class Schema:
         return {**state, **{name: value for name, value in defaults.items() if name not in state}}
 
 
-def make_schema():
-    """Collect the schema from the public modules, the engine and the records of all modalities.
+def make_schema(cls):
+    """Collect the schema from the public modules, the engine, the records of all modalities, and an embedder's class.
+
+    Parameters
+    ----------
+    cls : type
+        The embedder's class: ``cls._records`` are records beyond the modalities', and ``cls._held`` classes of
+        estimators among its parameters, of which files hold the parameters.
 
     Returns
     -------
@@ -101,12 +107,12 @@ def make_schema():
     """
     from .. import augmentations, networks, objectives, preprocessing
 
-    classes = {cls.__name__: cls for cls in ENGINE}
+    classes = {known.__name__: known for known in (*ENGINE, *cls._held)}
     for module in (augmentations, networks, objectives, preprocessing):
         room = module.__name__.rpartition(".")[2]
-        classes |= {f"{room}.{cls.__name__}": cls for cls in components_of(module)}
+        classes |= {f"{room}.{known.__name__}": known for known in components_of(module)}
     attributes, fitted, optional = dict(ENGINE), {}, {}
-    for record in MODALITIES.values():
+    for record in (*MODALITIES.values(), *cls._records):
         if record.stored is None:
             continue
         stored = record.stored()
@@ -114,8 +120,8 @@ def make_schema():
         fitted[stored.preprocessor] = {**stored.fitted, "spec_": is_one(record.spec), "n_features_in_": is_int(1)}
         optional[stored.preprocessor] = stored.optional
         named = set(classes.values())
-        new = [cls for cls in (stored.preprocessor, *stored.classes) if cls not in named]
-        classes |= {f"{record.name}.{cls.__name__}": cls for cls in new}
+        new = [known for known in (stored.preprocessor, *stored.classes) if known not in named]
+        classes |= {f"{record.name}.{known.__name__}": known for known in new}
     return Schema(classes, attributes, fitted, optional)
 
 

@@ -8,7 +8,9 @@ import warnings
 from dataclasses import dataclass, replace
 
 from .._exceptions import OtherVersionWarning, UnreadableFileError
+from .._modalities import record_of
 from .._parts._component import Component
+from .._parts._modality import FittedPart
 from .._parts._spec import SampleSpec
 from .._parts._validation import is_module
 
@@ -76,6 +78,20 @@ class Recipe:
         encoder = self.build()
         encoder.load_state_dict(to_tensors(arrays))
         return finish(encoder)
+
+
+def divide(recipe, preprocessor, output):
+    """Divide a fitted state into one for each kind of samples.
+
+    Returns
+    -------
+    parts : list of FittedPart
+        One for each view; a single one for samples of one kind.
+    """
+    composite = record_of(recipe.spec).composite
+    if composite is None:
+        return [FittedPart(preprocessor, recipe.spec, recipe.encoder, recipe.n_components, output)]
+    return composite().divide(recipe.spec, recipe.encoder, preprocessor, output)
 
 
 def finish(encoder):

@@ -37,12 +37,13 @@ class BatchedGridSearchCV(DocumentationLinkMixin, GridSearchCV):
     arrays. This is meant for GPUs, where a step of a small network is mostly waiting (docs/benchmarks/search.md).
     Candidates that differ only in the steps after the embedder share one trained embedder.
 
-    Some candidates cannot be stacked and are fitted one by one: modalities other than "tabular", objectives other than
-    "barlow_twins" and "hsic", optimizers other than "adamw", your own parts, callbacks, early stopping, warm starts.
+    Some candidates cannot be stacked and are fitted one by one: embedders of several views, modalities other than
+    "tabular", objectives other than "barlow_twins" and "hsic", optimizers other than "adamw", your own parts,
+    callbacks, early stopping, warm starts.
 
     Parameters
     ----------
-    estimator : BarlowTwinsEmbedder or Pipeline
+    estimator : BarlowTwinsEmbedder, MultiViewEmbedder or Pipeline
         An embedder, or a pipeline with an embedder among its steps.
     param_grid : dict or list of dict
         Candidates, as in `GridSearchCV`.

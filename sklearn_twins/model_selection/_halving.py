@@ -25,7 +25,7 @@ class EpochHalvingSearchCV(DocumentationLinkMixin, GridSearchCV):
 
     Parameters
     ----------
-    estimator : BarlowTwinsEmbedder or Pipeline
+    estimator : BarlowTwinsEmbedder, MultiViewEmbedder or Pipeline
         An embedder, or a pipeline with an embedder among its steps. The steps after the embedder are fitted anew in
         each round. Set the embedder's `lr_schedule` to "warmup_constant" or "constant": other schedules fall to their
         end within each round.

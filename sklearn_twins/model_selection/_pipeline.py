@@ -8,6 +8,9 @@ from sklearn.utils import get_tags
 from sklearn.utils.validation import _num_samples
 
 from .._embedder import BarlowTwinsEmbedder
+from .._multi_view_embedder import MultiViewEmbedder
+
+EMBEDDERS = (BarlowTwinsEmbedder, MultiViewEmbedder)
 
 
 def find_embedder_step(estimator, search):
@@ -18,13 +21,14 @@ def find_embedder_step(estimator, search):
     TypeError
         If there is no embedder, or more than one.
     """
-    if isinstance(estimator, BarlowTwinsEmbedder):
+    if isinstance(estimator, EMBEDDERS):
         return None
     steps = estimator.steps if isinstance(estimator, Pipeline) else ()
-    names = [name for name, step in steps if isinstance(step, BarlowTwinsEmbedder)]
+    names = [name for name, step in steps if isinstance(step, EMBEDDERS)]
     if len(names) != 1:
         raise TypeError(
-            f"estimator of {search} must be a BarlowTwinsEmbedder, or a Pipeline with exactly one among its steps. "
+            f"estimator of {search} must be a BarlowTwinsEmbedder or MultiViewEmbedder, or a Pipeline with exactly one "
+            "among its steps. "
             f"Got {estimator!r}. For other estimators use GridSearchCV."
         )
     return names[0]

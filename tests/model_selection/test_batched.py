@@ -110,5 +110,7 @@ def test_unlabeled_rows(make, data):
     [LogisticRegression(), make_column_transformer((BarlowTwinsEmbedder(), [0])), Pipeline([("s", StandardScaler())])],
 )
 def test_estimators_without_an_embedder_are_refused(estimator, data):
-    with pytest.raises(TypeError, match="must be a BarlowTwinsEmbedder, or a Pipeline with exactly one"):
+    with pytest.raises(
+        TypeError, match="must be a BarlowTwinsEmbedder or MultiViewEmbedder, or a Pipeline with exactly one"
+    ):
         BatchedGridSearchCV(estimator, {}).fit(*data)

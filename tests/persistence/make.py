@@ -35,17 +35,23 @@ def images():
     return ((image * 29 + row * row * 17 + column * 41 * (color + 1) + image * row * column) % 256).astype(np.uint8)
 
 
-ROWS = {"table": table, "ranks": table, "image": images}
+def containers():
+    """The images, and rows about them."""
+    return {"image": images(), "table": table()[:40]}
+
+
+ROWS = {"table": table, "ranks": table, "image": images, "columns": table, "containers": containers}
 
 
 def embedders():
     """An unfitted embedder of each kind."""
-    from sklearn_twins import BarlowTwinsEmbedder
+    from sklearn_twins import BarlowTwinsEmbedder, MultiViewEmbedder
     from sklearn_twins.augmentations import Chain, GaussianNoise, Masking
     from sklearn_twins.networks import ConvNetEncoder, MLPEncoder, MLPProjector, Periodic, ResNetEncoder
     from sklearn_twins.preprocessing import TablePreprocessor
 
-    small = {"projector": MLPProjector((8,), 8), "max_epochs": 3, "batch_size": 20, "random_state": 0}
+    projector, training = MLPProjector((8,), 8), {"max_epochs": 3, "batch_size": 20, "random_state": 0}
+    small = {"projector": projector, **training}
     waves = MLPEncoder((8, 6), expansion=Periodic(n_frequencies=2, width=2))
     ranks = TablePreprocessor(scaling="quantile", categorical_features=[1, 3])
     views = Chain([("hide", Masking()), ("noise", GaussianNoise(scale=0.2))])
@@ -55,6 +61,21 @@ def embedders():
         ),
         "ranks": BarlowTwinsEmbedder(4, encoder=ResNetEncoder(width=6), preprocessor=ranks, passthrough=True, **small),
         "image": BarlowTwinsEmbedder(modality="image", encoder=ConvNetEncoder((4, 6)), **small),
+        "columns": MultiViewEmbedder(
+            [
+                ("left", BarlowTwinsEmbedder(encoder=waves, projector=projector), slice(0, 3)),
+                ("right", BarlowTwinsEmbedder(4, encoder=MLPEncoder((6,)), projector=projector), [3, 4, 5]),
+            ],
+            warm_start=True,
+            **training,
+        ),
+        "containers": MultiViewEmbedder(
+            [
+                ("image", BarlowTwinsEmbedder(modality="image", encoder=ConvNetEncoder((4, 6)), projector=projector)),
+                ("table", BarlowTwinsEmbedder(encoder=MLPEncoder((6,)), projector=projector)),
+            ],
+            **training,
+        ),
     }
 
 

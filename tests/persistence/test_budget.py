@@ -32,7 +32,7 @@ MAX_MIB, MAX_SECONDS = 200, 2
 @pytest.fixture(scope="module")
 def contents():
     """What files of small embedders hold: of a mixed table, with an expansion, and of images."""
-    mixed, _, waves, images = (embedder for embedder, _ in fuzz.embedders())
+    mixed, _, waves, images, _ = (embedder for embedder, _ in fuzz.embedders())
     return {"table": content_of(mixed), "waves": content_of(waves), "image": content_of(images)}
 
 

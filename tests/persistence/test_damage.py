@@ -1,5 +1,6 @@
 """Damaged or hostile files: one documented error, no code is run, and no more memory is taken than the file needs."""
 
+import json
 import os
 import sys
 import tracemalloc
@@ -10,7 +11,7 @@ import pytest
 from forgeries import content_of, encoder_state, forged, fuzz, mutations, peak_of_process, spec_states
 from numpy.testing import assert_array_equal
 
-from sklearn_twins import BarlowTwinsEmbedder, UnreadableFileError
+from sklearn_twins import BarlowTwinsEmbedder, MultiViewEmbedder, UnreadableFileError
 from sklearn_twins._persistence._json_codec import Decoder, Encoder
 from sklearn_twins._persistence._safetensors import check_depth, read_tensors, write_tensors
 from sklearn_twins.networks import ConvNetEncoder, MLPEncoder, ResNetEncoder
@@ -41,7 +42,7 @@ def test_mutated_files(made, path):
         forged = way not in mutations.DAMAGES
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            found, error = fuzz.outcome(path, made[which][1], embeddings[which], forged)
+            found, error = fuzz.outcome(type(made[which][0]), path, made[which][1], embeddings[which], forged)
         allowed = OUTCOMES if forged or content == made[which][2] else {"refused"}
         if forged and isinstance(error, ValueError):
             allowed = {*OUTCOMES, "transform refuses"}  # the rows have other types than the forged categories
@@ -169,10 +170,80 @@ def nested(header, sections):
     sections["fitted"]["void_"] = tree
 
 
+def of_view(number, change):
+    """The same change of one view's encoder."""
+
+    def changed(header, sections):
+        _, encoder = encoder_state(sections)["views"][number]["tuple"]
+        change(header, {"fitted": {"_recipe": {"state": {"encoder": encoder}}}})
+
+    changed.__name__ = f"{change.__name__}_of_a_view"
+    return changed
+
+
+def wide_view(header, sections):
+    """A width that all parts but the network agree on."""
+    width, state = 10**9, encoder_state(sections)
+    state["widths_"]["tuple"][0] = sections["fitted"]["_output"]["state"]["outputs"]["dict"][0][1]["state"]["width"] = (
+        width
+    )
+
+
+def wide_projector(header, sections):
+    _, projector = encoder_state(sections)["projector"]["state"]["views"][0]["tuple"]
+    projector["state"]["projection_dim"] = 10**9
+
+
+def long_samples(header, sections):
+    """The last view's samples reach beyond those of all views."""
+    for state in spec_states(sections):
+        state["views"]["tuple"][-1]["state"]["stop"] = 10**12
+
+
+def shared_place(header, sections):
+    """Both views read the same values of a sample."""
+    for state in spec_states(sections):
+        state["views"]["tuple"][1]["state"]["start"] = 0
+
+
+def renamed(header, sections):
+    encoder_state(sections)["views"][0]["tuple"][0] = "last"
+
+
+def within_itself(header, sections):
+    """A view whose preprocessor is that of several views."""
+    state = sections["fitted"]["preprocessor_"]["state"]
+    state["views"][0]["tuple"][1] = json.loads(json.dumps(sections["fitted"]["preprocessor_"]))
+
+
+def columns_far_away(header, sections):
+    sections["fitted"]["preprocessor_"]["state"]["columns_"][0] = [10**9]
+
+
+def no_widths(header, sections):
+    del encoder_state(sections)["widths_"]
+
+
+def one_view(header, sections):
+    sections["parameters"]["views"] = sections["parameters"]["views"][:1]
+
+
+def fetched_view(header, sections):
+    sections["parameters"]["views"][0]["tuple"][1]["state"]["encoder"] = "timm:hf-hub:someone/something"
+
+
+def fitted_view(header, sections):
+    sections["parameters"]["views"][0]["tuple"][1]["state"]["_recipe"] = sections["fitted"]["_recipe"]
+
+
+OF_VIEWS = [of_view(0, widen), of_view(0, deepen), of_view(1, more_blocks), wide_output, wide_view, wide_projector]
+OF_VIEWS += [long_samples, shared_place, renamed, within_itself, columns_far_away, no_widths, one_view]
+OF_VIEWS += [fetched_view, fitted_view, large_array, large_range]
 HOSTILE = [
     *((0, change) for change in (widen, deepen, stretch, many_codes, many_columns, wide_output, large_array)),
     *((0, change) for change in (large_range, empty_array, objects_of_a_shape, long_strings, nested)),
     *((1, more_blocks), (3, many_channels)),
+    *((4, change) for change in OF_VIEWS),
 ]
 
 
@@ -183,7 +254,7 @@ def test_no_memory_for_what_is_only_claimed(made, path, which, change):
     tracemalloc.start()
     try:
         with pytest.raises(UnreadableFileError):
-            BarlowTwinsEmbedder.load(path)
+            type(made[which][0]).load(path)
         assert tracemalloc.get_traced_memory()[1] < 50 * path.stat().st_size + 2**24
     finally:
         tracemalloc.stop()
@@ -356,4 +427,6 @@ def test_values_within_themselves_are_not_stored():
 
 
 def test_encoders_of_the_fuzzer_differ(made):
-    assert {type(embedder.encoder) for embedder, *_ in made} == {MLPEncoder, ResNetEncoder, ConvNetEncoder}
+    single = [embedder.encoder for embedder, *_ in made if isinstance(embedder, BarlowTwinsEmbedder)]
+    assert set(map(type, single)) == {MLPEncoder, ResNetEncoder, ConvNetEncoder}
+    assert type(made[4][0]) is MultiViewEmbedder

@@ -10,14 +10,17 @@ import pytest
 from numpy.testing import assert_allclose
 from sklearn.exceptions import InconsistentVersionWarning
 
-from sklearn_twins import BarlowTwinsEmbedder, UnreadableFileError, __version__
+from sklearn_twins import BarlowTwinsEmbedder, MultiViewEmbedder, UnreadableFileError, __version__
 from sklearn_twins._persistence._save_load import FORMAT_VERSION
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 DIRECTORY = Path(__file__).parent
 # Every kind of file that was ever added; a new kind of state adds its own, by tests/persistence/make.py.
-KINDS = ("image", "ranks", "table")
+KINDS = {
+    **dict.fromkeys(("image", "ranks", "table"), BarlowTwinsEmbedder),
+    **dict.fromkeys(("columns", "containers"), MultiViewEmbedder),
+}
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +38,7 @@ def load(kind):
     assert path.exists(), "run python tests/persistence/make.py"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", InconsistentVersionWarning)
-        return BarlowTwinsEmbedder.load(path)
+        return KINDS[kind].load(path)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -43,12 +46,13 @@ def test_file_is_loaded_and_saved_again(kind, rows, tmp_path):
     embedder, expected = load(kind), np.load(DIRECTORY / f"{kind}-{FORMAT_VERSION}.npy")
     assert_allclose(embedder.transform(rows[kind]()), expected, rtol=1e-6, atol=1e-6)
     embedder.save(tmp_path / "again")
-    copy = BarlowTwinsEmbedder.load(tmp_path / "again")
+    copy = KINDS[kind].load(tmp_path / "again")
     assert repr(copy) == repr(embedder) and vars(copy).keys() == vars(embedder).keys()
 
 
-def test_training_continues_from_a_file(rows):
-    X, embedder = rows["table"](), load("table")
+@pytest.mark.parametrize("kind", ["table", "columns"])
+def test_training_continues_from_a_file(kind, rows):
+    X, embedder = rows[kind](), load(kind)
     assert embedder.set_params(max_epochs=4).fit(X).n_iter_ == 4
     assert np.isfinite(embedder.transform(X)).all()
 

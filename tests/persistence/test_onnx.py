@@ -1,5 +1,6 @@
 """ONNX models compute the output of `transform` in onnxruntime, for any number of rows; or the export says why not."""
 
+import json
 import sys
 import types
 
@@ -11,7 +12,7 @@ from numpy.testing import assert_allclose
 from sklearn.exceptions import NotFittedError
 from torch import nn
 
-from sklearn_twins import BarlowTwinsEmbedder
+from sklearn_twins import BarlowTwinsEmbedder, MultiViewEmbedder
 from sklearn_twins.networks import (
     ConvNetEncoder,
     ImageResNetEncoder,
@@ -49,13 +50,19 @@ def mixed(n=80):
 
 def run(path, name, rows):
     """The model's output; and for its first rows alone."""
+    return run_all(path, {name: rows})
+
+
+def run_all(path, inputs):
+    """The same for a model with several inputs."""
     onnxruntime = pytest.importorskip("onnxruntime")
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    assert [entry.name for entry in session.get_inputs()] == [name]
+    assert [entry.name for entry in session.get_inputs()] == list(inputs)
     assert [entry.name for entry in session.get_outputs()] == ["transformed"]
-    (all_rows,) = session.run(None, {name: rows})
+    (all_rows,) = session.run(None, inputs)
     for n in (1, 3):
-        assert_allclose(session.run(None, {name: rows[:n]})[0], all_rows[:n], atol=1e-5)
+        first = {name: rows[:n] for name, rows in inputs.items()}
+        assert_allclose(session.run(None, first)[0], all_rows[:n], atol=1e-5)
     return all_rows
 
 
@@ -125,6 +132,104 @@ def test_samples_of_images(tmp_path):
     assert_allclose(run(tmp_path / "model.onnx", "samples", samples), embedder.transform(X), atol=1e-4)
 
 
+def several(modality="tabular", encoder=None, columns=((), ())):
+    """An embedder of two views, the first of that modality, with columns next to the second one's embedding."""
+    first = {"modality": modality, "encoder": encoder or MLPEncoder((8,)), "n_components": 3}
+    embedders = [
+        BarlowTwinsEmbedder(**first, projector=MLPProjector((8,), 8)),
+        BarlowTwinsEmbedder(encoder=MLPEncoder((8,)), projector=MLPProjector((8,), 8)),
+    ]
+    views = zip(("left", "right"), embedders, columns, strict=True)
+    views = [(name, embedder, *own) for name, embedder, own in views]
+    return MultiViewEmbedder(views, max_epochs=1, batch_size=32, random_state=0)
+
+
+def gaps():
+    """The numbers with the first view's columns or the others missing in some rows."""
+    X = numbers()
+    X[::7, :2], X[3::7, 2:] = np.nan, np.nan
+    return X
+
+
+def columns_of(path):
+    """The names of columns in a model's metadata."""
+    import onnx
+
+    return json.loads({entry.key: entry.value for entry in onnx.load(path).metadata_props}["columns"])
+
+
+COLUMNS = [([0, 1],), (slice(1, 6),)]
+
+
+@pytest.mark.slow
+def test_views_of_one_table(tmp_path):
+    """All views read one input; some of them, an input each; a refused view makes the row NaN."""
+    X, path = pd.DataFrame(gaps(), columns=list("abcdef")), tmp_path / "model.onnx"
+    embedder = several(columns=[(["b", "a"],), (slice("b", "f"),)]).fit(X)
+    embedder.to_onnx(path)
+    rows = X.to_numpy()
+    assert_allclose(run(path, "X", rows), embedder.transform(X), atol=1e-4)
+    rows = rows.copy()
+    rows[4, 0] = np.inf
+    assert np.isnan(run(path, "X", rows)[4]).all()
+    assert columns_of(path) == list("abcdef")
+    embedder.to_onnx(path, views=["left"])
+    assert columns_of(path) == {"left": ["b", "a"]}
+    found = run(path, "left", X[["b", "a"]].to_numpy())
+    assert_allclose(found, embedder.transform(X, views=["left"]), atol=1e-4)
+
+
+@pytest.mark.slow
+def test_views_may_have_any_name(tmp_path):
+    """Also one that torch gives to a value within the graph; the output's is taken."""
+    X, embedder = gaps(), several(columns=COLUMNS)
+    embedder.views[0] = ("where", *embedder.views[0][1:])
+    embedder.fit(X)
+    embedder.to_onnx(tmp_path / "model.onnx", views=["where"])
+    found = run(tmp_path / "model.onnx", "where", X[:, :2])
+    assert_allclose(found, embedder.transform(X, views=["where"]), atol=1e-4)
+    embedder.views[0] = ("transformed", *embedder.views[0][1:])
+    with pytest.raises(ValueError, match="View 'transformed' has the name of the model's output"):
+        embedder.fit(X).to_onnx(tmp_path / "model.onnx", views=["transformed"])
+
+
+@pytest.mark.slow
+def test_images_beside_a_table(tmp_path):
+    """Images without values between black and white may be missing, too."""
+    X = {"left": images().astype(np.float32) / 255, "right": gaps()[:40]}
+    X["left"][5] = np.nan
+    embedder = several("image", ConvNetEncoder((4, 8))).fit(X)
+    embedder.to_onnx(tmp_path / "model.onnx")
+    assert_allclose(run_all(tmp_path / "model.onnx", X), embedder.transform(X), atol=1e-4)
+    X["left"][7, 0, 0] = np.nan
+    assert np.isnan(run_all(tmp_path / "model.onnx", X)[7]).all()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("views", [None, ["right"]], ids=str)
+def test_samples_of_several_views(tmp_path, views):
+    X = {"left": [None, *images()[1:]], "right": mixed(40)}
+    embedder = several("image", ConvNetEncoder((4, 8))).fit(X)
+    embedder.to_onnx(tmp_path / "model.onnx", preprocessing=False, views=views)
+    samples = embedder.preprocessor_.transform(X, views=views)
+    assert_allclose(run(tmp_path / "model.onnx", "samples", samples), embedder.transform(X, views=views), atol=1e-4)
+
+
+@pytest.mark.slow
+def test_a_view_that_cannot_be_exported_is_named(tmp_path):
+    X = {"left": images(), "right": mixed(40)}
+    embedder = several("image", ConvNetEncoder((4, 8))).fit(X)
+    with pytest.raises(ValueError, match=r"View 'right': .* column 'word' \(category\).*preprocessing=False"):
+        embedder.to_onnx(tmp_path / "model.onnx")
+    with pytest.raises(ValueError, match=r"views=\['up'\] must list some of \['left', 'right'\]"):
+        embedder.to_onnx(tmp_path / "model.onnx", views=["up"])
+    odd = several(encoder=Odd(3, 3), columns=COLUMNS).fit(numbers())
+    with pytest.raises(ValueError, match=r"View 'left': torch cannot export this .*leave it out: views=\['right'\]"):
+        odd.to_onnx(tmp_path / "model.onnx")
+    assert not list(tmp_path.iterdir())
+    odd.to_onnx(tmp_path / "model.onnx", views=["right"])
+
+
 REFUSED = {
     "infinity in a table": (False, True, np.inf),
     "infinity in a table's samples": (False, False, -np.inf),
@@ -161,7 +266,7 @@ def test_model_says_what_it_takes(tmp_path):
         embedder.to_onnx(tmp_path / "model.onnx")
     model = onnx.load(tmp_path / "model.onnx")
     onnx.checker.check_model(model)
-    assert {entry.key: entry.value for entry in model.metadata_props}["columns"] == '["a,b", "b", "c", "d", "e", "f"]'
+    assert columns_of(tmp_path / "model.onnx") == ["a,b", "b", "c", "d", "e", "f"]
     assert all(vars(embedder)[name] is value for name, value in before.items())
     assert [path.name for path in tmp_path.iterdir()] == ["model.onnx"]
 
@@ -184,9 +289,9 @@ def test_what_cannot_be_expressed_is_refused(tmp_path):
 class Odd(nn.Module):
     """A module that no graph can hold: its branches depend on a value."""
 
-    def __init__(self):
+    def __init__(self, n_inputs=8, width=2):
         super().__init__()
-        self.linear = nn.Linear(8, 2)
+        self.linear = nn.Linear(n_inputs, width)
 
     def forward(self, x):
         return self.linear(x) if float(x.sum()) > 0 else -self.linear(x)

@@ -32,7 +32,13 @@ from sklearn.pipeline import make_pipeline
 from torch import nn
 
 import sklearn_twins
-from sklearn_twins import BarlowTwinsEmbedder, OtherVersionWarning, UnreadableFileError, trusted_types
+from sklearn_twins import (
+    BarlowTwinsEmbedder,
+    MultiViewEmbedder,
+    OtherVersionWarning,
+    UnreadableFileError,
+    trusted_types,
+)
 from sklearn_twins._persistence._save_load import FORMAT_VERSION
 from sklearn_twins.augmentations import Chain, GaussianNoise, Identity, Masking, Mixup, Pair
 from sklearn_twins.networks import (
@@ -78,6 +84,19 @@ def images():
     return np.random.default_rng(0).integers(0, 256, size=(N, 9, 8, 3), dtype=np.uint8)
 
 
+def several():
+    """The table with all of its first four columns missing in some rows."""
+    frame = table()
+    for name in frame.columns[:4]:
+        frame[name] = frame[name].where(np.arange(N) > 5)
+    return frame
+
+
+def containers():
+    """The images, one of which is missing, and the table."""
+    return {"image": [None, *images()[1:]], "table": table()}
+
+
 TABLES = {
     "default": {},
     "columns next to it": {
@@ -110,8 +129,22 @@ IMAGES = {
     "residual images": {"encoder": ImageResNetEncoder(width=4)},
     "range": {"encoder": ConvNetEncoder((4, 8)), "preprocessor": ImagePreprocessor(value_range=(0, 300))},
 }
-EVERY = [("save", kind, name) for kind, cases in (("table", TABLES), ("image", IMAGES)) for name in cases]
-OTHERS = [(way, *case) for way in ("skops", "joblib") for case in (("table", "ranks"), ("image", "convnet"))]
+OF_A_VIEW = {"encoder": SMALL_NETWORK, "projector": SMALL_PROJECTOR}
+IMAGE_VIEW = {"modality": "image", "encoder": ConvNetEncoder((4, 8)), "projector": SMALL_PROJECTOR}
+LEFT, RIGHT = BarlowTwinsEmbedder(**OF_A_VIEW), BarlowTwinsEmbedder(3, preprocessor="table", **OF_A_VIEW)
+VIEWS = {
+    "slices": {"views": [("left", LEFT, slice(0, 4)), ("right", RIGHT, slice(-4, None, 1))]},
+    "names": {"views": [("left", LEFT, ["number", "word"]), ("right", RIGHT, slice("word", "void"))]},
+    "masks": {"views": [("left", LEFT, np.arange(8) < 4), ("right", RIGHT, (np.arange(8) > 2).tolist())]},
+    "an Index": {"views": [("left", LEFT, table().columns[:4]), ("right", RIGHT, [np.int64(4), 5])]},
+    "within": {"within": 0.5, "objective": VICReg(), "optimizer": "lars", "early_stopping": True},
+    "views, warm start": {"warm_start": True},
+    "images beside it": {"views": [("image", BarlowTwinsEmbedder(**IMAGE_VIEW)), ("table", LEFT)]},
+}
+CASES = {"table": TABLES, "image": IMAGES, "views": VIEWS}
+EVERY = [("save", kind, name) for kind, cases in CASES.items() for name in cases]
+SOME = [("table", "ranks"), ("image", "convnet"), ("views", "slices"), ("views", "images beside it")]
+OTHERS = [(way, *case) for way in ("skops", "joblib") for case in SOME]
 
 
 @pytest.fixture(scope="module")
@@ -122,14 +155,16 @@ def fitted():
     def fitted(kind, params):
         key = repr((kind, params))
         if key not in known:
-            defaults = {"encoder": SMALL_NETWORK}
+            cls, X, defaults = BarlowTwinsEmbedder, table(), OF_A_VIEW
             if kind == "image":
-                defaults = {"modality": "image", "augmentation": "identity"}
-            made = {"projector": SMALL_PROJECTOR, "max_epochs": 1, "batch_size": 32, "random_state": 0, **defaults}
-            X = images() if kind == "image" else table()
+                X, defaults = images(), {"modality": "image", "augmentation": "identity", "projector": SMALL_PROJECTOR}
+            if kind == "views":
+                defaults = VIEWS["slices"]
+                cls, X = MultiViewEmbedder, containers() if "image" in repr(params) else several()
+            made = {"max_epochs": 1, "batch_size": 32, "random_state": 0, **defaults}
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of collapse
-                known[key] = BarlowTwinsEmbedder(**{**made, **params}).fit(X), X
+                known[key] = cls(**{**made, **params}).fit(X), X
         embedder, X = known[key]
         return copy.deepcopy(embedder), X
 
@@ -138,7 +173,7 @@ def fitted():
 
 def through_save(embedder, tmp_path):
     embedder.save(tmp_path / "embedder.safetensors")
-    return BarlowTwinsEmbedder.load(tmp_path / "embedder.safetensors")
+    return type(embedder).load(tmp_path / "embedder.safetensors")
 
 
 def through_skops(embedder, tmp_path):
@@ -158,10 +193,10 @@ every_way = pytest.mark.parametrize("way", WAYS)
 
 @pytest.mark.parametrize(("way", "kind", "name"), [*EVERY, *OTHERS])
 def test_same_to_the_bit(fitted, tmp_path, way, kind, name):
-    embedder, X = fitted(kind, {"table": TABLES, "image": IMAGES}[kind][name])
+    embedder, X = fitted(kind, CASES[kind][name])
     loaded = WAYS[way](embedder, tmp_path)
     assert_array_equal(loaded.transform(X), embedder.transform(X))
-    assert type(loaded) is BarlowTwinsEmbedder
+    assert type(loaded) is type(embedder)
     assert vars(loaded).keys() == vars(embedder).keys()
     assert_array_equal(loaded.get_feature_names_out(), embedder.get_feature_names_out())
     assert loaded.loss_curve_ == embedder.loss_curve_ and loaded.n_iter_ == embedder.n_iter_
@@ -305,9 +340,13 @@ def test_other_lists_of_columns_are_refused_before_training(features):
         embedder.fit(table())
 
 
-@pytest.mark.parametrize(("way", "name"), [*(("save", name) for name in WARM), ("skops", "adamw"), ("joblib", "adamw")])
-def test_training_goes_on(fitted, tmp_path, way, name):
-    embedder, X = fitted("table", WARM[name])
+GOING_ON = [("save", "table", name) for name in WARM]
+GOING_ON += [(way, "table", "adamw") for way in ("skops", "joblib")] + [(way, "views", "adamw") for way in WAYS]
+
+
+@pytest.mark.parametrize(("way", "kind", "name"), GOING_ON)
+def test_training_goes_on(fitted, tmp_path, way, kind, name):
+    embedder, X = fitted(kind, WARM[name])
     loaded = WAYS[way](embedder, tmp_path)
     for each in (loaded, embedder):
         each.set_params(max_epochs=3).fit(X).partial_fit(X)
@@ -408,9 +447,9 @@ def test_image_files(tmp_path):
         assert_array_equal(way(embedder, tmp_path).transform(paths), embedder.transform(paths))
 
 
-@every_way
-def test_settings_are_kept(fitted, tmp_path, way):
-    embedder, X = fitted("table", {})
+@pytest.mark.parametrize(("way", "kind"), [*((way, "table") for way in WAYS), *((way, "views") for way in WAYS)])
+def test_settings_are_kept(fitted, tmp_path, way, kind):
+    embedder, X = fitted(kind, {})
     embedder.set_output(transform="pandas")
     with sklearn.config_context(enable_metadata_routing=True):
         embedder.set_fit_request(unlabeled="more")
@@ -539,6 +578,38 @@ def test_what_is_not_ours_is_refused_by_name(tmp_path, name, value):
     with pytest.raises(TypeError, match=rf"(?s)^{name}[.=\[].*pickle or joblib"):
         embedder.save(tmp_path / "file")
     assert [path.name for path in tmp_path.iterdir()] == ["file"] and (tmp_path / "file").read_bytes() == b"before"
+
+
+@pytest.mark.parametrize(("name", "value"), [(name, FOREIGN[name][0]) for name in ("encoder", "augmentation")])
+def test_what_is_not_ours_in_a_view_is_refused_by_its_place(tmp_path, name, value):
+    X = np.random.default_rng(0).normal(size=(20, 22))
+    views = [("left", LEFT, slice(0, 11)), ("right", clone(LEFT).set_params(**{name: value}), slice(11, None))]
+    embedder = MultiViewEmbedder(views, max_epochs=1, random_state=0).fit(X)
+    with pytest.raises(TypeError, match=rf"^views\[1\]\[1\]\.{name}=.*pickle or joblib"):
+        embedder.save(tmp_path / "file")
+    embedder.set_params(right=LEFT)
+    if name == "encoder":
+        with pytest.raises(TypeError, match=r"^views\[1\]\[1\]\.encoder=.*was trained.*pickle or joblib"):
+            embedder.save(tmp_path / "file")
+    embedder.views[1] = ("right", LEFT, lambda X: [1])
+    with pytest.raises(TypeError, match=r"^views\[1\]\[2\]=.*pickle or joblib"):
+        embedder.save(tmp_path / "file")
+    assert not list(tmp_path.iterdir())
+
+
+def test_views_of_a_file(fitted, tmp_path):
+    """A view's embedder is kept by its parameters, fitted or not; files of other classes are refused."""
+    embedder, X = fitted("views", {})
+    embedder.views[0][1].fit(X)
+    loaded = through_save(embedder, tmp_path)
+    assert_array_equal(loaded.transform(X), embedder.transform(X))
+    assert not hasattr(loaded.views[0][1], "encoder_") and hasattr(embedder.views[0][1], "encoder_")
+    embedder.set_params(left__encoder="timm:hf-hub:someone/net")
+    with pytest.raises(TypeError, match=r"^views\[0\]\[1\]\.encoder=.*elsewhere.*pickle or joblib"):
+        embedder.save(tmp_path / "file")
+    message = "holds 'sklearn_twins.MultiViewEmbedder', not 'sklearn_twins.BarlowTwinsEmbedder'"
+    with pytest.raises(UnreadableFileError, match=message):
+        BarlowTwinsEmbedder.load(tmp_path / "embedder.safetensors")
 
 
 @pytest.mark.parametrize("encoder", ["timm:hf-hub:someone/net", TimmEncoder("local-dir:/somewhere")])
