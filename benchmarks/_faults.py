@@ -682,7 +682,7 @@ BY_ROOM = {
             "fit.checkpoint.remove()",
             "pass",
             "prepared.checkpoint.remove()",
-            "pass",
+            "None",
         ),
         fault(
             "an epoch's snapshot goes on with training",
