@@ -20,7 +20,6 @@ from ._multiview._named_views import OF_A_VIEW, check_views, check_views_unchang
 from ._multiview._record import MULTI_VIEW
 
 OF_TRAINING = [name for name in BarlowTwinsEmbedder._parameter_constraints if name not in OF_A_VIEW]
-N_SCORED = 1_000  # rows
 
 
 class SomeViews:
@@ -454,20 +453,12 @@ class MultiViewEmbedder(SomeViews, TransformerMixin, _BaseComposition, TwinsEsti
             have nothing in common. Compare scores for equal numbers of rows only.
         """
         check_is_fitted(self)
-        from ._multiview._retrieval import mean_retrieval
+        from ._multiview._retrieval import score_retrieval
 
-        samples, spec = self._samples_of(X, None)
-        if len(samples) > N_SCORED:
-            samples = samples[np.random.RandomState(0).permutation(len(samples))[:N_SCORED]]
-        projections = []
-        for i, view in enumerate(spec.views):
-            own = np.column_stack([samples[:, view.start : view.stop], spec.presence(samples)[:, i]])
-            subset = spec.subset([view.name])
-            projections.append(self._output.project(self.encoder_, own, subset, self.precision, self.n_jobs))
-        score = mean_retrieval(projections)
-        if np.isnan(score):
-            raise ValueError(f"X has {len(samples)} row(s), too few with two views. A score takes 2 rows or more.")
-        return score
+        def project(samples, spec):
+            return self._output.project(self.encoder_, samples, spec, self.precision, self.n_jobs)
+
+        return score_retrieval(project, *self._samples_of(X, None))
 
     def to_onnx(self, path, *, preprocessing=True, views=None):
         """Export `transform` as an ONNX model, for programs without Python or torch.

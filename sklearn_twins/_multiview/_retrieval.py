@@ -2,6 +2,42 @@
 
 import numpy as np
 
+N_SCORED = 1_000  # rows
+
+
+def score_retrieval(project, samples, spec):
+    """Score how often the views of a row find each other.
+
+    Parameters
+    ----------
+    project : callable
+        ``project(samples, spec) -> projections`` of samples of one view.
+    samples : ndarray of shape (n, values)
+        Samples of all views; of more than `N_SCORED`, some are drawn.
+    spec : MultiViewSpec
+        Their spec.
+
+    Returns
+    -------
+    score : float
+        See `mean_retrieval`.
+
+    Raises
+    ------
+    ValueError
+        If fewer than two rows have two views.
+    """
+    if len(samples) > N_SCORED:
+        samples = samples[np.random.RandomState(0).permutation(len(samples))[:N_SCORED]]
+    projections = []
+    for i, view in enumerate(spec.views):
+        own = np.column_stack([samples[:, view.start : view.stop], spec.presence(samples)[:, i]])
+        projections.append(project(own, spec.subset([view.name])))
+    score = mean_retrieval(projections)
+    if np.isnan(score):
+        raise ValueError(f"X has {len(samples)} row(s), too few with two views. A score takes 2 rows or more.")
+    return score
+
 
 def mean_retrieval(projections):
     """Mean share of rows whose nearest row in another view, by the cosine, is the row itself.
