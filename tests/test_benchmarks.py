@@ -26,7 +26,7 @@ SMALL = {
     "label_free_selection.py": ["--epochs", "1", "--configurations", "4", "--jobs", "1"],
     "memory_map.py": ["--gigabytes", "0.001", "--side", "16"],
     "natural_views.py": [
-        *["--sections", "descriptions", "within", "score", "clients", "hidden", "--tables", "official"],
+        *["--sections", "descriptions", "within", "score", "clients", "hidden", "stunt", "--tables", "official"],
         *["--seeds", "1", "--draws", "1", "--max-rows", "60", "--epochs", "1", "--settings", "2"],
     ],
     "objectives.py": ["--widths", "8", "40", "--batch", "16", "--rounds", "2"],

@@ -44,8 +44,8 @@ class ComplementaryColumns(Augmentation):
 
     Parameters
     ----------
-    overlap : float, default=0.0
-        Share of the values that both views keep, in [0, 1].
+    overlap : float, default=0.3
+        Share of the values that both views keep, in [0, 1]. With 0, they have too little in common in most tables.
 
     See Also
     --------
@@ -62,7 +62,7 @@ class ComplementaryColumns(Augmentation):
     >>> import torch
     >>> from sklearn_twins.augmentations import ComplementaryColumns, make_views
     >>> x, data = torch.ones(100, 6), torch.zeros(50, 6)
-    >>> a, b = make_views(ComplementaryColumns(), x, data, torch.Generator().manual_seed(0))
+    >>> a, b = make_views(ComplementaryColumns(overlap=0), x, data, torch.Generator().manual_seed(0))
     >>> bool((a + b == 1).all())
     True
     """
@@ -71,7 +71,7 @@ class ComplementaryColumns(Augmentation):
 
     _parameter_constraints: dict = {"overlap": [Interval(Real, 0, 1, closed="both")]}
 
-    def __init__(self, overlap=0.0):
+    def __init__(self, overlap=0.3):
         self.overlap = overlap
 
     def __call__(self, x, data, generator):

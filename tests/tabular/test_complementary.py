@@ -37,7 +37,7 @@ def test_full_overlap_changes_nothing():
 def test_second_views_are_made_from_partners():
     """Which values are kept, by rows of 1, partners of 2 and data of 0."""
     x, data = torch.ones(2_000, 6), torch.zeros(9, 6)
-    a, b = make_views(ComplementaryColumns(), x, data, seeded(), 2 * x)
+    a, b = make_views(ComplementaryColumns(0.0), x, data, seeded(), 2 * x)
     assert torch.equal(2 * a + b, 2 * x)
     assert abs(a.mean() - 0.5) < 0.02
 
