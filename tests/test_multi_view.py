@@ -341,6 +341,22 @@ def test_an_interrupted_refit_keeps_the_fit_before():
     assert_array_equal(embedder.transform(X), EXPECTED.transform(X))
 
 
+class Fetched(MLPEncoder):
+    """An encoder whose weights come from elsewhere."""
+
+    def untrained(self):
+        return MLPEncoder((8,))
+
+    def build(self, spec, n_components, generator):
+        raise ConnectionError
+
+
+def test_weights_of_a_loaded_view_are_not_fetched_again():
+    copy = pickle.loads(pickle.dumps(EXPECTED))
+    copy._recipe.encoder.views[0] = ("left", Fetched())
+    assert_array_equal(pickle.loads(pickle.dumps(copy)).transform(X), EXPECTED.transform(X))
+
+
 def test_a_stream_of_chunks():
     """Each call is an epoch; a copy goes on to the same bits."""
     embedder = make().partial_fit(X[:40])
