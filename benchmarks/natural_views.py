@@ -179,13 +179,13 @@ def draw_settings(n_drawn):
     rng = np.random.default_rng(2026)
     space = {
         "rate": (0.0, 0.1, 0.2, 0.3, 0.5, 0.7),
-        "epochs": (5, 17, 50, 167),
+        "epochs": (5, 17, 50, 83),
         "learning_rate": (5e-4, 2e-3, 5e-3, 2e-2),
         "dim": (16, 64, 256),
         "weight": (0.1, 1.0, 10.0),  # of the off-diagonal terms, times the width of the projection
     }
     return [
-        {"rate": "auto", "epochs": 167, "learning_rate": "auto", "dim": 256, "weight": 1.0},
+        {"rate": "auto", "epochs": 83, "learning_rate": "auto", "dim": 256, "weight": 1.0},
         *({name: values[rng.integers(len(values))] for name, values in space.items()} for _ in range(n_drawn)),
     ]
 
