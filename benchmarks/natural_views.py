@@ -208,17 +208,18 @@ def fit_setting(setting, X, width, most_epochs):
 
 def rate_without_labels(embedder, train, test):
     """Candidates for `score`, on rows that `fit` did not see."""
+    own = 100 * embedder.score(test)
     train, test = ([embedder.project(rows, view) for view in ("first", "second")] for rows in (train, test))
-    width = min(10, test[0].shape[1])
 
     def correlation(a, b):
         a, b = a - a.mean(0), b - b.mean(0)
-        return float(np.mean((a * b).sum(0) / np.maximum(np.linalg.norm(a, axis=0) * np.linalg.norm(b, axis=0), 1e-9)))
+        return 100 * np.mean((a * b).sum(0) / np.maximum(np.linalg.norm(a, axis=0) * np.linalg.norm(b, axis=0), 1e-9))
 
     return {
-        "retrieval": found(*test),
-        "mean correlation of coordinates": 100 * correlation(*test),
-        "mean canonical correlation of 10": 100 * correlation(*canonical(train, test, width)),
+        "share of rows farther away (`score`)": own,
+        "nearest row is the same row": found(*test),
+        "mean correlation of coordinates": correlation(*test),
+        "mean canonical correlation of 10": correlation(*canonical(train, test, min(10, test[0].shape[1]))),
     }
 
 

@@ -437,7 +437,7 @@ class MultiViewEmbedder(SomeViews, TransformerMixin, _BaseComposition, TwinsEsti
         return self._output.project(self.encoder_, samples, spec, self.precision, self.n_jobs)
 
     def score(self, X, y=None):
-        """Score how well views find each other: how often the nearest row in another view is the same row.
+        """Score how well views find each other: how near a row's other view is, compared with other rows.
 
         Parameters
         ----------
@@ -449,8 +449,8 @@ class MultiViewEmbedder(SomeViews, TransformerMixin, _BaseComposition, TwinsEsti
         Returns
         -------
         score : float
-            Mean share of rows over ordered pairs of views, in [0, 1]. It is 1 over the number of rows for views that
-            have nothing in common. Compare scores for equal numbers of rows only.
+            Mean share of other rows that are farther away than the row itself, over ordered pairs of views: 1 if the
+            nearest row in another view is always the same row, about 0.5 if views have nothing in common.
         """
         check_is_fitted(self)
         from ._multiview._retrieval import score_retrieval
