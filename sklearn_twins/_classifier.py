@@ -392,6 +392,60 @@ class BarlowTwinsClassifier(ClassifierMixin, StoredEstimator):
         weights = None if sample_weight is None else np.asarray(sample_weight)[is_labeled]
         return accuracy_score(np.asarray(y)[is_labeled], self.predict(X)[is_labeled], sample_weight=weights)
 
+    def save(self, path):
+        """Not available yet: use pickle, joblib or skops.
+
+        Parameters
+        ----------
+        path : str or path-like
+            Not used.
+
+        Raises
+        ------
+        NotImplementedError
+            Always.
+        """
+        raise NotImplementedError(
+            "save does not store classifiers yet. Use pickle, joblib or skops (sklearn_twins.trusted_types lists the "
+            "classes); embedder_.save stores the embedder without the labels' models."
+        )
+
+    @classmethod
+    def load(cls, path):
+        """Not available yet: use pickle, joblib or skops.
+
+        Parameters
+        ----------
+        path : str or path-like
+            Not used.
+
+        Raises
+        ------
+        NotImplementedError
+            Always.
+        """
+        raise NotImplementedError("load does not read classifiers yet. Use pickle, joblib or skops.")
+
+    def to_onnx(self, path, *, preprocessing=True):
+        """Not available yet: export the embedder, and the linear model by another tool.
+
+        Parameters
+        ----------
+        path : str or path-like
+            Not used.
+        preprocessing : bool, default=True
+            Not used.
+
+        Raises
+        ------
+        NotImplementedError
+            Always.
+        """
+        raise NotImplementedError(
+            "to_onnx does not export classifiers yet. Export embedder_ and pretrained_embedder_ by their to_onnx, and "
+            "model_ and pretrained_model_ by skl2onnx."
+        )
+
     def _input_tags(self):
         embedder = self.embedder.estimator if isinstance(self.embedder, FrozenEstimator) else self.embedder
         return (embedder if isinstance(embedder, BarlowTwinsEmbedder) else BarlowTwinsEmbedder())._input_tags()

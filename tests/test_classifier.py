@@ -23,6 +23,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.semi_supervised import SelfTrainingClassifier
 from skorch.callbacks import Callback
 
+import sklearn_twins
 from sklearn_twins import BarlowTwinsClassifier, BarlowTwinsEmbedder
 from sklearn_twins.networks import ConvNetEncoder
 from sklearn_twins.objectives import BarlowTwins
@@ -353,6 +354,25 @@ class TestScikitLearn:
             params = {"sample_weight": np.ones(12)}
             assert cross_val_score(classifier, X[:12], y[:12], cv=2, params=params).shape == (2,)
             assert pickle.loads(pickle.dumps(classifier)).get_metadata_routing().fit.requests["unlabeled"] is True
+
+    @pytest.mark.parametrize("method", ["save", "load", "to_onnx"])
+    def test_what_is_not_there_yet_names_a_remedy(self, method, fitted):
+        with pytest.raises(NotImplementedError, match=r"skops|skl2onnx"):
+            getattr(fitted, method)("file")
+
+    def test_callbacks(self):
+        callback = pytest.importorskip("sklearn.callback")
+        classifier = small_classifier(max_epochs=1).set_callbacks(callback.ProgressBar())
+        same_fit(classifier.fit(X, few), small_classifier(max_epochs=1).fit(X, few))
+
+    def test_skops(self, fitted, tmp_path):
+        skops = pytest.importorskip("skops.io")
+        skops.dump(fitted, tmp_path / "file")
+        same_fit(skops.load(tmp_path / "file", trusted=sklearn_twins.trusted_types(tmp_path / "file")), fitted)
+
+    def test_it_says_how_many_rows_are_labeled(self, capsys):
+        small_classifier(verbose=1).fit(X, np.where(few < 0, np.nan, few))
+        assert "12 of 60 rows are labelled, with 3 classes" in capsys.readouterr().out
 
     def test_pickle_and_html(self, fitted):
         copied = pickle.loads(pickle.dumps(fitted))

@@ -9,6 +9,7 @@ from .._inputs._groups import encode_groups
 from .._modalities import MODALITIES
 from .._persistence._state import fitted_state
 from .._runtime._devices import is_launched
+from .._runtime._printing import print_line
 from .._training._batches import batch_layout
 from ._joint import Joint, previous_of, set_joint_parameters, train_jointly
 from ._labels import UNLABELED, check_class_list, check_weights, read_labels, with_weights
@@ -89,6 +90,10 @@ def fit_classifier(classifier, fit, embedder, is_fitted, X, labels, unlabeled, s
     if merged is not None:
         X, groups, labels = merged.take(X), merged.take(groups), merged.labels
     codes = encode_groups(groups, X, unlabeled)
+    if fit.verbose:
+        print_line(
+            f"{len(labels.rows):,} of {len(labels.codes):,} rows are labelled, with {len(labels.classes):,} classes"
+        )
     goes_on, checkpoint = fit.warm_start and hasattr(fit, "embedder_"), None
     if goes_on:
         check_same_classes(fit.classes_, labels.classes)
