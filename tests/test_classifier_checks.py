@@ -12,7 +12,7 @@ from sklearn_twins.preprocessing import ImagePreprocessor
 AXES = {
     "embedder": (
         *(small(objective=objective) for objective in ("barlow_twins", "hsic", "vicreg", "ssl_hsic")),
-        small(objective="mixed_barlow_twins", n_components=3, early_stopping=True),
+        small(objective="mixed_barlow_twins", n_components=3, passthrough=True, early_stopping=True),
         small(objective="info_nce", optimizer="sgd"),
         small(modality="image", encoder=ConvNetEncoder(widths=(4,)), preprocessor=ImagePreprocessor((1, -1))),
     ),
