@@ -18,7 +18,7 @@ from ._inputs._messages import short_messages, show
 from ._parts._validation import refuse_booleans
 
 
-@read_one_fit("decision_function", "predict", "predict_log_proba", "predict_proba", "score")
+@read_one_fit("decision_function", "predict", "predict_log_proba", "predict_proba", "save", "score", "to_onnx")
 class BarlowTwinsClassifier(ClassifierMixin, StoredEstimator):
     """Classify rows from a few labels and all rows, with and without label.
 
@@ -393,58 +393,99 @@ class BarlowTwinsClassifier(ClassifierMixin, StoredEstimator):
         return accuracy_score(np.asarray(y)[is_labeled], self.predict(X)[is_labeled], sample_weight=weights)
 
     def save(self, path):
-        """Not available yet: use pickle, joblib or skops.
+        """Save the fitted classifier to a file that loads without running code.
+
+        The format is that of `BarlowTwinsEmbedder.save`. The state of a warm start is left out: a classifier that was
+        loaded begins a joint training anew.
 
         Parameters
         ----------
         path : str or path-like
-            Not used.
+            File to write. An existing file is replaced.
 
         Raises
         ------
-        NotImplementedError
-            Always.
+        NotFittedError
+            If the classifier is not fitted.
+        TypeError
+            If a parameter of the embedder is or contains a function, a torch module or a component that is not the
+            package's own. Use pickle or joblib for such classifiers. Nothing is written.
+        OSError
+            If the file cannot be written.
+
+        Examples
+        --------
+        >>> import os, tempfile
+        >>> from sklearn.datasets import load_iris
+        >>> from sklearn_twins import BarlowTwinsClassifier, BarlowTwinsEmbedder
+        >>> X, y = load_iris(return_X_y=True)
+        >>> classifier = BarlowTwinsClassifier(BarlowTwinsEmbedder(max_epochs=1), max_epochs=1).fit(X, y)
+        >>> with tempfile.TemporaryDirectory() as directory:
+        ...     classifier.save(os.path.join(directory, "iris.safetensors"))
+        ...     loaded = BarlowTwinsClassifier.load(os.path.join(directory, "iris.safetensors"))
+        >>> bool((loaded.predict(X) == classifier.predict(X)).all())
+        True
         """
-        raise NotImplementedError(
-            "save does not store classifiers yet. Use pickle, joblib or skops (sklearn_twins.trusted_types lists the "
-            "classes); embedder_.save stores the embedder without the labels' models."
-        )
+        check_is_fitted(self)
+        from ._persistence._classifier_files import save_classifier
+
+        save_classifier(self, path)
 
     @classmethod
     def load(cls, path):
-        """Not available yet: use pickle, joblib or skops.
+        """Load a fitted classifier from a file that `save` wrote, on the CPU. No code from the file runs.
 
         Parameters
         ----------
         path : str or path-like
-            Not used.
+            File to read.
+
+        Returns
+        -------
+        classifier : BarlowTwinsClassifier
+            The classifier.
 
         Raises
         ------
-        NotImplementedError
-            Always.
+        UnreadableFileError
+            If the file is damaged, was not written by `save`, or has another format version.
+        OSError
+            If the file is missing or cannot be read.
         """
-        raise NotImplementedError("load does not read classifiers yet. Use pickle, joblib or skops.")
+        from ._persistence._classifier_files import load_classifier
+
+        return load_classifier(cls, BarlowTwinsEmbedder, path)
 
     def to_onnx(self, path, *, preprocessing=True):
-        """Not available yet: export the embedder, and the linear model by another tool.
+        """Export `predict_proba` as an ONNX model, for programs without Python or torch.
+
+        This needs onnx and onnxscript. The model has one output, "probabilities", equal to `predict_proba` up to 1e-4;
+        its metadata has "classes" as JSON. Inputs are those of `BarlowTwinsEmbedder.to_onnx`.
 
         Parameters
         ----------
         path : str or path-like
-            Not used.
+            File to write. An existing file is replaced.
         preprocessing : bool, default=True
-            Not used.
+            Whether the input is X; otherwise it is "samples", as ``embedder_.preprocessor_.transform(X)`` returns them.
 
         Raises
         ------
-        NotImplementedError
-            Always.
+        NotFittedError
+            If the classifier is not fitted.
+        ImportError
+            If onnx or onnxscript is missing.
+        ValueError
+            If the preprocessing or your own encoder cannot be exported.
+        OSError
+            If the file cannot be written.
         """
-        raise NotImplementedError(
-            "to_onnx does not export classifiers yet. Export embedder_ and pretrained_embedder_ by their to_onnx, and "
-            "model_ and pretrained_model_ by skl2onnx."
-        )
+        check_is_fitted(self)
+        from ._classification._predict import linear_parts
+        from ._persistence._classifier_onnx import export_classifier
+
+        embedders, models, shares = linear_parts(vars(self))
+        export_classifier(embedders, models, shares, self.classes_, path, preprocessing)
 
     def _input_tags(self):
         embedder = self.embedder.estimator if isinstance(self.embedder, FrozenEstimator) else self.embedder

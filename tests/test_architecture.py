@@ -55,7 +55,7 @@ MAY_IMPORT = {
         "metrics",
     },
     "_embedder": {"_base", "_inference", "_inputs", "_roles"},
-    "_classifier": {"_base", "_classification", "_embedder", "_inputs", "_parts"},
+    "_classifier": {"_base", "_classification", "_embedder", "_inputs", "_parts", "_persistence"},
     "_multi_view_embedder": {
         *{"_base", "_embedder", "_fitting", "_inference", "_inputs", "_modalities", "_multiview", "_runtime"},
         "_persistence",

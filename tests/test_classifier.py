@@ -355,11 +355,6 @@ class TestScikitLearn:
             assert cross_val_score(classifier, X[:12], y[:12], cv=2, params=params).shape == (2,)
             assert pickle.loads(pickle.dumps(classifier)).get_metadata_routing().fit.requests["unlabeled"] is True
 
-    @pytest.mark.parametrize("method", ["save", "load", "to_onnx"])
-    def test_what_is_not_there_yet_names_a_remedy(self, method, fitted):
-        with pytest.raises(NotImplementedError, match=r"skops|skl2onnx"):
-            getattr(fitted, method)("file")
-
     def test_callbacks(self):
         callback = pytest.importorskip("sklearn.callback")
         classifier = small_classifier(max_epochs=1).set_callbacks(callback.ProgressBar())

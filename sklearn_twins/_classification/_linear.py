@@ -8,6 +8,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
 MAX_ITER = 1_000
+LEAST_INTERCEPT = -20.0  # of the head, for classes without labels so far
 
 
 def fit_linear(Z, codes, weights):
@@ -45,6 +46,23 @@ def linear_proba(model, Z, n_classes):
     return proba
 
 
+def as_softmax(model, n_classes):
+    """Weights and intercepts of all classes whose softmax are the probabilities of logistic regression.
+
+    Returns
+    -------
+    coef : ndarray of shape (n_classes, n_features), float32
+    intercept : ndarray of shape (n_classes,), float32
+        -inf for classes without labels so far.
+    """
+    coef = np.zeros((n_classes, model.coef_.shape[1]), dtype=np.float32)
+    intercept = np.full(n_classes, -np.inf, dtype=np.float32)
+    is_binary = len(model.classes_) == 2
+    coef[model.classes_] = np.outer([-0.5, 0.5], model.coef_) if is_binary else model.coef_
+    intercept[model.classes_] = model.intercept_ * [-0.5, 0.5] if is_binary else model.intercept_
+    return coef, intercept
+
+
 def initial_head(Z, codes, weights, scale, n_classes):
     """Weights of a head on the encoder's output that predicts as logistic regression on the embedding does.
 
@@ -64,18 +82,13 @@ def initial_head(Z, codes, weights, scale, n_classes):
     coef : ndarray of shape (n_classes, width), float32
     intercept : ndarray of shape (n_classes,), float32
     """
-    coef, intercept = np.zeros((n_classes, Z.shape[1])), np.full(n_classes, -5.0)
     model = fit_linear(Z, codes, weights)
-    if isinstance(model, DummyClassifier):
-        intercept[model.classes_] = 0.0
-    elif len(model.classes_) == 2:
-        coef[model.classes_], intercept[model.classes_] = (
-            np.outer([-0.5, 0.5], model.coef_),
-            model.intercept_ * [-0.5, 0.5],
-        )
+    if isinstance(model, DummyClassifier):  # one class
+        coef, intercept = np.zeros((n_classes, Z.shape[1])), np.where(np.arange(n_classes) == codes[0], 0.0, -np.inf)
     else:
-        coef[model.classes_], intercept[model.classes_] = model.coef_, model.intercept_
-    return (coef if scale is None else coef * scale).astype(np.float32), intercept.astype(np.float32)
+        coef, intercept = as_softmax(model, n_classes)
+    coef = coef if scale is None else coef * scale
+    return coef.astype(np.float32), np.maximum(intercept, LEAST_INTERCEPT).astype(np.float32)
 
 
 def softmax(logits):

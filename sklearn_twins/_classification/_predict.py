@@ -3,7 +3,7 @@
 import numpy as np
 
 from .._inference._embed import embed
-from ._linear import linear_proba, softmax
+from ._linear import as_softmax, linear_proba, softmax
 from ._recipe import BLEND, blend
 
 
@@ -60,3 +60,13 @@ def predict_samples(fitted, samples):
     if BLEND[2]:
         head = head_proba(fitted["embedder_"], samples, fitted["head_coef_"], fitted["head_intercept_"])
     return blend(*predictions, head)
+
+
+def linear_parts(fitted):
+    """The embedders, the weights of the models on them, and the models' shares, for `export_classifier`."""
+    n_classes = len(fitted["classes_"])
+    for model in (fitted["pretrained_model_"], fitted["model_"]):
+        if not hasattr(model, "coef_"):
+            raise ValueError("A classifier that has seen labels of one class only has no model to export yet.")
+    models = [as_softmax(fitted[name], n_classes) for name in ("pretrained_model_", "model_")]
+    return [fitted["pretrained_embedder_"], fitted["embedder_"]], models, list(BLEND[:2])

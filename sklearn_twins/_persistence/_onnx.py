@@ -98,7 +98,7 @@ def check_packages():
             ) from error
 
 
-def export_graph(graph, inputs):
+def export_graph(graph, inputs, output=OUTPUT):
     """Export a module as an ONNX model, for any number of rows; `inputs` holds two rows for each by its name."""
     rows = {0: torch.export.Dim("rows")}
     is_joined = len(inputs) > 1 or hasattr(graph, "graphs")
@@ -110,7 +110,7 @@ def export_graph(graph, inputs):
                 tuple(inputs.values()),
                 dynamo=True,
                 input_names=[f"{OUTPUT}_from_{i}" for i in range(len(inputs))],
-                output_names=[OUTPUT],
+                output_names=[output],
                 dynamic_shapes=((rows,) * len(inputs),) if is_joined else (rows,),
                 verbose=False,
             )
