@@ -22,11 +22,11 @@ from ._parts._validation import refuse_booleans
 class BarlowTwinsClassifier(ClassifierMixin, StoredEstimator):
     """Classify rows from a few labels and all rows, with and without label.
 
-    `fit` has three steps. An embedder learns from all rows without labels. Its network is then trained further with a
-    head on it: the twins' objective on all rows goes on, the head learns the labelled rows, and where a teacher, an
-    average of network and head over steps, is sure of a row's class, the network must give the row's view this class, a
-    pseudo-label. At last, two linear models learn the labelled rows from the embeddings before and after the joint
-    training, and predictions are the mean of their probabilities.
+    `fit` has three steps. An embedder learns from all rows without labels. A linear model learns the labelled rows from
+    the embedding. Then the embedder's network is trained further with a head that starts as this model: the twins'
+    objective on all rows goes on, the head learns views of the labelled rows, and network and head learn to give views
+    of all rows the classes that most rows got from three models, their pseudo-labels. Predictions are the mean of the
+    probabilities of the linear model and the head.
 
     Parameters
     ----------
@@ -41,11 +41,11 @@ class BarlowTwinsClassifier(ClassifierMixin, StoredEstimator):
     label_weight : "auto" or float, default="auto"
         Weight of the cross-entropy on labelled rows beside the objective, which is brought to the same scale.
     pseudo_labels : "auto" or bool, default="auto"
-        Whether to train on pseudo-labels. "auto" is True if there are rows without label.
-    threshold : float, default=0.95
-        Probability from which the teacher is sure.
+        Whether to train on pseudo-labels. "auto" is True.
+    pseudo_share : float, default=0.8
+        Share of the rows of each predicted class that get a pseudo-label: those with the largest probabilities.
     max_epochs : "auto" or int, default="auto"
-        Number of epochs of the joint training, of each `fit`. "auto" aims at 300 optimizer steps within 2 to 60 epochs,
+        Number of epochs of the joint training, of each `fit`. "auto" aims at 240 optimizer steps within 2 to 60 epochs,
         more for images. The embedder's own number of epochs is ``embedder__max_epochs``.
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes, as in scikit-learn. None gives each labelled row the same weight. Batches hold equal
@@ -73,12 +73,10 @@ class BarlowTwinsClassifier(ClassifierMixin, StoredEstimator):
         Fitted embedder with the jointly trained encoder; its `transform` gives features.
     pretrained_embedder_ : BarlowTwinsEmbedder
         Fitted embedder before the joint training.
-    pretrained_model_ : LogisticRegression
+    linear_model_ : LogisticRegression
         Linear model on ``pretrained_embedder_.transform(X)``. Its classes are positions in `classes_`.
-    model_ : LogisticRegression
-        Linear model on ``embedder_.transform(X)``. Its classes are positions in `classes_`.
-    head_coef_ : ndarray of shape (n_classes, n_components), float32
-        Weights of the head on the output of ``embedder_.encoder_``, which made the pseudo-labels.
+    head_coef_ : ndarray of shape (n_classes, n_features), float32
+        Weights of the head on the output of ``embedder_.encoder_`` and, for tables, the columns; both unscaled.
     head_intercept_ : ndarray of shape (n_classes,), float32
         Intercepts of the head.
     transduction_ : ndarray of shape (n,)
@@ -89,7 +87,7 @@ class BarlowTwinsClassifier(ClassifierMixin, StoredEstimator):
     history_ : dict of str to ndarray of shape (n_iter_,)
         One value per epoch of the joint training: "epoch"; "loss"; the objective's terms; "label" and "pseudo", the
         cross-entropies; "pseudo_share", the share of rows with a pseudo-label, and "pseudo_agreement", the share of
-        these whose view the head gives this class; "valid_loss" and so on with `early_stopping`; "learning_rate",
+        these whose view the head puts into this class; "valid_loss" and so on with `early_stopping`; "learning_rate",
         "seconds" and "rows_per_second".
     n_iter_ : int
         Number of epochs of joint training, of all fits with `warm_start` or `partial_fit`.
@@ -126,7 +124,7 @@ class BarlowTwinsClassifier(ClassifierMixin, StoredEstimator):
         "unlabeled_label": [Number, str, None],
         "label_weight": [StrOptions({"auto"}), Interval(Real, 0, None, closed="left")],
         "pseudo_labels": [StrOptions({"auto"}), "boolean"],
-        "threshold": [Interval(Real, 0, 1, closed="both")],
+        "pseudo_share": [Interval(Real, 0, 1, closed="right")],
         "max_epochs": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "class_weight": [dict, StrOptions({"balanced"}), None],
         "early_stopping": ["boolean"],
@@ -143,7 +141,7 @@ class BarlowTwinsClassifier(ClassifierMixin, StoredEstimator):
         unlabeled_label=-1,
         label_weight="auto",
         pseudo_labels="auto",
-        threshold=0.95,
+        pseudo_share=0.8,
         max_epochs="auto",
         class_weight=None,
         early_stopping=False,
@@ -156,7 +154,7 @@ class BarlowTwinsClassifier(ClassifierMixin, StoredEstimator):
         self.unlabeled_label = unlabeled_label
         self.label_weight = label_weight
         self.pseudo_labels = pseudo_labels
-        self.threshold = threshold
+        self.pseudo_share = pseudo_share
         self.max_epochs = max_epochs
         self.class_weight = class_weight
         self.early_stopping = early_stopping
@@ -484,8 +482,8 @@ class BarlowTwinsClassifier(ClassifierMixin, StoredEstimator):
         from ._classification._predict import linear_parts
         from ._persistence._classifier_onnx import export_classifier
 
-        embedders, models, shares = linear_parts(vars(self))
-        export_classifier(embedders, models, shares, self.classes_, path, preprocessing)
+        preprocessor = self.embedder_.preprocessor_
+        export_classifier(preprocessor, linear_parts(vars(self)), self.classes_, path, preprocessing)
 
     def _input_tags(self):
         embedder = self.embedder.estimator if isinstance(self.embedder, FrozenEstimator) else self.embedder

@@ -11,17 +11,12 @@ from .._persistence._state import fitted_state
 from .._runtime._devices import is_launched
 from .._runtime._printing import print_line
 from .._training._batches import batch_layout
+from ._features import Features
 from ._joint import Joint, previous_of, set_joint_parameters, train_jointly
-from ._labels import UNLABELED, check_class_list, check_weights, read_labels, with_weights
-from ._linear import fit_linear, initial_head
+from ._labels import check_class_list, check_weights, read_labels, with_weights
+from ._linear import fit_linear, linear_proba
 from ._predict import predict_samples, transform_samples
-from ._recipe import (
-    PSEUDO_FROM,
-    STREAM_PSEUDO_FROM,
-    choose_epochs,
-    choose_label_weight,
-    choose_pseudo_weight,
-)
+from ._recipe import choose_epochs, choose_label_weight, choose_pseudo_weight, choose_refresh
 from ._repeats import merge_rows
 
 # What the jointly trained embedder takes from the joint training; the rest is the pretrained one's.
@@ -106,12 +101,11 @@ def fit_classifier(classifier, fit, embedder, is_fitted, X, labels, unlabeled, s
     labeled = (samples[labels.rows], *labels_of(labels))
 
     def finish(attributes):
-        found = collect(labels.classes, without_training_state(pretrained), model, attributes, labeled)
+        found = collect(labels.classes, without_training_state(pretrained), joint.model, attributes)
         if fit.warm_start:
             found["_training_state"]["labeled"] = labeled
         return found | transduce(found, given, samples, merged)
 
-    model, head = fit_first_models(pretrained, labeled, len(labels.classes))
     n_batches, _ = batch_layout(len(samples), embedder.batch_size)
     n_epochs = fit.max_epochs
     if n_epochs == "auto":
@@ -122,7 +116,7 @@ def fit_classifier(classifier, fit, embedder, is_fitted, X, labels, unlabeled, s
         "early_stopping": fit.early_stopping,
         "warm_start": fit.warm_start,
     }
-    joint = make_joint(fit, labels, head, int(PSEUDO_FROM * n_epochs * n_batches), embedder)
+    joint = make_joint(fit, labels, labeled, pretrained, samples)
     run(classifier, fit, pretrained, params, samples, joint, previous, codes, JointTasks(classifier, X, finish), False)
     if checkpoint is not None:
         checkpoint.remove()
@@ -157,15 +151,14 @@ def partial_fit_classifier(classifier, fit, embedder, is_fitted, X, y, classes, 
     kept = (samples[labels.rows], *labels_of(labels))
     if not is_first:
         kept = tuple(map(np.concatenate, zip(fit._training_state["labeled"], kept, strict=True)))
-    model, head = fit_first_models(pretrained, kept, len(all_classes))
 
     def finish(attributes):
-        found = collect(all_classes, pretrained, model, attributes, kept)
+        found = collect(all_classes, pretrained, joint.model, attributes)
         found["_training_state"]["labeled"] = kept
         return found
 
     previous = previous_of(pretrained) if is_first else previous_of_classifier(fit)
-    joint = replace(make_joint(fit, labels, head, STREAM_PSEUDO_FROM, embedder), kept=kept)
+    joint = replace(make_joint(fit, labels, kept, pretrained, samples), kept=kept)
     run(classifier, fit, pretrained, {}, samples, joint, previous, None, JointTasks(classifier, X, finish), True)
     return classifier
 
@@ -255,30 +248,22 @@ def make_samples(embedder, X, unlabeled, n):
     return samples
 
 
-def fit_first_models(pretrained, labeled, n_classes):
-    """Fit the linear model on a pretrained embedder's output, and the one from which the head starts.
-
-    Returns
-    -------
-    model : LogisticRegression
-    head : tuple of ndarray
-        Weights and intercepts.
-    """
-    Z, (_, codes, weights), output = transform_samples(pretrained, labeled[0]), labeled, pretrained._output
-    head = initial_head(Z[:, : output.width], codes, weights, output.scale, n_classes)
-    return fit_linear(Z, codes, weights), head
-
-
-def make_joint(fit, labels, head, pseudo_from, embedder):
-    """The labels, with the weights of the recipe."""
+def make_joint(fit, labels, labeled, pretrained, samples):
+    """Fit the linear model on the pretrained embedding, and set up the joint training by the recipe."""
+    rows, codes, weights = labeled
+    model = fit_linear(transform_samples(pretrained, rows), codes, weights)
+    Z = transform_samples(pretrained, samples)
     return Joint(
-        labels,
-        choose_label_weight(fit.label_weight, labels.counts),
-        choose_pseudo_weight(fit.pseudo_labels, labels.codes != UNLABELED),
-        fit.threshold,
-        pseudo_from,
-        embedder.validation_fraction,
-        head,
+        labels=labels,
+        features=Features.of(pretrained),
+        model=model,
+        first=linear_proba(model, Z, len(labels.classes)),
+        mean=Z.mean(axis=0),
+        label_weight=choose_label_weight(fit.label_weight),
+        pseudo_weight=choose_pseudo_weight(fit.pseudo_labels),
+        share=fit.pseudo_share,
+        refresh=choose_refresh(batch_layout(len(samples), pretrained.batch_size)[0]),
+        validation_fraction=pretrained.validation_fraction,
     )
 
 
@@ -305,19 +290,17 @@ def run(classifier, fit, pretrained, params, samples, joint, previous, groups, t
     train_jointly(tuned, tuned._resolve_parts(), samples, joint, previous, groups, tasks, store, stream)
 
 
-def collect(classes, pretrained, model, attributes, labeled):
+def collect(classes, pretrained, model, attributes):
     """The fitted attributes of a classifier, from those of its joint training."""
     tuned = without_training_state(pretrained)
     tuned._store(fitted_state(tuned) | {name: attributes[name] for name in OF_TUNED})
     names = ("head_coef_", "head_intercept_", "history_", "n_iter_", "_n_streamed", "_training_state")
     columns = {name: value for name, value in vars(tuned).items() if name in ("n_features_in_", "feature_names_in_")}
-    rows, codes, weights = labeled
     return {
         "classes_": classes,
         "pretrained_embedder_": pretrained,
-        "pretrained_model_": model,
+        "linear_model_": model,
         "embedder_": tuned,
-        "model_": fit_linear(transform_samples(tuned, rows), codes, weights),
         **{name: attributes[name] for name in names if name in attributes},
         **columns,
     }

@@ -3,16 +3,17 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
-from torch import nn
 
 from .._fitting._fit import run_fit
 from .._fitting._prepare import Samples
 from .._runtime._devices import claim_device
 from .._runtime._storage import to_storage
 from .._training._optimizers import default_learning_rate
+from ._features import Features, Head
 from ._labels import Labels
-from ._recipe import LEARNING_RATE, LR_SCHEDULE, count_held_out_least
+from ._linear import first_head
+from ._pseudo_labels import PseudoLabeler
+from ._recipe import HEAD_SPEED, LEARNING_RATE, LR_SCHEDULE, count_held_out_least
 from ._supervision import LabeledRows, Supervision
 
 
@@ -24,85 +25,93 @@ class Joint:
     ----------
     labels : Labels
         Of all training rows.
-    label_weight, pseudo_weight, threshold, pseudo_from
+    features : Features
+        What linear models see of a row.
+    model : LogisticRegression
+        The linear model on the pretrained embedding, from which the head starts.
+    first : ndarray of shape (n, n_classes)
+        Its probabilities for all training rows.
+    mean : ndarray of shape (n_features,)
+        Mean of the scaled features on the pretrained embedding.
+    label_weight, pseudo_weight : float
         See `Supervision`.
+    share : float
+        Share of the rows of each class that get a pseudo-label.
+    refresh : int
+        Steps between two makings of pseudo-labels.
     validation_fraction : float
         Share of rows held out with early stopping.
-    head : tuple of ndarray
-        Initial weights, (n_classes, width), and intercepts of the head.
     kept : tuple of (samples, codes, weights) or None, default=None
         Labelled rows of all calls of `partial_fit`, in place of those of `labels`.
     """
 
     labels: Labels
+    features: Features
+    model: object
+    first: np.ndarray
+    mean: np.ndarray
     label_weight: float
     pseudo_weight: float
-    threshold: float
-    pseudo_from: int
+    share: float
+    refresh: int
     validation_fraction: float
-    head: tuple
     kept: tuple | None = None
 
     @property
     def content(self):
         """What the result depends on, for the fingerprint of a checkpoint."""
-        labels = self.labels
-        numbers = (self.label_weight, self.pseudo_weight, self.threshold, self.pseudo_from)
-        return [label.item() for label in labels.classes], labels.codes, labels.weights, numbers, self.head
+        labels, numbers = self.labels, (self.label_weight, self.pseudo_weight, self.share, self.refresh)
+        return [label.item() for label in labels.classes], labels.codes, labels.weights, numbers
 
-    def supervise(self, encoder, width, objective, samples, held_out, device, storage, seed):
+    def supervise(self, encoder, objective, samples, own, held_out, device, storage):
         """Make the supervision of a training run.
 
         Parameters
         ----------
         encoder : nn.Module
             The encoder that is trained.
-        width : int
-            Width of the embedding.
         objective : callable
             The objective.
         samples : ndarray or lazy samples of shape (n, *sample_shape)
             All rows.
-        held_out : ndarray of int or None
-            Numbers of the rows that are held out.
+        own, held_out : ndarray of int or None
+            Numbers of the rows to train on, None for all; and of those that are held out.
         device : torch.device
             Where to train.
         storage : str
             Where the rows are, see `to_storage`.
-        seed : int
-            The fit's seed.
 
         Returns
         -------
         supervision : Supervision
         """
+        train, valid = split_labels(self.labels, held_out, self.validation_fraction)
+        codes, weights = self.labels.codes, self.labels.weights
+
+        def draw_from(rows):
+            return LabeledRows(to_storage(samples, device, storage, rows), codes[rows], weights[rows], device)
+
         if self.kept:
-            rows, codes, weights = self.kept
-            train, valid = LabeledRows(to_storage(rows, device, storage), codes, weights, device), None
+            labeled = self.kept
+            drawn = LabeledRows(to_storage(labeled[0], device, storage), *labeled[1:], device)
         else:
-            train, valid = (
-                LabeledRows(
-                    to_storage(samples, device, storage, rows),
-                    self.labels.codes[rows],
-                    self.labels.weights[rows],
-                    device,
-                )
-                if len(rows)
-                else None
-                for rows in split_labels(self.labels, held_out, self.validation_fraction)
-            )
-        head = nn.Linear(width, len(self.labels.classes))
-        head.load_state_dict(dict(zip(("weight", "bias"), map(torch.from_numpy, self.head), strict=True)))
+            labeled = (samples[train], codes[train], weights[train])
+            drawn = draw_from(train)
+        label_all = PseudoLabeler(samples, self.features, self.first, labeled, self.labels.codes, self.share)
+        n_classes, scale = len(self.labels.classes), self.features.scale
         return Supervision(
             encoder,
-            head,
+            Head(*first_head(self.model, n_classes, len(scale)), scale, self.mean, HEAD_SPEED),
+            self.features.make_columns(),
             objective,
-            train,
-            valid,
+            drawn,
+            draw_from(valid) if len(valid) else None,
+            (lambda *teacher: label_all(*teacher)) if own is None else (lambda *teacher: label_all(*teacher)[own]),
+            len(samples) if own is None else len(own),
             label_weight=self.label_weight,
             pseudo_weight=self.pseudo_weight,
-            threshold=self.threshold,
-            pseudo_from=self.pseudo_from,
+            penalty=1 / (2 * labeled[2].sum()),
+            refresh=self.refresh,
         )
 
 

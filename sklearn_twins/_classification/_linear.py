@@ -63,31 +63,20 @@ def as_softmax(model, n_classes):
     return coef, intercept
 
 
-def initial_head(Z, codes, weights, scale, n_classes):
-    """Weights of a head on the encoder's output that predicts as logistic regression on the embedding does.
-
-    Parameters
-    ----------
-    Z : ndarray of shape (n, width)
-        Scaled embedding of labelled rows, without columns next to it.
-    codes, weights : ndarray of shape (n,)
-        Their classes and weights.
-    scale : ndarray of shape (width,) or None
-        Factor of each coordinate of the encoder's output.
-    n_classes : int
-        Number of classes; those without labels so far get small probabilities.
+def first_head(model, n_classes, n_features):
+    """Weights and intercepts of a head that predicts as a linear model does.
 
     Returns
     -------
-    coef : ndarray of shape (n_classes, width), float32
+    coef : ndarray of shape (n_classes, n_features), float32
     intercept : ndarray of shape (n_classes,), float32
+        `LEAST_INTERCEPT` for classes without labels so far.
     """
-    model = fit_linear(Z, codes, weights)
     if isinstance(model, DummyClassifier):  # one class
-        coef, intercept = np.zeros((n_classes, Z.shape[1])), np.where(np.arange(n_classes) == codes[0], 0.0, -np.inf)
+        coef, intercept = np.zeros((n_classes, n_features)), np.full(n_classes, -np.inf)
+        intercept[model.classes_] = 0.0
     else:
         coef, intercept = as_softmax(model, n_classes)
-    coef = coef if scale is None else coef * scale
     return coef.astype(np.float32), np.maximum(intercept, LEAST_INTERCEPT).astype(np.float32)
 
 

@@ -9,6 +9,8 @@ from torch import nn
 
 from ._recipe import LABELS_REACH_ENCODER, count_labeled, objective_scale, teacher_decay
 
+NOT_MADE = -2  # in place of a pseudo-label before the first ones are made
+
 
 class LabeledRows:
     """Labelled rows on the device, drawn with equal numbers of all classes.
@@ -62,12 +64,7 @@ class LabeledRows:
 
 
 class Teacher(nn.Module):
-    """Average over steps of an encoder and its head; always in eval mode.
-
-    Shape
-    -----
-    (batch, *sample_shape) -> (batch, n_classes), logits
-    """
+    """Average over steps of an encoder and its head; always in eval mode."""
 
     def __init__(self, encoder, head):
         super().__init__()
@@ -77,9 +74,6 @@ class Teacher(nn.Module):
     def train(self, mode=True):
         """Stay in eval mode."""
         return super().train(False)
-
-    def forward(self, x):
-        return self.head(self.encoder(x))
 
     @torch.no_grad()
     def follow(self, encoder, head, decay):
@@ -101,55 +95,94 @@ class Embedded:
     ----------
     a, b : Tensor of shape (batch, width)
         Embeddings of the two views.
-    labeled : Tensor of shape (drawn, width) or None
-        Embeddings of labelled rows.
+    features : Tensor of shape (batch, n_features) or None
+        Embedding of the second view, and the rows' own columns.
+    classes : Tensor of shape (batch,), int64, or None
+        Pseudo-labels, -1 without.
+    labeled : Tensor of shape (drawn, n_features) or None
+        Features of labelled rows.
     codes, weights : Tensor of shape (drawn,) or None
         Their classes and weights.
-    teacher : Tensor of shape (batch, n_classes) or None
-        The teacher's probabilities for the rows as they are.
     """
 
     a: torch.Tensor
     b: torch.Tensor
+    features: torch.Tensor | None = None
+    classes: torch.Tensor | None = None
     labeled: torch.Tensor | None = None
     codes: torch.Tensor | None = None
     weights: torch.Tensor | None = None
-    teacher: torch.Tensor | None = None
 
 
 class Supervision(nn.Module):
-    """Head, teacher and labelled rows of a joint training.
+    """Head, teacher, labelled rows and pseudo-labels of a joint training.
 
     Parameters
     ----------
     encoder : nn.Module
         The encoder that is trained; the teacher starts as its copy.
-    head : nn.Linear
-        Head on the embedding.
+    head : Head
+        Head on the features.
+    columns : nn.Module or None
+        From samples to their columns, which are features next to the embedding.
     objective : callable
         The objective, whose scale counts.
     labeled : LabeledRows
         Rows to train on.
     held_out : LabeledRows or None
         Rows for the validation loss.
+    label_all : callable
+        ``label_all(encoder, coef, intercept) -> classes`` makes the pseudo-labels of all training rows.
+    n : int
+        Number of training rows.
     label_weight, pseudo_weight : float
         Weights of the two cross-entropies beside the scaled objective.
-    threshold : float
-        Probability from which the teacher is sure.
-    pseudo_from : int
-        Step from which there are pseudo-labels.
+    penalty : float
+        Factor of the squared norm of the head's weights.
+    refresh : int
+        Steps between two makings of pseudo-labels.
     """
 
+    of_rows = ("pseudo",)  # buffers that belong to the rows of one fit
+
     def __init__(
-        self, encoder, head, objective, labeled, held_out, *, label_weight, pseudo_weight, threshold, pseudo_from
+        self,
+        encoder,
+        head,
+        columns,
+        objective,
+        labeled,
+        held_out,
+        label_all,
+        n,
+        *,
+        label_weight,
+        pseudo_weight,
+        penalty,
+        refresh,
     ):
         super().__init__()
-        self.head, self.teacher = head, Teacher(encoder, head)
-        self.objective, self.labeled, self.held_out = objective, labeled, held_out
-        self.label_weight, self.pseudo_weight = label_weight, pseudo_weight
-        self.threshold, self.pseudo_from = threshold, pseudo_from
+        self.head, self.teacher, self.columns = head, Teacher(encoder, head), columns
+        self.objective, self.labeled, self.held_out, self.label_all = objective, labeled, held_out, label_all
+        self.label_weight, self.pseudo_weight, self.penalty, self.refresh = (
+            label_weight,
+            pseudo_weight,
+            penalty,
+            refresh,
+        )
+        self.register_buffer("pseudo", torch.full((n,), NOT_MADE, dtype=torch.int64))
+        self.are_made = None
 
-    def embed(self, encoder, x, x_a, x_b, change, generator, step):
+    def features(self, h, samples):
+        """Features of the embedding of rows or views, and of the rows as they are.
+
+        Shape
+        -----
+        h : (batch, width); samples : (batch, *sample_shape); returns (batch, n_features)
+        """
+        return h.float() if self.columns is None else torch.cat([h.float(), self.columns(samples)], dim=1)
+
+    def embed(self, encoder, x, rows, x_a, x_b, change, generator, step):
         """Embed two views of all rows, and views of labelled rows together with the first one.
 
         Parameters
@@ -158,6 +191,8 @@ class Supervision(nn.Module):
             The encoder that is trained.
         x, x_a, x_b : Tensor of shape (batch, *sample_shape)
             Rows and their views.
+        rows : Tensor of shape (batch,), int64
+            Numbers of the rows.
         change : callable
             ``change(rows, generator) -> view``
         generator : torch.Generator
@@ -172,15 +207,28 @@ class Supervision(nn.Module):
         if not self.training:
             if self.held_out is None:
                 return Embedded(encoder(x_a), encoder(x_b))
-            rows, codes, weights = self.held_out.draw(generator)
-            return Embedded(encoder(x_a), encoder(x_b), encoder(rows), codes, weights)
-        rows, codes, weights = self.labeled.draw(generator)
-        h = encoder(torch.cat([x_a, change(rows, generator)]))  # one forward: batch norm sees both
-        teacher = None
-        if self.pseudo_weight and step >= self.pseudo_from:
-            with torch.no_grad():
-                teacher = self.teacher(x).float().softmax(1)
-        return Embedded(h[: len(x)], encoder(x_b), h[len(x) :], codes, weights, teacher)
+            drawn, codes, weights = self.held_out.draw(generator)
+            labeled = self.features(encoder(drawn), drawn)
+            return Embedded(encoder(x_a), encoder(x_b), labeled=labeled, codes=codes, weights=weights)
+        if self.pseudo_weight:
+            self.make_pseudo_labels(step)
+        drawn, codes, weights = self.labeled.draw(generator)
+        h = encoder(torch.cat([x_a, change(drawn, generator)]))  # one forward: batch norm sees both
+        labeled = h[len(x) :] if LABELS_REACH_ENCODER else h[len(x) :].detach()
+        b = encoder(x_b)
+        return Embedded(
+            h[: len(x)], b, self.features(b, x), self.pseudo[rows], self.features(labeled, drawn), codes, weights
+        )
+
+    def make_pseudo_labels(self, step):
+        """Make the pseudo-labels, if it is time to or there are none yet."""
+        if self.are_made is None:
+            self.are_made = bool((self.pseudo != NOT_MADE).all())  # those of a checkpoint
+        if step % self.refresh and self.are_made:
+            return
+        classes = self.label_all(self.teacher.encoder, *self.teacher.head.unscaled())
+        self.pseudo.copy_(torch.from_numpy(classes))
+        self.are_made = True
 
     def add_terms(self, loss, terms, embedded, projection_dim):
         """Add the cross-entropies to an objective.
@@ -199,33 +247,30 @@ class Supervision(nn.Module):
         Returns
         -------
         loss : Tensor
-            The scaled objective and the weighted cross-entropies.
+            The scaled objective and the weighted cross-entropies, with the penalty of the head's weights.
         terms : dict of str to Tensor
             The objective's own terms; "label" and "pseudo", the cross-entropies; "pseudo_share", the share of rows with
             a pseudo-label, and "pseudo_agreement", the share of them whose view the head puts into the same class.
         """
         loss = loss / objective_scale(self.objective, projection_dim)
         if embedded.labeled is not None:
-            h = embedded.labeled if LABELS_REACH_ENCODER else embedded.labeled.detach()
-            logits = self.head(h.float())
-            label = (F.cross_entropy(logits, embedded.codes, reduction="none") * embedded.weights).mean()
-            loss, terms = loss + self.label_weight * label, {**terms, "label": label}
+            losses = F.cross_entropy(self.head(embedded.labeled), embedded.codes, reduction="none")
+            label = (losses * embedded.weights).mean()
+            terms = {**terms, "label": label}
+            loss = loss + self.label_weight * (label + self.penalty * self.head.penalty() if self.training else label)
         if self.training and self.pseudo_weight:
             pseudo = self.pseudo_terms(embedded)
             loss, terms = loss + self.pseudo_weight * pseudo["pseudo"], {**terms, **pseudo}
         return loss, terms
 
     def pseudo_terms(self, embedded):
-        """Cross-entropy of the second view against the teacher's class, where it is sure; see `add_terms`."""
-        if embedded.teacher is None:
-            zero = torch.zeros((), device=embedded.a.device)
-            return {"pseudo": zero, "pseudo_share": zero, "pseudo_agreement": zero}
-        best, classes = embedded.teacher.max(1)
-        is_sure = best >= self.threshold
-        logits = self.head(embedded.b.float())
+        """Cross-entropy of the second view against the pseudo-labels; see `add_terms`."""
+        has_label, logits = embedded.classes >= 0, self.head(embedded.features)
+        classes = embedded.classes.clamp(min=0)
         losses = F.cross_entropy(logits, classes, reduction="none")
-        agree = ((logits.argmax(1) == classes) & is_sure).sum() / is_sure.sum().clamp(min=1)
-        return {"pseudo": (losses * is_sure).mean(), "pseudo_share": is_sure.float().mean(), "pseudo_agreement": agree}
+        agree = ((logits.argmax(1) == classes) & has_label).sum() / has_label.sum().clamp(min=1)
+        share = has_label.float().mean()
+        return {"pseudo": (losses * has_label).mean(), "pseudo_share": share, "pseudo_agreement": agree}
 
     def follow(self, encoder, step):
         """Move the teacher after a step."""
@@ -233,8 +278,4 @@ class Supervision(nn.Module):
 
     def fitted(self):
         """The averaged head as fitted attributes of a classifier."""
-        head = self.teacher.head
-        return {
-            "head_coef_": head.weight.detach().cpu().numpy().copy(),
-            "head_intercept_": head.bias.detach().cpu().numpy().copy(),
-        }
+        return dict(zip(("head_coef_", "head_intercept_"), self.teacher.head.unscaled(), strict=True))

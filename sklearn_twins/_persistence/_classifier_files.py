@@ -20,7 +20,6 @@ from ._state import REQUESTS, STAMP, fitted_state
 
 FORMAT, FORMAT_VERSION = "sklearn_twins.classifier", "1"
 EMBEDDERS = ("pretrained_embedder_", "embedder_")
-MODELS = ("pretrained_model_", "model_")
 SECTIONS = ("parameters", "embedder", *EMBEDDERS, "fitted")
 GIVEN = ("none", "parameters", "fitted", "frozen")  # kinds of the parameter `embedder`
 ARRAYS = ("head_coef_", "head_intercept_", "label_distributions_")
@@ -68,7 +67,7 @@ def save_classifier(classifier, path):
     own["n_streamed"] = found["_n_streamed"]
     if "transduction_" in found:
         own["transduction"] = np.array([list(classifier.classes_).index(label) for label in found["transduction_"]])
-    own |= {name: describe_model(found[name]) for name in MODELS}
+    own["linear_model_"] = describe_model(found["linear_model_"])
     sections["fitted"] = encoder.to_json(own)
     about = {"format": FORMAT, "format_version": FORMAT_VERSION, "sklearn_twins_version": __version__}
     write_tensors(path, encoder.tensors, {**about, **sections})
@@ -186,23 +185,33 @@ def make_attributes(own, embedders):
     requests : dict
         Requests of metadata under their key, if there are any.
     """
-    needed = {"classes_", "head_coef_", "head_intercept_", "history_", "n_iter_", "n_streamed", "requests", *MODELS}
+    needed = {
+        "classes_",
+        "head_coef_",
+        "head_intercept_",
+        "history_",
+        "n_iter_",
+        "n_streamed",
+        "requests",
+        "linear_model_",
+    }
     optional = {"label_distributions_", "transduction", *COLUMNS}
     require(needed <= own.keys() <= needed | optional, "attributes are missing or unknown")
     classes = own["classes_"]
     require(is_array(classes, 1, KINDS_OF_LABELS) and len(classes) > 1, "classes_ is invalid")
     require(len(set(classes.tolist())) == len(classes), "classes_ has a class twice")
-    n, width = len(classes), embedders[1]._output.width
-    require(is_array(own["head_coef_"], 2) and own["head_coef_"].shape == (n, width), "head_coef_ is invalid")
+    n, n_features = len(classes), [embedder._n_features_out for embedder in embedders]
+    require(is_array(own["head_coef_"], 2) and own["head_coef_"].shape == (n, n_features[1]), "head_coef_ is invalid")
     require(is_array(own["head_intercept_"], 1) and len(own["head_intercept_"]) == n, "head_intercept_ is invalid")
     require(
         is_history(own["history_"]) and is_int()(own["n_iter_"]) and is_int()(own["n_streamed"]), "counts are invalid"
     )
-    models = {name: make_model(own[name], n, e._n_features_out) for name, e in zip(MODELS, embedders, strict=True)}
+    model = make_model(own["linear_model_"], n, n_features[0])
     for name in COLUMNS.keys() & own.keys():
         require(COLUMNS[name](own[name]), f"{name} is invalid")
     kept = ("classes_", "head_coef_", "head_intercept_", "history_", "n_iter_", *COLUMNS)
-    attributes = {name: own[name] for name in kept if name in own} | models | {"_n_streamed": own["n_streamed"]}
+    attributes = {name: own[name] for name in kept if name in own}
+    attributes |= {"linear_model_": model, "_n_streamed": own["n_streamed"]}
     if "transduction" in own:
         codes, proba = own["transduction"], own.get("label_distributions_")
         require(is_array(codes, 1, "i") and ((codes >= 0) & (codes < n)).all(), "transduction_ is invalid")

@@ -11,17 +11,15 @@ from ._atomic_write import write_atomically
 from ._onnx import Graph, check_packages, choose_front, export_graph
 
 
-def export_classifier(embedders, models, shares, classes, path, preprocessing):
+def export_classifier(preprocessor, parts, classes, path, preprocessing):
     """Write a classifier as an ONNX model.
 
     Parameters
     ----------
-    embedders : list of BarlowTwinsEmbedder
-        Fitted, with one preprocessor.
-    models : list of (ndarray of shape (n_classes, n_features), ndarray of shape (n_classes,))
-        Weights and intercepts on the output of each embedder, whose softmax are probabilities.
-    shares : list of float
-        Shares of the models' probabilities.
+    preprocessor : component
+        Fitted.
+    parts : list of (encoder, output, coef, intercept, share)
+        Networks, their outputs, weights and intercepts on them, whose softmax are probabilities, and shares of these.
     classes : ndarray of shape (n_classes,)
         They are in the model's metadata.
     path : str or path-like
@@ -37,14 +35,15 @@ def export_classifier(embedders, models, shares, classes, path, preprocessing):
         If the preprocessing is more than arithmetic, or torch cannot export the encoder.
     """
     check_packages()
-    preprocessor = embedders[0].preprocessor_
     front = choose_front(preprocessor)
     reader, example = (front.read_rows if preprocessing else front.read_samples)(preprocessor)
     graphs = [
-        Graph(front.is_refused, nn.Identity(), copy.deepcopy(e.encoder_).cpu(), e._output, preprocessor.spec_)
-        for e in embedders
+        Graph(front.is_refused, nn.Identity(), copy.deepcopy(encoder).cpu(), output, preprocessor.spec_)
+        for encoder, output, *_ in parts
     ]
-    graph = ClassifierGraph(front.is_refused, reader, graphs, models, shares).eval()
+    graph = ClassifierGraph(
+        front.is_refused, reader, graphs, [part[2:4] for part in parts], [p[4] for p in parts]
+    ).eval()
     model = export_graph(graph, example, "X" if preprocessing else "samples", "probabilities").model_proto
     about = {
         "sklearn_twins_version": __version__,

@@ -1,5 +1,7 @@
 """Batches: one permutation per epoch, split into equal parts."""
 
+from contextlib import closing
+
 import torch
 
 from .._runtime._storage import in_memory_order
@@ -49,6 +51,8 @@ class Batches:
     ----------
     n_batches, size : int
         Number of batches, and of rows in each, counted over all processes.
+    rows : Tensor of int64
+        Numbers of the rows of the last batch.
     """
 
     def __init__(self, data, batch_size, generator, rank=0, n_ranks=1, partners=None):
@@ -73,9 +77,11 @@ class Batches:
             order, own = torch.cat([order, self.partners.draw(self.generator)[order]], dim=1), 2 * own
         order = order.flatten()
         if not isinstance(self.data, torch.Tensor):
-            yield from self.data.batches(order, own)
+            with closing(self.data.batches(order, own)) as batches:
+                for self.rows, batch in zip(order.split(own), batches, strict=True):
+                    yield batch
             return
         to_memory, back = in_memory_order(self.data)  # so that index_select copies whole rows
         base = self.data.permute(to_memory)
-        for start in range(0, len(order), own):
-            yield base.index_select(0, order[start : start + own]).permute(back)  # (own, *sample_shape)
+        for self.rows in order.split(own):
+            yield base.index_select(0, self.rows).permute(back)  # (own, *sample_shape)

@@ -214,7 +214,8 @@ class TwinsNet(NeuralNet):
                 z_a, z_b = self.project(x_a), self.project(x_b)
             else:
                 own = self.generators["labels"] if self.module_.training else generator
-                embedded = supervision.embed(self.module_.encoder, x, x_a, x_b, self.change, own, self.step)
+                rows = self.iterator.rows[: len(x)]
+                embedded = supervision.embed(self.module_.encoder, x, rows, x_a, x_b, self.change, own, self.step)
                 z_a, z_b = map(self.module_.projector, (embedded.a, embedded.b))
             if self.mix is None:
                 return (group.gather(z_a), group.gather(z_b)), embedded
@@ -294,7 +295,7 @@ class TwinsNet(NeuralNet):
             self.donors = iterator.data
         else:  # the same views in every epoch, so that losses are comparable
             self.generators["validation"].set_state(self.validation_state)
-        values = []
+        values, self.iterator = [], iterator
         for batch in iterator:
             self.notify("on_batch_begin", batch=batch, training=training)
             step = step_fn(batch)

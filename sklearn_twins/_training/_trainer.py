@@ -153,7 +153,7 @@ class Training:
         if state:
             module.projector.load_state_dict(to_tensors(state["projector"]))
             if "supervised" in state:
-                module.load_state_dict(to_tensors(state["supervised"]))
+                module.load_state_dict(to_tensors(state["supervised"]), strict=False)
         self.net = TwinsNet(module, objective, make_views, plan, generators, mix, partners, callbacks=self._callbacks())
         self.net.validation_state = generators["validation"].get_state()
         self.net.initialize()
@@ -204,7 +204,7 @@ class Training:
     def release(self):
         """Free the rows and a recorded step, and drop the caller's hooks, which may refer back to this run."""
         self.net.forget_recording()
-        self.train = self.valid = self.net.donors = None
+        self.train = self.valid = self.net.donors = self.net.iterator = None
         self.hooks.begin = self.hooks.end = None
 
     def checkpoint_state(self):
@@ -275,7 +275,10 @@ class Training:
             "supervised", the whole module, if there is a supervision.
         """
         module = self.net.module_
-        more = {} if module.supervision is None else {"supervised": to_arrays(module.state_dict())}
+        more = {}
+        if module.supervision is not None:
+            of_rows = [f"supervision.{name}" for name in module.supervision.of_rows]
+            more["supervised"] = {n: a for n, a in to_arrays(module.state_dict()).items() if n not in of_rows}
         return {
             **more,
             "projector": to_arrays(module.projector.state_dict()),

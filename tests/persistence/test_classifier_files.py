@@ -92,7 +92,7 @@ FORGERIES = {
     "codes": ("fitted", lambda v, t: t[v["transduction"]["array"]].fill(7)),
     "a model of other features": (
         "fitted",
-        lambda v, t: t.update({"x": np.zeros((3, 1))}) or v["model_"]["dict"][0].__setitem__(1, {"array": "x"}),
+        lambda v, t: t.update({"x": np.zeros((3, 1))}) or v["linear_model_"]["dict"][0].__setitem__(1, {"array": "x"}),
     ),
     "missing": ("fitted", lambda v, t: v.pop("n_iter_")),
     "unknown": ("fitted", lambda v, t: v.update(evil=1)),

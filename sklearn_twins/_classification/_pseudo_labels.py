@@ -1,0 +1,96 @@
+"""Pseudo-labels: classes for all training rows, by three models that agree on most of them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ._features import Features
+from ._labels import UNLABELED
+from ._linear import fit_linear, linear_proba, softmax
+from ._recipe import MAX_REFIT
+
+
+@dataclass(frozen=True)
+class PseudoLabeler:
+    """Make the pseudo-labels of all training rows from the state of a joint training.
+
+    The classes are those of the largest mean probability of three models: logistic regression on the pretrained
+    embedding, the same on the teacher's embedding, and the teacher's head. Of the rows of each class, those with the
+    largest probabilities keep theirs.
+
+    Parameters
+    ----------
+    samples : ndarray or lazy samples of shape (n, *sample_shape)
+        All training rows.
+    features : Features
+        What linear models see of a row.
+    first : ndarray of shape (n, n_classes)
+        Probabilities of the linear model on the pretrained embedding.
+    labeled : tuple of (samples, codes, weights)
+        Labelled rows.
+    codes : ndarray of shape (n,), int64
+        Given classes, -1 without.
+    share : float
+        Share of the rows of each class that keep it.
+    """
+
+    samples: object
+    features: Features
+    first: np.ndarray
+    labeled: tuple
+    codes: np.ndarray
+    share: float
+
+    def __call__(self, encoder, coef, intercept):
+        """Make the pseudo-labels.
+
+        Parameters
+        ----------
+        encoder : nn.Module
+            The teacher's encoder.
+        coef, intercept : ndarray
+            The teacher's head, on unscaled features.
+
+        Returns
+        -------
+        classes : ndarray of shape (n,), int64
+            -1 for rows without pseudo-label.
+        """
+        rows, codes, weights = some_labels(*self.labeled)
+        raw, n_classes = self.features.compute(encoder, self.samples), self.first.shape[1]
+        model = fit_linear(self.features.compute(encoder, rows) * self.features.scale, codes, weights)
+        proba = self.first + linear_proba(model, raw * self.features.scale, n_classes)
+        proba += softmax(raw.astype(np.float64) @ coef.T + intercept)
+        return np.where(self.codes >= 0, self.codes, keep_surest(proba, self.share))
+
+
+def keep_surest(proba, share):
+    """Find the class of each row, and keep it for the rows of each class with the largest probabilities.
+
+    Parameters
+    ----------
+    proba : ndarray of shape (n, n_classes)
+        Probabilities, or multiples of them.
+    share : float
+        Share of the rows of each class that keep it.
+
+    Returns
+    -------
+    classes : ndarray of shape (n,), int64
+        -1 for the others.
+    """
+    classes, best = proba.argmax(axis=1), proba.max(axis=1)
+    kept = np.full(len(proba), UNLABELED, dtype=np.int64)
+    for label in np.unique(classes):
+        own = np.flatnonzero(classes == label)
+        sure = own[best[own] >= np.quantile(best[own], 1 - share)]
+        kept[sure] = label
+    return kept
+
+
+def some_labels(rows, codes, weights):
+    """At most `MAX_REFIT` labelled rows, always the same ones, since the model is fitted often."""
+    if len(codes) <= MAX_REFIT:
+        return rows, codes, weights
+    some = np.sort(np.random.default_rng(0).permutation(len(codes))[:MAX_REFIT])
+    return rows[some], codes[some], weights[some]
