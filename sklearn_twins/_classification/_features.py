@@ -37,14 +37,14 @@ class Features:
     @property
     def scale(self):
         """Factors that turn unscaled features into what `transform` returns.  # (n_features,), float32"""
-        if self.output.scale is None:
-            return np.ones(self.output.width, dtype=np.float32)
-        return np.concatenate([self.output.scale, self.output.column_scale])
+        ones = np.ones(self.output.width, dtype=np.float32)
+        scales = (ones if self.output.scale is None else self.output.scale, self.output.column_scale)
+        return np.concatenate([scale for scale in scales if scale is not None])
 
     @property
     def unscaled(self):
         """The output without its scales."""
-        if self.output.scale is None:
+        if self.output.column_scale is None:
             return Output(self.output.width)
         return Output(self.output.width, *map(np.ones_like, (self.output.scale, self.output.column_scale)))
 
@@ -59,7 +59,7 @@ class Features:
 
     def make_columns(self):
         """Make the module from samples to their unscaled columns; None without columns."""
-        return None if self.output.scale is None else record_of(self.spec).passthrough.make_module(self.spec)
+        return None if self.output.column_scale is None else record_of(self.spec).passthrough.make_module(self.spec)
 
 
 class Head(nn.Module):

@@ -16,7 +16,7 @@ from ._json_codec import Decoder, Encoder, shortened
 from ._safetensors import read_tensors, write_tensors
 from ._save_load import RESET, UNREADABLE, check_encoder, check_parameters
 from ._schema import COLUMNS, defaults_of, make_schema
-from ._state import REQUESTS, STAMP, fitted_state
+from ._state import REQUESTS, STAMP, divide, fitted_state
 
 FORMAT, FORMAT_VERSION = "sklearn_twins.classifier", "1"
 EMBEDDERS = ("pretrained_embedder_", "embedder_")
@@ -50,15 +50,16 @@ def save_classifier(classifier, path):
     kind = "frozen" if isinstance(given, FrozenEstimator) else ("fitted" if is_fitted else "parameters")
     parameters["embedder"] = "none" if given is None else kind
     base = given if kind == "parameters" and given is not None else classifier.pretrained_embedder_
-    encoder = Encoder(make_schema().classes)
+    encoder = Encoder(make_schema(type(base)).classes)
     sections = {
         "parameters": encoder.to_json(parameters),
         "embedder": encoder.to_json(base.get_params(deep=False) | RESET),
     }
     for name in EMBEDDERS:
         embedder = found[name]
-        for trained in (embedder.encoder, embedder._recipe.encoder):
-            check_encoder(trained)
+        trained = divide(embedder._recipe, embedder.preprocessor_, embedder._output)
+        for place, network in (*embedder._given_encoders().items(), *((part.place, part.encoder) for part in trained)):
+            check_encoder(place, network)
         state = unwrap(embedder.__getstate__())
         kept = fitted_state(embedder).keys() - {"_training_state"}
         sections[name] = encoder.to_json({key: state[key] for key in kept})
@@ -134,7 +135,7 @@ def make_classifier(cls, embedder_class, tensors, metadata):
     wanted = {"format", "format_version", "sklearn_twins_version", *SECTIONS}
     require(metadata.keys() == wanted, "its header has missing or unknown sections")
     require(len(metadata["sklearn_twins_version"]) <= 100, "the version that wrote it has too long a name")
-    schema = make_schema()
+    schema = make_schema(embedder_class)
     decoder = Decoder(schema.classes, tensors, schema.complete)
     parameters, given, *fitted, own = (decoder.from_json(metadata[section]) for section in SECTIONS)
     decoder.finish()

@@ -44,7 +44,7 @@ def export_classifier(preprocessor, parts, classes, path, preprocessing):
     graph = ClassifierGraph(
         front.is_refused, reader, graphs, [part[2:4] for part in parts], [p[4] for p in parts]
     ).eval()
-    model = export_graph(graph, example, "X" if preprocessing else "samples", "probabilities").model_proto
+    model = export_graph(graph, {"X" if preprocessing else "samples": example}, "probabilities")
     about = {
         "sklearn_twins_version": __version__,
         "columns": json.dumps(list(front.column_names(preprocessor))),
@@ -66,7 +66,7 @@ class ClassifierGraph(nn.Module):
 
     def __init__(self, is_refused, reader, graphs, models, shares):
         super().__init__()
-        self.is_refused, self.reader, self.graphs, self.shares = is_refused, reader, nn.ModuleList(graphs), shares
+        self.is_refused, self.reader, self.embedders, self.shares = is_refused, reader, nn.ModuleList(graphs), shares
         self.layers = nn.ModuleList()
         for coef, intercept in models:
             layer = nn.Linear(coef.shape[1], coef.shape[0])
@@ -75,7 +75,7 @@ class ClassifierGraph(nn.Module):
 
     def forward(self, x):
         samples = self.reader(x)
-        parts = zip(self.shares, self.graphs, self.layers, strict=True)
+        parts = zip(self.shares, self.embedders, self.layers, strict=True)
         proba = sum(share * layer(graph(samples)).softmax(1) for share, graph, layer in parts)
         if not x.is_floating_point():
             return proba
