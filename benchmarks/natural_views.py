@@ -54,7 +54,7 @@ SECTIONS = ("descriptions", "within", "score", "halves", "clients", "hidden", "s
 PAIRS = (("fou", "zer"), ("pix", "fou"), ("kar", "zer"))
 COUNTS = (1, 5, 20)
 
-# Accuracy with 1 and 5 labels per class of four methods: Nam et al., "STUNT: Few-shot Tabular Learning with
+# Accuracy with 1 and 5 labels per class of four methods: "STUNT: Few-shot Tabular Learning with
 # Self-generated Tasks from Unlabeled Tables", ICLR 2023, table 1 (income, karhunen, optdigit, pixel, dna; means of 100
 # draws). All but CACTUs and STUNT were tuned on 100 more labels.
 PUBLISHED = {
