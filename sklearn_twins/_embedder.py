@@ -279,7 +279,7 @@ class BarlowTwinsEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Twi
             Group of each row of X, such as the patient of a visit or the client of an event. The second view of a row
             is then made from another row of its group, drawn anew in each epoch; a row that is alone is its own
             partner, and so are rows of `unlabeled`. Groups replace the pairs, not the augmentation, which changes both
-            views as before.
+            views as before. With `early_stopping`, whole groups are held out, unless they are few and large.
 
         Returns
         -------

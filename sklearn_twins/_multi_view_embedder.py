@@ -1,5 +1,6 @@
 """MultiViewEmbedder: several sets of columns about the same rows, each with an encoder, trained to agree."""
 
+from dataclasses import replace
 from numbers import Real
 from types import SimpleNamespace
 
@@ -38,9 +39,9 @@ class SomeViews:
         Returns
         -------
         embedding : ndarray of shape (n, n_features_out), float32
-            For each view its embedding and, next to it, its scaled columns. All views have the same total variance.
-            Where a view is missing, the mean over training rows. For dask arrays and frames, a dask array whose blocks
-            are embedded when they are computed.
+            For each view its embedding and, next to it, its scaled columns. All embeddings have the same total
+            variance, and the columns of a view half of it. Where a view is missing, the mean over training rows. For
+            dask arrays and frames, a dask array whose blocks are embedded when they are computed.
 
         Raises
         ------
@@ -60,9 +61,7 @@ class SomeViews:
             _sklearn_auto_wrap_output_keys=self._sklearn_auto_wrap_output_keys,
             get_feature_names_out=lambda: self._names_of([view.name for view in spec.views]),
         )
-        containers = (self._by_view(X) or {"X": X}).values()
-        labelled = next((rows for rows in containers if hasattr(rows, "iloc")), X)  # whose row labels a frame gets
-        return _wrap_data_with_container("transform", Z, labelled, named)
+        return _wrap_data_with_container("transform", Z, self._first_container(X), named)
 
 
 @read_one_fit("get_feature_names_out", "project", "score", "to_onnx", "transform")
@@ -361,7 +360,8 @@ class MultiViewEmbedder(SomeViews, TransformerMixin, _BaseComposition, TwinsEsti
         unlabeled : as X, or None, default=None
             More rows to train on.
         groups : array-like of shape (n,) or None, default=None
-            Group of each row of X. The second change of each view is then made from another row of the group.
+            Group of each row of X. The second change of each view is then made from another row of the group. With
+            `early_stopping`, whole groups are held out, unless they are few and large.
 
         Returns
         -------
@@ -544,8 +544,8 @@ class MultiViewEmbedder(SomeViews, TransformerMixin, _BaseComposition, TwinsEsti
         return X if isinstance(X, dict) else dict(zip((name for name, _ in self._named_views), X, strict=False))
 
     def _first_container(self, X):
-        by_view = self._by_view(X)
-        return next(iter(by_view.values())) if by_view else X
+        containers = list((self._by_view(X) or {"X": X}).values())
+        return next((rows for rows in containers if hasattr(rows, "iloc")), containers[0])  # with row labels, if any
 
     def _append_unlabeled(self, X, unlabeled):
         mine, more = self._by_view(X), self._by_view(unlabeled)
@@ -566,6 +566,9 @@ class MultiViewEmbedder(SomeViews, TransformerMixin, _BaseComposition, TwinsEsti
     def augmentation(self):
         """The augmentation of all views, for the words of a diagnosis."""
         return "auto"
+
+    def _facts(self):
+        return replace(super()._facts(), feature_names=None, has_several_views=True)
 
     def _resolve_augmentation(self, other=None):
         from ._multiview._resolve import resolve_for_each

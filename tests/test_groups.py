@@ -10,6 +10,7 @@ from sklearn.model_selection import GridSearchCV, GroupKFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 
 from sklearn_twins import BarlowTwinsEmbedder
+from sklearn_twins._fitting._build import split
 from sklearn_twins.augmentations import Identity, Pair
 from sklearn_twins.model_selection import BatchedGridSearchCV
 
@@ -69,6 +70,17 @@ def test_early_stopping_and_warm_start():
     assert_array_equal(warm.transform(X), whole.transform(X))
 
 
+@pytest.mark.parametrize(
+    "sizes", [[2] * 30, [3] * 20, [1] * 20 + [4] * 10, [5, 55], [30, 30], [1, 59], [2, 2, 56]], ids=str
+)
+def test_whole_groups_are_held_out(sizes):
+    """Unless they are few and large; the share of rows is about the one that was asked for."""
+    groups = np.repeat(np.arange(len(sizes)), sizes)
+    train, valid = split(60, 0.1, 0, groups)
+    assert sorted([*train, *valid]) == list(range(60)) and 3 < len(valid) < 9
+    assert bool(set(groups[train]) & set(groups[valid])) == (max(sizes) > 6)
+
+
 def test_rows_that_are_alone_are_counted_once(capsys):
     small_embedder(verbose=1).fit(X, groups=[*GROUPS[:54], *range(100, 106)])
     assert capsys.readouterr().out.count("6 of 60 rows are alone in their group") == 1
@@ -120,7 +132,12 @@ def test_images():
 
 @pytest.mark.parametrize(
     ("groups", "words"),
-    [(GROUPS[1:], "59 values for 60 rows"), (np.arange(60), "no row has a partner"), (np.zeros(60), "one group")],
+    [
+        (GROUPS[1:], "59 values for 60 rows"),
+        (np.arange(60), "no row has a partner"),
+        (np.zeros(60), "one group"),
+        ([(g, "a" if g else np.nan) for g in GROUPS], "missing in 3 of 60 rows, the first of them row 0"),
+    ],
 )
 def test_bad_groups(groups, words):
     with pytest.raises(ValueError, match=words):

@@ -5,6 +5,7 @@ import pickle
 import numpy as np
 import pandas as pd
 import pytest
+import sklearn
 import torch
 from builders import save_images
 from numpy.testing import assert_allclose, assert_array_equal
@@ -18,7 +19,7 @@ from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils.estimator_checks import check_estimator
 from skorch.callbacks import Callback
 
-from sklearn_twins import BarlowTwinsEmbedder, MultiViewEmbedder
+from sklearn_twins import BarlowTwinsEmbedder, CollapseWarning, MultiViewEmbedder
 from sklearn_twins._multiview._objective import AcrossViews
 from sklearn_twins._multiview._retrieval import mean_retrieval
 from sklearn_twins.displays import (
@@ -546,6 +547,8 @@ def test_row_labels_of_containers():
     """A frame that comes out has those of a frame that went in."""
     embedder = make(views=CONTAINERS, max_epochs=1).set_output(transform="pandas").fit([A, FRAME[list("vwxyz")]])
     assert embedder.transform([A, FRAME[list("vwxyz")]]).index.equals(FRAME.index)
+    with pytest.raises(ValueError, match="groups has the row labels of X in another order"):
+        embedder.fit([A, FRAME[list("vwxyz")]], groups=pd.Series(range(80), index=FRAME.index)[::-1] // 2)
 
 
 def test_few_rows_with_both_views():
@@ -572,7 +575,27 @@ def test_searches_of_the_package(search):
 
 
 def test_diagnosis():
-    assert EXPECTED.diagnose(X).n_components == 11
+    assert EXPECTED.diagnose(X).n_components == 11 and EXPECTED._fit_summary.projection_dim == 6
+
+
+@pytest.mark.parametrize("augmentation", ["auto", "identity"])
+def test_a_diagnosis_knows_several_views(augmentation):
+    """A constant view is named; views differ without an augmentation."""
+    views = [(name, view(augmentation=augmentation), columns) for name, columns in (("a", slice(0, 4)), ("b", [4, 5]))]
+    assert "augmentation" not in str(make(views=views).fit(X).diagnose(X))
+    constant = np.hstack([np.ones((80, 4)), B])
+    with pytest.warns(CollapseWarning, match="all columns of view 'a' are constant"):
+        embedder = make(views=views, max_epochs=1).fit(constant)
+    assert embedder.diagnose(constant).constant_columns == ["view 'a'"]
+
+
+@pytest.mark.parametrize("container", ["pandas", "polars"])
+def test_the_global_output_container(container):
+    """It is that of `transform`, whatever the views' preprocessors would make of it."""
+    with sklearn.config_context(transform_output=container):
+        Z = make().fit(X).transform(X)
+    assert type(Z).__module__.startswith(container)
+    assert_array_equal(Z.to_numpy(), EXPECTED.transform(X))
 
 
 @pytest.mark.parametrize(
@@ -622,6 +645,13 @@ def test_diagnosis():
         ({"views": [("a", view(), [10]), ("b", view(), [11])]}, NUMBERED, ValueError, "positions, not labels"),
         ({"objective": "mixed_barlow_twins"}, X, ValueError, "mixes rows"),
         ({"within": -1.0}, X, ValueError, "'within' parameter"),
+        (
+            {"views": [("a", view(), "a"), ("b", view(), ["v"])]},
+            FRAME,
+            ValueError,
+            r"View 'a': .* into a list, \[name\]",
+        ),
+        ({"views": CONTAINERS}, [A, B[:, 0]], ValueError, r"View 'right': .* the shape \(n, 1\)"),
         (
             {"views": [("a", view(projector=MLPProjector((4,), 3)), [0]), ("b", view(), [1])]},
             X,

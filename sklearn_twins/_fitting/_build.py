@@ -76,7 +76,7 @@ def build(settings, parts, prepared, environment, previous=None, stream=False, j
     holds_out = settings.early_stopping and not stream
     fraction = settings.validation_fraction if holds_out else 0
     samples, storage = prepared.samples, settings.storage
-    own, held_out = split(len(samples), fraction, seed)
+    own, held_out = split(len(samples), fraction, seed, prepared.groups)
     train = to_storage(samples, device, storage, own)
     valid = None if held_out is None else to_storage(samples, device, storage, held_out)
     if settings.verbose and not stream and environment.process_group.is_first:
@@ -130,8 +130,20 @@ def build_encoder(part, spec, n_components, generator, previous):
     return encoder, Recipe(part, spec, n_components, frozen)
 
 
-def split(n, validation_fraction, seed):
+def split(n, validation_fraction, seed, groups=None):
     """Split rows into those to train on and those held out.
+
+    Parameters
+    ----------
+    n : int
+        Number of rows.
+    validation_fraction : float
+        Share of the rows to hold out.
+    seed : int
+        The fit's seed.
+    groups : ndarray of shape (n,), int64, or None, default=None
+        Group of each row. Whole groups are held out where that gives about the share: their rows have partners, and
+        none that was trained on. A few large groups are divided.
 
     Returns
     -------
@@ -145,6 +157,16 @@ def split(n, validation_fraction, seed):
     n_valid = min(max(2, round(validation_fraction * n)), n - 2)
     generator = make_generator(seed, Stream.VALIDATION_ROWS)
     order = torch.randperm(n, generator=generator, device="cpu").numpy()
+    if groups is not None:
+        sizes = np.bincount(groups)
+        drawn = torch.randperm(len(sizes), generator=generator, device="cpu").numpy()
+        drawn = drawn[sizes[drawn] <= n_valid]
+        n_rows = np.insert(sizes[drawn].cumsum(), 0, 0)  # of the first 0, 1, ... groups
+        n_groups = np.abs(n_rows - n_valid).argmin()
+        is_near = 2 <= n_rows[n_groups] <= n - 2 and 2 * abs(n_rows[n_groups] - n_valid) < n_valid
+        if is_near and len(sizes) - n_groups > 1:
+            is_valid = np.isin(groups, drawn[:n_groups])[order]
+            return np.sort(order[~is_valid]), order[is_valid]
     return np.sort(order[n_valid:]), order[:n_valid]
 
 

@@ -65,7 +65,8 @@ def inspect_rows(training, spec, settings):
     if not (np.isfinite(embedding).all() and projections.isfinite().all()):
         return Inspected(samples, embedding, None)
     n = len(training.train)
-    return Inspected(samples, embedding, summarize(projections.numpy(), batch_layout(n, settings.batch_size)[1], n))
+    batch = batch_layout(n, settings.batch_size)[1]
+    return Inspected(samples, embedding, summarize(projections.numpy(), batch, n, spec.n_projections))
 
 
 def fitted_attributes(settings, parts, prepared, built, previous, stream, summary, preview=False):

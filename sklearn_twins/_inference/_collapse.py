@@ -103,6 +103,8 @@ class Facts:
         One value per epoch.
     summary : FitSummary or None
         Figures at the end of the fit; None if they were not finite.
+    has_several_views : bool, default=False
+        Whether views are sets of columns, which need no augmentation to differ. A constant column is then a whole view.
     """
 
     learning_rate: object
@@ -114,6 +116,7 @@ class Facts:
     augmentation: object
     history: dict
     summary: FitSummary | None
+    has_several_views: bool = False
 
 
 @dataclass(frozen=True)
@@ -131,7 +134,7 @@ class Diagnosis:
     repeated : ndarray of int
         Coordinates whose absolute correlation with another one is 0.99 or more.
     constant_columns : list
-        Constant columns of X, by name if they have names.
+        Constant columns of X, by name if they have names. For `MultiViewEmbedder`, views all of whose columns are.
     invariance : float
         Difference between two views of a row, see `sklearn_twins.metrics.invariance`.
     redundancy : float
@@ -217,13 +220,32 @@ def find_flaws(Z):
     return effective_rank(U), np.flatnonzero(~lives), np.flatnonzero(lives)[(correlations > REPEATED).any(0)]
 
 
-def summarize(projections, batch, n_rows):
-    """Summarise a fit by the projections of some training rows.  # (rows, projection_dim)"""
-    Z = np.asarray(projections, dtype=np.float64)
+def summarize(projections, batch, n_rows, n_projections=1):
+    """Summarise a fit by the projections of some training rows.
+
+    Parameters
+    ----------
+    projections : ndarray of shape (rows, n_projections * projection_dim)
+        Of several projections side by side, the summary is of the one whose coordinates are most alike.
+    batch, n_rows : int
+        Rows in a batch, and training rows.
+    n_projections : int, default=1
+        Number of projections of a row.
+
+    Returns
+    -------
+    summary : FitSummary
+    """
+    alike, rank, dim = max(map(describe_projection, np.hsplit(np.asarray(projections, np.float64), n_projections)))
+    return FitSummary(int(batch), int(n_rows), dim, rank, alike)
+
+
+def describe_projection(Z):
+    """Redundancy, effective rank and width of a projection.  # (rows, projection_dim) -> float, float, int"""
     U, _ = standardize(Z)
     rank = effective_rank(U) if U.shape[1] else 0.0
     alike = redundancy(U, U, normalize=True) if U.shape[1] > 1 and len(U) > 1 else 0.0
-    return FitSummary(int(batch), int(n_rows), int(Z.shape[1]), float(rank), float(alike))
+    return float(alike), float(rank), int(Z.shape[1])
 
 
 def find_constant_columns(samples, spec, names):
@@ -246,7 +268,10 @@ def list_causes(facts, columns):
     A finding's problem is reported if there is no other symptom. It is empty if the cause alone is no problem.
     """
     n_columns, summary = facts.n_features or 0, facts.summary
-    if len(columns) > MANY * n_columns:
+    if columns and facts.has_several_views:
+        cause = f"all columns of {join_values(columns)} are constant, so that no other view can agree with it."
+        yield Finding("", cause, "leave this view out.")
+    elif len(columns) > MANY * n_columns:
         cause = f"{len(columns)} of {n_columns} columns of X are constant ({join_values(columns)})."
         yield Finding("", cause, "give the embedder columns that vary.")
     if n_columns == 1:
@@ -346,7 +371,7 @@ def diagnose(Z, views, samples, spec, facts):
     pair = views.swapaxes(0, 1)
     disagreement, alike = invariance(*pair), redundancy(*pair, normalize=True)
     findings = list_findings(facts, rank, dead, repeated, columns, Z.shape[1])
-    if disagreement < SAME_VIEWS and len(dead) < Z.shape[1]:
+    if disagreement < SAME_VIEWS and len(dead) < Z.shape[1] and not facts.has_several_views:
         findings.append(
             Finding(
                 "The two views of a row are almost the same.",

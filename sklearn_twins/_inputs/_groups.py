@@ -40,7 +40,7 @@ def encode_groups(groups, X, unlabeled=None):
     n_rows, n_unlabeled = _num_samples(X), 0 if unlabeled is None else _num_samples(unlabeled)
     if len(groups) != n_rows:
         raise ValueError(f"groups has {len(groups)} values for {n_rows} rows of X. Give one for each row.")
-    missing = [row for row, group in enumerate(groups) if is_missing(group)]
+    missing = [row for row, group in enumerate(groups) if has_missing(group)]
     if missing:
         raise ValueError(
             f"groups is missing in {len(missing):,} of {n_rows:,} rows, the first of them row {missing[0]}. Give a row "
@@ -63,6 +63,11 @@ def encode_groups(groups, X, unlabeled=None):
             "some rows from others, or leave groups out."
         )
     return np.concatenate([codes, len(sizes) + np.arange(n_unlabeled)])
+
+
+def has_missing(group):
+    """Whether a row's group is missing, or a part of it if it is a tuple."""
+    return any(map(is_missing, group)) if type(group) is tuple else is_missing(group)
 
 
 def check_row_labels(groups, X):

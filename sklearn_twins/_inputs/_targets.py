@@ -36,7 +36,8 @@ def warn_of_table(y):
     if has_many_columns(y):
         warnings.warn(
             f"y has the shape {np.asarray(y).shape} and is not used: an embedder learns from X. If y is a second table "
-            "of the same rows, give both as one, numpy.hstack([X, y]); if it holds more rows, give unlabeled=y.",
+            "of the same rows, train on both with MultiViewEmbedder, or give both as one, numpy.hstack([X, y]); if it "
+            "holds more rows, give unlabeled=y.",
             UserWarning,
             stacklevel=5,
         )

@@ -43,6 +43,23 @@ class MultiViewPreprocessor(_BaseComposition, Component):
         """Names of the views."""
         return [name for name, _ in self.views]
 
+    def set_output(self, *, transform=None):
+        """Set the containers that the views' preprocessors return.
+
+        Parameters
+        ----------
+        transform : str or None, default=None
+            As scikit-learn's `set_output` takes it.
+
+        Returns
+        -------
+        self : MultiViewPreprocessor
+        """
+        for _, preprocessor in self.views:
+            if hasattr(preprocessor, "set_output"):
+                preprocessor.set_output(transform=transform)
+        return self
+
     def fit(self, X, y=None, *, owner=None):
         """Fit all preprocessors; see `fit_transform`."""
         self.fit_transform(X, owner=owner)
@@ -73,7 +90,7 @@ class MultiViewPreprocessor(_BaseComposition, Component):
                 raise ValueError(
                     f"View {name!r} is present in {(~missing).sum()} of {len(missing):,} rows. It needs 2 or more."
                 )
-            block = in_view(name, lambda p=preprocessor, r=rows, m=missing: p.fit_transform(leave_out(r, m)))
+            block = in_view(name, preprocessor.fit_transform, leave_out(rows, missing))
             if len(block) != (~missing).sum():
                 raise ValueError(
                     f"View {name!r} has {len(block)} of {(~missing).sum()} rows: broken images were skipped. Use "
@@ -151,8 +168,7 @@ class MultiViewPreprocessor(_BaseComposition, Component):
                 shape = preprocessors[name].spec_.shape
                 blocks.append((np.empty((0, *shape), dtype=np.float32), missing))
                 continue
-            transform = preprocessors[name].transform
-            blocks.append((in_view(name, lambda t=transform, r=rows, m=missing: t(leave_out(r, m))), missing))
+            blocks.append((in_view(name, preprocessors[name].transform, leave_out(rows, missing)), missing))
         return blocks
 
     def _split(self, X, wanted, owner, *, reset):
@@ -167,13 +183,19 @@ class MultiViewPreprocessor(_BaseComposition, Component):
         return parts
 
 
-def in_view(name, function):
+def in_view(name, function, rows):
     """Call a view's preprocessor, and name the view in its errors."""
     try:
-        return function()
+        return function(rows)
     except (ValueError, TypeError) as error:
         kind = ValueError if isinstance(error, ValueError) else TypeError  # subclasses may take other arguments
-        raise kind(f"View {name!r}: {error}") from error
+        reason = str(error)
+        if len(getattr(rows, "shape", (0,))) == 1 and reason.startswith(("Expected 2D", "Expected a 2-dim")):
+            reason = (
+                "its preprocessor takes tables, and got one column without its table. Put the name of a single column "
+                "into a list, [name]; give an array the shape (n, 1)."
+            )
+        raise kind(f"View {name!r}: {reason}") from error
 
 
 def has_columns(spec, name, passes):

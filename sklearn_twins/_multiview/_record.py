@@ -11,6 +11,12 @@ def learn_outputs(encoder, samples, spec, precision, n_jobs):
     return learn_outputs(encoder, samples, spec, precision, n_jobs)
 
 
+def find_constant_views(samples, spec):
+    """The views whose samples are all the same, in words."""
+    blocks = {view.name: samples[:, view.start : view.stop] for view in spec.views}
+    return [f"view {name!r}" for name, rows in blocks.items() if (rows == rows[:1]).all()]
+
+
 def stored():
     """File schema of several views."""
     from ._schema import STORED
@@ -26,5 +32,10 @@ def composite():
 
 
 MULTI_VIEW = Modality(
-    name="multi_view", spec=SampleSpec, learn_output=learn_outputs, stored=stored, composite=composite
+    name="multi_view",
+    spec=SampleSpec,
+    learn_output=learn_outputs,
+    constant_columns=find_constant_views,
+    stored=stored,
+    composite=composite,
 )

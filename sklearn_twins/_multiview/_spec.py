@@ -66,6 +66,11 @@ class MultiViewSpec(SampleSpec):
 
     record: ClassVar = MULTI_VIEW
 
+    @property
+    def n_projections(self):
+        """Number of projections of a sample: one for each view."""
+        return len(self.views)
+
     def presence(self, samples):
         """Which views each sample has.
 

@@ -35,6 +35,11 @@ class SampleSpec:
         """Number of leading values that views may interpolate; None if that is all of them."""
         return None
 
+    @property
+    def n_projections(self):
+        """Number of projections of a sample, side by side."""
+        return 1
+
     def make_stem(self):
         """Make the layer in front of a user's network, on the meta device; None if samples go in as they are.
 
