@@ -34,7 +34,7 @@ class SomeViews:
         X : as in `fit`
             The rows; with `views`, the columns of these views are enough.
         views : list of str, default=None
-            Names of the views to embed; None for all.
+            Names of the views to embed, in any order: the output has the order of the parameter `views`. None for all.
 
         Returns
         -------

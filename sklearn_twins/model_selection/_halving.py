@@ -5,6 +5,7 @@ from numbers import Integral, Real
 import numpy as np
 from joblib import Parallel, delayed, effective_n_jobs
 from scipy.stats import rankdata
+from sklearn import get_config
 from sklearn.base import clone, is_classifier
 from sklearn.model_selection import GridSearchCV, check_cv
 from sklearn.utils import _safe_indexing
@@ -127,7 +128,9 @@ class EpochHalvingSearchCV(DocumentationLinkMixin, GridSearchCV):
         y : array-like of shape (n,), default=None
             Labels, if the estimator needs them.
         **fit_params : dict
-            Fit parameters of every fit, such as ``barlowtwinsembedder__unlabeled=``.
+            Fit parameters of every fit, such as ``barlowtwinsembedder__unlabeled=``. As in scikit-learn's searches,
+            `groups` go to the splitter; with metadata routing they also go to the estimators that request them. A step
+            gets the groups of its rows by ``barlowtwinsembedder__groups=``.
 
         Returns
         -------
@@ -145,7 +148,10 @@ class EpochHalvingSearchCV(DocumentationLinkMixin, GridSearchCV):
         name, candidates = self._check()
         prefix = "" if name is None else f"{name}__"
         scorer = check_search(self, X, y)
-        folds = list(check_cv(self.cv, y, classifier=is_classifier(self.estimator)).split(X, y))
+        groups = fit_params.get("groups")
+        if not requests_groups(self.estimator):
+            fit_params.pop("groups", None)
+        folds = list(check_cv(self.cv, y, classifier=is_classifier(self.estimator)).split(X, y, groups))
         whole = get_max_epochs(get_embedder(self.estimator, name), len(folds[0][0]))
         epochs = plan_rounds(self.min_epochs, whole, self.factor)
         warm = {f"{prefix}warm_start": True}
@@ -344,9 +350,19 @@ def plan_rounds(first, last, factor):
     return [*epochs, last] if epochs[-1] < last else [last]
 
 
+def requests_groups(estimator):
+    """Whether metadata routing passes groups to the estimator's `fit`."""
+    routes = get_config()["enable_metadata_routing"]
+    return routes and bool(estimator.get_metadata_routing().consumes("fit", ["groups"]))
+
+
 def train_further(estimator, parameter, n_epochs, X, y, fold, fit_params, scorer):
     """Train a candidate up to `n_epochs` epochs on one fold.  # -> estimator, score"""
     train, test = fold
+    fit_params = {
+        name: _safe_indexing(value, train) if name.rpartition("__")[2] == "groups" else value
+        for name, value in fit_params.items()
+    }
     labels = None if y is None else _safe_indexing(y, train)
     estimator.set_params(**{parameter: n_epochs}).fit(_safe_indexing(X, train), labels, **fit_params)
     if y is None:

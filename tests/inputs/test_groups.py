@@ -51,9 +51,9 @@ def test_no_groups():
     ("groups", "words"),
     [
         ([1, 1, 2], "groups has 3 values for 4 rows of X"),
-        ([1, 1, np.nan, 2], "missing for 1 rows, the first of them is row 2"),
-        ([None, "a", "a", "b"], "the first of them is row 0"),
-        (pd.Series(pd.to_datetime(["2024", None, "2024", "2025"])), "the first of them is row 1"),
+        ([1, 1, np.nan, 2], "missing in 1 of 4 rows, the first of them row 2"),
+        ([None, "a", "a", "b"], "the first of them row 0"),
+        (pd.Series(pd.to_datetime(["2024", None, "2024", "2025"])), "the first of them row 1"),
         ([1, 2, 3, 4], "no row has a partner"),
         ([1, 1, 1, 1], "all rows into one group"),
         (np.zeros((4, 2)), "should be a 1d array"),

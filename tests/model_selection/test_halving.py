@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+import sklearn
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone, is_classifier
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.model_selection import GridSearchCV, GroupKFold, cross_val_score
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -130,6 +131,18 @@ def test_unlabeled_rows_and_no_refit(make, data):
     search = EpochHalvingSearchCV(flat, {"classifier__C": [0.1, 1]}, cv=2, refit=False)
     search.fit(X[:60], y[:60], embedder__unlabeled=X[60:])
     assert not hasattr(search, "best_estimator_") and 0 <= search.best_score_ <= 1
+
+
+@pytest.mark.parametrize("routing", [False, True])
+def test_groups(routing, make, data):
+    """They reach the splitter, and with metadata routing the embedder, for the rows of the fold."""
+    X, groups = data[0], np.arange(90) // 3
+    params = {"max_epochs": 1, "random_state": 0}
+    with sklearn.config_context(enable_metadata_routing=routing):
+        embedder = make(**params).set_fit_request(groups=True) if routing else make(**params)
+        search = EpochHalvingSearchCV(embedder, {"n_components": [3]}, cv=GroupKFold(2)).fit(X, groups=groups)
+    expected = make(**params, n_components=3).fit(X, groups=groups if routing else None)
+    assert_array_equal(search.best_estimator_.transform(X), expected.transform(X))
 
 
 def test_a_memory_is_refused(make, data, tmp_path):
