@@ -79,7 +79,7 @@ for line, name in enumerate(["own half", "best", "2nd", "3rd"]):
 figure.suptitle("Upper halves of digits and the lower halves that fit")
 
 # %%
-# The embedding never saw a label. ``score`` needs none either: it is the share of other halves that are farther away than
-# a row's own other half, 0.5 by chance.
+# The embedding never saw a label. ``score`` needs none either: it is the share of other halves that are farther away
+# than a row's own other half, 0.5 by chance.
 
 print(f"score on digits that were not trained on: {embedder.score(test):.3f}")
