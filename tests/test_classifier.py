@@ -1,6 +1,8 @@
 """BarlowTwinsClassifier: what it learns, and what users of scikit-learn expect of a classifier."""
 
+import os
 import pickle
+import signal
 import warnings
 
 import numpy as np
@@ -319,6 +321,34 @@ class TestContinuing:
         if random_state == 0:
             same_fit(classifier, small_classifier(max_epochs=4).fit(X, few))
         assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="starts a process by fork")
+def test_a_killed_fit_goes_on_to_the_same_bits(tmp_path):
+    class Kill(Callback):
+        """Kills the process at an epoch of pretraining or of joint training, counted over both."""
+
+        def __init__(self, epoch):
+            self.epoch = epoch
+
+        def on_epoch_end(self, net, **kwargs):
+            self.epoch -= 1
+            if not self.epoch:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    def fit(epoch):
+        embedder = small_embedder(random_state=None, callbacks=[Kill(epoch)], checkpoint_minutes=0)
+        return small_classifier(embedder=embedder, checkpoint=tmp_path, max_epochs=4).fit(X, few)
+
+    for epoch in (2, 3, 2, 2):
+        child = os.fork()
+        if child == 0:
+            fit(epoch)
+            os._exit(0)
+        assert os.waitpid(child, 0)[1] == signal.SIGKILL
+    same_fit(fit(99), small_classifier(max_epochs=4).fit(X, few))
+    assert not list(tmp_path.iterdir())
 
 
 class TestScikitLearn:

@@ -56,6 +56,8 @@ class PseudoLabeler:
         classes : ndarray of shape (n,), int64
             -1 for rows without pseudo-label.
         """
+        if (self.codes >= 0).all():
+            return self.codes
         rows, codes, weights = some_labels(*self.labeled)
         raw, n_classes = self.features.compute(encoder, self.samples), self.first.shape[1]
         model = fit_linear(self.features.compute(encoder, rows) * self.features.scale, codes, weights)
