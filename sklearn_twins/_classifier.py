@@ -45,7 +45,7 @@ class BarlowTwinsClassifier(ClassifierMixin, StoredEstimator):
     pseudo_share : float, default=0.8
         Share of the rows of each predicted class that get a pseudo-label: those with the largest probabilities.
     max_epochs : "auto" or int, default="auto"
-        Number of epochs of the joint training, of each `fit`. "auto" aims at 240 optimizer steps within 2 to 60 epochs,
+        Number of epochs of the joint training. "auto" aims at 240 optimizer steps within 2 to 60 epochs,
         more for images. The embedder's own number of epochs is ``embedder__max_epochs``.
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes, as in scikit-learn. None gives each labelled row the same weight. Batches hold equal
@@ -56,7 +56,8 @@ class BarlowTwinsClassifier(ClassifierMixin, StoredEstimator):
         them for training.
     warm_start : bool, default=False
         Whether `fit` continues the joint training of the fit before, with the labels as they are now. The pretrained
-        embedder is kept. Classes must be the same.
+        embedder is kept, and classes must be the same. With the labels of before, `max_epochs` counts the epochs of all
+        fits, as for the embedder; with other labels, those of each fit.
     checkpoint : str, path-like or None, default=None
         Directory in which to save finished epochs, as for the embedder. None uses the embedder's own.
     random_state : int, RandomState instance or None, default=None

@@ -256,6 +256,14 @@ class TestContinuing:
         with pytest.raises(ValueError, match="Classes cannot change"):
             once.fit(X, y + 1)
 
+    def test_warm_start_with_the_same_labels_counts_all_epochs(self):
+        classifier = small_classifier(warm_start=True).fit(X, few)
+        proba = classifier.predict_proba(X)
+        assert_array_equal(classifier.fit(X, few).predict_proba(X), proba)
+        assert classifier.n_iter_ == 2 and classifier.set_params(max_epochs=3).fit(X, few).n_iter_ == 3
+        with pytest.raises(ValueError, match="n_iter_=3"):
+            classifier.set_params(max_epochs=1).fit(X, few)
+
     def test_interrupted_warm_start_keeps_the_last_epoch(self):
         class Interrupt(Callback):
             def __init__(self, epoch):

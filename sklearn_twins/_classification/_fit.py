@@ -112,12 +112,16 @@ def fit_classifier(classifier, fit, embedder, is_fitted, X, labels, unlabeled, s
         n_epochs = choose_epochs(n_batches, MODALITIES[embedder.modality].n_steps)
     previous = previous_of_classifier(fit) if goes_on else previous_of(pretrained)
     params = {
-        "max_epochs": previous.n_epochs - previous.n_streamed + n_epochs,
+        "max_epochs": count_all_epochs(fit, n_epochs, previous, goes_on and are_same_labels(fit, labeled)),
         "early_stopping": fit.early_stopping,
         "warm_start": fit.warm_start,
     }
     joint = make_joint(fit, labels, labeled, pretrained, samples)
-    run(classifier, fit, pretrained, params, samples, joint, previous, codes, JointTasks(classifier, X, finish), False)
+    tasks = JointTasks(classifier, X, finish)
+    is_stored = run(classifier, fit, pretrained, params, samples, joint, previous, codes, tasks, False)
+    if not is_stored:  # all epochs were trained before
+        found = fitted_state(fit)
+        classifier._store(found | transduce(found, given, samples, merged))
     if checkpoint is not None:
         checkpoint.remove()
     return classifier
@@ -248,6 +252,24 @@ def make_samples(embedder, X, unlabeled, n):
     return samples
 
 
+def are_same_labels(fit, labeled):
+    """Whether the labelled rows are those of the fit that goes on."""
+    before = getattr(fit, "_training_state", {}).get("labeled", ())
+    return len(before) == len(labeled) and all(map(np.array_equal, before, labeled))
+
+
+def count_all_epochs(fit, n_epochs, previous, are_same):
+    """Number of epochs that the joint training has in the end, without those of `partial_fit`.
+
+    With the labels of before, `max_epochs` counts the epochs of all fits, as for an embedder; with others, those of
+    this one.
+    """
+    n_done = previous.n_epochs - previous.n_streamed
+    if not are_same:
+        return n_done + n_epochs
+    return max(n_done, n_epochs) if fit.max_epochs == "auto" else n_epochs
+
+
 def make_joint(fit, labels, labeled, pretrained, samples):
     """Fit the linear model on the pretrained embedding, and set up the joint training by the recipe."""
     rows, codes, weights = labeled
@@ -279,15 +301,25 @@ def previous_of_classifier(fit):
 
 
 def run(classifier, fit, pretrained, params, samples, joint, previous, groups, tasks, stream):
-    """Train jointly, and store the classifier's fitted attributes."""
+    """Train jointly, and store the classifier's fitted attributes.
+
+    Returns
+    -------
+    is_stored : bool
+        False if all epochs were trained before.
+    """
     own = pretrained._unfitted()
     set_own(own, fit)
     tuned = set_joint_parameters(own, params)
 
+    is_stored = []
+
     def store(attributes):
         classifier._store(tasks.finish(attributes))
+        is_stored.append(True)
 
     train_jointly(tuned, tuned._resolve_parts(), samples, joint, previous, groups, tasks, store, stream)
+    return bool(is_stored)
 
 
 def collect(classes, pretrained, model, attributes):
