@@ -145,6 +145,10 @@ def test_booleans_and_one_row_of_a_class():
     assert small_classifier().fit(X, one).predict_proba(X).shape == (60, 3)
 
 
+def test_as_many_classes_as_rows():
+    assert len(small_classifier(max_epochs=1).fit(X, np.arange(60)).classes_) == 60
+
+
 def test_weights_change_predictions(fitted):
     weights = np.where(y == 0, 100.0, 1.0)
     heavy = small_classifier().fit(X, few, sample_weight=weights)
@@ -220,6 +224,7 @@ class TestParameters:
             ({"max_epochs": 0}, "max_epochs"),
             ({"class_weight": "even"}, "class_weight"),
             ({"class_weight": {7: 1.0}}, "class_weight"),
+            ({"class_weight": {0: -1.0}}, "class_weight"),
             ({"embedder": small_embedder(max_epochs=0)}, "max_epochs"),
         ],
         ids=str,

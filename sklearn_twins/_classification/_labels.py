@@ -179,7 +179,7 @@ def number(values):
 
 def check_classes(classes, n, label):
     """Refuse labels of fewer than two classes."""
-    remedy = f"Rows without label have unlabeled_label={show(label)} or a missing value."
+    remedy = f"Rows without label have unlabeled_label={show(label)} or a missing value; None if it is a class."
     if len(classes) == 0:
         raise ValueError(f"y has no labels: all {n} rows are unlabelled. {remedy} Label some, or use an embedder.")
     if len(classes) == 1:
@@ -217,7 +217,10 @@ def check_weights(sample_weight, X):
     """Check the weights of the rows of X; None stays None."""
     if sample_weight is None:
         return None
-    return _check_sample_weight(sample_weight, np.empty((_num_samples(X), 1)), ensure_non_negative=True)
+    try:
+        return _check_sample_weight(sample_weight, np.empty((_num_samples(X), 1)), ensure_non_negative=True)
+    except ValueError as error:
+        raise ValueError(f"sample_weight must hold a number of 0 or more for each row of X. {error}") from error
 
 
 def with_weights(labels, sample_weight, class_weight):
@@ -254,6 +257,8 @@ def with_weights(labels, sample_weight, class_weight):
     is_left_out, labeled = (labels.codes >= 0) & (codes < 0), codes >= 0
     per_class = np.ones(len(labels.classes))
     if isinstance(class_weight, dict):
+        if any(not weight >= 0 for weight in class_weight.values()):
+            raise ValueError(f"class_weight must hold numbers of 0 or more. Got {show(class_weight)}.")
         present = np.unique(codes[labeled])
         y = labels.classes[codes[labeled]]
         per_class[present] = compute_class_weight(class_weight, classes=labels.classes[present], y=y)

@@ -30,6 +30,7 @@ def fit_linear(Z, codes, weights):
     model = LogisticRegression(max_iter=MAX_ITER) if len(np.unique(codes)) > 1 else DummyClassifier()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # separable classes with large weights take many steps
+        warnings.filterwarnings("ignore", "The number of unique classes")  # as many as labelled rows are no surprise
         return model.fit(Z.astype(np.float64), codes, sample_weight=weights)
 
 

@@ -104,3 +104,9 @@ def test_refused_weights(weights, match):
     labels = read_labels([0, 0, 0, 1, -1], X, None, -1)
     with pytest.raises(ValueError, match=match):
         with_weights(labels, check_weights(weights, X), None)
+
+
+@pytest.mark.parametrize("weights", ["heavy", [1, 2], [1, 1, 1, 1, NAN]], ids=str)
+def test_weights_that_are_none(weights):
+    with pytest.raises(ValueError, match="sample_weight must hold a number"):
+        check_weights(weights, X)
