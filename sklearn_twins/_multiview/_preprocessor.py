@@ -1,5 +1,8 @@
 """MultiViewPreprocessor: each view by its own preprocessor, side by side in one sample."""
 
+import copy
+from functools import partial
+
 import numpy as np
 from sklearn.utils import _safe_indexing
 from sklearn.utils.metaestimators import _BaseComposition
@@ -8,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 from .._inputs._feature_names import share_names
 from .._modalities import record_of
 from .._parts._component import Component
-from ._columns import find_missing_rows, is_one_container_per_view, split_containers, split_table
+from ._columns import find_missing_rows, is_one_container_per_view, names_of, split_containers, split_table
 from ._spec import MultiViewSpec, ViewSpec
 
 
@@ -168,7 +171,10 @@ class MultiViewPreprocessor(_BaseComposition, Component):
                 shape = preprocessors[name].spec_.shape
                 blocks.append((np.empty((0, *shape), dtype=np.float32), missing))
                 continue
-            blocks.append((in_view(name, preprocessors[name].transform, leave_out(rows, missing)), missing))
+            transform = preprocessors[name].transform
+            if hasattr(self, "columns_") and wanted == self.names:  # names of the whole table are checked already
+                transform = partial(transform, owner=with_names_of(rows, preprocessors[name]))
+            blocks.append((in_view(name, transform, leave_out(rows, missing)), missing))
         return blocks
 
     def _split(self, X, wanted, owner, *, reset):
@@ -181,6 +187,18 @@ class MultiViewPreprocessor(_BaseComposition, Component):
         if reset:
             self.columns_ = columns
         return parts
+
+
+def with_names_of(rows, preprocessor):
+    """A view's preprocessor with the names of these rows, or without, so that it does not warn of others once more."""
+    named = hasattr(rows, "columns")
+    if named == hasattr(preprocessor, "feature_names_in_"):
+        return preprocessor
+    preprocessor = copy.copy(preprocessor)
+    preprocessor.__dict__.pop("feature_names_in_", None)
+    if named and all(isinstance(label, str) for label in names_of(rows)):
+        preprocessor.feature_names_in_ = np.array(names_of(rows), dtype=object)
+    return preprocessor
 
 
 def in_view(name, function, rows):
