@@ -387,7 +387,8 @@ class BarlowTwinsClassifier(ClassifierMixin, StoredEstimator):
         """
         from ._classification._labels import find_labeled
 
-        is_labeled = find_labeled(y, self.unlabeled_label)
+        check_is_fitted(self)
+        is_labeled = find_labeled(y, self.unlabeled_label, self.classes_)
         weights = None if sample_weight is None else np.asarray(sample_weight)[is_labeled]
         return accuracy_score(np.asarray(y)[is_labeled], self.predict(X)[is_labeled], sample_weight=weights)
 

@@ -136,7 +136,7 @@ def partial_fit_classifier(classifier, fit, embedder, is_fitted, X, y, classes, 
     """
     refuse_processes()
     is_new, is_first = not hasattr(fit, "embedder_"), "labeled" not in getattr(fit, "_training_state", {})
-    all_classes = check_class_list(classes) if is_new or classes is not None else fit.classes_
+    all_classes = fit.classes_ if classes is None and not is_new else check_class_list(classes, fit.unlabeled_label)
     if not is_new:
         check_same_classes(fit.classes_, all_classes)
     labels = read_labels(y, X, None, fit.unlabeled_label, all_classes)

@@ -70,11 +70,11 @@ def read_labels(y, X, unlabeled, unlabeled_label, classes=None):
     ValueError, TypeError
         If y has another length or shape, is continuous, or has too few classes.
     """
-    values = column_or_1d(y, warn=True)
+    values = column_or_1d(keep_missing(y), warn=True)
     n_rows, n_more = _num_samples(X), 0 if unlabeled is None else _num_samples(unlabeled)
     if len(values) != n_rows:
         raise ValueError(f"y has {len(values)} labels for {n_rows} rows of X: inconsistent numbers of samples.")
-    is_labeled = find_labeled(values, unlabeled_label)
+    is_labeled = find_labeled(values, unlabeled_label, classes)
     refuse_continuous(values[is_labeled])
     refuse_text_mark(values[is_labeled], unlabeled_label)
     found, codes = number(values[is_labeled])
@@ -89,7 +89,14 @@ def read_labels(y, X, unlabeled, unlabeled_label, classes=None):
     return Labels(classes, all_codes, has_label.astype(np.float64), np.zeros(len(has_label), dtype=bool))
 
 
-def find_labeled(y, unlabeled_label):
+def keep_missing(y):
+    """Make an array of objects of a list of texts and other values: NumPy would make the text "nan" of NaN."""
+    if isinstance(y, (list, tuple)) and {isinstance(value, str) for value in y} == {True, False}:
+        return np.array(y, dtype=object)
+    return y
+
+
+def find_labeled(y, unlabeled_label, classes=None):
     """Find the rows with a label.
 
     Parameters
@@ -98,14 +105,16 @@ def find_labeled(y, unlabeled_label):
         Labels.
     unlabeled_label : object
         Mark of rows without label.
+    classes : ndarray or None, default=None
+        All classes, if y may lack some: a mark that is one of them is no mark. None for those of y.
 
     Returns
     -------
     is_labeled : ndarray of shape (n,), bool
     """
-    values = column_or_1d(y)
+    values = column_or_1d(keep_missing(y))
     is_labeled = ~find_missing(values)
-    if not is_signed(values[is_labeled], unlabeled_label):
+    if not is_signed(values[is_labeled] if classes is None else classes, unlabeled_label):
         is_labeled[is_labeled] = ~equals(values[is_labeled], unlabeled_label)
     return is_labeled
 
@@ -123,6 +132,8 @@ def find_missing(values):
 
 def refuse_continuous(values):
     """Refuse numbers that are no labels."""
+    if values.dtype.kind == "O":
+        values = np.array([value for value in values if isinstance(value, (float, np.floating))])
     if values.dtype.kind not in "fc":
         return
     odd = values[values != np.floor(values.real)]
@@ -151,11 +162,15 @@ def is_signed(values, label):
 
 
 def refuse_text_mark(values, label):
-    """Refuse "-1" among texts: NumPy makes it of -1, for example in `np.where(known, y, -1)`."""
-    if values.dtype.kind in "UO" and label == UNLABELED and any(value == "-1" for value in values.tolist()):
+    """Refuse "-1" and "nan" among texts: NumPy makes them of -1 and NaN, as in `np.where(known, y, np.nan)`."""
+    if values.dtype.kind not in "UO" or label != UNLABELED:
+        return
+    found = {value for value in values.tolist() if isinstance(value, str)} & {"-1", "nan"}
+    if found:
+        text = min(found)
         raise ValueError(
-            "y holds the text '-1', which may be meant as -1 for rows without label. Give unlabeled_label='-1' if it "
-            "is, and unlabeled_label=None if it is a class."
+            f"y holds the text {text!r}, which may be meant as {text} for rows without label. Give "
+            f"unlabeled_label={text!r} if it is, and unlabeled_label=None if it is a class."
         )
 
 
@@ -203,11 +218,17 @@ def locate(found, classes):
     return np.searchsorted(classes, found).astype(np.int64)
 
 
-def check_class_list(classes):
+def check_class_list(classes, unlabeled_label):
     """Check the parameter `classes` of `partial_fit`, and sort it."""
     if classes is None:
         raise ValueError("classes must be passed on the first call to partial_fit: y need not have all of them.")
-    values, _ = number(column_or_1d(classes))
+    values = column_or_1d(keep_missing(classes))
+    if not find_labeled(values, unlabeled_label).all():
+        raise ValueError(
+            f"classes={show(classes)} holds a mark of rows without label: unlabeled_label={show(unlabeled_label)} or "
+            "a missing value. Leave it out, or set another unlabeled_label."
+        )
+    values, _ = number(values)
     if len(values) < 2:
         raise ValueError(f"classes must hold two classes or more. Got {show(classes)}.")
     return values
@@ -242,7 +263,7 @@ def with_weights(labels, sample_weight, class_weight):
     Raises
     ------
     ValueError
-        If labels of fewer than two classes have a weight.
+        If labels of fewer than two classes have a weight, or a class weight is negative or infinite.
     """
     weights, codes = labels.weights.copy(), labels.codes.copy()
     if sample_weight is not None:
@@ -265,5 +286,7 @@ def with_weights(labels, sample_weight, class_weight):
     elif class_weight is not None:
         totals = np.bincount(codes[labeled], weights[labeled], minlength=len(per_class))
         per_class = totals.sum() / (np.count_nonzero(totals) * np.where(totals, totals, 1.0))
+    if not (np.isfinite(per_class).all() and (per_class >= 0).all() and per_class.any()):
+        raise ValueError(f"class_weight={show(class_weight)} must hold finite numbers of 0 or more, not all of them 0.")
     weights[labeled] *= per_class[codes[labeled]]
     return replace(labels, codes=codes, weights=weights, is_left_out=is_left_out)

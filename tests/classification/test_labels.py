@@ -25,6 +25,7 @@ NAN = float("nan")
         ([0.0, 2.0, NAN, 2.0, -1.0], -1, [0, 2], [0, 1, -1, 1, -1]),
         (np.array(["b", "a", None, "b", NAN], dtype=object), -1, ["a", "b"], [1, 0, -1, 1, -1]),
         (np.array(["b", "a", -1, "b", "a"], dtype=object), -1, ["a", "b"], [1, 0, -1, 1, 0]),
+        (["b", "a", NAN, "b", -1], -1, ["a", "b"], [1, 0, -1, 1, -1]),
         (["b", "a", "?", "b", "a"], "?", ["a", "b"], [1, 0, -1, 1, 0]),
         ([True, False, False, True, True], -1, [False, True], [1, 0, 0, 1, 1]),
         (np.array([True, None, False, True, -1], dtype=object), -1, [False, True], [1, -1, 0, 1, -1]),
@@ -60,9 +61,11 @@ def test_more_rows_have_no_labels():
         ([NAN] * 5, ValueError, "no labels"),
         ([0, 0, -1, 0, -1], ValueError, "one class only: 0"),
         ([0.5, 1.0, 2.0, 1.0, 0.0], ValueError, "continuous.*0.5"),
+        ([0.5, 1.0, None, 1.0, 0.0], ValueError, "continuous.*0.5"),
         ([0.0, 1.0, np.inf, 1.0, 0.0], ValueError, "infinity"),
         (np.array(["a", 1, "a", 1, None], dtype=object), TypeError, "types int, str"),
         (["a", "b", "-1", "-1", "a"], ValueError, "the text '-1'"),
+        (np.array(["a", "b", NAN, "b", "a"]), ValueError, "the text 'nan'"),
         ([[0, 1]] * 5, ValueError, "1d array"),
         (None, ValueError, "1d array"),
     ],
@@ -74,15 +77,30 @@ def test_refused(y, error, match):
 
 
 def test_lists_of_classes():
-    assert_array_equal(check_class_list(["b", "a", "b"]), ["a", "b"])
+    assert_array_equal(check_class_list(["b", "a", "b"], -1), ["a", "b"])
+    assert_array_equal(check_class_list([1, -1], -1), [-1, 1])
     labels = read_labels([2, -1, 2, -1, -1], X, None, -1, np.array([0, 1, 2]))
     assert_array_equal(labels.codes, [2, -1, 2, -1, -1])
     with pytest.raises(ValueError, match="not in classes: 3"):
         read_labels([3, 2, 2, 2, 2], X, None, -1, np.array([0, 1, 2]))
     with pytest.raises(ValueError, match="first call"):
-        check_class_list(None)
+        check_class_list(None, -1)
     with pytest.raises(ValueError, match="two classes"):
-        check_class_list([1, 1])
+        check_class_list([1, 1], -1)
+    for classes in ([-1, 0, 1], [0, 1, NAN], ["a", "b", None]):
+        with pytest.raises(ValueError, match="holds a mark"):
+            check_class_list(classes, -1)
+
+
+def test_the_classes_say_whether_a_mark_is_one():
+    assert_array_equal(find_labeled([-1, 1], -1, np.array([0, 1, 2])), [False, True])
+    assert_array_equal(find_labeled([-1, -1], -1, np.array([-1, 1])), [True, True])
+
+
+@pytest.mark.parametrize("class_weight", [{0: -5}, {0: np.inf}, {0: 0, 1: 0}], ids=str)
+def test_refused_class_weights(class_weight):
+    with pytest.raises(ValueError, match=r"class_weight=.* finite"):
+        with_weights(read_labels([0, 0, 0, 1, -1], X, None, -1), None, class_weight)
 
 
 def test_weights():

@@ -133,6 +133,11 @@ def test_a_head_starts_as_the_linear_model():
         assert layer.weight.grad.abs().max() < 5e-3, "logistic regression is a minimum"
 
 
+def test_one_label_for_each_of_many_classes():
+    codes = np.arange(30)
+    assert fit_linear(np.eye(30), codes, np.ones(30)).score(np.eye(30), codes) == 1  # without a warning
+
+
 def test_the_surest_of_each_class():
     p = np.array([[0.9, 0.1], [0.8, 0.2], [0.7, 0.3], [0.6, 0.4], [0.45, 0.55]])
     assert_array_equal(keep_surest(p, 0.5), [0, 0, -1, -1, 1])
