@@ -278,8 +278,6 @@ def with_weights(labels, sample_weight, class_weight):
     is_left_out, labeled = (labels.codes >= 0) & (codes < 0), codes >= 0
     per_class = np.ones(len(labels.classes))
     if isinstance(class_weight, dict):
-        if any(not weight >= 0 for weight in class_weight.values()):
-            raise ValueError(f"class_weight must hold numbers of 0 or more. Got {show(class_weight)}.")
         present = np.unique(codes[labeled])
         y = labels.classes[codes[labeled]]
         per_class[present] = compute_class_weight(class_weight, classes=labels.classes[present], y=y)
@@ -287,6 +285,6 @@ def with_weights(labels, sample_weight, class_weight):
         totals = np.bincount(codes[labeled], weights[labeled], minlength=len(per_class))
         per_class = totals.sum() / (np.count_nonzero(totals) * np.where(totals, totals, 1.0))
     if not (np.isfinite(per_class).all() and (per_class >= 0).all() and per_class.any()):
-        raise ValueError(f"class_weight={show(class_weight)} must hold finite numbers of 0 or more, not all of them 0.")
+        raise ValueError(f"class_weight must hold numbers of 0 or more, not all of them 0. Got {show(class_weight)}.")
     weights[labeled] *= per_class[codes[labeled]]
     return replace(labels, codes=codes, weights=weights, is_left_out=is_left_out)

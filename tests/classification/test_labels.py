@@ -99,7 +99,7 @@ def test_the_classes_say_whether_a_mark_is_one():
 
 @pytest.mark.parametrize("class_weight", [{0: -5}, {0: np.inf}, {0: 0, 1: 0}], ids=str)
 def test_refused_class_weights(class_weight):
-    with pytest.raises(ValueError, match=r"class_weight=.* finite"):
+    with pytest.raises(ValueError, match="class_weight must hold numbers"):
         with_weights(read_labels([0, 0, 0, 1, -1], X, None, -1), None, class_weight)
 
 
