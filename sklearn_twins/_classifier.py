@@ -24,9 +24,9 @@ class BarlowTwinsClassifier(ClassifierMixin, StoredEstimator):
 
     `fit` has three steps. An embedder learns from all rows without labels. A linear model learns the labelled rows from
     the embedding. Then the embedder's network is trained further with a head that starts as this model: the twins'
-    objective on all rows goes on, the head learns views of the labelled rows, and network and head learn to give views
-    of all rows the classes that most rows got from three models, their pseudo-labels. Predictions are the mean of the
-    probabilities of the linear model and the head.
+    objective on all rows goes on, the head learns the labelled rows (for images the network too), and both learn to
+    give views of all rows their pseudo-labels, the classes that three models agree on for most rows. Predictions are
+    the mean of the probabilities of the linear model and the head.
 
     Parameters
     ----------

@@ -47,7 +47,7 @@ MAY_IMPORT = {
         "objectives",
     },
     "_classification": {
-        *{"_fitting", "_inference", "_inputs", "_modalities", "_persistence", "_runtime", "_training"},
+        *{"_fitting", "_inference", "_inputs", "_modalities", "_parts", "_persistence", "_runtime", "_training"},
     },
     "displays": {"_inference", "_modalities", "_parts", "_persistence", "_roles", "_runtime", "metrics"},
     "_base": {

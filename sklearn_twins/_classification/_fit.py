@@ -16,7 +16,7 @@ from ._joint import Joint, previous_of, set_joint_parameters, train_jointly
 from ._labels import check_class_list, check_weights, read_labels, with_weights
 from ._linear import fit_linear, linear_proba
 from ._predict import predict_samples, transform_samples
-from ._recipe import choose_epochs, choose_label_weight, choose_pseudo_weight, choose_refresh
+from ._recipe import choose_epochs, choose_label_weight, choose_pseudo_weight, choose_refresh, do_labels_reach
 from ._repeats import merge_rows
 
 # What the jointly trained embedder takes from the joint training; the rest is the pretrained one's.
@@ -285,6 +285,7 @@ def make_joint(fit, labels, labeled, pretrained, samples):
         pseudo_weight=choose_pseudo_weight(fit.pseudo_labels),
         share=fit.pseudo_share,
         refresh=choose_refresh(batch_layout(len(samples), pretrained.batch_size)[0]),
+        labels_reach_encoder=do_labels_reach(MODALITIES[pretrained.modality]),
         validation_fraction=pretrained.validation_fraction,
     )
 

@@ -39,6 +39,8 @@ class Joint:
         Share of the rows of each class that get a pseudo-label.
     refresh : int
         Steps between two makings of pseudo-labels.
+    labels_reach_encoder : bool
+        Whether the encoder learns from the labelled rows' cross-entropy too.
     validation_fraction : float
         Share of rows held out with early stopping.
     kept : tuple of (samples, codes, weights) or None, default=None
@@ -54,6 +56,7 @@ class Joint:
     pseudo_weight: float
     share: float
     refresh: int
+    labels_reach_encoder: bool
     validation_fraction: float
     kept: tuple | None = None
 
@@ -112,6 +115,7 @@ class Joint:
             pseudo_weight=self.pseudo_weight,
             penalty=1 / (2 * labeled[2].sum()),
             refresh=self.refresh,
+            labels_reach_encoder=self.labels_reach_encoder,
         )
 
 

@@ -7,7 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from ._recipe import LABELS_REACH_ENCODER, count_labeled, objective_scale, teacher_decay
+from .._parts._augmentation import to_intensities
+from ._recipe import count_labeled, objective_scale, teacher_decay
 
 NOT_MADE = -2  # in place of a pseudo-label before the first ones are made
 
@@ -141,6 +142,8 @@ class Supervision(nn.Module):
         Factor of the squared norm of the head's weights.
     refresh : int
         Steps between two makings of pseudo-labels.
+    labels_reach_encoder : bool
+        Whether the encoder learns from the labelled rows' cross-entropy too.
     """
 
     of_rows = ("pseudo",)  # buffers that belong to the rows of one fit
@@ -160,6 +163,7 @@ class Supervision(nn.Module):
         pseudo_weight,
         penalty,
         refresh,
+        labels_reach_encoder,
     ):
         super().__init__()
         self.head, self.teacher, self.columns = head, Teacher(encoder, head), columns
@@ -170,6 +174,7 @@ class Supervision(nn.Module):
             penalty,
             refresh,
         )
+        self.labels_reach_encoder = labels_reach_encoder
         self.register_buffer("pseudo", torch.full((n,), NOT_MADE, dtype=torch.int64))
         self.are_made = None
 
@@ -182,8 +187,8 @@ class Supervision(nn.Module):
         """
         return h.float() if self.columns is None else torch.cat([h.float(), self.columns(samples)], dim=1)
 
-    def embed(self, encoder, x, rows, x_a, x_b, change, generator, step):
-        """Embed two views of all rows, and views of labelled rows together with the first one.
+    def embed(self, encoder, x, rows, x_a, x_b, generator, step):
+        """Embed two views of all rows, and labelled rows as they are together with the first one.
 
         Parameters
         ----------
@@ -193,8 +198,6 @@ class Supervision(nn.Module):
             Rows and their views.
         rows : Tensor of shape (batch,), int64
             Numbers of the rows.
-        change : callable
-            ``change(rows, generator) -> view``
         generator : torch.Generator
             Source of random numbers.
         step : int
@@ -213,8 +216,8 @@ class Supervision(nn.Module):
         if self.pseudo_weight:
             self.make_pseudo_labels(step)
         drawn, codes, weights = self.labeled.draw(generator)
-        h = encoder(torch.cat([x_a, change(drawn, generator)]))  # one forward: batch norm sees both
-        labeled = h[len(x) :] if LABELS_REACH_ENCODER else h[len(x) :].detach()
+        h = encoder(torch.cat([x_a, to_intensities(drawn)]))  # one forward: batch norm sees both
+        labeled = h[len(x) :] if self.labels_reach_encoder else h[len(x) :].detach()
         b = encoder(x_b)
         return Embedded(
             h[: len(x)], b, self.features(b, x), self.pseudo[rows], self.features(labeled, drawn), codes, weights

@@ -215,7 +215,7 @@ class TwinsNet(NeuralNet):
             else:
                 own = self.generators["labels"] if self.module_.training else generator
                 rows = self.iterator.rows[: len(x)]
-                embedded = supervision.embed(self.module_.encoder, x, rows, x_a, x_b, self.change, own, self.step)
+                embedded = supervision.embed(self.module_.encoder, x, rows, x_a, x_b, own, self.step)
                 z_a, z_b = map(self.module_.projector, (embedded.a, embedded.b))
             if self.mix is None:
                 return (group.gather(z_a), group.gather(z_b)), embedded
@@ -223,10 +223,6 @@ class TwinsNet(NeuralNet):
             z_m = self.project(x_m)
         mixture = group.gather(share), group.gather(partners + group.rank * len(x))
         return (group.gather(z_a), group.gather(z_b), group.gather(z_m), mixture), embedded
-
-    def change(self, x, generator):
-        """Make one view of rows."""
-        return self.make_views(x, self.donors, generator, None)[0]
 
     def measure(self, x, generator):
         """Compute loss and terms of the rows `x`, as scalar tensors."""

@@ -40,7 +40,7 @@ def supervision(rows):
         calls.append(teacher)
         return np.full(9, len(calls))
 
-    options = {"label_weight": 0.5, "pseudo_weight": 2.0, "penalty": 0.1, "refresh": 3}
+    options = {"label_weight": 0.5, "pseudo_weight": 2.0, "penalty": 0.1, "refresh": 3, "labels_reach_encoder": False}
     return Supervision(encoder, head(), None, nn.MSELoss(), rows, None, label_all, 9, **options), encoder, calls
 
 
@@ -99,10 +99,12 @@ def test_pseudo_labels_are_made_again(supervision):
     supervision, encoder, calls = supervision
     x, rows = torch.randn(4, 1, generator=seeded()), torch.tensor([1, 3, 5, 7])
     for step, n_calls in ((1, 1), (2, 1), (3, 2), (4, 2)):
-        embedded = supervision.embed(encoder, x, rows, x, x, lambda rows, generator: rows, seeded(), step)
+        embedded = supervision.embed(encoder, x, rows, x, x, seeded(), step)
         assert len(calls) == n_calls and embedded.classes.tolist() == [n_calls] * 4
         assert embedded.a.shape == embedded.features.shape == (4, 6) and embedded.labeled.shape == (32, 6)
         assert not embedded.labeled.requires_grad and embedded.features.requires_grad
+    supervision.labels_reach_encoder = True
+    assert supervision.embed(encoder, x, rows, x, x, seeded(), 4).labeled.requires_grad
     supervision.are_made = None
     supervision.make_pseudo_labels(4)
     assert len(calls) == 2
