@@ -17,6 +17,10 @@ SMALL = {
     "cifar10.py": ["--epochs", "1", "--encoder", "convnet", "--projection", "16"],
     "few_image_labels.py": ["--epochs", "1", "--threads", "1"],
     "few_labels.py": ["--seeds", "2", "--jobs", "1", "--datasets", "iris"],
+    "few_labels_classifiers.py": [
+        *["--tables", "official", "--images", "fashion_mnist", "--labels", "5", "25 %", "--seeds", "1", "--draws", "2"],
+        *["--max-rows", "60", "--epochs", "1"],
+    ],
     "files.py": ["--rows", "64", "--epochs", "1", "--rounds", "1"],
     "fuzz_files.py": ["--n", "40"],
     "gpu.py": [
@@ -66,7 +70,7 @@ DIGITS = ("fou", "kar", "pix", "zer")  # descriptions, for natural_views.py
 KEEPS_RESULTS = {"label_free_selection.py", "quality.py"}
 # Start processes, or measure the one that they are.
 ALONE = {"fuzz_files.py", "memory_map.py", "planted_faults.py", "search.py"}
-ON_REAL_DATA = KEEPS_RESULTS | {"categories.py", "cifar10.py", "few_image_labels.py"}
+ON_REAL_DATA = KEEPS_RESULTS | {"categories.py", "cifar10.py", "few_image_labels.py", "few_labels_classifiers.py"}
 ON_REAL_DATA |= {"natural_views.py", "raw_tables.py", "search.py"}
 
 
