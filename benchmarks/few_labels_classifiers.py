@@ -206,9 +206,8 @@ def compare(name, parts, make_raw, options, modality):
                         "ECE": calibration_error(rows.y_test, proba),
                         "seconds": seconds,
                     }
-                    records.append(
-                        {"set": name, "seed": seed, "labels": labels, "draw": draw, "method": method} | scores
-                    )
+                    about = {"set": name, "seed": seed, "labels": labels, "draw": draw, "method": method}
+                    records.append(about | scores)
     return records
 
 

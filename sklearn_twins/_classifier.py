@@ -45,7 +45,7 @@ class BarlowTwinsClassifier(ClassifierMixin, StoredEstimator):
     pseudo_share : float, default=0.8
         Share of the rows of each predicted class that get a pseudo-label: those with the largest probabilities.
     max_epochs : "auto" or int, default="auto"
-        Number of epochs of the joint training. "auto" aims at 240 optimizer steps within 2 to 60 epochs,
+        Number of epochs of the joint training. "auto" aims at 180 optimizer steps within 2 to 60 epochs,
         more for images. The embedder's own number of epochs is ``embedder__max_epochs``.
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes, as in scikit-learn. None gives each labelled row the same weight. Batches hold equal
@@ -80,6 +80,9 @@ class BarlowTwinsClassifier(ClassifierMixin, StoredEstimator):
         Weights of the head on the output of ``embedder_.encoder_`` and, for tables, the columns; both unscaled.
     head_intercept_ : ndarray of shape (n_classes,), float32
         Intercepts of the head.
+    head_share_ : float
+        Share of the head's probabilities in predictions: 0.5, or 0 if the head and the linear model agree on the class
+        of fewer than 90 % of the training rows. The rest is the linear model's.
     transduction_ : ndarray of shape (n,)
         Label of each training row, the given one if it has one: rows of X, then rows of `unlabeled`. Not set by
         `partial_fit`.

@@ -79,7 +79,8 @@ def test_predictions_agree(fitted):
     Z = fitted.embedder_.transform(X) / np.concatenate([output.scale, output.column_scale])
     logits = Z.astype(float) @ fitted.head_coef_.T + fitted.head_intercept_
     joint = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
-    assert_allclose(proba, 0.5 * linear + 0.5 * joint, rtol=1e-4, atol=1e-6)
+    share = fitted.head_share_
+    assert_allclose(proba, (1 - share) * linear + share * joint, rtol=1e-4, atol=1e-6)
 
 
 def test_two_classes():

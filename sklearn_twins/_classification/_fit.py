@@ -15,8 +15,16 @@ from ._features import Features
 from ._joint import Joint, previous_of, set_joint_parameters, train_jointly
 from ._labels import check_class_list, check_weights, read_labels, with_weights
 from ._linear import fit_linear, linear_proba
-from ._predict import predict_samples, transform_samples
-from ._recipe import choose_epochs, choose_label_weight, choose_pseudo_weight, choose_refresh, do_labels_reach
+from ._predict import predict_parts, transform_samples
+from ._recipe import (
+    blend,
+    choose_epochs,
+    choose_head_share,
+    choose_label_weight,
+    choose_pseudo_weight,
+    choose_refresh,
+    do_labels_reach,
+)
 from ._repeats import merge_rows
 
 # What the jointly trained embedder takes from the joint training; the rest is the pretrained one's.
@@ -104,7 +112,8 @@ def fit_classifier(classifier, fit, embedder, is_fitted, X, labels, unlabeled, s
         found = collect(labels.classes, without_training_state(pretrained), joint.model, attributes)
         if fit.warm_start:
             found["_training_state"]["labeled"] = labeled
-        return found | transduce(found, given, samples, merged)
+        found["head_share_"], proba = judge_head(found, samples)
+        return found | transduce(proba, found["classes_"], given, merged)
 
     n_batches, _ = batch_layout(len(samples), embedder.batch_size)
     n_epochs = fit.max_epochs
@@ -159,6 +168,7 @@ def partial_fit_classifier(classifier, fit, embedder, is_fitted, X, y, classes, 
     def finish(attributes):
         found = collect(all_classes, pretrained, joint.model, attributes)
         found["_training_state"]["labeled"] = kept
+        found["head_share_"], _ = judge_head(found, samples)
         return found
 
     previous = previous_of(pretrained) if is_first else previous_of_classifier(fit)
@@ -339,10 +349,22 @@ def collect(classes, pretrained, model, attributes):
     }
 
 
-def transduce(found, labels, samples, merged):
+def judge_head(found, samples):
+    """Share of the head in predictions, and the probabilities of rows with it.
+
+    Returns
+    -------
+    share : float
+    proba : ndarray of shape (n, n_classes)
+    """
+    linear, head = predict_parts(found, samples)
+    share = choose_head_share(linear, head)
+    return share, blend(linear, head, share)
+
+
+def transduce(proba, classes, labels, merged):
     """Labels and probabilities of all training rows as they came, the given labels kept."""
-    proba = predict_samples(found, samples)
     if merged is not None:
         proba = proba[merged.origin]  # those of rows that were left out are replaced, they have labels
-    proba[labels.rows] = np.eye(len(labels.classes))[labels.codes[labels.rows]]
-    return {"label_distributions_": proba, "transduction_": labels.classes[proba.argmax(axis=1)]}
+    proba[labels.rows] = np.eye(len(classes))[labels.codes[labels.rows]]
+    return {"label_distributions_": proba, "transduction_": classes[proba.argmax(axis=1)]}

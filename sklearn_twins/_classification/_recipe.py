@@ -4,21 +4,24 @@ from math import ceil
 
 import numpy as np
 
-LEARNING_RATE = 0.2  # of the embedder's peak rate
+LEARNING_RATE = 0.1  # of the embedder's peak rate
 HEAD_SPEED = 5.0  # times the encoder's learning rate
 LR_SCHEDULE = "cosine"
-STEPS = 0.24  # of the steps of a pretraining
+STEPS = 0.18  # of the steps of a pretraining
 EPOCHS = (2, 60)  # bounds of the number of epochs
 MAX_LABELED = 64  # labelled rows of a step
 TEACHER_DECAY = 0.98
-PSEUDO_WEIGHT = 2.0  # of the cross-entropy of pseudo-labels
+PSEUDO_WEIGHT = 1.0  # of the cross-entropy of pseudo-labels
 REFRESH = 30  # steps between two makings of pseudo-labels
 MAX_REFIT = 2_000  # labelled rows that the model behind pseudo-labels is fitted to
-OBJECTIVE_WEIGHT = 2.0  # of the objective divided by its number of terms
+OBJECTIVE_WEIGHT = 4.0  # of the objective divided by its number of terms
 # Divisors with which objectives that are no sums over coordinates have gradients as large, measured on digits after 15
 # epochs of pretraining with each.
 OTHER_SCALES = {"VICReg": 75.0, "InfoNCE": 4.4, "SSLHSIC": 2.0}
-JOINT_SHARE = 0.5  # of the head's probabilities in predictions; the rest is the linear model's
+HEAD_SHARE = 0.5  # of the head's probabilities in predictions; the rest is the linear model's
+# A head that puts more than a tenth of the rows into other classes than the linear model does has more often lost its
+# way than found a better one.
+LEAST_AGREEMENT = 0.9
 
 
 def choose_epochs(n_batches, n_steps):
@@ -73,14 +76,25 @@ def objective_scale(objective, projection_dim):
     return OTHER_SCALES.get(type(objective).__name__, float(projection_dim)) / OBJECTIVE_WEIGHT
 
 
-def blend(linear, joint):
+def choose_head_share(linear, head):
+    """Share of the head in predictions: 0 if it disagrees with the linear model on too many rows.
+
+    Shape
+    -----
+    linear, head : (n, n_classes), probabilities
+    """
+    agreement = np.mean(linear.argmax(axis=1) == head.argmax(axis=1))
+    return HEAD_SHARE if agreement >= LEAST_AGREEMENT else 0.0
+
+
+def blend(linear, head, share):
     """Blend the probabilities of the linear model and of the head.
 
     Shape
     -----
-    linear, joint : (n, n_classes); returns (n, n_classes)
+    linear, head : (n, n_classes); returns (n, n_classes)
     """
-    return (1 - JOINT_SHARE) * linear + JOINT_SHARE * joint
+    return (1 - share) * linear + share * head
 
 
 def count_held_out_least(validation_fraction):

@@ -63,7 +63,11 @@ def save_classifier(classifier, path):
         state = unwrap(embedder.__getstate__())
         kept = fitted_state(embedder).keys() - {"_training_state"}
         sections[name] = encoder.to_json({key: state[key] for key in kept})
-    own = {name: found[name] for name in (*ARRAYS, *COLUMNS, "classes_", "history_", "n_iter_") if name in found}
+    own = {
+        name: found[name]
+        for name in (*ARRAYS, *COLUMNS, "classes_", "head_share_", "history_", "n_iter_")
+        if name in found
+    }
     own["requests"] = classifier.__getstate__().get(REQUESTS, {})
     own["n_streamed"] = found["_n_streamed"]
     if "transduction_" in found:
@@ -190,6 +194,7 @@ def make_attributes(own, embedders):
         "classes_",
         "head_coef_",
         "head_intercept_",
+        "head_share_",
         "history_",
         "n_iter_",
         "n_streamed",
@@ -204,13 +209,15 @@ def make_attributes(own, embedders):
     n, n_features = len(classes), [embedder._n_features_out for embedder in embedders]
     require(is_array(own["head_coef_"], 2) and own["head_coef_"].shape == (n, n_features[1]), "head_coef_ is invalid")
     require(is_array(own["head_intercept_"], 1) and len(own["head_intercept_"]) == n, "head_intercept_ is invalid")
+    share = own["head_share_"]
+    require(type(share) is float and 0 <= share <= 1, "head_share_ is invalid")
     require(
         is_history(own["history_"]) and is_int()(own["n_iter_"]) and is_int()(own["n_streamed"]), "counts are invalid"
     )
     model = make_model(own["linear_model_"], n, n_features[0])
     for name in COLUMNS.keys() & own.keys():
         require(COLUMNS[name](own[name]), f"{name} is invalid")
-    kept = ("classes_", "head_coef_", "head_intercept_", "history_", "n_iter_", *COLUMNS)
+    kept = ("classes_", "head_coef_", "head_intercept_", "head_share_", "history_", "n_iter_", *COLUMNS)
     attributes = {name: own[name] for name in kept if name in own}
     attributes |= {"linear_model_": model, "_n_streamed": own["n_streamed"]}
     if "transduction" in own:

@@ -10,7 +10,14 @@ from torch import nn
 from sklearn_twins._classification._features import Head
 from sklearn_twins._classification._linear import first_head, fit_linear, linear_proba
 from sklearn_twins._classification._pseudo_labels import keep_surest, some_labels
-from sklearn_twins._classification._recipe import MAX_REFIT, OBJECTIVE_WEIGHT, count_labeled, teacher_decay
+from sklearn_twins._classification._recipe import (
+    MAX_REFIT,
+    OBJECTIVE_WEIGHT,
+    blend,
+    choose_head_share,
+    count_labeled,
+    teacher_decay,
+)
 from sklearn_twins._classification._supervision import NOT_MADE, Embedded, LabeledRows, Supervision, Teacher
 
 CPU = torch.device("cpu")
@@ -174,3 +181,12 @@ def test_teacher_is_an_average():
 
 def test_first_steps_count_more():
     assert [round(teacher_decay(step), 2) for step in (0, 9, 10_000)] == [0.1, 0.53, 0.98]
+
+
+@pytest.mark.parametrize(("changed", "share"), [(0, 0.5), (10, 0.5), (11, 0.0)])
+def test_a_head_that_changes_many_labels_is_left_out(changed, share):
+    linear = np.tile([0.6, 0.4], (100, 1))
+    head = linear.copy()
+    head[:changed] = [0.1, 0.9]
+    assert choose_head_share(linear, head) == share
+    assert_array_equal(blend(linear, head, 0.0), linear)

@@ -95,6 +95,7 @@ FORGERIES = {
         lambda v, t: t.update({"x": np.zeros((3, 1))}) or v["linear_model_"]["dict"][0].__setitem__(1, {"array": "x"}),
     ),
     "missing": ("fitted", lambda v, t: v.pop("n_iter_")),
+    "share": ("fitted", lambda v, t: v.update(head_share_=7.0)),
     "unknown": ("fitted", lambda v, t: v.update(evil=1)),
     "parameter": ("parameters", lambda v, t: v.update(evil=1)),
     "range": ("parameters", lambda v, t: v.update(threshold=7)),
