@@ -112,8 +112,7 @@ def fit_classifier(classifier, fit, embedder, is_fitted, X, labels, unlabeled, s
         found = collect(labels.classes, without_training_state(pretrained), joint.model, attributes)
         if fit.warm_start:
             found["_training_state"]["labeled"] = labeled
-        found["head_share_"], proba = judge_head(found, samples)
-        return found | transduce(proba, found["classes_"], given, merged)
+        return found | transduce(found, given, samples, merged)
 
     n_batches, _ = batch_layout(len(samples), embedder.batch_size)
     n_epochs = fit.max_epochs
@@ -362,9 +361,11 @@ def judge_head(found, samples):
     return share, blend(linear, head, share)
 
 
-def transduce(proba, classes, labels, merged):
-    """Labels and probabilities of all training rows as they came, the given labels kept."""
+def transduce(found, labels, samples, merged):
+    """Share of the head; labels and probabilities of all training rows as they came, the given labels kept."""
+    share, proba = judge_head(found, samples)
     if merged is not None:
         proba = proba[merged.origin]  # those of rows that were left out are replaced, they have labels
-    proba[labels.rows] = np.eye(len(classes))[labels.codes[labels.rows]]
-    return {"label_distributions_": proba, "transduction_": classes[proba.argmax(axis=1)]}
+    proba[labels.rows] = np.eye(len(labels.classes))[labels.codes[labels.rows]]
+    transduction = labels.classes[proba.argmax(axis=1)]
+    return {"head_share_": share, "label_distributions_": proba, "transduction_": transduction}
