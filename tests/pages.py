@@ -16,7 +16,7 @@ EXAMPLES = ROOT / "docs" / "examples"
 
 # Each page with blocks of Python, and how many it has at least.
 PAGES = {
-    "README.md": 4,
+    "README.md": 5,
     "docs/index.md": 1,
     "docs/quickstart.md": 8,
     "docs/how_it_works.md": 11,
@@ -37,6 +37,7 @@ PAGES = {
 SHORTER = {  # examples that take no options: the values that their constants have here
     "batch_size.py": {"BATCHES": (512, 1024), "STEPS": 2, "SEEDS": 1},
     "collapse.py": {"EPOCHS": 1},
+    "few_labels_classifier.py": {"EPOCHS": 1, "DRAWS": 1, "ITERATIONS": 250},
     "halves.py": {"EPOCHS": 1},
     "identity.py": {"EPOCHS": 5},
     "images.py": {"EPOCHS": 1},
@@ -81,7 +82,10 @@ def run_page(page):
     assert len(blocks) >= PAGES[page]
     namespace = {}
     # Two epochs for `max_epochs="auto"`: numbers are not compared, and pages are about other things.
-    with mock.patch("sklearn_twins._fitting._prepare.auto_epochs", lambda n, batch_size, modality: 2):
+    with (
+        mock.patch("sklearn_twins._fitting._prepare.auto_epochs", lambda n, batch_size, modality: 2),
+        mock.patch("sklearn_twins._classification._fit.choose_epochs", lambda n_batches, n_steps: 2),
+    ):
         for number, (code, said) in enumerate(blocks):
             printed = io.StringIO()
             with contextlib.redirect_stdout(printed):

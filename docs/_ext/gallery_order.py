@@ -5,6 +5,7 @@ from pathlib import Path
 ORDER = (
     "few_labels",
     "unlabeled",
+    "few_labels_classifier",
     "mixed_tables",
     "steps_of_a_pipeline",
     "images",
