@@ -82,7 +82,7 @@ class BarlowTwinsClassifier(ClassifierMixin, StoredEstimator):
         Intercepts of the head.
     head_share_ : float
         Share of the head's probabilities in predictions: 0.5, or 0 if the head and the linear model agree on the class
-        of fewer than 90 % of the training rows. The rest is the linear model's.
+        of fewer than 90 % of the training rows of a table. The rest is the linear model's.
     transduction_ : ndarray of shape (n,)
         Label of each training row, the given one if it has one: rows of X, then rows of `unlabeled`. Not set by
         `partial_fit`.

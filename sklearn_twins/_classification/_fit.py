@@ -357,7 +357,7 @@ def judge_head(found, samples):
     proba : ndarray of shape (n, n_classes)
     """
     linear, head = predict_parts(found, samples)
-    share = choose_head_share(linear, head)
+    share = choose_head_share(linear, head, MODALITIES[found["embedder_"].modality])
     return share, blend(linear, head, share)
 
 

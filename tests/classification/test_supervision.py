@@ -19,6 +19,7 @@ from sklearn_twins._classification._recipe import (
     teacher_decay,
 )
 from sklearn_twins._classification._supervision import NOT_MADE, Embedded, LabeledRows, Supervision, Teacher
+from sklearn_twins._modalities import MODALITIES
 
 CPU = torch.device("cpu")
 CODES = np.array([2, 0, 0, 2, 2, 0, 3, 0])  # no row of class 1
@@ -188,5 +189,6 @@ def test_a_head_that_changes_many_labels_is_left_out(changed, share):
     linear = np.tile([0.6, 0.4], (100, 1))
     head = linear.copy()
     head[:changed] = [0.1, 0.9]
-    assert choose_head_share(linear, head) == share
+    assert choose_head_share(linear, head, MODALITIES["tabular"]) == share
+    assert choose_head_share(linear, head, MODALITIES["image"]) == 0.5
     assert_array_equal(blend(linear, head, 0.0), linear)
