@@ -44,6 +44,11 @@ def save_classifier(classifier, path):
         If the file cannot be written.
     """
     classifier._validate_params()
+    if classifier.classes_.dtype.kind not in KINDS_OF_LABELS:
+        raise TypeError(
+            f"classes_ of type {classifier.classes_.dtype} cannot be stored. Use pickle or joblib, or labels that are "
+            "numbers, strings or booleans."
+        )
     found, given = vars(classifier), classifier.embedder
     parameters = {name: found[name] for name in classifier.get_params(deep=False)} | RESET
     is_fitted = hasattr(given, "encoder_")
@@ -71,7 +76,7 @@ def save_classifier(classifier, path):
     own["requests"] = classifier.__getstate__().get(REQUESTS, {})
     own["n_streamed"] = found["_n_streamed"]
     if "transduction_" in found:
-        own["transduction"] = np.array([list(classifier.classes_).index(label) for label in found["transduction_"]])
+        own["transduction"] = np.searchsorted(classifier.classes_, found["transduction_"])
     own["linear_model_"] = describe_model(found["linear_model_"])
     sections["fitted"] = encoder.to_json(own)
     about = {"format": FORMAT, "format_version": FORMAT_VERSION, "sklearn_twins_version": __version__}

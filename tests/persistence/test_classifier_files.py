@@ -119,6 +119,13 @@ def test_own_code_is_refused(tmp_path):
     assert not (tmp_path / "file").exists()
 
 
+def test_dates_as_classes_are_refused(tmp_path):
+    classifier = small_classifier().fit(X, np.datetime64("2024-01-01") + y)
+    with pytest.raises(TypeError, match="numbers, strings or booleans"):
+        classifier.save(tmp_path / "dates")
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("n_classes", [2, 3])
 def test_onnx(n_classes, tmp_path):
