@@ -26,7 +26,8 @@ class BarlowTwinsClassifier(ClassifierMixin, StoredEstimator):
     the embedding. Then the embedder's network is trained further with a head that starts as this model: the twins'
     objective on all rows goes on, the head learns the labelled rows (for images the network too), and both learn to
     give views of all rows their pseudo-labels, the classes that three models agree on for most rows. Predictions are
-    the mean of the probabilities of the linear model and the head.
+    the mean of the probabilities of the linear model and the head; for tables, a head that disagrees with the linear
+    model on more than a tenth of the training rows is left out, see `head_share_`.
 
     Parameters
     ----------
@@ -45,8 +46,8 @@ class BarlowTwinsClassifier(ClassifierMixin, StoredEstimator):
     pseudo_share : float, default=0.8
         Share of the rows of each predicted class that get a pseudo-label: those with the largest probabilities.
     max_epochs : "auto" or int, default="auto"
-        Number of epochs of the joint training. "auto" aims at 180 optimizer steps within 2 to 60 epochs,
-        more for images. The embedder's own number of epochs is ``embedder__max_epochs``.
+        Number of epochs of the joint training. "auto" aims at 180 optimizer steps within 2 to 60 epochs, more
+        for images. The embedder's own number of epochs is ``embedder__max_epochs``.
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes, as in scikit-learn. None gives each labelled row the same weight. Batches hold equal
         numbers of all classes; weights make up for this.
@@ -373,6 +374,9 @@ class BarlowTwinsClassifier(ClassifierMixin, StoredEstimator):
 
     def score(self, X, y, sample_weight=None):
         """Compute the accuracy on the rows with a label.
+
+        Other metrics, such as ``scoring="accuracy"`` of a search, count -1 as one more class: with them, give `fit` rows
+        with a label only, and the others as `unlabeled`.
 
         Parameters
         ----------
