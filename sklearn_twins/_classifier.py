@@ -375,8 +375,8 @@ class BarlowTwinsClassifier(ClassifierMixin, StoredEstimator):
     def score(self, X, y, sample_weight=None):
         """Compute the accuracy on the rows with a label.
 
-        Other metrics, such as ``scoring="accuracy"`` of a search, count -1 as one more class: with them, give `fit` rows
-        with a label only, and the others as `unlabeled`.
+        Other metrics, such as ``scoring="accuracy"`` of a search, count -1 as one more class. With them, give `fit`
+        only rows with a label, and the others as `unlabeled`.
 
         Parameters
         ----------
