@@ -415,7 +415,10 @@ class TestScikitLearn:
 
     def test_it_says_how_many_rows_are_labeled(self, capsys):
         small_classifier(verbose=1).fit(X, np.where(few < 0, np.nan, few))
-        assert "12 of 60 rows are labelled, with 3 classes" in capsys.readouterr().out
+        printed = capsys.readouterr().out
+        assert "12 of 60 rows are labelled, with 3 classes" in printed
+        pretraining, joint = printed.split("pretraining without labels\n")[1].split("joint training with labels\n")
+        assert " + redundancy" in pretraining and ", label" in joint  # only terms whose sum is the loss are added
 
     def test_pickle_and_html(self, fitted):
         copied = pickle.loads(pickle.dumps(fitted))

@@ -220,6 +220,8 @@ def pretrain(fit, embedder, X, unlabeled, groups):
     trained, kept = embedder._unfitted(), [None]
     set_own(trained, fit)
     trained.warm_start = True
+    if fit.verbose:
+        print_line("pretraining without labels")
 
     def keep(checkpoint):
         checkpoint.save()
@@ -323,6 +325,8 @@ def run(classifier, fit, pretrained, params, samples, joint, previous, groups, t
     tuned = set_joint_parameters(own, params)
 
     is_stored = []
+    if fit.verbose:
+        print_line("joint training with labels")
 
     def store(attributes):
         classifier._store(tasks.finish(attributes))

@@ -133,10 +133,11 @@ def describe(row):
     """Describe an epoch in words: its loss, terms and validation loss."""
     not_terms = ("loss", "batch_count", "rows", "excess_redundancy", "pseudo_share", "pseudo_agreement")
     names = [name.removeprefix("train_") for name in row if name.startswith("train_")]
-    terms = [f"{name} {row['train_' + name]:.4g}" for name in names if name not in not_terms]
+    terms = {name: row[f"train_{name}"] for name in names if name not in not_terms}
     text = f"loss {row['train_loss']:.4g}"
     if terms:
-        text += f" ({' + '.join(terms)})"
+        is_sum = math.isclose(sum(terms.values()), row["train_loss"], rel_tol=1e-3)
+        text += f" ({(' + ' if is_sum else ', ').join(f'{name} {value:.4g}' for name, value in terms.items())})"
     if "valid_loss" in row:
         text += f"  validation {row['valid_loss']:.4g}"
     if "train_excess_redundancy" in row:
