@@ -11,8 +11,8 @@ descriptions  six descriptions of 2,000 handwritten digits (files mfeat-*.csv of
 within        the same digits: the weight of pairs within one view;
 score         the same digits, two of the pairs, settings drawn at random: which score without labels ranks them as
               accuracy with 5 labels per class does;
-halves        upper and lower halves of MNIST (needs `--data`): how often the other half is found among 1,000, compared
-              with linear CCA;
+halves        upper and lower halves of MNIST (needs `--data`): how often the other half is found among 1,000 by views
+              that are changed and by views that are not, compared with linear CCA;
 clients       a synthetic mixed table of events, where those of one client share a hidden state: pairs of its events;
 hidden        tables with 50 columns or more (needs `--data`): ComplementaryColumns compared with the default;
 stunt         tables of the STUNT paper (adult, optdigits, splice, two descriptions of digits; needs `--data`): accuracy
