@@ -70,7 +70,7 @@ class BarlowTwinsClassifier(ClassifierMixin, StoredEstimator):
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        Class labels, sorted.
+        Class labels, sorted, of the type they have in y: missing values do not make floats of integers or booleans.
     embedder_ : BarlowTwinsEmbedder
         Fitted embedder with the jointly trained encoder; its `transform` gives features.
     pretrained_embedder_ : BarlowTwinsEmbedder
@@ -211,8 +211,8 @@ class BarlowTwinsClassifier(ClassifierMixin, StoredEstimator):
         X : data frame, array-like or sparse array of shape (n, n_features_in_); images
             As for the embedder.
         y : array-like of shape (n,)
-            Labels of at least two classes: integers, strings or booleans. `unlabeled_label` and missing values mark
-            rows without label.
+            Labels of at least two classes: integers, strings or booleans, in any container. `unlabeled_label` and
+            missing values (None, NaN, NA) mark rows without label.
         unlabeled : as X, or None, default=None
             More rows without label, with the same columns. In a search or cross-validation they join the training rows
             of each fold.
@@ -392,12 +392,12 @@ class BarlowTwinsClassifier(ClassifierMixin, StoredEstimator):
         accuracy : float
             Share of rows whose label is predicted.
         """
-        from ._classification._labels import find_labeled
+        from ._classification._label_values import find_labeled
 
         check_is_fitted(self)
-        is_labeled = find_labeled(y, self.unlabeled_label, self.classes_)
+        is_labeled, labels = find_labeled(y, self.unlabeled_label, self.classes_)
         weights = None if sample_weight is None else np.asarray(sample_weight)[is_labeled]
-        return accuracy_score(np.asarray(y)[is_labeled], self.predict(X)[is_labeled], sample_weight=weights)
+        return accuracy_score(labels, self.predict(X)[is_labeled], sample_weight=weights)
 
     def save(self, path):
         """Save the fitted classifier to a file that loads without running code.

@@ -146,6 +146,15 @@ def test_booleans_and_one_row_of_a_class():
     assert small_classifier().fit(X, one).predict_proba(X).shape == (60, 3)
 
 
+@pytest.mark.parametrize(("dtype", "kind"), [("Int64", "i"), ("boolean", "b"), ("string", "O"), ("category", "i")])
+def test_columns_with_gaps_keep_their_type(dtype, kind):
+    labels = pd.Series(np.minimum(y, 1)).astype(dtype).mask(few < 0)
+    classifier = small_classifier(max_epochs=1).fit(X, labels)
+    for found in (classifier.classes_, classifier.predict(X), classifier.transduction_):
+        assert found.dtype.kind == kind
+    assert classifier.score(X, labels) == classifier.score(X[:12], labels[:12])
+
+
 def test_as_many_classes_as_rows():
     assert len(small_classifier(max_epochs=1).fit(X, np.arange(60)).classes_) == 60
 

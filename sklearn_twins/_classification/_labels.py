@@ -1,16 +1,14 @@
 """Labels: which rows have one, classes as numbers, weights, and refusals of anything else."""
 
 from dataclasses import dataclass, replace
-from numbers import Number
 
 import numpy as np
 from sklearn.utils import compute_class_weight
-from sklearn.utils.validation import _check_sample_weight, _num_samples, column_or_1d
+from sklearn.utils.validation import _check_sample_weight, _num_samples
 
 from .._inputs._messages import show, show_names
-from .._inputs._missing import is_missing
+from ._label_values import find_labeled
 
-SIGNS = (-1, 1)  # the classes of a signed binary problem, where -1 is no mark of unlabelled rows
 UNLABELED = -1  # code of a row without label
 
 
@@ -70,17 +68,16 @@ def read_labels(y, X, unlabeled, unlabeled_label, classes=None):
     ValueError, TypeError
         If y has another length or shape, is continuous, or has too few classes.
     """
-    values = column_or_1d(keep_missing(y), warn=True)
+    is_labeled, values = find_labeled(y, unlabeled_label, classes)
     n_rows, n_more = _num_samples(X), 0 if unlabeled is None else _num_samples(unlabeled)
-    if len(values) != n_rows:
-        raise ValueError(f"y has {len(values)} labels for {n_rows} rows of X: inconsistent numbers of samples.")
-    is_labeled = find_labeled(values, unlabeled_label, classes)
-    refuse_continuous(values[is_labeled])
-    refuse_text_mark(values[is_labeled], unlabeled_label)
-    found, codes = number(values[is_labeled])
+    if len(is_labeled) != n_rows:
+        raise ValueError(f"y has {len(is_labeled)} labels for {n_rows} rows of X: inconsistent numbers of samples.")
+    refuse_continuous(values)
+    refuse_text_mark(values, unlabeled_label)
+    found, codes = number(values)
     if classes is None:
         classes = found
-        check_classes(classes, len(values), unlabeled_label)
+        check_classes(classes, n_rows, unlabeled_label)
     else:
         codes = locate(found, classes)[codes]
     all_codes = np.full(n_rows + n_more, UNLABELED, dtype=np.int64)
@@ -89,76 +86,18 @@ def read_labels(y, X, unlabeled, unlabeled_label, classes=None):
     return Labels(classes, all_codes, has_label.astype(np.float64), np.zeros(len(has_label), dtype=bool))
 
 
-def keep_missing(y):
-    """Make an array of objects of a list of texts and other values: NumPy would make the text "nan" of NaN."""
-    if isinstance(y, (list, tuple)) and {isinstance(value, str) for value in y} == {True, False}:
-        return np.array(y, dtype=object)
-    return y
-
-
-def find_labeled(y, unlabeled_label, classes=None):
-    """Find the rows with a label.
-
-    Parameters
-    ----------
-    y : array-like of shape (n,)
-        Labels.
-    unlabeled_label : object
-        Mark of rows without label.
-    classes : ndarray or None, default=None
-        All classes, if y may lack some: a mark that is one of them is no mark. None for those of y.
-
-    Returns
-    -------
-    is_labeled : ndarray of shape (n,), bool
-    """
-    values = column_or_1d(keep_missing(y))
-    is_labeled = ~find_missing(values)
-    if not is_signed(values[is_labeled] if classes is None else classes, unlabeled_label):
-        is_labeled[is_labeled] = ~equals(values[is_labeled], unlabeled_label)
-    return is_labeled
-
-
-def find_missing(values):
-    """Which labels are missing; infinite numbers are refused."""
-    if values.dtype.kind == "f":
-        if np.isinf(values).any():
-            raise ValueError("y holds infinity. Labels are finite numbers or strings; NaN marks rows without label.")
-        return np.isnan(values)
-    if values.dtype.kind == "O":
-        return np.array([is_missing(value) for value in values], dtype=bool)
-    return np.isnat(values) if values.dtype.kind in "mM" else np.zeros(len(values), dtype=bool)
-
-
 def refuse_continuous(values):
     """Refuse numbers that are no labels."""
-    if values.dtype.kind == "O":
-        values = np.array([value for value in values if isinstance(value, (float, np.floating))])
     if values.dtype.kind not in "fc":
         return
+    if np.isinf(values).any():
+        raise ValueError("y holds infinity. Labels are finite numbers or strings; NaN marks rows without label.")
     odd = values[values != np.floor(values.real)]
     if len(odd):
         raise ValueError(
             f"Unknown label type: continuous. y holds {show(odd[0].item())}, and a classifier needs classes. Bin the "
             "values first, or use BarlowTwinsEmbedder with a regressor."
         )
-
-
-def equals(values, label):
-    """Which values equal the mark of unlabelled rows; True is no 1."""
-    if label is None or (isinstance(label, Number) and values.dtype.kind in "bUSmM"):
-        return np.zeros(len(values), dtype=bool)
-    if values.dtype.kind == "O":
-        return np.array([type(v) is not bool and type(v) is not np.bool_ and bool(v == label) for v in values], bool)
-    if isinstance(label, Number) == (values.dtype.kind in "iufc"):
-        return values == label
-    return np.zeros(len(values), dtype=bool)
-
-
-def is_signed(values, label):
-    """Whether values are the classes -1 and 1 of a binary problem, so that -1 marks no rows without label."""
-    numeric = values.dtype.kind in "if" and not isinstance(label, (bool, str)) and label == UNLABELED
-    return numeric and tuple(np.unique(values)) == SIGNS
 
 
 def refuse_text_mark(values, label):
@@ -222,8 +161,8 @@ def check_class_list(classes, unlabeled_label):
     """Check the parameter `classes` of `partial_fit`, and sort it."""
     if classes is None:
         raise ValueError("classes must be passed on the first call to partial_fit: y need not have all of them.")
-    values = column_or_1d(keep_missing(classes))
-    if not find_labeled(values, unlabeled_label).all():
+    is_labeled, values = find_labeled(classes, unlabeled_label)
+    if not is_labeled.all():
         raise ValueError(
             f"classes={show(classes)} holds a mark of rows without label: unlabeled_label={show(unlabeled_label)} or "
             "a missing value. Leave it out, or set another unlabeled_label."

@@ -1,7 +1,6 @@
-"""Labels: which rows have one, in every type of y, and what is refused."""
+"""Labels: their classes and weights, and what is refused."""
 
 import numpy as np
-import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.utils import compute_class_weight
@@ -9,41 +8,12 @@ from sklearn.utils import compute_class_weight
 from sklearn_twins._classification._labels import (
     check_class_list,
     check_weights,
-    find_labeled,
     read_labels,
     with_weights,
 )
 
 X = np.zeros((5, 2))
 NAN = float("nan")
-
-
-@pytest.mark.parametrize(
-    ("y", "mark", "classes", "codes"),
-    [
-        ([0, 2, -1, 2, -1], -1, [0, 2], [0, 1, -1, 1, -1]),
-        ([0.0, 2.0, NAN, 2.0, -1.0], -1, [0, 2], [0, 1, -1, 1, -1]),
-        (np.array(["b", "a", None, "b", NAN], dtype=object), -1, ["a", "b"], [1, 0, -1, 1, -1]),
-        (np.array(["b", "a", -1, "b", "a"], dtype=object), -1, ["a", "b"], [1, 0, -1, 1, 0]),
-        (["b", "a", NAN, "b", -1], -1, ["a", "b"], [1, 0, -1, 1, -1]),
-        (["b", "a", "?", "b", "a"], "?", ["a", "b"], [1, 0, -1, 1, 0]),
-        ([True, False, False, True, True], -1, [False, True], [1, 0, 0, 1, 1]),
-        (np.array([True, None, False, True, -1], dtype=object), -1, [False, True], [1, -1, 0, 1, -1]),
-        ([-1, 1, 1, -1, 1], -1, [-1, 1], [0, 1, 1, 0, 1]),
-        ([-1, 1, 0, -1, 1], None, [-1, 0, 1], [0, 2, 1, 0, 2]),
-        ([7, 8, 9, 7, 8], 9, [7, 8], [0, 1, -1, 0, 1]),
-        (pd.Series([1, None, 2, 2, 1], dtype="Int64"), -1, [1, 2], [0, -1, 1, 1, 0]),
-        (pd.Series(["b", None, "a", "a", "b"], dtype="string"), -1, ["a", "b"], [1, -1, 0, 0, 1]),
-        (pd.Categorical(["b", None, "a", "a", "b"]), -1, ["a", "b"], [1, -1, 0, 0, 1]),
-    ],
-    ids=str,
-)
-def test_labels_of_every_type(y, mark, classes, codes):
-    labels = read_labels(y, X, None, mark)
-    assert_array_equal(labels.classes, classes)
-    assert_array_equal(labels.codes, codes)
-    assert_array_equal(labels.weights, np.array(codes) >= 0)
-    assert_array_equal(find_labeled(y, mark), np.array(codes) >= 0)
 
 
 def test_more_rows_have_no_labels():
@@ -66,7 +36,8 @@ def test_more_rows_have_no_labels():
         (np.array(["a", 1, "a", 1, None], dtype=object), TypeError, "types int, str"),
         (["a", "b", "-1", "-1", "a"], ValueError, "the text '-1'"),
         (np.array(["a", "b", NAN, "b", "a"]), ValueError, "the text 'nan'"),
-        ([[0, 1]] * 5, ValueError, "1d array"),
+        (np.array([np.inf, 1.0, None, 1.0, 0.0], dtype=object), ValueError, "infinity"),
+        ([[0, 1]] * 5, ValueError, "1d array.*MultiOutputClassifier"),
         (None, ValueError, "1d array"),
     ],
     ids=str,
@@ -90,11 +61,6 @@ def test_lists_of_classes():
     for classes in ([-1, 0, 1], [0, 1, NAN], ["a", "b", None]):
         with pytest.raises(ValueError, match="holds a mark"):
             check_class_list(classes, -1)
-
-
-def test_the_classes_say_whether_a_mark_is_one():
-    assert_array_equal(find_labeled([-1, 1], -1, np.array([0, 1, 2])), [False, True])
-    assert_array_equal(find_labeled([-1, -1], -1, np.array([-1, 1])), [True, True])
 
 
 @pytest.mark.parametrize("class_weight", [{0: -5}, {0: np.inf}, {0: 0, 1: 0}], ids=str)
