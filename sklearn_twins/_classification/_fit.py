@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 
 from .._fitting._sklearn_callbacks import FitTasks
-from .._inputs._groups import encode_groups
 from .._modalities import MODALITIES
 from .._persistence._state import fitted_state
 from .._runtime._devices import is_launched
@@ -25,7 +24,7 @@ from ._recipe import (
     choose_refresh,
     do_labels_reach,
 )
-from ._repeats import merge_rows
+from ._rows import Rows, make_samples, take_labeled
 
 # What the jointly trained embedder takes from the joint training; the rest is the pretrained one's.
 OF_TUNED = ("encoder_", "_output", "_n_features_out", "_fit_summary")
@@ -86,50 +85,36 @@ def fit_classifier(classifier, fit, embedder, is_fitted, X, labels, unlabeled, s
     classifier : BarlowTwinsClassifier
     """
     refuse_processes()
-    sample_weight = check_weights(sample_weight, X)
-    given, labels = labels, with_weights(labels, sample_weight, fit.class_weight)
-    encode_groups(groups, X, unlabeled)  # refuses them
-    merged = merge_rows(X, labels, sample_weight, groups is not None)
-    if merged is not None:
-        X, groups, labels = merged.take(X), merged.take(groups), merged.labels
-    codes = encode_groups(groups, X, unlabeled)
+    rows = Rows.prepare(X, unlabeled, groups, labels, sample_weight, fit.class_weight)
     if fit.verbose:
-        print_line(
-            f"{len(labels.rows):,} of {len(labels.codes):,} rows are labelled, with {len(labels.classes):,} classes"
-        )
-    goes_on, checkpoint = fit.warm_start and hasattr(fit, "embedder_"), None
+        n_labeled, n, n_classes = len(rows.labels.rows), len(rows.labels.codes), len(labels.classes)
+        print_line(f"{n_labeled:,} of {n:,} rows are labelled, with {n_classes:,} classes")
+    goes_on = fit.warm_start and hasattr(fit, "embedder_")
     if goes_on:
         check_same_classes(fit.classes_, labels.classes)
-        pretrained = with_parameters(embedder, fit.pretrained_embedder_)
-    elif is_fitted:
-        pretrained = with_parameters(embedder, embedder)
-    else:
-        pretrained, checkpoint = pretrain(fit, embedder, X, unlabeled, groups)
-    samples = make_samples(pretrained, X, unlabeled, len(labels.codes))
-    labeled = (samples[labels.rows], *labels_of(labels))
-
-    def finish(attributes):
-        found = collect(labels.classes, without_training_state(pretrained), joint.model, attributes)
-        if fit.warm_start:
-            found["_training_state"]["labeled"] = labeled
-        return found | transduce(found, given, samples, merged)
-
-    n_batches, _ = batch_layout(len(samples), embedder.batch_size)
-    n_epochs = fit.max_epochs
-    if n_epochs == "auto":
-        n_epochs = choose_epochs(n_batches, MODALITIES[embedder.modality].n_steps)
+        embedder, is_fitted = with_parameters(embedder, fit.pretrained_embedder_), True
+    pretrained, checkpoint = (with_parameters(embedder, embedder), None) if is_fitted else pretrain(fit, embedder, rows)
+    samples = make_samples(pretrained, rows.X, unlabeled, len(rows.labels.codes))
+    labeled = take_labeled(samples, rows.labels)
     previous = previous_of_classifier(fit) if goes_on else previous_of(pretrained)
+    joint = make_joint(fit, rows.labels, labeled, pretrained, samples)
     params = {
-        "max_epochs": count_all_epochs(fit, n_epochs, previous, goes_on and are_same_labels(fit, labeled)),
+        "max_epochs": count_all_epochs(fit, embedder, samples, previous, goes_on and are_same_labels(fit, labeled)),
         "early_stopping": fit.early_stopping,
         "warm_start": fit.warm_start,
     }
-    joint = make_joint(fit, labels, labeled, pretrained, samples)
-    tasks = JointTasks(classifier, X, finish)
-    is_stored = run(classifier, fit, pretrained, params, samples, joint, previous, codes, tasks, False)
+
+    def finish(trained):
+        found = collect(labels.classes, without_training_state(pretrained), joint.model, trained)
+        if fit.warm_start:
+            found["_training_state"]["labeled"] = labeled
+        return found | describe_rows(found, rows, samples)
+
+    tasks = JointTasks(classifier, rows.X, finish)
+    is_stored = run(classifier, fit, pretrained, params, samples, joint, previous, rows.group_codes, tasks, False)
     if not is_stored:  # all epochs were trained before
         found = fitted_state(fit)
-        classifier._store(found | transduce(found, given, samples, merged))
+        classifier._store(found | describe_rows(found, rows, samples))
     if checkpoint is not None:
         checkpoint.remove()
     return classifier
@@ -160,7 +145,7 @@ def partial_fit_classifier(classifier, fit, embedder, is_fitted, X, y, classes, 
             pretrained._store(fitted_state(fit.pretrained_embedder_))
         pretrained.partial_fit(X)
     samples = make_samples(pretrained, X, None, len(labels.codes))
-    kept = (samples[labels.rows], *labels_of(labels))
+    kept = take_labeled(samples, labels)
     if not is_first:
         kept = tuple(map(np.concatenate, zip(fit._training_state["labeled"], kept, strict=True)))
 
@@ -194,11 +179,6 @@ def check_same_classes(was, now):
         )
 
 
-def labels_of(labels):
-    """Codes and weights of the labelled rows."""
-    return labels.codes[labels.rows], labels.weights[labels.rows]
-
-
 def set_own(embedder, fit):
     """Set the parameters of an embedder that the classifier has too."""
     if fit.random_state is not None:
@@ -208,7 +188,7 @@ def set_own(embedder, fit):
     embedder.verbose = max(int(embedder.verbose), int(fit.verbose))
 
 
-def pretrain(fit, embedder, X, unlabeled, groups):
+def pretrain(fit, embedder, rows):
     """Train a clone of an embedder on all rows; it keeps its projector, from which the joint training goes on.
 
     Returns
@@ -227,7 +207,7 @@ def pretrain(fit, embedder, X, unlabeled, groups):
         checkpoint.save()
         kept.append(checkpoint)
 
-    trained._fit(X, unlabeled, resume=False, stream=False, groups=groups, keep_checkpoint=keep)
+    trained._fit(rows.X, rows.unlabeled, resume=False, stream=False, groups=rows.groups, keep_checkpoint=keep)
     return with_parameters(embedder, trained), kept[-1]
 
 
@@ -245,46 +225,31 @@ def without_training_state(embedder):
     return copy
 
 
-def make_samples(embedder, X, unlabeled, n):
-    """Samples of all training rows by a fitted embedder's preprocessor.
-
-    Raises
-    ------
-    ValueError
-        If X has other columns than the embedder's, or broken images were left out.
-    """
-    preprocessor, rows = embedder.preprocessor_, embedder._append_unlabeled(X, unlabeled)
-    samples = getattr(preprocessor, "transform_for_fit", preprocessor.transform)(rows, owner=embedder)
-    if len(samples) != n:
-        raise ValueError(
-            f"y has labels for {n} rows, and {len(samples)} samples are left of X: broken images were skipped. Leave "
-            "them out of X and y first."
-        )
-    return samples
-
-
 def are_same_labels(fit, labeled):
     """Whether the labelled rows are those of the fit that goes on."""
     before = getattr(fit, "_training_state", {}).get("labeled", ())
     return len(before) == len(labeled) and all(map(np.array_equal, before, labeled))
 
 
-def count_all_epochs(fit, n_epochs, previous, are_same):
+def count_all_epochs(fit, embedder, samples, previous, are_same):
     """Number of epochs that the joint training has in the end, without those of `partial_fit`.
 
     With the labels of before, `max_epochs` counts the epochs of all fits, as for an embedder; with others, those of
     this one.
     """
+    n_epochs, is_auto = fit.max_epochs, fit.max_epochs == "auto"
+    if is_auto:
+        n_batches, _ = batch_layout(len(samples), embedder.batch_size)
+        n_epochs = choose_epochs(n_batches, MODALITIES[embedder.modality].n_steps)
     n_done = previous.n_epochs - previous.n_streamed
     if not are_same:
         return n_done + n_epochs
-    return max(n_done, n_epochs) if fit.max_epochs == "auto" else n_epochs
+    return max(n_done, n_epochs) if is_auto else n_epochs
 
 
 def make_joint(fit, labels, labeled, pretrained, samples):
     """Fit the linear model on the pretrained embedding, and set up the joint training by the recipe."""
-    rows, codes, weights = labeled
-    model = fit_linear(transform_samples(pretrained, rows), codes, weights)
+    model = fit_linear(transform_samples(pretrained, labeled[0]), *labeled[1:])
     Z = transform_samples(pretrained, samples)
     return Joint(
         labels=labels,
@@ -365,11 +330,8 @@ def judge_head(found, samples):
     return share, blend(linear, head, share)
 
 
-def transduce(found, labels, samples, merged):
-    """Share of the head; labels and probabilities of all training rows as they came, the given labels kept."""
+def describe_rows(found, rows, samples):
+    """The fitted attributes that need predictions for all training rows."""
     share, proba = judge_head(found, samples)
-    if merged is not None:
-        proba = proba[merged.origin]  # those of rows that were left out are replaced, they have labels
-    proba[labels.rows] = np.eye(len(labels.classes))[labels.codes[labels.rows]]
-    transduction = labels.classes[proba.argmax(axis=1)]
+    transduction, proba = rows.transduce(proba)
     return {"head_share_": share, "label_distributions_": proba, "transduction_": transduction}
