@@ -215,7 +215,7 @@ class BarlowTwinsClassifier(ClassifierMixin, StoredEstimator):
             missing values (None, NaN, NA) mark rows without label.
         unlabeled : as X, or None, default=None
             More rows without label, with the same columns. In a search or cross-validation they join the training rows
-            of each fold.
+            of each fold, unless there are as many as in X: scikit-learn would divide them like X.
         sample_weight : array-like of shape (n,) or None, default=None
             Weights of the labelled rows; they have no effect on rows without label. A row of weight 2 is the same as
             two rows, a labelled row of weight 0 is left out.
@@ -391,11 +391,18 @@ class BarlowTwinsClassifier(ClassifierMixin, StoredEstimator):
         -------
         accuracy : float
             Share of rows whose label is predicted.
+
+        Raises
+        ------
+        ValueError
+            If no row has a label.
         """
         from ._classification._label_values import find_labeled
 
         check_is_fitted(self)
         is_labeled, labels = find_labeled(y, self.unlabeled_label, self.classes_)
+        if not len(labels):
+            raise ValueError(f"y has no labels, so that there is nothing to score: all {len(is_labeled)} are missing.")
         weights = None if sample_weight is None else np.asarray(sample_weight)[is_labeled]
         return accuracy_score(labels, self.predict(X)[is_labeled], sample_weight=weights)
 

@@ -18,9 +18,9 @@ from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.inspection import permutation_importance
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GridSearchCV, TunedThresholdClassifierCV, cross_val_score, learning_curve
+from sklearn.model_selection import GridSearchCV, TunedThresholdClassifierCV, cross_validate, learning_curve
 from sklearn.multiclass import OneVsRestClassifier
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.semi_supervised import SelfTrainingClassifier
 from skorch.callbacks import Callback
@@ -254,6 +254,8 @@ class TestParameters:
             small_classifier().predict(X)
 
     def test_nothing_is_lost(self, fitted):
+        with pytest.raises(ValueError, match="nothing to score"):
+            fitted.score(X, np.full(60, -1))
         classifier = pickle.loads(pickle.dumps(fitted))
         with pytest.raises(ValueError, match="no labels"):
             classifier.fit(X, np.full(60, -1))
@@ -400,16 +402,21 @@ class TestScikitLearn:
         assert learning_curve(classifier, X, y, train_sizes=[0.5, 1.0], cv=2)[2].shape == (2, 2)
 
     def test_unlabeled_rows_in_every_fold(self):
-        search = GridSearchCV(small_classifier(max_epochs=1), {"pseudo_share": [0.5, 0.9]}, cv=2)
-        search.fit(X[:12], y[:12], unlabeled=X[12:])
-        assert len(search.best_estimator_.transduction_) == 60
+        found = cross_validate(
+            small_classifier(max_epochs=1), X[:12], y[:12], cv=2, params={"unlabeled": X[12:]}, return_estimator=True
+        )
+        assert [len(classifier.transduction_) for classifier in found["estimator"]] == [54, 54]
 
     def test_metadata_routing(self):
         with sklearn.config_context(enable_metadata_routing=True):
             classifier = small_classifier(max_epochs=1).set_fit_request(sample_weight=True, unlabeled=True)
-            classifier.set_score_request(sample_weight=False)
-            params = {"sample_weight": np.ones(12)}
-            assert cross_val_score(classifier, X[:12], y[:12], cv=2, params=params).shape == (2,)
+            classifier.set_score_request(sample_weight=True)
+            pipeline = Pipeline(
+                [("scaler", StandardScaler().set_fit_request(sample_weight=False)), ("twins", classifier)]
+            )
+            search = GridSearchCV(pipeline, {"twins__pseudo_share": [0.5, 0.9]}, cv=2)
+            search.fit(X[:12], y[:12], unlabeled=X[12:], sample_weight=np.ones(12))
+            assert len(search.best_estimator_["twins"].transduction_) == 60
             assert pickle.loads(pickle.dumps(classifier)).get_metadata_routing().fit.requests["unlabeled"] is True
 
     def test_callbacks(self):

@@ -77,7 +77,7 @@ def read_labels(y, X, unlabeled, unlabeled_label, classes=None):
     found, codes = number(values)
     if classes is None:
         classes = found
-        check_classes(classes, n_rows, unlabeled_label)
+        check_classes(classes, len(values), n_rows, unlabeled_label)
     else:
         codes = locate(found, classes)[codes]
     all_codes = np.full(n_rows + n_more, UNLABELED, dtype=np.int64)
@@ -131,13 +131,14 @@ def number(values):
     return classes, codes.astype(np.int64)
 
 
-def check_classes(classes, n, label):
+def check_classes(classes, n_labeled, n, label):
     """Refuse labels of fewer than two classes."""
     remedy = f"Rows without label have unlabeled_label={show(label)} or a missing value; None if it is a class."
-    if len(classes) == 0:
+    if n_labeled == 0:
         raise ValueError(f"y has no labels: all {n} rows are unlabelled. {remedy} Label some, or use an embedder.")
     if len(classes) == 1:
-        raise ValueError(f"y has labels of one class only: {show(classes[0].item())}. Give two or more. {remedy}")
+        only = f"{show(classes[0].item())}, in {n_labeled} rows of {n}"
+        raise ValueError(f"y has labels of one class only: {only}. Give two or more. {remedy}")
 
 
 def locate(found, classes):

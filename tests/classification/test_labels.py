@@ -29,7 +29,7 @@ def test_more_rows_have_no_labels():
         ([0, 1], ValueError, "2 labels for 5 rows"),
         ([-1] * 5, ValueError, "no labels: all 5 rows"),
         ([NAN] * 5, ValueError, "no labels"),
-        ([0, 0, -1, 0, -1], ValueError, "one class only: 0"),
+        ([0, 0, -1, 0, -1], ValueError, "one class only: 0, in 3 rows of 5"),
         ([0.5, 1.0, 2.0, 1.0, 0.0], ValueError, "continuous.*0.5"),
         ([0.5, 1.0, None, 1.0, 0.0], ValueError, "continuous.*0.5"),
         ([0.0, 1.0, np.inf, 1.0, 0.0], ValueError, "infinity"),
