@@ -48,7 +48,7 @@ def fits_jointly(fit):
     def wrapper(self, *args, **kwargs):
         from ._training._distributed import joint_fit
 
-        with joint_fit(self.device), short_messages():
+        with joint_fit(self._training_device()), short_messages():
             return fit(self, *args, **kwargs)
 
     return wrapper
@@ -138,6 +138,10 @@ class TwinsEstimator(StoredEstimator):
         own = {name: value for name, value in params.items() if "__" not in name}
         super().set_params(**own | parts)
         return super().set_params(**{name: value for name, value in params.items() if "__" in name})
+
+    def _training_device(self):
+        """Where `fit` trains, not checked yet."""
+        return self.device
 
     def _settings(self):
         """The parameters as a namespace."""

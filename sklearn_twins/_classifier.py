@@ -10,11 +10,11 @@ from sklearn.metrics import accuracy_score
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from ._base import StoredEstimator, read_one_fit
+from ._base import StoredEstimator, fits_jointly, read_one_fit
 from ._classification._labels import read_labels
 from ._embedder import BarlowTwinsEmbedder
 from ._inputs._containers import check_container
-from ._inputs._messages import short_messages, show
+from ._inputs._messages import show
 from ._parts._validation import refuse_booleans
 
 
@@ -201,7 +201,7 @@ class BarlowTwinsClassifier(ClassifierMixin, StoredEstimator):
             embedder.set_params(**nested)
         return self
 
-    @short_messages()
+    @fits_jointly
     @_fit_context(prefer_skip_nested_validation=False)
     def fit(self, X, y, *, unlabeled=None, sample_weight=None, groups=None):
         """Train on the rows of X, of which some have labels.
@@ -240,7 +240,7 @@ class BarlowTwinsClassifier(ClassifierMixin, StoredEstimator):
         embedder, is_fitted = fit._choose_embedder()
         return fit_classifier(self, fit, embedder, is_fitted, X, labels, unlabeled, sample_weight, groups)
 
-    @short_messages()
+    @fits_jointly
     @_fit_context(prefer_skip_nested_validation=False)
     def partial_fit(self, X, y, classes=None, *, sample_weight=None):
         """Train for one more epoch on the rows of X.
@@ -501,6 +501,14 @@ class BarlowTwinsClassifier(ClassifierMixin, StoredEstimator):
         preprocessor = self.embedder_.preprocessor_
         export_classifier(preprocessor, linear_parts(vars(self)), self.classes_, path, preprocessing)
 
-    def _input_tags(self):
+    def _given_embedder(self):
+        """The embedder, a default one in place of None and of anything else."""
         embedder = self.embedder.estimator if isinstance(self.embedder, FrozenEstimator) else self.embedder
-        return (embedder if isinstance(embedder, BarlowTwinsEmbedder) else BarlowTwinsEmbedder())._input_tags()
+        return embedder if isinstance(embedder, BarlowTwinsEmbedder) else BarlowTwinsEmbedder()
+
+    def _input_tags(self):
+        return self._given_embedder()._input_tags()
+
+    def _training_device(self):
+        """Where `fit` trains, not checked yet."""
+        return self._given_embedder().device

@@ -7,9 +7,9 @@ import numpy as np
 from .._fitting._sklearn_callbacks import FitTasks
 from .._modalities import MODALITIES
 from .._persistence._state import fitted_state
-from .._runtime._devices import is_launched
 from .._runtime._printing import print_line
 from .._training._batches import batch_layout
+from .._training._distributed import current_process_group
 from ._features import Features
 from ._joint import Joint, previous_of, set_joint_parameters, train_jointly
 from ._labels import check_class_list, check_weights, read_labels, with_weights
@@ -84,11 +84,9 @@ def fit_classifier(classifier, fit, embedder, is_fitted, X, labels, unlabeled, s
     -------
     classifier : BarlowTwinsClassifier
     """
-    refuse_processes()
     rows = Rows.prepare(X, unlabeled, groups, labels, sample_weight, fit.class_weight)
-    if fit.verbose:
-        n_labeled, n, n_classes = len(rows.labels.rows), len(rows.labels.codes), len(labels.classes)
-        print_line(f"{n_labeled:,} of {n:,} rows are labelled, with {n_classes:,} classes")
+    n_labeled, n, n_classes = len(rows.labels.rows), len(rows.labels.codes), len(labels.classes)
+    report(fit, f"{n_labeled:,} of {n:,} rows are labelled, with {n_classes:,} classes")
     goes_on = fit.warm_start and hasattr(fit, "embedder_")
     if goes_on:
         check_same_classes(fit.classes_, labels.classes)
@@ -127,7 +125,6 @@ def partial_fit_classifier(classifier, fit, embedder, is_fitted, X, y, classes, 
     -------
     classifier : BarlowTwinsClassifier
     """
-    refuse_processes()
     is_new, is_first = not hasattr(fit, "embedder_"), "labeled" not in getattr(fit, "_training_state", {})
     all_classes = fit.classes_ if classes is None and not is_new else check_class_list(classes, fit.unlabeled_label)
     if not is_new:
@@ -143,7 +140,7 @@ def partial_fit_classifier(classifier, fit, embedder, is_fitted, X, y, classes, 
         set_own(pretrained, fit)
         if not is_new:
             pretrained._store(fitted_state(fit.pretrained_embedder_))
-        pretrained.partial_fit(X)
+        pretrained._fit_chunk(X)
     samples = make_samples(pretrained, X, None, len(labels.codes))
     kept = take_labeled(samples, labels)
     if not is_first:
@@ -161,13 +158,10 @@ def partial_fit_classifier(classifier, fit, embedder, is_fitted, X, y, classes, 
     return classifier
 
 
-def refuse_processes():
-    """Refuse to train in several processes."""
-    if is_launched():
-        raise NotImplementedError(
-            "BarlowTwinsClassifier trains in one process. Fit an embedder in several, and give it as embedder "
-            "in a single one."
-        )
+def report(fit, text):
+    """Print a line if the classifier is to report, in one of several processes."""
+    if fit.verbose and current_process_group().is_first:
+        print_line(text)
 
 
 def check_same_classes(was, now):
@@ -200,8 +194,7 @@ def pretrain(fit, embedder, rows):
     trained, kept = embedder._unfitted(), [None]
     set_own(trained, fit)
     trained.warm_start = True
-    if fit.verbose:
-        print_line("pretraining without labels")
+    report(fit, "pretraining without labels")
 
     def keep(checkpoint):
         checkpoint.save()
@@ -290,8 +283,7 @@ def run(classifier, fit, pretrained, params, samples, joint, previous, groups, t
     tuned = set_joint_parameters(own, params)
 
     is_stored = []
-    if fit.verbose:
-        print_line("joint training with labels")
+    report(fit, "joint training with labels")
 
     def store(attributes):
         classifier._store(tasks.finish(attributes))

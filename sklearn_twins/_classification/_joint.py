@@ -64,9 +64,9 @@ class Joint:
     def content(self):
         """What the result depends on, for the fingerprint of a checkpoint."""
         labels, numbers = self.labels, (self.label_weight, self.pseudo_weight, self.share, self.refresh)
-        return [label.item() for label in labels.classes], labels.codes, labels.weights, numbers
+        return labels.classes.tolist(), labels.codes, labels.weights, numbers
 
-    def supervise(self, encoder, objective, samples, own, held_out, device, storage):
+    def supervise(self, encoder, objective, samples, own, held_out, environment, storage):
         """Make the supervision of a training run.
 
         Parameters
@@ -79,8 +79,8 @@ class Joint:
             All rows.
         own, held_out : ndarray of int or None
             Numbers of the rows to train on, None for all; and of those that are held out.
-        device : torch.device
-            Where to train.
+        environment : Environment
+            Where to train, and in which processes.
         storage : str
             Where the rows are, see `to_storage`.
 
@@ -89,14 +89,19 @@ class Joint:
         supervision : Supervision
         """
         train, valid = split_labels(self.labels, held_out, self.validation_fraction)
-        codes, weights = self.labels.codes, self.labels.weights
+        codes, weights, device, group = (
+            self.labels.codes,
+            self.labels.weights,
+            environment.device,
+            environment.process_group,
+        )
 
         def draw_from(rows):
-            return LabeledRows(to_storage(samples, device, storage, rows), codes[rows], weights[rows], device)
+            return LabeledRows(to_storage(samples, device, storage, rows), codes[rows], weights[rows], device, group)
 
         if self.kept:
             labeled = self.kept
-            drawn = LabeledRows(to_storage(labeled[0], device, storage), *labeled[1:], device)
+            drawn = LabeledRows(to_storage(labeled[0], device, storage), *labeled[1:], device, group)
         else:
             labeled = (samples[train], codes[train], weights[train])
             drawn = draw_from(train)
@@ -116,6 +121,7 @@ class Joint:
             penalty=1 / (2 * labeled[2].sum()),
             refresh=self.refresh,
             labels_reach_encoder=self.labels_reach_encoder,
+            group=group,
         )
 
 

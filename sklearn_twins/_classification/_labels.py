@@ -137,7 +137,7 @@ def check_classes(classes, n_labeled, n, label):
     if n_labeled == 0:
         raise ValueError(f"y has no labels: all {n} rows are unlabelled. {remedy} Label some, or use an embedder.")
     if len(classes) == 1:
-        only = f"{show(classes[0].item())}, in {n_labeled} rows of {n}"
+        only = f"{show(classes.tolist()[0])}, in {n_labeled} rows of {n}"
         raise ValueError(f"y has labels of one class only: {only}. Give two or more. {remedy}")
 
 
@@ -213,7 +213,7 @@ def with_weights(labels, sample_weight, class_weight):
         codes[weights == 0] = UNLABELED
         left = np.unique(codes[codes >= 0])
         if len(left) == 1:
-            only = show(labels.classes[left[0]].item())
+            only = show(labels.classes.tolist()[left[0]])
             raise ValueError(f"sample_weight is zero for all rows of all classes but one class, {only}.")
     is_left_out, labeled = (labels.codes >= 0) & (codes < 0), codes >= 0
     per_class = np.ones(len(labels.classes))

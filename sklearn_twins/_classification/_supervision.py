@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from .._parts._augmentation import to_intensities
+from .._training._distributed import ONE_PROCESS
 from ._recipe import count_labeled, objective_scale, teacher_decay
 
 NOT_MADE = -2  # in place of a pseudo-label before the first ones are made
@@ -28,10 +29,12 @@ class LabeledRows:
         Weight of each row.
     device : torch.device
         Where rows are drawn.
+    group : ProcessGroup, default=ONE_PROCESS
+        The processes, each of which takes its share of the rows that are drawn.
     """
 
-    def __init__(self, rows, codes, weights, device):
-        self.rows = rows
+    def __init__(self, rows, codes, weights, device, group=ONE_PROCESS):
+        self.rows, self.group = rows, group
         self.codes = torch.from_numpy(codes).to(device)
         self.order = torch.argsort(self.codes, stable=True)
         counts = torch.unique_consecutive(self.codes[self.order], return_counts=True)[1]
@@ -39,7 +42,7 @@ class LabeledRows:
         weights = torch.from_numpy(weights).to(device)
         sizes = counts.repeat_interleave(counts)[torch.argsort(self.order)]  # of each row's class
         self.weights = (len(counts) * sizes * weights / weights.sum()).float()
-        self.size = count_labeled(len(codes))
+        self.size = -(-count_labeled(len(codes)) // group.size) * group.size
 
     def draw(self, generator):
         """Draw rows; the numbers of two classes differ by one at most.
@@ -54,6 +57,7 @@ class LabeledRows:
         rows : Tensor of shape (size, *sample_shape)
         codes : Tensor of shape (size,), int64
         weights : Tensor of shape (size,)
+            With several processes, each draws the same rows and returns its share.
         """
         device = self.codes.device
         classes = torch.randperm(len(self.counts), generator=generator, device=device)
@@ -61,6 +65,7 @@ class LabeledRows:
         counts = self.counts[classes]
         u = torch.rand(self.size, generator=generator, device=device, dtype=torch.float64)
         drawn = self.order[self.starts[classes] + torch.minimum((u * counts).long(), counts - 1)]
+        drawn = drawn.view(self.group.size, -1)[self.group.rank]
         return self.rows[drawn], self.codes[drawn], self.weights[drawn]
 
 
@@ -144,6 +149,8 @@ class Supervision(nn.Module):
         Steps between two makings of pseudo-labels.
     labels_reach_encoder : bool
         Whether the encoder learns from the labelled rows' cross-entropy too.
+    group : ProcessGroup, default=ONE_PROCESS
+        The processes that train together; losses are those of all their rows.
     """
 
     of_rows = ("pseudo",)  # buffers that belong to the rows of one fit
@@ -164,8 +171,10 @@ class Supervision(nn.Module):
         penalty,
         refresh,
         labels_reach_encoder,
+        group=ONE_PROCESS,
     ):
         super().__init__()
+        self.group = group
         self.head, self.teacher, self.columns = head, Teacher(encoder, head), columns
         self.objective, self.labeled, self.held_out, self.label_all = objective, labeled, held_out, label_all
         self.label_weight, self.pseudo_weight, self.penalty, self.refresh = (
@@ -231,6 +240,7 @@ class Supervision(nn.Module):
             return
         classes = self.label_all(self.teacher.encoder, *self.teacher.head.unscaled())
         self.pseudo.copy_(torch.from_numpy(classes))
+        self.group.broadcast(self.pseudo)
         self.are_made = True
 
     def add_terms(self, loss, terms, embedded, projection_dim):
@@ -257,10 +267,13 @@ class Supervision(nn.Module):
         """
         loss = loss / objective_scale(self.objective, projection_dim)
         if embedded.labeled is not None:
-            losses = F.cross_entropy(self.head(embedded.labeled), embedded.codes, reduction="none")
-            label = (losses * embedded.weights).mean()
+            logits, codes, weights = map(
+                self.group.gather, (self.head(embedded.labeled), embedded.codes, embedded.weights)
+            )
+            label = (F.cross_entropy(logits, codes, reduction="none") * weights).mean()
             terms = {**terms, "label": label}
-            loss = loss + self.label_weight * (label + self.penalty * self.head.penalty() if self.training else label)
+            penalty = self.penalty * self.group.once(self.head.penalty())
+            loss = loss + self.label_weight * (label + penalty if self.training else label)
         if self.training and self.pseudo_weight:
             pseudo = self.pseudo_terms(embedded)
             loss, terms = loss + self.pseudo_weight * pseudo["pseudo"], {**terms, **pseudo}
@@ -268,8 +281,8 @@ class Supervision(nn.Module):
 
     def pseudo_terms(self, embedded):
         """Cross-entropy of the second view against the pseudo-labels; see `add_terms`."""
-        has_label, logits = embedded.classes >= 0, self.head(embedded.features)
-        classes = embedded.classes.clamp(min=0)
+        logits, classes = map(self.group.gather, (self.head(embedded.features), embedded.classes))
+        has_label, classes = classes >= 0, classes.clamp(min=0)
         losses = F.cross_entropy(logits, classes, reduction="none")
         agree = ((logits.argmax(1) == classes) & has_label).sum() / has_label.sum().clamp(min=1)
         share = has_label.float().mean()

@@ -14,7 +14,7 @@ MAY_DIFFER = {*NOT_IN_FINGERPRINT, "n_jobs", "random_state"}
 MAX_SHOWN = 150  # characters of a parameter in a message
 
 
-def check_agreement(group, estimator, samples, spec, previous, batch_size, groups=None):
+def check_agreement(group, estimator, samples, spec, previous, batch_size, groups=None, labels=None):
     """Refuse a fit whose processes differ in their parameters or rows, or share too small batches.
 
     Parameters
@@ -33,6 +33,8 @@ def check_agreement(group, estimator, samples, spec, previous, batch_size, group
         Maximum number of rows in a batch.
     groups : ndarray of shape (n,), int64, or None, default=None
         Group of each row.
+    labels : object, default=None
+        Labels of a joint training.
 
     Raises
     ------
@@ -46,7 +48,7 @@ def check_agreement(group, estimator, samples, spec, previous, batch_size, group
     # these see or change every step, with all that the processes exchange in it
     values["callbacks"] = [kind for callback, kind in unpack(params["callbacks"]) if reaches_into_steps([callback])]
     values["the class"] = type(estimator)
-    values["groups"] = groups
+    values["groups"], values["y"] = groups, labels
     values["the fit that goes on"] = previous and describe_previous(previous)
     settings = {name: (shortened(value), identify(value)) for name, value in values.items()}
     rows = [len(samples), identify(spec) + digest_samples(samples)]

@@ -86,7 +86,7 @@ def build(settings, parts, prepared, environment, previous=None, stream=False, j
     generators = make_generators(seed, environment, any(map(is_third_party, parts.values())))
     supervision = None
     if joint is not None:
-        supervision = joint.supervise(encoder, objective, samples, own, held_out, device, storage)
+        supervision = joint.supervise(encoder, objective, samples, own, held_out, environment, storage)
         generators["labels"] = make_generator(seed, Stream.LABELS, device)
     training = Training(
         make_plan(settings, parts, prepared, environment, train, stream),

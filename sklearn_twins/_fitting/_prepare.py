@@ -194,7 +194,14 @@ def prepare(settings, parts, X, owner, environment, previous=None, stream=False,
     passes = passes_columns(settings.passthrough, parts["encoder"], preprocessor.spec_, settings.n_components)
     first, last = count_epochs(settings, len(samples), previous, stream)
     check_agreement(
-        environment.process_group, owner, samples, preprocessor.spec_, previous, settings.batch_size, groups
+        environment.process_group,
+        owner,
+        samples,
+        preprocessor.spec_,
+        previous,
+        settings.batch_size,
+        groups,
+        joint and joint.content,
     )
     seed = previous.training_state["seed"] if previous and previous.training_state else None
     seed = choose_seed(settings.random_state) if seed is None else seed

@@ -62,6 +62,10 @@ class ProcessGroup:
             return x
         return AllGather.apply(to_float32(x), self)
 
+    def once(self, x):
+        """Return a number that all ranks have computed from the weights; only the first one's has a gradient."""
+        return x if self.is_first else x.detach()
+
     def all_gather(self, x, on_cpu=False):
         """Gather a tensor of every rank.  # (...) -> (size, ...)"""
         out = x.new_empty(self.size, *x.shape)

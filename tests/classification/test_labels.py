@@ -30,6 +30,7 @@ def test_more_rows_have_no_labels():
         ([-1] * 5, ValueError, "no labels: all 5 rows"),
         ([NAN] * 5, ValueError, "no labels"),
         ([0, 0, -1, 0, -1], ValueError, "one class only: 0, in 3 rows of 5"),
+        (["a", "a", None, "a", None], ValueError, "one class only: 'a', in 3 rows of 5"),
         ([0.5, 1.0, 2.0, 1.0, 0.0], ValueError, "continuous.*0.5"),
         ([0.5, 1.0, None, 1.0, 0.0], ValueError, "continuous.*0.5"),
         ([0.0, 1.0, np.inf, 1.0, 0.0], ValueError, "infinity"),
@@ -85,9 +86,9 @@ def test_weights():
     [([0, 0, 0, 0, 1], "zero for all labelled"), ([1, 1, 1, 0, 1], "one class"), ([1, 1, 1, -1, 1], "Negative")],
 )
 def test_refused_weights(weights, match):
-    labels = read_labels([0, 0, 0, 1, -1], X, None, -1)
-    with pytest.raises(ValueError, match=match):
-        with_weights(labels, check_weights(weights, X), None)
+    for y in ([0, 0, 0, 1, -1], ["a", "a", "a", "b", None]):
+        with pytest.raises(ValueError, match=match):
+            with_weights(read_labels(y, X, None, -1), check_weights(weights, X), None)
 
 
 @pytest.mark.parametrize("weights", ["heavy", [1, 2], [1, 1, 1, 1, NAN]], ids=str)

@@ -10,7 +10,7 @@ import torch
 from sklearn.datasets import load_digits
 from torch import distributed, nn
 
-from sklearn_twins import BarlowTwinsEmbedder
+from sklearn_twins import BarlowTwinsClassifier, BarlowTwinsEmbedder
 from sklearn_twins._runtime._seeds import Stream, choose_seed, make_generator
 from sklearn_twins._training._distributed import ONE_PROCESS, init_process_group
 from sklearn_twins.augmentations import MarginalCorruption, Pair
@@ -132,6 +132,21 @@ def fitted(name, by_one):
     return {"history": embedder.history_, "embedding": embedder.transform(X), "encoder": numbers_of(embedder)}
 
 
+LABELS = np.where(np.arange(64) < 20, np.arange(64) % 3, -1)
+
+
+def classified(by_one, labels=LABELS, **params):
+    """A classifier, by one process or by several."""
+    augmentation = ByRank(MarginalCorruption(), Drawn(0)) if by_one else MarginalCorruption()
+    embedder = BarlowTwinsEmbedder(**{**SMALL, "augmentation": augmentation})
+    classifier = BarlowTwinsClassifier(embedder, max_epochs=4, random_state=0, **params).fit(TABLE, labels)
+    return {
+        "history": classifier.history_,
+        "embedding": classifier.label_distributions_,
+        "encoder": {"coef": classifier.head_coef_, **numbers_of(classifier.embedder_)},
+    }
+
+
 def numbers_of(embedder):
     """Weights and statistics of an encoder."""
     return {name: tensor.numpy() for name, tensor in embedder.encoder_.state_dict().items()}
@@ -139,8 +154,13 @@ def numbers_of(embedder):
 
 def refusal_of(X, **params):
     """What is said of a fit that cannot be."""
+    return refused(lambda: BarlowTwinsEmbedder(**{**SMALL, **params}).fit(X))
+
+
+def refused(fit):
+    """What an error of a fit says."""
     try:
-        BarlowTwinsEmbedder(**{**SMALL, **params}).fit(X)
+        fit()
     except ValueError as error:
         return str(error)
 
@@ -195,10 +215,12 @@ def steps_of(name, n_ranks, ranks=ONE_PROCESS):
 def fit_all():
     """All fits, by processes that have no process group yet."""
     seen = {"fits": {name: fitted(name, by_one=False) for name in FITS}}
+    seen["fits"]["classifier"] = classified(by_one=False)
     rank = distributed.get_rank()
     BarlowTwinsEmbedder(**{**SMALL, "verbose": 1}).fit(TABLE)
     seen["continued"] = continued(rank)
     seen["other rows"] = refusal_of(TABLE[: 60 + rank])
+    seen["other labels"] = refused(lambda: classified(False, np.where(np.arange(64) == 5, rank, LABELS)))
     seen["other values"] = refusal_of(TABLE[:: 1 - 2 * rank])
     return rank, seen
 

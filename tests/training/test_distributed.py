@@ -39,11 +39,14 @@ def by_torchrun(tmp_path_factory):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", launched.FITS)
+@pytest.mark.parametrize("name", [*launched.FITS, "classifier"])
 def test_a_fit_of_two_processes_is_that_of_one(by_torchrun, name):
     """Losses and embeddings, from the same views; single precision, which training makes coarser with each step."""
     seen, _ = by_torchrun
-    found, wanted = seen[0]["fits"][name], launched.fitted(name, by_one=True)
+    found, wanted = (
+        seen[0]["fits"][name],
+        (launched.classified(by_one=True) if name == "classifier" else launched.fitted(name, by_one=True)),
+    )
     tolerance = 2e-2 if name == "bfloat16" else 1e-3
     for column, values in wanted["history"].items():
         if column not in ("seconds", "rows_per_second"):
@@ -60,7 +63,7 @@ def test_every_process_has_the_same_encoder(by_torchrun):
     (first, second), _ = by_torchrun
     fits = {**first["continued"], **{name: fit["encoder"] for name, fit in first["fits"].items()}}
     others = {**second["continued"], **{name: fit["encoder"] for name, fit in second["fits"].items()}}
-    assert len(fits) == len(launched.FITS) + 4
+    assert len(fits) == len(launched.FITS) + 5
     for name, tensors in fits.items():
         for tensor, values in tensors.items():
             np.testing.assert_array_equal(values, others[name][tensor], err_msg=f"{name}: {tensor}")
@@ -88,6 +91,7 @@ def test_rows_that_differ_are_refused_by_every_process(by_torchrun):
         assert "X must be the same in each of the 2 processes" in rank["other rows"]
         assert "[60, 61] rows" in rank["other rows"]
         assert "[64, 64] rows, which differ in their values" in rank["other values"]
+        assert "y must be the same in each of the 2 processes" in rank["other labels"]
 
 
 @pytest.mark.slow
