@@ -10,7 +10,10 @@ from ._runtime import _forks  # noqa: F401  notes the process that imports the p
 from ._trusted_types import trusted_types
 from ._version import __version__ as __version__
 
-ROOMS = ("augmentations", "displays", "metrics", "model_selection", "networks", "objectives", "preprocessing")
+ROOMS = (
+    *("active_learning", "augmentations", "displays", "metrics", "model_selection", "networks", "objectives"),
+    "preprocessing",
+)
 
 __all__ = [
     "BarlowTwinsClassifier",

@@ -49,6 +49,7 @@ MAY_IMPORT = {
     "_classification": {
         *{"_fitting", "_inference", "_inputs", "_modalities", "_parts", "_persistence", "_runtime", "_training"},
     },
+    "active_learning": {"_classification", "_inputs", "metrics"},
     "displays": {"_inference", "_modalities", "_parts", "_persistence", "_roles", "_runtime", "metrics"},
     "_base": {
         *{"_fitting", "_inference", "_inputs", "_parts", "_persistence", "_roles", "_runtime", "_training"},
@@ -64,7 +65,7 @@ MAY_IMPORT = {
     "model_selection": {"_embedder", "_multi_view_embedder", "_fitting", "_inputs", "_modalities", "_runtime"},
     "__init__": {"_classifier", "_embedder", "_multi_view_embedder", "_parts", "_runtime", "_trusted_types"},
 }
-PUBLIC = sorted({*DOORS, "displays", "metrics", "model_selection", "objectives"})
+PUBLIC = sorted({*DOORS, "active_learning", "displays", "metrics", "model_selection", "objectives"})
 
 # A question that only a modality's own folder, its record and the doors may ask: which kind of data is this?
 NAMES_OF_MODALITIES = {"image", "tabular"}

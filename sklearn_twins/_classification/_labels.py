@@ -68,22 +68,53 @@ def read_labels(y, X, unlabeled, unlabeled_label, classes=None):
     ValueError, TypeError
         If y has another length or shape, is continuous, or has too few classes.
     """
-    is_labeled, values = find_labeled(y, unlabeled_label, classes)
     n_rows, n_more = _num_samples(X), 0 if unlabeled is None else _num_samples(unlabeled)
-    if len(is_labeled) != n_rows:
-        raise ValueError(f"y has {len(is_labeled)} labels for {n_rows} rows of X: inconsistent numbers of samples.")
-    refuse_continuous(values)
-    refuse_text_mark(values, unlabeled_label)
-    found, codes = number(values)
+    is_labeled, found, codes = read_column(y, unlabeled_label, classes, n_rows)
     if classes is None:
         classes = found
-        check_classes(classes, len(values), n_rows, unlabeled_label)
+        check_classes(classes, len(codes), n_rows, unlabeled_label)
     else:
         codes = locate(found, classes)[codes]
     all_codes = np.full(n_rows + n_more, UNLABELED, dtype=np.int64)
     all_codes[:n_rows][is_labeled] = codes
     has_label = all_codes >= 0
     return Labels(classes, all_codes, has_label.astype(np.float64), np.zeros(len(has_label), dtype=bool))
+
+
+def read_column(y, unlabeled_label, classes=None, n_rows=None):
+    """Read a column of labels.
+
+    Parameters
+    ----------
+    y : array-like of shape (n,)
+        Labels.
+    unlabeled_label : object
+        Mark of rows without label; None if only missing values are.
+    classes : ndarray or None, default=None
+        All classes, if y may lack some; None for those of y.
+    n_rows : int or None, default=None
+        Number of rows of X, which y must have too; None if they are not counted yet.
+
+    Returns
+    -------
+    is_labeled : ndarray of shape (n,), bool
+        Which rows have a label.
+    found : ndarray
+        The labels that there are, sorted.
+    codes : ndarray of shape (n_labeled,), int64
+        Place of each labelled row's label among them.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If y has another length or shape, or is continuous.
+    """
+    is_labeled, values = find_labeled(y, unlabeled_label, classes)
+    if n_rows is not None and len(is_labeled) != n_rows:
+        raise ValueError(f"y has {len(is_labeled)} labels for {n_rows} rows of X: inconsistent numbers of samples.")
+    refuse_continuous(values)
+    refuse_text_mark(values, unlabeled_label)
+    return is_labeled, *number(values)
 
 
 def refuse_continuous(values):

@@ -6,13 +6,13 @@ from sklearn.utils import check_array
 AXES = {2: "(rows, width)", 3: "(rows, views, width)"}
 
 
-def check_embedding(Z, name="Z", ndim=2):
-    """Convert to a finite, non-empty float64 array with `ndim` axes; never write to it.
+def check_embedding(Z, name="Z", ndim=2, dtype=np.float64):
+    """Convert to a finite, non-empty array of `dtype` with `ndim` axes; never write to it.
 
     The array is in C order, so that sums round in the same way for every container.
     """
     try:
-        array = check_array(Z, dtype=np.float64, order="C", ensure_2d=False, allow_nd=True, input_name=name)
+        array = check_array(Z, dtype=dtype, order="C", ensure_2d=False, allow_nd=True, input_name=name)
     except (TypeError, ValueError) as error:
         what = str(error).split("\n")[0].removesuffix(".")
         raise type(error)(f"{name} must be an array of finite numbers, of shape {AXES[ndim]}. {what}.") from error
