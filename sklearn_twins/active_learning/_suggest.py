@@ -5,7 +5,8 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils._param_validation import StrOptions, validate_params
 from sklearn.utils.validation import check_is_fitted
 
-from .._classification._labels import SIGNS, read_column
+from .._classification._label_values import SIGNS
+from .._classification._labels import read_column
 from .._classification._linear import fit_linear, linear_proba
 from .._inputs._containers import as_frame
 from .._inputs._messages import short_messages, show
