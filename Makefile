@@ -93,7 +93,7 @@ clean:
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(ENV)/installed: pyproject.toml constraints.txt
-	$(call install,$(ENV),constraints.txt,-e ".[dev]")
+	$(call install,$(ENV),constraints.txt,-e ".[active,dev]")
 
 $(ENV)/docs: $(ENV)/installed
 	$(ENV)/bin/python -m pip install --quiet -c constraints.txt -e ".[docs]"
