@@ -67,7 +67,7 @@ print("share of the head in the classifier's predictions, by draw:", shares)
 # %%
 # The embedding gives a linear model part of the gain. In the joint training, the head of the network learns the
 # classes that three models agree on for most of the unlabelled rows, and the network changes with it. A head that
-# disagrees with the linear model on more than a tenth of the rows is left out: its share is 0, and the classifier
+# disagrees with the linear model on too many rows is left out: its share is 0, and the classifier
 # predicts as logistic regression on the embedding does. With a single label per class, where much is to be corrected,
 # this costs gains on the digits; on tables whose classes are not clusters it prevents losses.
 #

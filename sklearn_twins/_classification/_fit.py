@@ -149,7 +149,7 @@ def partial_fit_classifier(classifier, fit, embedder, is_fitted, X, y, classes, 
     def finish(attributes):
         found = collect(all_classes, pretrained, joint.model, attributes)
         found["_training_state"]["labeled"] = kept
-        found["head_share_"], _ = judge_head(found, samples)
+        found["head_share_"], _ = judge_head(found, samples, kept[1])
         return found
 
     previous = previous_of(pretrained) if is_first else previous_of_classifier(fit)
@@ -309,8 +309,17 @@ def collect(classes, pretrained, model, attributes):
     }
 
 
-def judge_head(found, samples):
+def judge_head(found, samples, codes):
     """Share of the head in predictions, and the probabilities of rows with it.
+
+    Parameters
+    ----------
+    found : dict
+        Fitted attributes.
+    samples : ndarray or lazy samples of shape (n, *sample_shape)
+        All training rows.
+    codes : ndarray of shape (n_labeled,), int64
+        Classes of the labelled rows.
 
     Returns
     -------
@@ -318,12 +327,13 @@ def judge_head(found, samples):
     proba : ndarray of shape (n, n_classes)
     """
     linear, head = predict_parts(found, samples)
-    share = choose_head_share(linear, head, MODALITIES[found["embedder_"].modality])
+    n_labels = np.median(np.unique(codes, return_counts=True)[1])
+    share = choose_head_share(linear, head, n_labels, MODALITIES[found["embedder_"].modality])
     return share, blend(linear, head, share)
 
 
 def describe_rows(found, rows, samples):
     """The fitted attributes that need predictions for all training rows."""
-    share, proba = judge_head(found, samples)
+    share, proba = judge_head(found, samples, rows.labels.codes[rows.labels.rows])
     transduction, proba = rows.transduce(proba)
     return {"head_share_": share, "label_distributions_": proba, "transduction_": transduction}

@@ -184,11 +184,12 @@ def test_first_steps_count_more():
     assert [round(teacher_decay(step), 2) for step in (0, 9, 10_000)] == [0.1, 0.53, 0.98]
 
 
-@pytest.mark.parametrize(("changed", "share"), [(0, 0.5), (10, 0.5), (11, 0.0)])
-def test_a_head_that_changes_many_labels_is_left_out(changed, share):
+@pytest.mark.parametrize(("n_labels", "most"), [(1, 15), (5, 9), (25, 5)])
+@pytest.mark.parametrize("too_many", [False, True])
+def test_a_head_that_changes_many_labels_is_left_out(n_labels, most, too_many):
     linear = np.tile([0.6, 0.4], (100, 1))
     head = linear.copy()
-    head[:changed] = [0.1, 0.9]
-    assert choose_head_share(linear, head, MODALITIES["tabular"]) == share
-    assert choose_head_share(linear, head, MODALITIES["image"]) == 0.5
+    head[: most + too_many] = [0.1, 0.9]
+    assert choose_head_share(linear, head, n_labels, MODALITIES["tabular"]) == (0.0 if too_many else 0.5)
+    assert choose_head_share(linear, head, n_labels, MODALITIES["image"]) == 0.5
     assert_array_equal(blend(linear, head, 0.0), linear)
