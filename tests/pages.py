@@ -21,7 +21,7 @@ PAGES = {
     "docs/quickstart.md": 8,
     "docs/how_it_works.md": 11,
     "docs/coming_from.md": 7,
-    "docs/few_labels_classifier.md": 1,
+    "docs/few_labels_classifier.md": 3,
     "docs/files.md": 4,
     "docs/images.md": 6,
     "docs/natural_views.md": 7,

@@ -3,7 +3,7 @@ Ten labels
 ==========
 
 :class:`~sklearn_twins.BarlowTwinsClassifier` learns from a few labels and all rows. This page gives it one label for
-each of the ten digits, and looks at its predictions next to those of logistic regression.
+each of the ten digits, and draws its decisions next to those of logistic regression.
 
 To run it, in a checkout::
 
@@ -11,8 +11,8 @@ To run it, in a checkout::
 """
 
 # %%
-# Before and after
-# ----------------
+# One label for each digit
+# ------------------------
 #
 # Rows without label have -1 in ``y``, as in :mod:`sklearn.semi_supervised`. The embedding does not depend on labels,
 # so we train the embedder once; in a ``FrozenEstimator`` the classifier takes it as it is. The choice of the ten rows
@@ -25,6 +25,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.manifold import TSNE
 from sklearn.model_selection import train_test_split
+from sklearn.neighbors import NearestNeighbors
 from sklearn.semi_supervised import LabelSpreading
 
 from sklearn_twins import BarlowTwinsClassifier, BarlowTwinsEmbedder
@@ -40,7 +41,7 @@ embedder = BarlowTwinsEmbedder(max_epochs=EPOCHS, random_state=0).fit(X_train)
 Z_train, Z_test = embedder.transform(X_train), embedder.transform(X_test)
 
 rng = np.random.default_rng(0)
-fits, shares = [], []  # for each draw: predictions for the held-out rows by method; the head's share in them
+fits, labelled, shares = [], [], []  # for each draw: predictions by method; rows with a label; the head's share
 for draw in range(DRAWS):
     rows = [rng.choice(np.flatnonzero(y_train == digit)) for digit in range(10)]
     y_few = np.full(len(y_train), -1)
@@ -55,6 +56,7 @@ for draw in range(DRAWS):
             "LabelSpreading": LabelSpreading(kernel="knn", n_neighbors=20).fit(X_train, y_few).predict(X_test),
         }
     )
+    labelled.append(rows)
     shares.append(classifier.head_share_)
 
 accuracy = {name: [np.mean(fit[name] == y_test) for fit in fits] for name in fits[0]}
@@ -74,29 +76,35 @@ print("share of the head in the classifier's predictions, by draw:", shares)
 # Digits are clusters, and ``LabelSpreading`` over 20 nearest neighbours is even better here, in less time (over 7, its
 # default, about five points worse). Where classes are not clusters, it loses by far (:doc:`/searching`).
 #
-# A map of predictions
-# --------------------
+# Decisions before and after
+# --------------------------
 #
-# Each point is a held-out digit, at its place on a t-SNE map of the raw pixels, which saw no label. The colour is the
-# true digit in the first map and the prediction in the others, in the draw in which the classifier is neither worst nor
-# best. Crosses are errors.
+# The dots are the held-out digits on a t-SNE map of the raw pixels, which saw no label; the ten circles are the digits
+# that have one. A dot has the colour of the true digit. The ground has the colour of the prediction for the nearest
+# dot, so that a dot on ground of another colour is an error. Of the draws, this is the one in which the classifier is
+# neither worst nor best.
 
 middle = np.argsort(accuracy["BarlowTwinsClassifier"])[DRAWS // 2]
-maps = {"true digits": y_test, **fits[middle]}
-del maps["LabelSpreading"]
-points = TSNE(max_iter=ITERATIONS, random_state=0).fit_transform(X_test)
+shown = {"before": "logistic regression, pixels", "after": "BarlowTwinsClassifier"}
+points = TSNE(max_iter=ITERATIONS, random_state=0).fit_transform(np.concatenate([X_test, X_train[labelled[middle]]]))
+dots, circles = points[: len(X_test)], points[len(X_test) :]
+low, high = points.min(axis=0) - 4, points.max(axis=0) + 4
+ground = np.stack(np.meshgrid(*np.linspace(low, high, 400).T), axis=-1)  # (400, 400, 2)
+distance, nearest = (
+    found[:, 0] for found in NearestNeighbors(n_neighbors=1).fit(dots).kneighbors(ground.reshape(-1, 2))
+)
 colors = plt.get_cmap("tab10")
 plt.rc("font", size=9)
-figure, axes = plt.subplots(2, 2, figsize=(7, 6.5), layout="constrained")
-for ax, (name, values) in zip(axes.flat, maps.items(), strict=True):
-    for digit in range(10):
-        for is_right, style in ((True, {"s": 8}), (False, {"s": 22, "marker": "x", "linewidths": 1})):
-            shown = (values == digit) & ((values == y_test) == is_right)
-            ax.scatter(*points[shown].T, color=colors(digit), label=str(digit) if is_right else None, **style)
-    right = f": {accuracy[name][middle]:.0%}" if name in accuracy else ""
-    ax.set(xticks=[], yticks=[], title=name + right)
-style = {"markerscale": 2, "columnspacing": 1, "handletextpad": 0.1}
-figure.legend(*axes.flat[0].get_legend_handles_labels(), loc="outside lower center", ncols=10, **style)
+figure, axes = plt.subplots(1, 2, figsize=(7, 4), layout="constrained")
+for ax, (when, name) in zip(axes, shown.items(), strict=True):
+    surface = colors(fits[middle][name][nearest])
+    surface[:, 3] = 0.3 * (distance < 3)  # faint, and only around dots
+    ax.imshow(surface.reshape(400, 400, 4), origin="lower", extent=(low[0], high[0], low[1], high[1]), aspect="auto")
+    ax.scatter(*dots.T, c=colors(y_test), s=6)
+    ax.scatter(*circles.T, s=110, c="white", edgecolors=colors(range(10)), linewidths=2, zorder=3)
+    for digit, place in enumerate(circles):
+        ax.text(*place, str(digit), ha="center", va="center_baseline", size=8, zorder=4)
+    ax.set(xticks=[], yticks=[], title=f"{when}: {name}, {accuracy[name][middle]:.0%} right")
 
 # %%
 # Logistic regression on the pixels makes errors in most clusters; the classifier gives more of them one colour. The
