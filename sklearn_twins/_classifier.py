@@ -25,9 +25,10 @@ class BarlowTwinsClassifier(ClassifierMixin, StoredEstimator):
     `fit` has three steps. An embedder learns from all rows without labels. A linear model learns the labelled rows from
     the embedding. Then the embedder's network is trained further with a head that starts as this model: the twins'
     objective on all rows goes on, the head learns the labelled rows (for images the network too), and both learn to
-    give views of all rows their pseudo-labels, the classes that three models agree on for most rows. Predictions are
-    the mean of the probabilities of the linear model and the head; for tables, a head that disagrees with the linear
-    model on many of the training rows is left out, see `head_share_`.
+    give views of all rows their pseudo-labels. These are the classes of the surest rows: for tables by the head and two
+    linear models, for images by the head and the labels that nearest neighbours hand on. Predictions are the mean of
+    the probabilities of the linear model and the head; for tables, a head that disagrees with the linear model on many
+    of the training rows is left out, see `head_share_`.
 
     Parameters
     ----------
@@ -46,7 +47,7 @@ class BarlowTwinsClassifier(ClassifierMixin, StoredEstimator):
     pseudo_share : float, default=0.8
         Share of the rows of each predicted class that get a pseudo-label: those with the largest probabilities.
     max_epochs : "auto" or int, default="auto"
-        Number of epochs of the joint training. "auto" aims at 180 optimizer steps within 2 to 60 epochs, more
+        Number of epochs of the joint training. "auto" aims at 180 optimizer steps within 2 to 60 epochs, 600
         for images. The embedder's own number of epochs is ``embedder__max_epochs``.
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes, as in scikit-learn. None gives each labelled row the same weight. Batches hold equal

@@ -16,13 +16,11 @@ from ._labels import check_class_list, check_weights, read_labels, with_weights
 from ._linear import fit_linear, linear_proba
 from ._predict import predict_parts, transform_samples
 from ._recipe import (
+    adapt,
     blend,
     choose_epochs,
     choose_head_share,
     choose_label_weight,
-    choose_pseudo_weight,
-    choose_refresh,
-    do_labels_reach,
 )
 from ._rows import Rows, make_samples, take_labeled
 
@@ -233,7 +231,7 @@ def count_all_epochs(fit, embedder, samples, previous, are_same):
     n_epochs, is_auto = fit.max_epochs, fit.max_epochs == "auto"
     if is_auto:
         n_batches, _ = batch_layout(len(samples), embedder.batch_size)
-        n_epochs = choose_epochs(n_batches, MODALITIES[embedder.modality].n_steps)
+        n_epochs = choose_epochs(n_batches, MODALITIES[embedder.modality])
     n_done = previous.n_epochs - previous.n_streamed
     if not are_same:
         return n_done + n_epochs
@@ -244,6 +242,7 @@ def make_joint(fit, labels, labeled, pretrained, samples):
     """Fit the linear model on the pretrained embedding, and set up the joint training by the recipe."""
     model = fit_linear(transform_samples(pretrained, labeled[0]), *labeled[1:])
     Z = transform_samples(pretrained, samples)
+    n_batches, _ = batch_layout(len(samples), pretrained.batch_size)
     return Joint(
         labels=labels,
         features=Features.of(pretrained),
@@ -251,10 +250,8 @@ def make_joint(fit, labels, labeled, pretrained, samples):
         first=linear_proba(model, Z, len(labels.classes)),
         mean=Z.mean(axis=0),
         label_weight=choose_label_weight(fit.label_weight),
-        pseudo_weight=choose_pseudo_weight(fit.pseudo_labels),
         share=fit.pseudo_share,
-        refresh=choose_refresh(batch_layout(len(samples), pretrained.batch_size)[0]),
-        labels_reach_encoder=do_labels_reach(MODALITIES[pretrained.modality]),
+        recipe=adapt(MODALITIES[pretrained.modality].joint, fit.pseudo_labels, n_batches),
         validation_fraction=pretrained.validation_fraction,
     )
 
@@ -280,7 +277,7 @@ def run(classifier, fit, pretrained, params, samples, joint, previous, groups, t
     """
     own = pretrained._unfitted()
     set_own(own, fit)
-    tuned = set_joint_parameters(own, params)
+    tuned = set_joint_parameters(own, params, joint.recipe.learning_rate)
 
     is_stored = []
     report(fit, "joint training with labels")
@@ -328,7 +325,7 @@ def judge_head(found, samples, codes):
     """
     linear, head = predict_parts(found, samples)
     n_labels = np.median(np.unique(codes, return_counts=True)[1])
-    share = choose_head_share(linear, head, n_labels, MODALITIES[found["embedder_"].modality])
+    share = choose_head_share(linear, head, n_labels, MODALITIES[found["embedder_"].modality].joint)
     return share, blend(linear, head, share)
 
 

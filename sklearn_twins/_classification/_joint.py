@@ -1,11 +1,12 @@
 """Joint training of an embedder's encoder with labels: its settings, and one run of the training loop."""
 
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 
 import numpy as np
 
 from .._fitting._fit import run_fit
 from .._fitting._prepare import Samples
+from .._parts._joint_recipe import JointRecipe
 from .._runtime._devices import claim_device
 from .._runtime._storage import to_storage
 from .._training._optimizers import default_learning_rate
@@ -13,7 +14,7 @@ from ._features import Features, Head
 from ._labels import Labels
 from ._linear import first_head
 from ._pseudo_labels import PseudoLabeler
-from ._recipe import HEAD_SPEED, LEARNING_RATE, LR_SCHEDULE, count_held_out_least
+from ._recipe import HEAD_SPEED, LR_SCHEDULE, count_held_out_least
 from ._supervision import LabeledRows, Supervision
 
 
@@ -33,14 +34,12 @@ class Joint:
         Its probabilities for all training rows.
     mean : ndarray of shape (n_features,)
         Mean of the scaled features on the pretrained embedding.
-    label_weight, pseudo_weight : float
-        See `Supervision`.
+    label_weight : float
+        Weight of the labelled rows' cross-entropy.
     share : float
         Share of the rows of each class that get a pseudo-label.
-    refresh : int
-        Steps between two makings of pseudo-labels.
-    labels_reach_encoder : bool
-        Whether the encoder learns from the labelled rows' cross-entropy too.
+    recipe : JointRecipe
+        Numbers of the joint training.
     validation_fraction : float
         Share of rows held out with early stopping.
     kept : tuple of (samples, codes, weights) or None, default=None
@@ -53,17 +52,15 @@ class Joint:
     first: np.ndarray
     mean: np.ndarray
     label_weight: float
-    pseudo_weight: float
     share: float
-    refresh: int
-    labels_reach_encoder: bool
+    recipe: JointRecipe
     validation_fraction: float
     kept: tuple | None = None
 
     @property
     def content(self):
         """What the result depends on, for the fingerprint of a checkpoint."""
-        labels, numbers = self.labels, (self.label_weight, self.pseudo_weight, self.share, self.refresh)
+        labels, numbers = self.labels, (self.label_weight, self.share, *astuple(self.recipe))
         return labels.classes.tolist(), labels.codes, labels.weights, numbers
 
     def supervise(self, encoder, objective, samples, own, held_out, environment, storage):
@@ -105,7 +102,9 @@ class Joint:
         else:
             labeled = (samples[train], codes[train], weights[train])
             drawn = draw_from(train)
-        label_all = PseudoLabeler(samples, self.features, self.first, labeled, self.labels.codes, self.share)
+        label_all = PseudoLabeler(
+            samples, self.features, self.first, labeled, self.labels.codes, self.share, self.recipe.are_spread
+        )
         n_classes, scale = len(self.labels.classes), self.features.scale
         return Supervision(
             encoder,
@@ -117,10 +116,8 @@ class Joint:
             (lambda *teacher: label_all(*teacher)) if own is None else (lambda *teacher: label_all(*teacher)[own]),
             len(samples) if own is None else len(own),
             label_weight=self.label_weight,
-            pseudo_weight=self.pseudo_weight,
             penalty=1 / (2 * labeled[2].sum()),
-            refresh=self.refresh,
-            labels_reach_encoder=self.labels_reach_encoder,
+            recipe=self.recipe,
             group=group,
         )
 
@@ -141,7 +138,7 @@ def split_labels(labels, held_out, validation_fraction):
     return rows[~is_held_out], rows[is_held_out]
 
 
-def set_joint_parameters(embedder, params):
+def set_joint_parameters(embedder, params, learning_rate):
     """Make an unfitted embedder whose parameters are those of the joint training.
 
     Parameters
@@ -150,13 +147,15 @@ def set_joint_parameters(embedder, params):
         It is not changed. Its optimizer, batch size, device and so on serve the joint training too.
     params : dict
         Parameters that the classifier sets: `max_epochs`, `early_stopping`, `warm_start`, `checkpoint`, ...
+    learning_rate : float
+        Peak learning rate in that of the embedder.
 
     Returns
     -------
     embedder : BarlowTwinsEmbedder
     """
     joint, rate = embedder._unfitted(), embedder.learning_rate
-    rate = LEARNING_RATE * (default_learning_rate(embedder.optimizer) if rate == "auto" else rate)
+    rate = learning_rate * (default_learning_rate(embedder.optimizer) if rate == "auto" else rate)
     own = {"learning_rate": rate, "lr_schedule": LR_SCHEDULE, "compile": False}
     for name, value in {**own, **params}.items():
         setattr(joint, name, value)

@@ -1,4 +1,4 @@
-"""Pseudo-labels: classes for all training rows, by three models that agree on most of them."""
+"""Pseudo-labels: classes for all training rows, by models that agree on most of them."""
 
 from dataclasses import dataclass
 
@@ -8,15 +8,16 @@ from ._features import Features
 from ._labels import UNLABELED
 from ._linear import fit_linear, linear_proba, softmax
 from ._recipe import MAX_REFIT
+from ._spreading import align, spread_labels
 
 
 @dataclass(frozen=True)
 class PseudoLabeler:
     """Make the pseudo-labels of all training rows from the state of a joint training.
 
-    The classes are those of the largest mean probability of three models: logistic regression on the pretrained
-    embedding, the same on the teacher's embedding, and the teacher's head. Of the rows of each class, those with the
-    largest probabilities keep theirs.
+    The classes are those of the largest mean probability of the teacher's head and either two models, logistic
+    regression on the pretrained embedding and on the teacher's, or the labels spread over a graph of the teacher's
+    embedding. Of the rows of each class, those with the largest probabilities keep theirs.
 
     Parameters
     ----------
@@ -32,6 +33,8 @@ class PseudoLabeler:
         Given classes, -1 without.
     share : float
         Share of the rows of each class that keep it.
+    are_spread : bool
+        Whether labels are spread, and classes aligned with their shares among the labels.
     """
 
     samples: object
@@ -40,6 +43,7 @@ class PseudoLabeler:
     labeled: tuple
     codes: np.ndarray
     share: float
+    are_spread: bool
 
     def __call__(self, encoder, coef, intercept):
         """Make the pseudo-labels.
@@ -59,10 +63,15 @@ class PseudoLabeler:
         if (self.codes >= 0).all():
             return self.codes
         rows, codes, weights = some_labels(*self.labeled)
-        raw, n_classes = self.features.compute(encoder, self.samples), self.first.shape[1]
-        model = fit_linear(self.features.compute(encoder, rows) * self.features.scale, codes, weights)
-        proba = self.first + linear_proba(model, raw * self.features.scale, n_classes)
-        proba += softmax(raw.astype(np.float64) @ coef.T + intercept)
+        scale, n_classes = self.features.scale, self.first.shape[1]
+        raw, labeled = self.features.compute(encoder, self.samples), self.features.compute(encoder, rows) * scale
+        proba = softmax(raw.astype(np.float64) @ coef.T + intercept)
+        if self.are_spread:
+            others = self.codes < 0
+            proba[others] += spread_labels(labeled, codes, weights, raw[others] * scale, n_classes)
+            proba = align(proba, np.bincount(codes, weights, n_classes) / weights.sum())
+        else:
+            proba += self.first + linear_proba(fit_linear(labeled, codes, weights), raw * scale, n_classes)
         return np.where(self.codes >= 0, self.codes, keep_surest(proba, self.share))
 
 

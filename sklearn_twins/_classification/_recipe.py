@@ -1,64 +1,58 @@
-"""The recipe of joint training: its numbers, and the rules that choose weights and length."""
+"""The recipe of joint training: the numbers that all modalities share, and the rules that choose weights and length."""
 
+from dataclasses import replace
 from math import ceil
 
 import numpy as np
 
-LEARNING_RATE = 0.1  # of the embedder's peak rate
 HEAD_SPEED = 5.0  # times the encoder's learning rate
 LR_SCHEDULE = "cosine"
-STEPS = 0.18  # of the steps of a pretraining
 EPOCHS = (2, 60)  # bounds of the number of epochs
 MAX_LABELED = 64  # labelled rows of a step
 TEACHER_DECAY = 0.98
-PSEUDO_WEIGHT = 1.0  # of the cross-entropy of pseudo-labels
-REFRESH = 30  # steps between two makings of pseudo-labels
 MAX_REFIT = 2_000  # labelled rows that the model behind pseudo-labels is fitted to
-OBJECTIVE_WEIGHT = 4.0  # of the objective divided by its number of terms
 # Divisors with which objectives that are no sums over coordinates have gradients as large, measured on digits after 15
 # epochs of pretraining with each.
 OTHER_SCALES = {"VICReg": 75.0, "InfoNCE": 4.4, "SSLHSIC": 2.0}
-HEAD_SHARE = 0.5  # of the head's probabilities in predictions; the rest is the linear model's
-# A head that puts more rows into other classes than the linear model may have wrong has lost its way more often than it
-# has found a better one: 15 % of the rows with one label a class, 9 % with 5, 6 % with 25.
-DISAGREEMENT, DECLINE = 0.15, 0.3
+DECLINE = 0.3  # with the number of labels, of the disagreement that the head may have with the linear model
 
 
-def choose_epochs(n_batches, n_steps):
+def choose_epochs(n_batches, record):
     """Number of epochs of a joint training for ``max_epochs="auto"``.
 
     Parameters
     ----------
     n_batches : int
         Batches of an epoch.
-    n_steps : int
-        Steps that a pretraining of this modality aims at.
+    record : Modality
+        Kind of the rows.
     """
-    return int(np.clip(round(STEPS * n_steps / n_batches), *EPOCHS))
+    return int(np.clip(round(record.joint.steps * record.n_steps / n_batches), *EPOCHS))
 
 
-def do_labels_reach(record):
-    """Whether the encoder learns from the labelled rows' cross-entropy, and not from pseudo-labels alone.
+def adapt(recipe, pseudo_labels, n_batches):
+    """Adapt a recipe: without pseudo-labels, their weight is 0; making them embeds all rows, so that many wait longer.
 
-    Encoders of tables overfit a few labelled rows, and forget what they learnt from all rows (2 points lost on splice
-    and magic with 5 labels a class); convolutional ones gain (MNIST, 2,000 rows: 3 points with 5 labels, 6 with 25).
+    Parameters
+    ----------
+    recipe : JointRecipe
+        Of the modality.
+    pseudo_labels : "auto" or bool
+        Parameter of the classifier; "auto" is true.
+    n_batches : int
+        Batches of an epoch.
+
+    Returns
+    -------
+    recipe : JointRecipe
     """
-    return record.convolutional
-
-
-def choose_refresh(n_batches):
-    """Number of steps between two makings of pseudo-labels: each embeds all rows, so that large tables need more."""
-    return max(REFRESH, n_batches // 2)
+    weight = recipe.pseudo_weight if pseudo_labels else 0.0
+    return replace(recipe, pseudo_weight=weight, refresh=max(recipe.refresh, n_batches // 2))
 
 
 def choose_label_weight(label_weight):
     """Weight of the labelled rows' cross-entropy."""
     return 1.0 if label_weight == "auto" else float(label_weight)
-
-
-def choose_pseudo_weight(pseudo_labels):
-    """Weight of the pseudo-labels' cross-entropy, 0 without pseudo-labels."""
-    return PSEUDO_WEIGHT if pseudo_labels else 0.0  # "auto" is true
 
 
 def count_labeled(n_labeled):
@@ -73,14 +67,11 @@ def teacher_decay(step):
 
 def objective_scale(objective, projection_dim):
     """Divisor that brings an objective to the scale of a cross-entropy."""
-    return OTHER_SCALES.get(type(objective).__name__, float(projection_dim)) / OBJECTIVE_WEIGHT
+    return OTHER_SCALES.get(type(objective).__name__, float(projection_dim))
 
 
-def choose_head_share(linear, head, n_labels, record):
+def choose_head_share(linear, head, n_labels, recipe):
     """Share of the head in predictions: 0 if it disagrees with the linear model on too many rows.
-
-    Convolutional encoders learn so much more from the labels than a linear model does that disagreement is a good sign:
-    on MNIST (2,000 rows) the blend gained 8 points with 5 labels a class, and 3 with 25.
 
     Parameters
     ----------
@@ -88,11 +79,11 @@ def choose_head_share(linear, head, n_labels, record):
         Probabilities of all training rows.
     n_labels : float
         Labels of a class in the median.
-    record : Modality
-        Kind of the rows.
+    recipe : JointRecipe
+        Of the modality.
     """
     disagreement = np.mean(linear.argmax(axis=1) != head.argmax(axis=1))
-    return HEAD_SHARE if record.convolutional or disagreement <= DISAGREEMENT / n_labels**DECLINE else 0.0
+    return recipe.head_share if disagreement <= recipe.most_disagreement / n_labels**DECLINE else 0.0
 
 
 def blend(linear, head, share):

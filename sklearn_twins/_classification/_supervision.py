@@ -141,14 +141,12 @@ class Supervision(nn.Module):
         ``label_all(encoder, coef, intercept) -> classes`` makes the pseudo-labels of all training rows.
     n : int
         Number of training rows.
-    label_weight, pseudo_weight : float
-        Weights of the two cross-entropies beside the scaled objective.
+    label_weight : float
+        Weight of the labelled rows' cross-entropy.
     penalty : float
         Factor of the squared norm of the head's weights.
-    refresh : int
-        Steps between two makings of pseudo-labels.
-    labels_reach_encoder : bool
-        Whether the encoder learns from the labelled rows' cross-entropy too.
+    recipe : JointRecipe
+        Numbers of the joint training.
     group : ProcessGroup, default=ONE_PROCESS
         The processes that train together; losses are those of all their rows.
     """
@@ -167,23 +165,15 @@ class Supervision(nn.Module):
         n,
         *,
         label_weight,
-        pseudo_weight,
         penalty,
-        refresh,
-        labels_reach_encoder,
+        recipe,
         group=ONE_PROCESS,
     ):
         super().__init__()
         self.group = group
         self.head, self.teacher, self.columns = head, Teacher(encoder, head), columns
         self.objective, self.labeled, self.held_out, self.label_all = objective, labeled, held_out, label_all
-        self.label_weight, self.pseudo_weight, self.penalty, self.refresh = (
-            label_weight,
-            pseudo_weight,
-            penalty,
-            refresh,
-        )
-        self.labels_reach_encoder = labels_reach_encoder
+        self.label_weight, self.penalty, self.recipe = label_weight, penalty, recipe
         self.register_buffer("pseudo", torch.full((n,), NOT_MADE, dtype=torch.int64))
         self.are_made = None
 
@@ -222,11 +212,11 @@ class Supervision(nn.Module):
             drawn, codes, weights = self.held_out.draw(generator)
             labeled = self.features(encoder(drawn), drawn)
             return Embedded(encoder(x_a), encoder(x_b), labeled=labeled, codes=codes, weights=weights)
-        if self.pseudo_weight:
+        if self.recipe.pseudo_weight:
             self.make_pseudo_labels(step)
         drawn, codes, weights = self.labeled.draw(generator)
         h = encoder(torch.cat([x_a, to_intensities(drawn)]))  # one forward: batch norm sees both
-        labeled = h[len(x) :] if self.labels_reach_encoder else h[len(x) :].detach()
+        labeled = h[len(x) :] if self.recipe.labels_reach_encoder else h[len(x) :].detach()
         b = encoder(x_b)
         return Embedded(
             h[: len(x)], b, self.features(b, x), self.pseudo[rows], self.features(labeled, drawn), codes, weights
@@ -236,7 +226,7 @@ class Supervision(nn.Module):
         """Make the pseudo-labels, if it is time to or there are none yet."""
         if self.are_made is None:
             self.are_made = bool((self.pseudo != NOT_MADE).all())  # those of a checkpoint
-        if step % self.refresh and self.are_made:
+        if step % self.recipe.refresh and self.are_made:
             return
         classes = self.label_all(self.teacher.encoder, *self.teacher.head.unscaled())
         self.pseudo.copy_(torch.from_numpy(classes))
@@ -265,7 +255,7 @@ class Supervision(nn.Module):
             The objective's own terms; "label" and "pseudo", the cross-entropies; "pseudo_share", the share of rows with
             a pseudo-label, and "pseudo_agreement", the share of them whose view the head puts into the same class.
         """
-        loss = loss / objective_scale(self.objective, projection_dim)
+        loss = loss / (objective_scale(self.objective, projection_dim) / self.recipe.objective_weight)
         if embedded.labeled is not None:
             logits, codes, weights = map(
                 self.group.gather, (self.head(embedded.labeled), embedded.codes, embedded.weights)
@@ -274,9 +264,9 @@ class Supervision(nn.Module):
             terms = {**terms, "label": label}
             penalty = self.penalty * self.group.once(self.head.penalty())
             loss = loss + self.label_weight * (label + penalty if self.training else label)
-        if self.training and self.pseudo_weight:
+        if self.training and self.recipe.pseudo_weight:
             pseudo = self.pseudo_terms(embedded)
-            loss, terms = loss + self.pseudo_weight * pseudo["pseudo"], {**terms, **pseudo}
+            loss, terms = loss + self.recipe.pseudo_weight * pseudo["pseudo"], {**terms, **pseudo}
         return loss, terms
 
     def pseudo_terms(self, embedded):

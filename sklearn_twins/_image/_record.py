@@ -2,6 +2,7 @@
 
 from functools import partial
 
+from .._parts._joint_recipe import CONVOLUTIONAL
 from .._parts._modality import Modality
 from ._drawing import draw_images
 from ._spec import ImageSpec
@@ -65,6 +66,7 @@ IMAGE = Modality(
     n_steps=5_000,
     epochs=(20, 100),
     convolutional=True,
+    joint=CONVOLUTIONAL,
     stored=stored,
     onnx=onnx,
     sample_ndim=3,

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from ._joint_recipe import DENSE, JointRecipe
 from ._spec import SampleSpec
 
 ALONE = "Export the encoder alone (preprocessing=False), which takes the samples that `preprocessor_.transform` makes"
@@ -203,6 +204,8 @@ class Modality:
         Bounds of ``max_epochs="auto"``.
     convolutional : bool, default=False
         Whether networks are convolutions: cuDNN then tries its kernels in a fit, and ``compile=True`` pays on a CPU.
+    joint : JointRecipe, default=DENSE
+        Numbers of the joint training with labels.
     passthrough : Passthrough or None, default=None
         Columns that can stand next to the embedding.
     learn_output : callable or None, default=None
@@ -237,6 +240,7 @@ class Modality:
     n_steps: int = 1_000
     epochs: tuple = (5, 200)
     convolutional: bool = False
+    joint: JointRecipe = DENSE
     passthrough: Passthrough | None = None
     learn_output: Callable | None = None
     constant_columns: Callable = no_constant_columns

@@ -1,5 +1,7 @@
 """Supervision: draws, weights, head, teacher and pseudo-labels against NumPy references."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -12,7 +14,6 @@ from sklearn_twins._classification._linear import first_head, fit_linear, linear
 from sklearn_twins._classification._pseudo_labels import keep_surest, some_labels
 from sklearn_twins._classification._recipe import (
     MAX_REFIT,
-    OBJECTIVE_WEIGHT,
     blend,
     choose_head_share,
     count_labeled,
@@ -20,6 +21,7 @@ from sklearn_twins._classification._recipe import (
 )
 from sklearn_twins._classification._supervision import NOT_MADE, Embedded, LabeledRows, Supervision, Teacher
 from sklearn_twins._modalities import MODALITIES
+from sklearn_twins._parts._joint_recipe import JointRecipe
 
 CPU = torch.device("cpu")
 CODES = np.array([2, 0, 0, 2, 2, 0, 3, 0])  # no row of class 1
@@ -48,7 +50,7 @@ def supervision(rows):
         calls.append(teacher)
         return np.full(9, len(calls))
 
-    options = {"label_weight": 0.5, "pseudo_weight": 2.0, "penalty": 0.1, "refresh": 3, "labels_reach_encoder": False}
+    options = {"label_weight": 0.5, "penalty": 0.1, "recipe": JointRecipe(pseudo_weight=2.0, refresh=3)}
     return Supervision(encoder, head(), None, nn.MSELoss(), rows, None, label_all, 9, **options), encoder, calls
 
 
@@ -85,8 +87,8 @@ def test_cross_entropy(supervision):
     log_p = logits - np.log(np.exp(logits).sum(1, keepdims=True))
     expected = -(log_p[np.arange(5), codes] * weights.numpy()).mean()
     assert terms["label"].item() == pytest.approx(expected, rel=1e-5)
-    assert loss.item() == pytest.approx(OBJECTIVE_WEIGHT * 7 / 14 + 0.5 * expected, rel=1e-5)
-    supervision.train().pseudo_weight = 0.0
+    assert loss.item() == pytest.approx(supervision.recipe.objective_weight * 7 / 14 + 0.5 * expected, rel=1e-5)
+    supervision.train().recipe = replace(supervision.recipe, pseudo_weight=0.0)
     more = supervision.add_terms(torch.tensor(7.0), {}, embedded, 14)[0] - loss
     assert more.item() == pytest.approx(0.5 * 0.1 * (5 * supervision.head.weight).square().sum().item(), rel=1e-5)
 
@@ -111,7 +113,7 @@ def test_pseudo_labels_are_made_again(supervision):
         assert len(calls) == n_calls and embedded.classes.tolist() == [n_calls] * 4
         assert embedded.a.shape == embedded.features.shape == (4, 6) and embedded.labeled.shape == (32, 6)
         assert not embedded.labeled.requires_grad and embedded.features.requires_grad
-    supervision.labels_reach_encoder = True
+    supervision.recipe = replace(supervision.recipe, labels_reach_encoder=True)
     assert supervision.embed(encoder, x, rows, x, x, seeded(), 4).labeled.requires_grad
     supervision.are_made = None
     supervision.make_pseudo_labels(4)
@@ -190,6 +192,6 @@ def test_a_head_that_changes_many_labels_is_left_out(n_labels, most, too_many):
     linear = np.tile([0.6, 0.4], (100, 1))
     head = linear.copy()
     head[: most + too_many] = [0.1, 0.9]
-    assert choose_head_share(linear, head, n_labels, MODALITIES["tabular"]) == (0.0 if too_many else 0.5)
-    assert choose_head_share(linear, head, n_labels, MODALITIES["image"]) == 0.5
+    assert choose_head_share(linear, head, n_labels, MODALITIES["tabular"].joint) == (0.0 if too_many else 0.5)
+    assert choose_head_share(linear, head, n_labels, MODALITIES["image"].joint) == 0.5
     assert_array_equal(blend(linear, head, 0.0), linear)
