@@ -26,9 +26,9 @@ class BarlowTwinsClassifier(ClassifierMixin, StoredEstimator):
     the embedding. Then the embedder's network is trained further with a head that starts as this model: the twins'
     objective on all rows goes on, the head learns the labelled rows (for images the network too), and both learn to
     give views of all rows their pseudo-labels. These are the classes of the surest rows: for tables by the head and two
-    linear models, for images by the head and the labels that nearest neighbours hand on. Predictions are the mean of
-    the probabilities of the linear model and the head; for tables, a head that disagrees with the linear model on many
-    of the training rows is left out, see `head_share_`.
+    linear models, for images by labels that nearest neighbours hand on. Predictions are a mean of the probabilities of
+    the linear model and the head; for tables, a head that disagrees with the linear model on many of the training rows
+    is left out, see `head_share_`.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ class BarlowTwinsClassifier(ClassifierMixin, StoredEstimator):
     pseudo_share : float, default=0.8
         Share of the rows of each predicted class that get a pseudo-label: those with the largest probabilities.
     max_epochs : "auto" or int, default="auto"
-        Number of epochs of the joint training. "auto" aims at 180 optimizer steps within 2 to 60 epochs, 600
+        Number of epochs of the joint training. "auto" aims at 180 optimizer steps within 2 to 60 epochs, 400
         for images. The embedder's own number of epochs is ``embedder__max_epochs``.
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes, as in scikit-learn. None gives each labelled row the same weight. Batches hold equal
@@ -83,9 +83,10 @@ class BarlowTwinsClassifier(ClassifierMixin, StoredEstimator):
     head_intercept_ : ndarray of shape (n_classes,), float32
         Intercepts of the head.
     head_share_ : float
-        Share of the head's probabilities in predictions; the rest is the linear model's. It is 0.5, or 0 if the head
-        and the linear model disagree on too many training rows of a table: more than 15 % with one label a class, 9 %
-        with 5, 6 % with 25 (``0.15 / m**0.3`` for ``m`` labels a class in the median).
+        Share of the head's probabilities in predictions; the rest is the linear model's. It is 0.75 for
+        images. For tables, it is 0.5, or 0 if the head and the linear model disagree on too many training rows: more
+        than 15 % with one label a class, 9 % with 5, 6 % with 25 (``0.15 / m**0.3`` for ``m`` labels a class in the
+        median).
     transduction_ : ndarray of shape (n,)
         Label of each training row, the given one if it has one: rows of X, then rows of `unlabeled`. Not set by
         `partial_fit`.

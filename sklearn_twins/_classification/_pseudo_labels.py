@@ -1,4 +1,4 @@
-"""Pseudo-labels: classes for all training rows, by models that agree on most of them."""
+"""Pseudo-labels: classes for all training rows, by three models or by spreading labels over neighbours."""
 
 from dataclasses import dataclass
 
@@ -15,9 +15,10 @@ from ._spreading import align, spread_labels
 class PseudoLabeler:
     """Make the pseudo-labels of all training rows from the state of a joint training.
 
-    The classes are those of the largest mean probability of the teacher's head and either two models, logistic
-    regression on the pretrained embedding and on the teacher's, or the labels spread over a graph of the teacher's
-    embedding. Of the rows of each class, those with the largest probabilities keep theirs.
+    The classes are those of the largest mean probability of three models: logistic regression on the pretrained
+    embedding, the same on the teacher's embedding, and the teacher's head. Or the given labels are spread over a graph
+    of the teacher's embedding, without the head, which would confirm its own errors. Of the rows of each class, those
+    with the largest probabilities keep theirs.
 
     Parameters
     ----------
@@ -34,7 +35,7 @@ class PseudoLabeler:
     share : float
         Share of the rows of each class that keep it.
     are_spread : bool
-        Whether labels are spread, and classes aligned with their shares among the labels.
+        Whether labels are spread, and classes moved towards their shares among the labels.
     """
 
     samples: object
@@ -65,13 +66,14 @@ class PseudoLabeler:
         rows, codes, weights = some_labels(*self.labeled)
         scale, n_classes = self.features.scale, self.first.shape[1]
         raw, labeled = self.features.compute(encoder, self.samples), self.features.compute(encoder, rows) * scale
-        proba = softmax(raw.astype(np.float64) @ coef.T + intercept)
         if self.are_spread:
-            others = self.codes < 0
-            proba[others] += spread_labels(labeled, codes, weights, raw[others] * scale, n_classes)
-            proba = align(proba, np.bincount(codes, weights, n_classes) / weights.sum())
-        else:
-            proba += self.first + linear_proba(fit_linear(labeled, codes, weights), raw * scale, n_classes)
+            classes, others = self.codes.copy(), self.codes < 0
+            proba = spread_labels(labeled, codes, weights, raw[others] * scale, n_classes)
+            shares = np.bincount(codes, weights, n_classes) / weights.sum()
+            classes[others] = keep_surest(align(proba, shares), self.share)
+            return classes
+        proba = self.first + linear_proba(fit_linear(labeled, codes, weights), raw * scale, n_classes)
+        proba += softmax(raw.astype(np.float64) @ coef.T + intercept)
         return np.where(self.codes >= 0, self.codes, keep_surest(proba, self.share))
 
 

@@ -23,8 +23,8 @@ class JointRecipe:
     labels_reach_encoder : bool, default=False
         Whether the encoder learns from the labelled rows' cross-entropy too, and not from pseudo-labels alone.
     are_spread : bool, default=False
-        Whether pseudo-labels are the head's and those that labels have when they are spread over a graph of nearest
-        neighbours, with classes aligned to their shares among the labels; if not, the head's and two linear models'.
+        Whether pseudo-labels come from labels spread over a graph of nearest neighbours; if not, from the head and two
+        linear models.
     head_share : float, default=0.5
         Share of the head's probabilities in predictions. The rest is the linear model's.
     most_disagreement : float, default=0.15
@@ -48,12 +48,13 @@ DENSE = JointRecipe()
 # magic with 5 labels a class). Convolutional ones gain from labels, and from large steps; their head repairs so many
 # errors of the linear model that disagreement with it is a good sign.
 CONVOLUTIONAL = JointRecipe(
-    steps=0.12,
+    steps=0.08,
     learning_rate=0.5,
     objective_weight=1.0,
     pseudo_weight=2.0,
     refresh=100,
     labels_reach_encoder=True,
     are_spread=True,
+    head_share=0.75,
     most_disagreement=inf,
 )

@@ -193,5 +193,5 @@ def test_a_head_that_changes_many_labels_is_left_out(n_labels, most, too_many):
     head = linear.copy()
     head[: most + too_many] = [0.1, 0.9]
     assert choose_head_share(linear, head, n_labels, MODALITIES["tabular"].joint) == (0.0 if too_many else 0.5)
-    assert choose_head_share(linear, head, n_labels, MODALITIES["image"].joint) == 0.5
+    assert choose_head_share(linear, head, n_labels, MODALITIES["image"].joint) == 0.75
     assert_array_equal(blend(linear, head, 0.0), linear)
