@@ -12,16 +12,21 @@ from .._inputs._containers import as_frame
 from .._inputs._messages import short_messages, show
 from ._checks import N, check_rows, find_unlabeled
 from ._coverage import core_set, probcover
+from ._herding import max_herding
 from ._sampling import badge, random
 from ._typicality import typiclust
 from ._uncertainty import entropy, least_confidence, margin
 
 # Strategies by what they get: the embedding, probabilities, or both.
-OF_EMBEDDING = {"core_set": core_set, "probcover": probcover, "random": random, "typiclust": typiclust}
+OF_EMBEDDING = {
+    **{"core_set": core_set, "max_herding": max_herding, "probcover": probcover, "random": random},
+    "typiclust": typiclust,
+}
 OF_PROBA = {"entropy": entropy, "least_confidence": least_confidence, "margin": margin}
 QUERIES = {"badge": badge, **OF_EMBEDDING, **OF_PROBA}
-# From how many labelled rows for each class on "auto" asks the classifier.
-LABELS_PER_CLASS = 5
+# "auto" begins with the first one, and turns to the second one from this number of labels for each class on. Measured
+# by benchmarks/active_learning.py on digits, pendigits, MNIST and Fashion-MNIST.
+FIRST, THEN, LABELS_PER_CLASS = "max_herding", "margin", 5
 
 
 @short_messages()
@@ -44,9 +49,9 @@ def suggest_labels(estimator, X, y=None, n=20, strategy="auto", *, unlabeled_lab
     n : int, default=20
         Number of rows to suggest.
     strategy : str, default="auto"
-        Name of a function of this module: "typiclust", "probcover", "core_set", "margin", "entropy",
-        "least_confidence", "badge" or "random". "auto" is "typiclust" while y has fewer than five labels for each class
-        that it names, and "margin" after that; for a classifier without y it is "margin".
+        Name of a function of this module: "max_herding", "typiclust", "probcover", "core_set", "margin", "entropy",
+        "least_confidence", "badge" or "random". "auto" is "max_herding" while y has fewer than five labels for each
+        class that it names, and "margin" after that; for a classifier without y it is "margin".
     unlabeled_label : int, float, str or None, default=-1
         Value of y for rows without label, as in `BarlowTwinsClassifier`.
     random_state : int, RandomState instance or None, default=None
@@ -69,7 +74,7 @@ def suggest_labels(estimator, X, y=None, n=20, strategy="auto", *, unlabeled_lab
 
     See Also
     --------
-    typiclust : The strategy for the first labels.
+    max_herding : The strategy for the first labels.
     margin : The strategy for further labels.
 
     Notes
@@ -105,12 +110,12 @@ def suggest_labels(estimator, X, y=None, n=20, strategy="auto", *, unlabeled_lab
     if strategy == "auto":
         knows_more = y is None and is_classifier  # labels of other rows
         is_sure = n_classes > 1 and len(codes) >= LABELS_PER_CLASS * n_classes
-        strategy = "margin" if knows_more or is_sure else "typiclust"
+        strategy = THEN if knows_more or is_sure else FIRST
     if strategy not in OF_EMBEDDING and not is_classifier and n_classes < 2:
         raise ValueError(
             f"strategy={strategy!r} needs probabilities. {type(estimator).__name__} has no predict_proba, and y has "
             f"labels of {n_classes} class{'es' * (n_classes != 1)}. Give y with labels of two classes or more, a "
-            "fitted classifier, or another strategy, such as 'typiclust'."
+            "fitted classifier, or another strategy, such as 'max_herding'."
         )
     embedding = proba = None
     if strategy not in OF_PROBA or not is_classifier:

@@ -8,7 +8,16 @@ from sklearn.base import clone
 from sklearn.datasets import make_blobs
 from sklearn.linear_model import LogisticRegression
 
-from sklearn_twins.active_learning import badge, core_set, entropy, least_confidence, margin, probcover, typiclust
+from sklearn_twins.active_learning import (
+    badge,
+    core_set,
+    entropy,
+    least_confidence,
+    margin,
+    max_herding,
+    probcover,
+    typiclust,
+)
 
 classifiers = pytest.importorskip("skactiveml.classifier")
 pool = pytest.importorskip("skactiveml.pool")
@@ -69,6 +78,14 @@ def test_probcover_agrees(rows, delta):
     ours = probcover(X, N, labeled=y >= 0, delta=delta)
     assert n_same >= 1
     assert_array_equal(ours[: n_same + 1], [*theirs[:n_same], largest[n_same][0]])
+
+
+@pytest.mark.parametrize("n_labeled", [0, N_LABELED])
+def test_max_herding_agrees(rows, n_labeled):
+    X, y = rows
+    y = y if n_labeled else np.full(len(X), -1)
+    theirs = query(pool.MaxHerding(metric_dict={"gamma": 0.5}, **OURS), X, y)
+    assert_array_equal(max_herding(X, N, labeled=y >= 0), theirs)
 
 
 def test_core_set_agrees(rows):

@@ -1,0 +1,132 @@
+"""MaxHerding: rows that are similar to most others which no chosen row is similar to yet."""
+
+from numbers import Real
+
+import numpy as np
+from sklearn.utils import check_random_state, gen_batches
+from sklearn.utils._param_validation import Interval, validate_params
+from threadpoolctl import threadpool_limits
+
+from ..metrics._arrays import unit_rows
+from ._checks import N, check_rows, find_unlabeled
+from ._distances import BLOCK_ROWS, HalfSquares
+
+N_CANDIDATES = 1_000  # rows whose similarities to all others are in memory at a time: 200 MB for 50,000 rows of float32
+
+
+@validate_params(
+    {
+        "n": N,
+        "gamma": [Interval(Real, 0, None, closed="neither")],
+        "normalize": ["boolean"],
+        "random_state": ["random_state"],
+    },
+    prefer_skip_nested_validation=True,
+)
+def max_herding(X, n=20, *, labeled=None, gamma=0.5, normalize=True, random_state=None):
+    """Choose rows to which many rows are similar that are not similar to a labelled row yet.
+
+    The similarity of two rows at distance d is ``exp(-gamma * d**2)``. Each chosen row is the one that most increases
+    the sum, over all rows, of the similarity to the most similar labelled or chosen row.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_rows, n_features)
+        Embedding of all rows, with and without label.
+    n : int, default=20
+        Number of rows to choose.
+    labeled : array-like of shape (n_rows,), bool; or None, default=None
+        Whether a row has a label. None if no row has.
+    gamma : float, default=0.5
+        Coefficient of squared distances. The larger it is, the nearer rows have to be to be similar.
+    normalize : bool, default=True
+        Whether to divide each row by its length first; `gamma` is made for this.
+    random_state : int, RandomState instance or None, default=None
+        Seed of the candidates, if more than 1,000 rows have no label. An int chooses the same rows in each call.
+
+    Returns
+    -------
+    rows : ndarray of shape (n,), int64
+        Row numbers, in the order in which they were chosen.
+
+    Raises
+    ------
+    ValueError
+        If X is not 2-D or holds NaN, `labeled` is no boolean array of this length, or fewer than `n` rows have no
+        label.
+
+    See Also
+    --------
+    suggest_labels : Choose rows by a fitted estimator.
+    probcover : Count the rows within a radius.
+
+    Notes
+    -----
+    Candidates are 1,000 rows without label, drawn at random, so that the memory is linear in the number of rows; all
+    rows count in the sum. Ties, up to rounding, are broken by the row number. 50,000 rows of 256 numbers take about 10
+    seconds for ``n=50`` on one core.
+
+    References
+    ----------
+    Bae, Noh and Sutherland, "Generalized Coverage for More Robust Low-Budget Active Learning", ECCV 2024.
+
+    Examples
+    --------
+    >>> from sklearn_twins.active_learning import max_herding
+    >>> max_herding([[0.0], [1], [2], [9], [10]], n=2, normalize=False)
+    array([1, 3])
+    """
+    X = check_rows(X)
+    candidates = find_unlabeled(labeled, len(X), n)
+    squares, rng = HalfSquares(unit_rows(X) if normalize else X, X.dtype), check_random_state(random_state)
+    factor = 2 * gamma * squares.unit**2
+    is_free = np.zeros(len(X), dtype=bool)
+    is_free[candidates] = True
+    similarity, chosen = np.zeros(len(X), dtype=X.dtype), []  # to the most similar labelled or chosen row
+    with threadpool_limits(1):
+        taken = np.flatnonzero(~is_free)
+        for block in gen_batches(len(taken), BLOCK_ROWS):
+            np.maximum(similarity, similarities(squares, factor, taken[block]).max(axis=0), out=similarity)
+        while len(chosen) < n:
+            drawn = np.flatnonzero(is_free)
+            if len(drawn) > N_CANDIDATES:
+                drawn = np.sort(rng.choice(drawn, N_CANDIDATES, replace=False))
+            best = herd(similarities(squares, factor, drawn), similarity, min(n - len(chosen), len(drawn)))
+            chosen += drawn[best].tolist()
+            is_free[drawn[best]] = False
+    return np.array(chosen, dtype=np.int64)
+
+
+def similarities(squares, factor, rows):
+    """Similarities of some rows to all.  # returns (n_rows, n)"""
+    found = squares.between(rows, slice(None))
+    found *= factor
+    np.minimum(found, 0, out=found)
+    return np.exp(found, out=found)
+
+
+def herd(kernel, similarity, n):
+    """Choose n candidates, each the one that most increases the sum of similarities.
+
+    Parameters
+    ----------
+    kernel : ndarray of shape (n_candidates, n_rows)
+        Similarities of candidates to all rows.
+    similarity : ndarray of shape (n_rows,)
+        Similarities to the most similar row so far. It is changed.
+    n : int
+        Number of candidates to choose.
+
+    Returns
+    -------
+    chosen : list of int
+        Places among the candidates.
+    """
+    chosen, gains, rounding = [], np.empty(len(kernel)), 10 * np.finfo(kernel.dtype).eps
+    for _ in range(n):
+        for block in gen_batches(len(kernel), BLOCK_ROWS):
+            gains[block] = np.maximum(kernel[block] - similarity, 0).sum(axis=1)
+        gains[chosen] = -1
+        chosen.append(int(np.flatnonzero(gains >= gains.max() * (1 - rounding))[0]))
+        np.maximum(similarity, kernel[chosen[-1]], out=similarity)
+    return chosen
