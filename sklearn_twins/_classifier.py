@@ -10,7 +10,7 @@ from sklearn.metrics import accuracy_score
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from ._base import StoredEstimator, fits_jointly, read_one_fit
+from ._base import StoredEstimator, TwinsEstimator, fits_jointly, read_one_fit
 from ._classification._labels import read_labels
 from ._embedder import BarlowTwinsEmbedder
 from ._inputs._containers import check_container
@@ -279,6 +279,15 @@ class BarlowTwinsClassifier(ClassifierMixin, StoredEstimator):
         fit, X = self._checked(X)
         embedder, is_fitted = fit._choose_embedder()
         return partial_fit_classifier(self, fit, embedder, is_fitted, X, y, classes, sample_weight)
+
+    def _validate_params(self):
+        embedder = getattr(self.embedder, "estimator", self.embedder)  # of a FrozenEstimator
+        if isinstance(embedder, TwinsEstimator) and not isinstance(embedder, BarlowTwinsEmbedder):
+            raise ValueError(
+                f"embedder={show(self.embedder)} has several views, and BarlowTwinsClassifier trains one encoder. Give "
+                "one BarlowTwinsEmbedder all columns, or put the embedder before LogisticRegression in a pipeline."
+            )
+        super()._validate_params()
 
     def _checked(self, X):
         """A snapshot with checked parameters, since another thread may set them; and X, if it holds rows."""

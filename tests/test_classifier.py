@@ -26,7 +26,7 @@ from sklearn.semi_supervised import SelfTrainingClassifier
 from skorch.callbacks import Callback
 
 import sklearn_twins
-from sklearn_twins import BarlowTwinsClassifier, BarlowTwinsEmbedder
+from sklearn_twins import BarlowTwinsClassifier, BarlowTwinsEmbedder, MultiViewEmbedder
 from sklearn_twins.networks import ConvNetEncoder
 from sklearn_twins.objectives import BarlowTwins
 
@@ -225,6 +225,10 @@ class TestParameters:
         ("params", "match"),
         [
             ({"embedder": LogisticRegression()}, "embedder"),
+            (
+                {"embedder": MultiViewEmbedder([("a", small_embedder(), [0, 1]), ("b", small_embedder(), [2])])},
+                "pipeline",
+            ),
             ({"embedder": FrozenEstimator(LogisticRegression())}, "must hold a fitted BarlowTwinsEmbedder"),
             ({"embedder": FrozenEstimator(small_embedder())}, "must hold a fitted BarlowTwinsEmbedder"),
             ({"pseudo_share": 1.5}, "pseudo_share"),
