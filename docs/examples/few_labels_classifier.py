@@ -69,9 +69,8 @@ print("share of the head in the classifier's predictions, by draw:", shares)
 # %%
 # The embedding gives a linear model part of the gain. In the joint training, the head of the network learns the
 # classes that three models agree on for most of the unlabelled rows, and the network changes with it. A head that
-# disagrees with the linear model on too many rows is left out: its share is 0, and the classifier
-# predicts as logistic regression on the embedding does. With a single label per class, where much is to be corrected,
-# this costs gains on the digits; on tables whose classes are not clusters it prevents losses.
+# disagrees with the linear model on too many rows is left out: its share is 0, and the classifier predicts as logistic
+# regression on the embedding does. On tables whose classes are not clusters this prevents losses.
 #
 # Digits are clusters, and ``LabelSpreading`` over 20 nearest neighbours is even better here, in less time (over 7, its
 # default, about five points worse). Where classes are not clusters, it loses by far (:doc:`/searching`).
@@ -109,5 +108,5 @@ for ax, (when, name) in zip(axes, shown.items(), strict=True):
 # %%
 # Logistic regression on the pixels makes errors in most clusters; the classifier gives more of them one colour. The
 # errors that remain are often whole groups: digits of one shape that do not look like the one with a label are all
-# taken for another digit, and a single label per class cannot show that. With three labels for each digit, half of the
-# errors go away.
+# taken for another digit, and a single label per class cannot show that. With three labels for each digit, more than
+# a third of the errors go away.
