@@ -1,0 +1,1 @@
+"""Time series: spec, preprocessor, views, encoders, files and ONNX."""
