@@ -7,6 +7,8 @@ from ._image._timm import TimmEncoder
 from ._parts._initialize import initialize
 from ._parts._projector import IdentityProjector, MLPProjector
 from ._parts._user_encoder import ReadyEncoder, output_width
+from ._series._dilated import DilatedEncoder
+from ._series._resnet1d import SeriesResNetEncoder
 from ._tabular._mlp import MLPEncoder
 from ._tabular._numeric_embeddings import Periodic, PiecewiseLinear
 from ._tabular._resnet import ResNetEncoder
@@ -14,6 +16,7 @@ from ._tabular._stem import TableStem
 
 __all__ = [
     "ConvNetEncoder",
+    "DilatedEncoder",
     "IdentityProjector",
     "ImageResNetEncoder",
     "ImageStem",
@@ -23,6 +26,7 @@ __all__ = [
     "PiecewiseLinear",
     "ReadyEncoder",
     "ResNetEncoder",
+    "SeriesResNetEncoder",
     "TableStem",
     "TimmEncoder",
     "initialize",

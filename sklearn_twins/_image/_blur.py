@@ -6,7 +6,8 @@ from numbers import Real
 import torch
 from sklearn.utils._param_validation import Interval
 
-from ._operations import ImageAugmentation, Operation, check_pair, draw_uniform
+from .._parts._validation import check_pair
+from ._operations import ImageAugmentation, Operation, draw_uniform
 
 TRUNCATE = 4  # standard deviations of the widest Gaussian; weights beyond are below 3e-4 of the largest one
 MIN_EXPONENT = -20.0  # weights far below are denormal numbers, with which products take ten times as long

@@ -7,7 +7,8 @@ from numbers import Real
 import torch
 from sklearn.utils._param_validation import Interval
 
-from ._operations import ImageAugmentation, Operation, check_pair, draw_uniform
+from .._parts._validation import check_pair
+from ._operations import ImageAugmentation, Operation, draw_uniform
 
 N_TRIES = 10
 

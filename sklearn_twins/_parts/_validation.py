@@ -2,6 +2,7 @@
 
 import inspect
 import sys
+from numbers import Real
 
 from sklearn.utils._param_validation import InvalidParameterError
 
@@ -70,3 +71,14 @@ def check_part(part):
     if hasattr(part, "check"):
         part.check()
     return part
+
+
+def check_pair(component, name, low, high, above=False):
+    """Refuse a parameter that is not a pair of numbers in a range, the smaller one first."""
+    value = getattr(component, name)
+    fine = len(value) == 2 and all(isinstance(v, Real) for v in value) and value[0] <= value[1]
+    if not (fine and (low < value[0] if above else low <= value[0]) and value[1] <= high):
+        raise ValueError(
+            f"The {name!r} parameter of {type(component).__name__} must be two numbers, the smaller one first, in "
+            f"{'(' if above else '['}{low}, {high}{']' if high < float('inf') else ')'}. Got {value!r} instead."
+        )
