@@ -2,9 +2,10 @@
 
 from ._image._record import IMAGE
 from ._parts._modality import OTHER
+from ._series._record import SERIES
 from ._tabular._record import TABULAR
 
-MODALITIES = {record.name: record for record in (IMAGE, TABULAR)}
+MODALITIES = {record.name: record for record in (IMAGE, TABULAR, SERIES)}
 DEFAULT = TABULAR.name
 
 

@@ -8,6 +8,7 @@ from ._parts._initialize import initialize
 from ._parts._projector import IdentityProjector, MLPProjector
 from ._parts._user_encoder import ReadyEncoder, output_width
 from ._series._dilated import DilatedEncoder
+from ._series._minirocket import MiniRocketEncoder
 from ._series._resnet1d import SeriesResNetEncoder
 from ._tabular._mlp import MLPEncoder
 from ._tabular._numeric_embeddings import Periodic, PiecewiseLinear
@@ -22,6 +23,7 @@ __all__ = [
     "ImageStem",
     "MLPEncoder",
     "MLPProjector",
+    "MiniRocketEncoder",
     "Periodic",
     "PiecewiseLinear",
     "ReadyEncoder",

@@ -2,7 +2,9 @@
 
 from ._image._preprocessor import ImagePreprocessor
 from ._image._spec import ImageSpec
+from ._series._preprocessor import SeriesPreprocessor
+from ._series._spec import SeriesSpec
 from ._tabular._preprocessor import TablePreprocessor
 from ._tabular._spec import TableSpec
 
-__all__ = ["ImagePreprocessor", "ImageSpec", "TablePreprocessor", "TableSpec"]
+__all__ = ["ImagePreprocessor", "ImageSpec", "SeriesPreprocessor", "SeriesSpec", "TablePreprocessor", "TableSpec"]

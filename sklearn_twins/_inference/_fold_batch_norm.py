@@ -138,7 +138,7 @@ def fuse_bn_linear(norm, linear):
     """
     scale = norm.weight * torch.rsqrt(norm.running_var + norm.eps)  # (in_features,)
     shift = norm.bias - norm.running_mean * scale
-    fused = nn.Linear(linear.in_features, linear.out_features, device="meta")
+    fused = nn.Linear(linear.in_features, linear.out_features, device="meta").eval()
     bias = (linear.weight * shift).sum(1)
     fused.weight = nn.Parameter(linear.weight * scale, requires_grad=False)
     fused.bias = nn.Parameter(bias if linear.bias is None else bias + linear.bias, requires_grad=False)

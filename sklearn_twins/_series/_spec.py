@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 
 from .._parts._spec import BLOCK_ROWS, GPU_BLOCK_ROWS, SampleSpec
+from ._kernels import Kernels
 
 BLOCK_VALUES = 2**17  # values in a block on a CPU: 256 series of 512 steps
-GPU_BLOCK_VALUES = 2**23
+GPU_BLOCK_VALUES = 2**20  # a kernel layer makes 84 times as many values
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,8 @@ class SeriesSpec(SampleSpec):
         Channels (with the mark, if there is one) and length.
     masked : bool, default=False
         Whether the last channel marks the steps that are there.
+    kernels : Kernels or None, default=None
+        What MiniRocket's kernels have learnt from the training series.
 
     Examples
     --------
@@ -32,6 +35,7 @@ class SeriesSpec(SampleSpec):
     """
 
     masked: bool = False
+    kernels: Kernels | None = None
 
     @property
     def n_channels(self):

@@ -1,0 +1,78 @@
+"""Kernels: what MiniRocket's fixed kernels learn from the training series."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+N_KERNELS = 84  # ways to choose 3 of 9 weights
+KERNEL_LENGTH = 9
+MOST_CHANNELS = 9  # of those that one layer sums
+GOLDEN_RATIO = (np.sqrt(5) + 1) / 2
+
+
+@dataclass(frozen=True)
+class Kernels:
+    """Layers of MiniRocket's 84 kernels, each layer with a dilation, channels and biases.
+
+    Parameters
+    ----------
+    dilations : tuple of int
+        Distance between the 9 steps that a kernel sees, by layer, in ascending order.
+    channels : tuple of tuples of int
+        Channels that are summed before the kernels, by layer.
+    biases : tuple of tuples of float
+        Thresholds of the 84 kernels, by layer. Left out of comparisons.
+    """
+
+    dilations: tuple
+    channels: tuple
+    biases: tuple = field(default=(), repr=False, compare=False)
+
+    def __getstate__(self):  # skops needs 200 bytes for each single float
+        return {**vars(self), "biases": np.array(self.biases, dtype=np.float64)}
+
+    def __setstate__(self, state):
+        self.__dict__.update(state, biases=tuple(map(tuple, state["biases"].tolist())))
+
+    @property
+    def n_features(self):
+        """Number of features."""
+        return N_KERNELS * len(self.dilations)
+
+
+def choose_layers(n_features, n_channels, length):
+    """Choose dilations and channels.
+
+    Dilations are spread evenly on a logarithmic scale, up to kernels as long as a series. Series of several channels
+    have subsets of up to 9 channels, a different one in each layer.
+
+    NOTE[DIFF]: in the authors' code, each kernel of a layer sums channels of its own. All 84 kernels of a layer share
+    their sums here, so that these are made once.
+
+    Parameters
+    ----------
+    n_features : int
+        Wanted number of features; the number of layers is this over 84, at least 1.
+    n_channels, length : int
+        Size of a series.
+
+    Returns
+    -------
+    dilations : tuple of int
+    channels : tuple of tuples of int
+    """
+    n_layers = max(1, n_features // N_KERNELS)
+    exponent = np.log2(max(1.0, (length - 1) / (KERNEL_LENGTH - 1)))
+    dilations = tuple((2 ** np.linspace(0, exponent, n_layers) + 1e-9).astype(int).tolist())
+    rng = np.random.RandomState(0)  # its stream is the same in all versions
+    most = np.log2(min(n_channels, MOST_CHANNELS) + 1)
+    channels = []
+    for _ in range(n_layers):
+        n = min(n_channels, int(2 ** rng.uniform(0, most)))
+        channels.append(tuple(sorted(rng.permutation(n_channels)[:n].tolist())))
+    return dilations, tuple(channels)
+
+
+def quantile_levels(n):
+    """Levels between 0 and 1 that fill the range evenly, however many are taken.  # (n,), float64"""
+    return np.arange(1, n + 1) * GOLDEN_RATIO % 1

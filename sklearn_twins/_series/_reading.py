@@ -1,0 +1,148 @@
+"""X as time series: one array with channels before steps, or a list of arrays of unequal length."""
+
+import numpy as np
+from scipy import sparse
+from sklearn.utils.validation import check_array, validate_data
+
+from .._inputs._containers import as_frame, check_container
+from .._inputs._messages import show
+from .._parts._stored_state import shorten
+
+WANTED = (
+    "an array (n, length) or (n, channels, length), a frame with one column for each step, or a list of arrays "
+    "(channels, length)"
+)
+GAPS_ALLOWED = {"dtype": "numeric", "ensure_all_finite": "allow-nan"}
+
+
+def read_series(X, owner, *, reset, layout):
+    """View X as time series, without a copy where possible.
+
+    Parameters
+    ----------
+    X : array-like, data frame or sequence of arrays
+        The series.
+    owner : estimator
+        The estimator named in error messages; rows with two axes give or are compared with its `n_features_in_` and
+        `feature_names_in_`.
+    reset : bool
+        Whether `owner` learns from X.
+    layout : {"channels_first", "channels_last"}
+        Order of the axes of series with channels.
+
+    Returns
+    -------
+    series : ndarray of shape (n, channels, length), or list of ndarrays of shape (channels, length_i)
+        NaN where a step is missing.
+    is_flat : bool
+        Whether X has two axes, so that its columns are the steps.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If X holds no series of numbers.
+    """
+    X = check_container(X, "X", WANTED)
+    if sparse.issparse(X):
+        raise TypeError("Sparse data was passed for X, but time series are dense. Give X.toarray().")
+    if isinstance(X, np.ma.MaskedArray):
+        X = X.astype(np.float64).filled(np.nan)
+    as_frame(X, "X")  # refuses lazy frames, and columns that share a name
+    ragged = find_unequal(X)
+    if ragged is not None:
+        return [read_one(series, i, layout) for i, series in enumerate(ragged)], False
+    if not hasattr(X, "ndim") or X.ndim == 1:
+        X = as_objects(X)
+    if X.ndim > 3:
+        raise ValueError(f"X has the shape {X.shape}, but time series have at most 3 axes. Give {WANTED}.")
+    if X.ndim == 3:
+        array = check_array(X, **GAPS_ALLOWED, allow_nd=True, ensure_2d=False, estimator=owner, input_name="X")
+        if 0 in array.shape:
+            raise ValueError(f"X has the shape {array.shape}, which holds no value. Give {WANTED}.")
+        return to_channels_first(array, layout), False
+    return validate_data(owner, X, reset=reset, **GAPS_ALLOWED)[:, None], True
+
+
+def as_objects(X):
+    """A sequence as an array: rows of equal length become one with more axes, anything else one of objects."""
+    if hasattr(X, "columns") or hasattr(X, "column_names"):
+        return X
+    try:
+        if getattr(X, "dtype", None) == np.dtype(object):
+            return np.stack([np.asarray(row) for row in X])
+        return np.asarray(X)
+    except (TypeError, ValueError):
+        return np.asarray(X, dtype=object)
+
+
+def find_unequal(X):
+    """List the series of a sequence whose shapes differ; None for arrays, frames, and series of one shape."""
+    is_sequence = isinstance(X, (list, tuple)) or (
+        getattr(X, "ndim", 0) == 1 and getattr(X, "dtype", None) == np.dtype(object)
+    )
+    if not is_sequence or len(X) == 0:
+        return None
+    rows = [row if hasattr(row, "shape") else as_row(row) for row in X]
+    shapes = {tuple(row.shape) for row in rows}
+    return rows if len(shapes) > 1 and all(map(len, shapes)) else None
+
+
+def as_row(row):
+    """A series given as lists, as an array; one of no axes if it is none."""
+    try:
+        return np.asarray(row)
+    except ValueError:
+        return np.empty(())
+
+
+def read_one(series, number, layout):
+    """Check one series of a list, and bring its channels first.  # (channels, length)"""
+    name = f"X[{number}]"
+    array = np.asarray(check_container(series, name, "arrays (channels, length)"))
+    if array.dtype.kind not in "biuf":
+        try:
+            array = array.astype(np.float64)
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"{name} is no series of numbers ({shorten(error)}). Give {WANTED}.") from error
+    if array.ndim not in (1, 2):
+        raise ValueError(f"{name} has the shape {array.shape}. Give each series as (length,) or (channels, length).")
+    if array.size == 0:
+        raise ValueError(f"{name} has the shape {array.shape}, which holds no value. Leave it out.")
+    if np.isinf(array).any():
+        raise ValueError(f"{name} contains infinity. Give finite numbers, and NaN for missing steps.")
+    return array[None] if array.ndim == 1 else to_channels_first(array, layout)
+
+
+def to_channels_first(array, layout):
+    """Bring the channels before the steps.  # (..., channels, length)"""
+    return array if layout == "channels_first" else np.swapaxes(array, -1, -2)
+
+
+def check_channels(series, n_channels=None):
+    """Refuse series that differ in their number of channels; return the number.
+
+    Parameters
+    ----------
+    series : ndarray or list of ndarrays
+        From `read_series`.
+    n_channels : int or None, default=None
+        Number of channels in `fit`.
+
+    Returns
+    -------
+    n_channels : int
+    """
+    if isinstance(series, np.ndarray):
+        found = [(0, series.shape[1])]
+    else:
+        found = [(i, len(one)) for i, one in enumerate(series)]
+    expected = found[0][1] if n_channels is None else n_channels
+    for i, n in found:
+        if n != expected:
+            where = "X has" if isinstance(series, np.ndarray) else f"X[{i}] has"
+            other = "X[0] has" if n_channels is None else "series in fit had"
+            raise ValueError(
+                f"{where} {n} channel{'s' * (n != 1)}, and {other} {expected}. Channels stand before steps; if they "
+                f"stand behind them, set preprocessor__layout={show('channels_last')}."
+            )
+    return expected

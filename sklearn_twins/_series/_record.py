@@ -1,0 +1,47 @@
+"""The record of time series."""
+
+from .._parts._modality import Modality, Passthrough
+from ._passthrough import are_numbers, count_columns, make_module, name_columns, write_columns
+from ._spec import SeriesSpec
+
+
+def preprocessors():
+    """Preprocessors of time series by name."""
+    from ._preprocessor import SeriesPreprocessor
+
+    return {"series": SeriesPreprocessor}
+
+
+def augmentations():
+    """Augmentations of time series by name."""
+    from ._default_views import SeriesViews, SpectraViews
+
+    return {"series_views": SeriesViews, "spectra_views": SpectraViews}
+
+
+def encoders():
+    """Encoders of time series by name."""
+    from ._encoder import MiniRocketEncoder
+
+    return {"minirocket": MiniRocketEncoder}
+
+
+def stored():
+    """File schema of time series."""
+    from ._schema import STORED
+
+    return STORED
+
+
+SERIES = Modality(
+    name="series",
+    spec=SeriesSpec,
+    defaults={"preprocessor": "series", "augmentation": "series_views", "encoder": "minirocket"},
+    preprocessors=preprocessors,
+    augmentations=augmentations,
+    encoders=encoders,
+    n_steps=500,
+    passthrough=Passthrough(count_columns, write_columns, are_numbers, name_columns, make_module),
+    stored=stored,
+    sample_ndim=2,
+)
