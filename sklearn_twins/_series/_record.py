@@ -21,9 +21,11 @@ def augmentations():
 
 def encoders():
     """Encoders of time series by name."""
-    from ._encoder import MiniRocketEncoder
+    from ._dilated import DilatedEncoder
+    from ._minirocket import MiniRocketEncoder
+    from ._resnet1d import SeriesResNetEncoder
 
-    return {"minirocket": MiniRocketEncoder}
+    return {"dilated": DilatedEncoder, "minirocket": MiniRocketEncoder, "resnet1d": SeriesResNetEncoder}
 
 
 def stored():
