@@ -51,7 +51,8 @@ def export(embedder, path, preprocessing, views=("",)):
                 reader, examples[part.name] = read(part.preprocessor)
                 columns[part.name] = list(front.column_names(part.preprocessor))
             network = copy.deepcopy(embedder.encoder_.get_submodule(part.network)).cpu()
-            graphs[part.name] = Graph(front.is_refused, reader, network, part.output, part.spec)
+            is_refused = getattr(reader, "is_refused", front.is_refused)  # which may depend on what was fitted
+            graphs[part.name] = Graph(is_refused, reader, network, part.output, part.spec)
     if composite:
         graph, inputs, columns = composite().join_graphs(
             graphs, examples, columns, embedder.preprocessor_, embedder._output, preprocessing

@@ -146,11 +146,10 @@ class KernelFeatures(SeededLayer, nn.Module):
         -------
         features : Tensor of shape (batch, 84 * layers)
         """
-        with torch.autocast(x.device.type, enabled=False):
-            if x.device.type != "cpu" or torch.compiler.is_compiling():
-                return self._count(x)
-            rows = max(1, CHUNK_VALUES // (N_KERNELS * self.spec.length))
-            return torch.cat([self._count(part) for part in x.split(rows)])
+        if x.device.type != "cpu" or torch.compiler.is_compiling():
+            return self._count(x)
+        rows = max(1, CHUNK_VALUES // (N_KERNELS * self.spec.length))
+        return torch.cat([self._count(part) for part in x.split(rows)])
 
     def _count(self, x):
         marks = x[:, -1:] if self.spec.masked else None  # (batch, 1, length)

@@ -1,6 +1,7 @@
 """The record of time series."""
 
 from .._parts._modality import Modality, Passthrough
+from ._drawing import draw_series
 from ._passthrough import are_numbers, count_columns, make_module, name_columns, write_columns
 from ._spec import SeriesSpec
 
@@ -35,6 +36,13 @@ def stored():
     return STORED
 
 
+def onnx():
+    """ONNX front of time series."""
+    from ._onnx import FRONT
+
+    return FRONT
+
+
 SERIES = Modality(
     name="series",
     spec=SeriesSpec,
@@ -45,5 +53,7 @@ SERIES = Modality(
     n_steps=500,
     passthrough=Passthrough(count_columns, write_columns, are_numbers, name_columns, make_module),
     stored=stored,
+    onnx=onnx,
     sample_ndim=2,
+    draw_views=draw_series,
 )

@@ -14,14 +14,14 @@ from ._style import get_axes
 
 
 class ViewsDisplay:
-    """Draw rows next to pairs of their views: images as images, rows of a table as cells, with dots on changed ones.
+    """Draw rows next to pairs of their views: tables as cells with dots on changed ones, images, waves.
 
     Look at it before a long fit: the embedding keeps what both views of a row still show, and loses what they hide.
 
     Parameters
     ----------
     samples : ndarray of shape (n, *sample_shape)
-        Rows as the network receives them: scaled numbers and codes of categories, or intensities.
+        Rows as the network receives them: scaled numbers and codes of categories, intensities, or scaled series.
     views : list of ndarray of shape (n, *sample_shape)
         Views of these rows, in pairs.
     names : list of str or None, default=None
@@ -29,7 +29,7 @@ class ViewsDisplay:
     n_codes : tuple of int, default=()
         Number of codes of each categorical column of a table; these columns come last.
     modality : str or None, default=None
-        Whose way of drawing is used. None recognises tables and images by their number of axes.
+        Whose way of drawing is used. None recognises tables, images and series by their number of axes.
 
     Attributes
     ----------
@@ -37,8 +37,8 @@ class ViewsDisplay:
         Axes with the picture.
     figure_ : matplotlib Figure
         Figure of these Axes.
-    im_ : matplotlib AxesImage
-        The picture.
+    im_ : matplotlib AxesImage or LineCollection
+        The picture; the waves of time series.
     marks_ : matplotlib PathCollection or None
         Dots on a table's changed cells.
 
@@ -145,8 +145,9 @@ class ViewsDisplay:
             if record.draw_views and (self.modality or ndim) in (record.name, record.sample_ndim):
                 return record
         raise ValueError(
-            f"ViewsDisplay draws rows of a table and images. Got samples of shape {np.shape(self.samples)[1:]}; "
-            "give it arrays of shape (n, columns) or (n, channels, height, width) that are made of them."
+            "ViewsDisplay draws rows of a table, images and time series. Got samples of shape "
+            f"{np.shape(self.samples)[1:]}; give it arrays of shape (n, columns), (n, channels, height, width) or "
+            "(n, channels, length) that are made of them."
         )
 
 
