@@ -54,7 +54,7 @@ def make_chirps(n_steps, length):
     n_steps : (batch, 1), int; returns chirp : (batch, 1, length) and spectrum of a filter : (batch, 1, 2 * length)
     """
     numbers = torch.arange(length, device=n_steps.device)[None]
-    angle = (numbers**2 % (2 * n_steps)) * (math.pi / n_steps)  # exact modulo 2 pi
+    angle = (numbers**2 % (2 * n_steps)).float() * (math.pi / n_steps.float())  # exact modulo 2 pi
     chirp = torch.polar(torch.ones_like(angle), -angle)[:, None]
     mirrored = torch.cat([chirp, torch.zeros_like(chirp[..., :1]), chirp[..., 1:].flip(2)], dim=2)
     return chirp, torch.fft.fft(mirrored.conj())

@@ -49,13 +49,10 @@ def rotate(values, mark, axis, angle, channels):
     zero = torch.zeros_like(x)
     cross = torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], dim=1).view(-1, 3, 3)  # cross @ v is axis x v
     sin, cos = angle.sin()[:, None], angle.cos()[:, None]
-    matrix = (
-        torch.eye(3, device=values.device, dtype=torch.float32) + sin * cross + (1 - cos) * (cross @ cross)
-    )  # (batch, 3, 3)
+    change = sin * cross + (1 - cos) * (cross @ cross)  # (batch, 3, 3), the rotation less the identity
     flat = channels.flatten()
     triples = values.index_select(1, flat).unflatten(1, channels.shape)  # (batch, triples, 3, length)
-    turn = matrix.to(values.dtype)[:, None] @ triples
-    return values.index_add(1, flat, turn.flatten(1, 2)), mark
+    return values.index_add(1, flat, (change.to(values.dtype)[:, None] @ triples).flatten(1, 2)), mark
 
 
 class Jitter(SeriesAugmentation):
