@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch.overrides import TorchFunctionMode
 
 from .._runtime._devices import choose_device, is_launched
+from .._runtime._joint_sums import joint_sums
 from ._channel import Channel
 
 TIMEOUT = timedelta(minutes=30)  # of a group that the caller has not made; torch's own for gloo
@@ -47,9 +48,14 @@ class ProcessGroup:
         """Whether this process has rank 0; it is the one that prints."""
         return self.rank == 0
 
+    @contextlib.contextmanager
     def synchronize_batch_norm(self):
-        """Return a context in which batch statistics are those of all ranks' rows."""
-        return contextlib.nullcontext() if self.size == 1 else SyncBatchNormMode(self)
+        """Make batch statistics those of all ranks' rows, in a context."""
+        if self.size == 1:
+            yield
+        else:
+            with SyncBatchNormMode(self), joint_sums(self.all_reduce):
+                yield
 
     def gather(self, x):
         """Gather the rows of all ranks, in order; the gradient is that of this rank's rows.

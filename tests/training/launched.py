@@ -13,14 +13,15 @@ from torch import distributed, nn
 from sklearn_twins import BarlowTwinsClassifier, BarlowTwinsEmbedder
 from sklearn_twins._runtime._seeds import Stream, choose_seed, make_generator
 from sklearn_twins._training._distributed import ONE_PROCESS, init_process_group
-from sklearn_twins.augmentations import MarginalCorruption, Pair
-from sklearn_twins.networks import ConvNetEncoder, MLPEncoder, MLPProjector
+from sklearn_twins.augmentations import Identity, MarginalCorruption, Pair
+from sklearn_twins.networks import ConvNetEncoder, MLPEncoder, MLPProjector, SeriesResNetEncoder
 from sklearn_twins.objectives import HSIC, InfoNCE, MixedBarlowTwins
 
 N_RANKS = 2
 rng = np.random.default_rng(0)
 TABLE = rng.normal(size=(64, 3)) @ rng.normal(size=(3, 5)) + rng.normal(size=(64, 5))
 IMAGES = load_digits().images[:64] / 16
+SERIES = np.where(np.arange(20) < rng.integers(5, 21, size=(64, 1)), rng.normal(size=(64, 20)).cumsum(1), np.nan)
 SMALL = {
     "encoder": MLPEncoder(hidden_dims=(16,)),
     "projector": MLPProjector(hidden_dims=(12,), projection_dim=8),
@@ -38,6 +39,11 @@ def shrunk(x, data, generator):
 def as_it_is(x, data, generator):
     """Another one."""
     return x + 0.05 * torch.sin(7 * x)
+
+
+def waved(x, data, generator):
+    """One of series with a mark of the steps that are there."""
+    return torch.cat([x[:, :-1] + 0.1 * torch.sin(3 * x[:, :-1]), x[:, -1:]], dim=1)
 
 
 def foreign_network():
@@ -58,6 +64,12 @@ FITS = {
     # A bias that the objective does not feel has a gradient of rounding errors, of which AdamW makes steps as of any.
     "resnet": {"encoder": "resnet", "n_components": 8, "optimizer": "sgd", "learning_rate": 0.01},
     "images": {"modality": "image", "encoder": ConvNetEncoder(widths=(4, 8)), "n_components": 8, "optimizer": "sgd"},
+    "series": {
+        "modality": "series",
+        "encoder": SeriesResNetEncoder(widths=(4, 8)),
+        "n_components": 8,
+        "optimizer": "sgd",
+    },
     "host": {"storage": "host"},
     "bfloat16": {"precision": "bfloat16"},
     "early_stopping": {"early_stopping": True, "validation_fraction": 0.25, "n_iter_no_change": 2},
@@ -67,7 +79,11 @@ FITS = {
         "optimizer": "sgd",
     },
 }
-BASES = {"images": Pair(shrunk, as_it_is), "early_stopping": Pair(shrunk, as_it_is)}
+BASES = {
+    "images": Pair(shrunk, as_it_is),
+    "series": Pair(Identity(), waved),
+    "early_stopping": Pair(shrunk, as_it_is),
+}
 
 
 class Drawn:
@@ -127,7 +143,7 @@ def fitted(name, by_one):
         if params.get("objective") == "mixed_barlow_twins":
             params["objective"] = MixedByRank()
             params["objective"].drawn = drawn
-    X = IMAGES if name == "images" else TABLE
+    X = {"images": IMAGES, "series": SERIES}.get(name, TABLE)
     embedder = BarlowTwinsEmbedder(**params).fit(X)
     return {"history": embedder.history_, "embedding": embedder.transform(X), "encoder": numbers_of(embedder)}
 
