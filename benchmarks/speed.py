@@ -1,7 +1,7 @@
 """Measure how close a fit comes to the network's own arithmetic, and how much faster it is than other loops.
 
-    python benchmarks/speed.py [--sections tabular images scaling busy memory methods] [--rows 20000] [--images 10000]
-                               [--rounds 7] [--threads 1]
+    python benchmarks/speed.py [--sections tabular images series scaling busy memory methods] [--rows 20000]
+                               [--images 10000] [--series 2560] [--rounds 7] [--threads 1]
 
 The limit is a bare step, written in this script: two views made beforehand, two passes, the objective, backward, fused
 AdamW, in a plain loop without data, views or callbacks. Variants alternate in one process. Figures are medians over the
@@ -11,6 +11,8 @@ tabular  a step of a fit compared with its limit, in float32 and in bfloat16, an
          skorch with its own loader, and a loader of single rows with the loss read in each step, as in self-supervision
          libraries;
 images   the same on images of 32 x 32 x 3, with the default views;
+series   steps of a fit of time series and the two default views alone, compared with the limit of each encoder, whose
+         networks are the package's own; with unequal lengths, too;
 scaling  seconds per row, from a thousand rows to a million;
 memory   the peak memory that a fit adds to X;
 busy     a fit next to a busy process on each core but one, compared with the same fit alone;
@@ -42,6 +44,11 @@ from sklearn.preprocessing import StandardScaler
 
 import sklearn_twins
 from sklearn_twins import BarlowTwinsEmbedder
+from sklearn_twins._parts._augmentation import bind
+from sklearn_twins._roles import resolve_part
+from sklearn_twins.augmentations import SeriesViews, make_views
+from sklearn_twins.networks import MLPProjector
+from sklearn_twins.preprocessing import SeriesPreprocessor
 
 SHAPES = {"large, 4x256": (256, 256, 256, 256), "default, 3x256": (256, 256, 256), "tiny, 2x128": (128, 128)}
 BATCH = 256
@@ -107,6 +114,38 @@ def images(options):
         for loop, precision in {"fit, compiled": "float32", "fit, compiled, bfloat16": "bfloat16"}.items():
             variants[loop] = fit_of(X, options, modality="image", precision=precision, compile=True)
     show("convnet", alternate(variants, options.rounds, time.perf_counter), n_steps, len(X))
+
+
+def series(options):
+    """Measure steps of a fit of time series, and their views."""
+    rng, generator = np.random.default_rng(0), torch.Generator().manual_seed(0)
+    n_steps, batch = cut(options.series, BATCH)
+    print(f"\n## series: {options.series:,} series, batches of {batch}, the default views")
+    columns = ["channels x length", "encoder", "limit, ms per step", "fit, ms per step", "fit / limit", "views / limit"]
+    print_header(columns)
+    for n_channels, length, unequal in ((1, 200, False), (3, 150, False), (3, 150, True)):
+        X = rng.normal(size=(options.series, n_channels, length)).cumsum(2)
+        if unequal:
+            ends = rng.integers(length // 2, length + 1, size=(len(X), 1, 1))
+            X = np.where(np.arange(length) < ends, X, np.nan)
+        preprocessor = SeriesPreprocessor()
+        samples = torch.from_numpy(preprocessor.fit_transform(X))
+        augmentation = bind(SeriesViews(), preprocessor.spec_, samples.device)
+        x = samples[:batch]
+        for name in ("minirocket", "resnet1d"):
+            encoder = resolve_part("encoder", name, "series").build(preprocessor.spec_, None, generator)
+            projector = MLPProjector().build(encoder(x[:2]).shape[1], generator)
+            views = make_views(augmentation, x, samples, generator)
+            variants = {
+                "limit": repeated(bare_step(torch.nn.Sequential(encoder, projector), *views), n_steps),
+                "fit": fit_of(X, options, modality="series", encoder=name),
+                "views": repeated(lambda a=augmentation, x=x, s=samples: make_views(a, x, s, generator), n_steps),
+            }
+            seconds = alternate(variants, options.rounds, time.perf_counter)
+            limit, fit = (f"{1e3 * np.median(seconds[loop]) / n_steps:.1f}" for loop in ("limit", "fit"))
+            ratios = f"{ratio(seconds['fit'], seconds['limit'])} | {ratio(seconds['views'], seconds['limit'])}"
+            shape = f"{n_channels} x {'up to ' if unequal else ''}{length}"
+            print(f"| {shape} | {name} | {limit} | {fit} | {ratios} |", flush=True)
 
 
 def scaling(options):
@@ -236,6 +275,7 @@ def methods(options):
 SECTIONS = {
     "tabular": tabular,
     "images": images,
+    "series": series,
     "scaling": scaling,
     "busy": busy,
     "memory": memory,
@@ -249,6 +289,7 @@ def main():
     parser.add_argument("--rows", type=int, default=20_000)
     parser.add_argument("--columns", type=int, default=50)
     parser.add_argument("--images", type=int, default=10_000)
+    parser.add_argument("--series", type=int, default=2_560)
     parser.add_argument("--most-rows", type=int, default=1_000_000, help="most rows in the sections scaling and memory")
     parser.add_argument("--epochs", type=lambda text: text if text == "auto" else int(text), default="auto")
     parser.add_argument(

@@ -40,6 +40,7 @@ SHORTER = {  # examples that take no options: the values that their constants ha
     "collapse.py": {"EPOCHS": 1},
     "few_labels_classifier.py": {"EPOCHS": 1, "DRAWS": 1, "ITERATIONS": 250},
     "halves.py": {"EPOCHS": 1},
+    "heartbeats.py": {"EPOCHS": 1, "N": 100, "ITERATIONS": 250},
     "identity.py": {"EPOCHS": 5},
     "images.py": {"EPOCHS": 1},
     "label_free_search.py": {"CANDIDATES": 2, "EPOCHS": [1]},

@@ -10,6 +10,7 @@ ORDER = (
     "steps_of_a_pipeline",
     "images",
     "image_views",
+    "heartbeats",
     "two_descriptions",
     "halves",
     "recordings",

@@ -69,6 +69,7 @@ FITS = {
         "encoder": SeriesResNetEncoder(widths=(4, 8)),
         "n_components": 8,
         "optimizer": "sgd",
+        "learning_rate": 0.002,
     },
     "host": {"storage": "host"},
     "bfloat16": {"precision": "bfloat16"},
