@@ -42,8 +42,8 @@ class SeriesPreprocessor(Component):
     longer : {"raise", "cut", "resample"}, default="raise"
         Treatment of series with more steps than `max_length`, or than the longest one in `fit`. "cut" takes the first
         steps. "resample" brings such a series to that length by averages of neighbours.
-    masked : {"auto", True}, default="auto"
-        Whether steps may be missing. "auto" is True if any are in `fit`; `transform` then refuses missing ones if not.
+    masked : "auto" or bool, default="auto"
+        Whether steps may be missing. "auto" is True if any are in `fit`. If it is False, missing ones are refused.
     n_kernel_features : int, default=2_000
         Number of features of MiniRocket's kernels, of which there are 84 in each layer: it is rounded down to a
         multiple of 84. They are the input of the default encoder and stand beside the embedding. 0 for none.
@@ -76,7 +76,7 @@ class SeriesPreprocessor(Component):
         "layout": [StrOptions({"channels_first", "channels_last"})],
         "max_length": [Interval(Integral, 1, None, closed="left"), None],
         "longer": [StrOptions({"raise", "cut", "resample"})],
-        "masked": [StrOptions({"auto"}), bool],
+        "masked": [StrOptions({"auto"}), "boolean"],
         "n_kernel_features": [Interval(Integral, 0, None, closed="left")],
     }
 
@@ -178,8 +178,9 @@ class SeriesPreprocessor(Component):
         self.mean_, self.scale_ = np.zeros(n_channels), np.ones(n_channels)
         if self.scaling == "channel":
             self._learn_scales(series, length)
-        self._write(series, samples, masked=True)
-        masked = self.masked is True or not samples[:, -1].all()
+        masked = True if self.masked == "auto" else bool(self.masked)
+        self._write(series, samples, masked)
+        masked = masked and (self.masked != "auto" or not samples[:, -1].all())
         if not masked:
             samples = np.ascontiguousarray(samples[:, :-1])
         self.spec_ = SeriesSpec(samples.shape[1:], masked, self._fit_kernels(samples, masked))
@@ -241,15 +242,19 @@ class SeriesPreprocessor(Component):
     def _learn_scales(self, series, length):
         """Mean and standard deviation of each channel over all steps that are there, in two passes."""
         total, n = np.zeros_like(self.mean_), 0
-        for _, values in self._blocks(series, length):
-            there = find_steps(values)
-            total += np.where(there, values, 0.0).sum((0, 2))
-            n += there.sum()
-        self.mean_ = total / max(n, 1)
-        square = np.zeros_like(total)
-        for _, values in self._blocks(series, length):
-            centered = np.where(find_steps(values), values - self.mean_[:, None], 0.0)
-            square += np.square(centered).sum((0, 2))
+        with np.errstate(over="ignore", invalid="ignore"):
+            for _, values in self._blocks(series, length):
+                there = find_steps(values)
+                total += np.where(there, values, 0.0).sum((0, 2))
+                n += there.sum()
+            self.mean_ = total / max(n, 1)
+            square = np.zeros_like(total)
+            for _, values in self._blocks(series, length):
+                centered = np.where(find_steps(values), values - self.mean_[:, None], 0.0)
+                square += np.square(centered).sum((0, 2))
+        if not np.isfinite(square).all():
+            channel = int((~np.isfinite(square)).argmax())
+            raise ValueError(f"Channel {channel} of X holds values whose squares are infinite. Divide X by a constant.")
         self.scale_ = positive(np.sqrt(square / max(n, 1)), self.mean_)
 
     def _write(self, series, samples, masked):
@@ -258,7 +263,7 @@ class SeriesPreprocessor(Component):
         for rows, values in self._blocks(series, length):
             there = find_steps(values)  # (rows, 1, length)
             if not there.all():
-                refuse_missing(there, rows.start, masked, isinstance(series, np.ndarray))
+                refuse_missing(there, rows.start, masked)
             values = np.where(there, values, 0.0) if self.scaling == "series" else values
             mean, scale = self.mean_[:, None], self.scale_[:, None]
             if self.scaling == "series":
@@ -295,14 +300,13 @@ def positive(scale, mean):
     return np.where(scale > 1e-12 * np.abs(mean), scale, 1.0)
 
 
-def refuse_missing(there, start, masked, is_array):
+def refuse_missing(there, start, masked):
     """Refuse missing steps that nothing would mark, and series without any complete step."""
     lacking = ~there[:, 0].all(1)  # (rows,)
     if not masked:
-        what = "has missing steps (NaN), or fewer steps than those in fit" if is_array else "has missing steps"
         raise ValueError(
-            f"X[{start + int(lacking.argmax())}] {what}, and in fit all series had all steps. Fit with "
-            "preprocessor__masked=True, so that missing steps are marked."
+            f"X[{start + int(lacking.argmax())}] has missing steps (NaN), or is shorter than the series in fit, and "
+            "such steps are not marked: none was missing in fit. Fit with preprocessor__masked=True."
         )
     empty = ~there[:, 0].any(1)
     if empty.any():

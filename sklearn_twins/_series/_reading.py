@@ -51,11 +51,10 @@ def read_series(X, owner, *, reset, layout):
     ragged = find_unequal(X)
     if ragged is not None:
         return [read_one(series, i, layout) for i, series in enumerate(ragged)], False
-    if not hasattr(X, "ndim") or X.ndim == 1:
-        X = as_objects(X)
-    if X.ndim > 3:
+    X = as_array(X)
+    if len(X.shape) > 3:
         raise ValueError(f"X has the shape {X.shape}, but time series have at most 3 axes. Give {WANTED}.")
-    if X.ndim == 3:
+    if len(X.shape) == 3:
         array = check_array(X, **GAPS_ALLOWED, allow_nd=True, ensure_2d=False, estimator=owner, input_name="X")
         if 0 in array.shape:
             raise ValueError(f"X has the shape {array.shape}, which holds no value. Give {WANTED}.")
@@ -63,9 +62,9 @@ def read_series(X, owner, *, reset, layout):
     return validate_data(owner, X, reset=reset, **GAPS_ALLOWED)[:, None], True
 
 
-def as_objects(X):
+def as_array(X):
     """A sequence as an array: rows of equal length become one with more axes, anything else one of objects."""
-    if hasattr(X, "columns") or hasattr(X, "column_names"):
+    if len(getattr(X, "shape", ())) > 1:
         return X
     try:
         if getattr(X, "dtype", None) == np.dtype(object):
