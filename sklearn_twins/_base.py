@@ -481,7 +481,9 @@ class TwinsEstimator(StoredEstimator):
 
         - for tables of numbers, float64 of shape (rows, n_features_in_), with NaN for missing values;
         - for images, an array of shape (rows, height, width, channels), uint8 if black is 0 and white is 255, otherwise
-          float32.
+          float32;
+        - for time series as long as the longest one in `fit`, float64 of shape (rows, length), or (rows, channels,
+          length) for several channels, with NaN for missing steps.
 
         Without it the input is "samples", as ``preprocessor_.transform(X)`` returns them.
 

@@ -29,19 +29,22 @@ class BarlowTwinsEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Twi
     n_components : int or None, default=None
         Width of the embedding. None uses the encoder's own width. Setting it also drops the columns next to the
         embedding, unless ``passthrough=True``.
-    modality : {"tabular", "image"}, default="tabular"
+    modality : {"tabular", "image", "series"}, default="tabular"
         Kind of the rows of X. It sets the default parts and the default number of epochs.
-    preprocessor : "auto", "table", "image" or component, default="auto"
+    preprocessor : "auto", "table", "image", "series" or component, default="auto"
         Turns X into samples. "table" takes numbers, categories, dates and missing values (`TablePreprocessor`); "image"
-        takes arrays, flat rows and files (`ImagePreprocessor`).
+        takes arrays, flat rows and files (`ImagePreprocessor`); "series" takes arrays and lists of unequal length
+        (`SeriesPreprocessor`).
     augmentation : "auto", str, component, torch.nn.Module or callable, default="auto"
         Makes the views. For tables: "marginal_corruption" (default), "masking", "gaussian_noise", "mixup" or
-        "identity". For images: "image_views" (default) or "barlow_twins_pair". Otherwise a component of
+        "identity". For images: "image_views" (default) or "barlow_twins_pair". For time series: "series_views"
+        (default) or "spectra_views". Otherwise a component of
         `sklearn_twins.augmentations` (combine them with `Chain` and `Pair`), a module ``images -> views``, or a
         callable ``(x, data, generator) -> view``.
     encoder : "auto", str, component, torch.nn.Module or callable, default="auto"
         Network that embeds samples ("backbone" in papers). For tables: "mlp" (default) or "resnet". For images:
-        "convnet" (default), "resnet18", "resnet50" or "timm:NAME" for a network of timm. Otherwise a component of
+        "convnet" (default), "resnet18", "resnet50" or "timm:NAME" for a network of timm. For time series: "minirocket"
+        (default), "resnet1d" or "dilated". Otherwise a component of
         `sklearn_twins.networks`, a module (copied, then trained), or a callable that receives the `SampleSpec` and
         returns a module.
     projector : "auto", "mlp", "identity" or component, default="auto"
@@ -55,8 +58,8 @@ class BarlowTwinsEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Twi
     passthrough : "auto" or bool, default="auto"
         Whether `transform` also returns the columns of a table, scaled to half the total variance of the embedding:
         numbers, marks of missing numbers, and categories one-hot. A categorical column has at most 32 one-hot columns,
-        for its most frequent categories; rows with a rarer category have zeros there. "auto" is True if `n_components`
-        is None and `encoder` is not your own module.
+        for its most frequent categories; rows with a rarer category have zeros there. For time series, the features of
+        MiniRocket's kernels. "auto" is True if `n_components` is None and `encoder` is not your own module.
     optimizer : {"adamw", "sgd", "lars"} or callable, default="adamw"
         Optimizer. A callable, such as a class of `torch.optim`, is called as ``optimizer(groups, lr=, weight_decay=)``.
     learning_rate : "auto" or float, default="auto"
@@ -68,7 +71,7 @@ class BarlowTwinsEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Twi
         returns the factor of `learning_rate`.
     max_epochs : "auto" or int, default="auto"
         Maximum number of epochs. "auto" aims at 1,000 optimizer steps within 5 to 200 epochs; for images at 5,000 steps
-        within 20 to 100 epochs.
+        within 20 to 100 epochs; for time series at 500 steps within 5 to 200 epochs.
     batch_size : int, default=256
         Maximum number of rows in a batch. Rows are divided into batches of equal size; up to n_batches - 1 rows are
         skipped in each epoch. With several processes (torchrun), the size of the joint batch.
@@ -136,7 +139,7 @@ class BarlowTwinsEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Twi
     n_components_ : int
         Width of the embedding. With `passthrough`, these are the first columns of the output.
     n_features_in_ : int
-        Number of columns of X; for images, number of values per image.
+        Number of columns of X; for images and series, number of values in one.
     feature_names_in_ : ndarray of shape (n_features_in_,), object
         Names of the columns of X, if all of them are strings.
 

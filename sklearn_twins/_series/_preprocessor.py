@@ -44,7 +44,7 @@ class SeriesPreprocessor(Component):
         steps. "resample" brings such a series to that length by averages of neighbours.
     masked : "auto" or bool, default="auto"
         Whether steps may be missing. "auto" is True if any are in `fit`. If it is False, missing ones are refused.
-    n_kernel_features : int, default=2_000
+    n_kernel_features : int, default=1_000
         Number of features of MiniRocket's kernels, of which there are 84 in each layer: it is rounded down to a
         multiple of 84. They are the input of the default encoder and stand beside the embedding. 0 for none.
 
@@ -88,7 +88,7 @@ class SeriesPreprocessor(Component):
         max_length=None,
         longer="raise",
         masked="auto",
-        n_kernel_features=2_000,
+        n_kernel_features=1_000,
     ):
         self.scaling = scaling
         self.layout = layout
