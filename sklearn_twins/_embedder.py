@@ -13,7 +13,7 @@ from ._inputs._targets import has_many_columns, warn_of_table
 from ._roles import MODALITY_CONSTRAINT, ROLES
 
 
-@read_one_fit("get_feature_names_out", "transform")
+@read_one_fit("get_feature_names_out", "transform", "transform_frames")
 class BarlowTwinsEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, TwinsEstimator):
     """Learn features from unlabelled rows with Barlow Twins self-supervision.
 
@@ -385,6 +385,36 @@ class BarlowTwinsEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Twi
         samples = self.preprocessor_.transform(X, owner=self)
         spec = self.preprocessor_.spec_
         return self._output.compute(self.encoder_, samples, spec, self.precision, self.n_jobs, int(self.verbose))
+
+    def transform_frames(self, X):
+        """Embed each step of time series or audio, instead of each row as a whole.
+
+        This is the encoder's output, without scaling and without columns next to it.
+
+        Parameters
+        ----------
+        X : array-like or list of arrays
+            As in `fit`.
+
+        Returns
+        -------
+        frames : ndarray of shape (n, n_frames, n_components_), float32
+            Embedding of each step of each row. NaN where a step is missing.
+        times : ndarray of shape (n_frames,)
+            Numbers of the steps for time series; milliseconds for audio.
+
+        Raises
+        ------
+        NotFittedError
+            If the embedder is not fitted.
+        ValueError
+            As in `transform`; or if rows have no steps, or the encoder does not keep them apart.
+        """
+        check_is_fitted(self)
+        from ._inference._embed_frames import embed_frames
+
+        samples, spec = self.preprocessor_.transform(X, owner=self), self.preprocessor_.spec_
+        return embed_frames(self.encoder_, samples, spec, self.precision, self.n_jobs)
 
     @property
     def n_components_(self):

@@ -52,6 +52,8 @@ SMALL = {
         "20",
         "--images",
         "64",
+        "--series",
+        "16",
         "--most-rows",
         "1000",
         "--epochs",

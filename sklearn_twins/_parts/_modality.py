@@ -223,6 +223,10 @@ class Modality:
         Number of axes of a sample, by which `ViewsDisplay` recognises samples that are given to it as arrays.
     composite : callable or None, default=None
         Without arguments, returns a `Composite`. None if samples are of one kind.
+    embed_frames : callable or None, default=None
+        ``embed_frames(network, samples, spec, embed) -> (frames, times)`` embeds each step of samples by a trained
+        network: float32 arrays of shape (n, n_frames, n_components), NaN where a step is missing, and (n_frames,).
+        ``embed(module, samples, spec)`` embeds samples in blocks. None if samples have no steps.
     draw_views : callable or None, default=None
         ``draw_views(pictures, titles, make_axes, names, n_codes) -> (image, marks)`` draws samples and views of them,
         ``pictures``, arrays of shape (n, *sample_shape), next to each other under their titles.
@@ -249,6 +253,7 @@ class Modality:
     onnx: Callable | None = None
     sample_ndim: int | None = None
     composite: Callable | None = None
+    embed_frames: Callable | None = None
     draw_views: Callable | None = None
 
     def parts(self, role):

@@ -1,5 +1,6 @@
 """SeriesEncoder, the base of convolutional networks for time series: masks, mean and maximum over time, frames."""
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -125,20 +126,44 @@ class SeriesEncoder(Encoder):
         return SeriesNet(blocks, spec.masked), [], 2 * width
 
 
-def embed_frames(network, x):
+class FrameNet(nn.Module):
     """Embed each step of time series by a network of `SeriesEncoder`.
 
     Parameters
     ----------
     network : nn.Sequential
         A `SeriesNet`, and layers that take its output.
-    x : Tensor of shape (batch, channels with the mark, length)
-        Time series.
+
+    Shape
+    -----
+    (batch, channels with the mark, length) -> (batch, length * n_components)
+    """
+
+    def __init__(self, network):
+        super().__init__()
+        self.steps, self.layers = network[0], network[1:]
+
+    def forward(self, x):
+        frames = self.steps.compute_frames(x)
+        return self.layers(frames.flatten(0, 1)).reshape(len(x), -1)
+
+
+def embed_frames(network, samples, spec, embed):
+    """Embed each step of time series; see `Modality.embed_frames`.
 
     Returns
     -------
-    frames : Tensor of shape (batch, length, n_components)
-        Also of steps that are missing, where they mean nothing.
+    frames : ndarray of shape (n, length, n_components), float32
+        NaN where a step is missing.
+    times : ndarray of shape (length,)
+        Numbers of the steps.
     """
-    frames = network[0].compute_frames(x)
-    return network[1:](frames.flatten(0, 1)).unflatten(0, frames.shape[:2])
+    if not (isinstance(network, nn.Sequential) and isinstance(network[0], SeriesNet)):
+        raise ValueError(
+            "transform_frames needs an encoder that keeps the steps of a time series apart: encoder='resnet1d' or "
+            "encoder='dilated'. The fitted one embeds a series as a whole only."
+        )
+    frames = embed(FrameNet(network).eval(), samples, spec).reshape(len(samples), spec.length, -1)
+    if spec.masked:
+        frames[samples[:, -1] == 0] = np.nan
+    return frames, np.arange(spec.length)

@@ -29,6 +29,13 @@ def encoders():
     return {"dilated": DilatedEncoder, "minirocket": MiniRocketEncoder, "resnet1d": SeriesResNetEncoder}
 
 
+def embed_frames(*args):
+    """Embed each step of time series."""
+    from ._encoder import embed_frames
+
+    return embed_frames(*args)
+
+
 def stored():
     """File schema of time series."""
     from ._schema import STORED
@@ -55,5 +62,6 @@ SERIES = Modality(
     stored=stored,
     onnx=onnx,
     sample_ndim=2,
+    embed_frames=embed_frames,
     draw_views=draw_series,
 )

@@ -11,7 +11,7 @@ from builders import build, build_layer, image_spec, seeded
 from torch import nn
 
 from sklearn_twins._inference._embed import embed
-from sklearn_twins._series._encoder import StepNorm, embed_frames, pool
+from sklearn_twins._series._encoder import FrameNet, StepNorm, pool
 from sklearn_twins._series._resnet1d import SeriesResidual
 from sklearn_twins._series._spec import SeriesSpec
 from sklearn_twins.networks import DilatedEncoder, SeriesResNetEncoder
@@ -165,8 +165,8 @@ def test_frames(encoder, masked, length):
     spec = SeriesSpec((2 + masked, length), masked)
     x = series(spec)
     network, with_layer = (with_statistics(build(encoder, spec, width)) for width in (None, 5))
-    assert embed_frames(with_layer, x).shape == (16, length, 5)
-    frames, width = embed_frames(network, x), 8
+    assert FrameNet(with_layer)(x).shape == (16, length * 5)
+    frames, width = FrameNet(network)(x).unflatten(1, (length, 16)), 8
     assert torch.equal(frames[..., :width], frames[..., width:])
     there = x[:, -1] > 0 if masked else torch.ones(16, length, dtype=torch.bool)
     whole = isinstance(encoder, DilatedEncoder) or not masked
