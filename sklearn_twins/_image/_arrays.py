@@ -95,7 +95,7 @@ def warn_of_series(height, width):
     if shorter < NARROW and longer >= 5 * shorter:
         warnings.warn(
             f"X is taken for images of {height} x {width} pixels. Crops and flips do not suit time series, such as "
-            f"windows of {shorter} sensors: see docs/extending.md. If these are images, set "
+            f"windows of {shorter} sensors: set modality='series'. If these are images, set "
             f"preprocessor__sample_shape=({height}, {width}).",
             UserWarning,
             stacklevel=2,

@@ -310,8 +310,8 @@ def read_table(X, owner, *, reset, max_dense_bytes):
     if getattr(X, "ndim", 0) > 2:
         raise ValueError(
             f"Found array with dim {X.ndim}, while dim <= 2 is required by {type(owner).__name__}. X has the shape "
-            f"{X.shape}; give X.reshape(len(X), -1), or, if these are images, set modality='image'. For other kinds "
-            "of data, such as time series, see docs/extending.md."
+            f"{X.shape}; give X.reshape(len(X), -1), or set modality='image' or 'series', if these are images or time "
+            "series (n, channels, length). For other kinds of data see docs/extending.md."
         )
     check_mapping(X)
     with short_messages():

@@ -254,4 +254,4 @@ def test_other_kinds_of_data_are_documented(make):
     with pytest.raises(ValueError, match=r"modality.*audio|docs/extending.md"):
         make(modality="audio").fit(np.zeros((20, 6)))
     with pytest.raises(ValueError, match=r"docs/extending.md"):
-        make(modality="series").set_params(augmentation__corruption_rate=0.1)
+        make(modality="graph").set_params(augmentation__corruption_rate=0.1)

@@ -321,7 +321,7 @@ def test_bad_values_of_a_map_are_found_in_fit(mapped):
 
 @pytest.mark.parametrize("shape", [(6, 128), (128, 6), (9, 128), (12, 500), (3, 15), (6, 128, 1), (1, 6, 128)], ids=str)
 def test_windows_of_sensors_deserve_a_word(shape):
-    with pytest.warns(UserWarning, match=r"taken for images of \d+ x \d+ pixels.*docs/extending.md.*sample_shape=\("):
+    with pytest.warns(UserWarning, match=r"taken for images of \d+ x \d+ pixels.*modality='series'.*sample_shape=\("):
         ImagePreprocessor().fit(pixels(4, *shape))
 
 
