@@ -50,8 +50,10 @@ class SeriesPreprocessor(Component):
 
     Attributes
     ----------
-    mean_, scale_ : ndarray of shape (n_channels,), float64
-        Mean and standard deviation of each channel in `fit`; 0 and 1 if ``scaling="series"``.
+    mean_ : ndarray of shape (n_channels,), float64
+        Mean of each channel in `fit`; 0 if ``scaling="series"``.
+    scale_ : ndarray of shape (n_channels,), float64
+        Standard deviation of each channel in `fit`; 1 if ``scaling="series"``, or if the channel is constant.
     spec_ : SeriesSpec
         Description of the samples.
     n_features_in_ : int

@@ -143,11 +143,11 @@ def test_names_and_columns_next_to_the_embedding():
     assert convolutional.transform(X).shape[1] == 8 + 168  # kernels stand next to every encoder
 
 
-def test_views_are_drawn_as_waves(pyplot):
+def test_views_are_drawn_as_waves():
+    pytest.importorskip("matplotlib").use("agg")
     display = ViewsDisplay.from_estimator(make(), unequal(), n_rows=3, n_pairs=2)
     assert len(display.im_.get_segments()) == 3 * 5 * 2 and display.marks_ is None
-    last = display.im_.get_segments()[0]
-    assert np.isnan(np.asarray(last.filled(np.nan) if hasattr(last, "filled") else last)).any() or len(last) < 30
+    assert len(display.im_.get_segments()[0]) == 12  # without the padding
 
 
 def test_search_over_parameters_of_views():
@@ -164,7 +164,8 @@ def test_with_labels_and_beside_another_view():
     y[10:] = -1
     classifier = BarlowTwinsClassifier(make(max_epochs=1), max_epochs=1, random_state=0).fit(X, y)
     assert classifier.predict(X).shape == (48,)
-    views = [("wave", make(max_epochs=1), slice(0, 20)), ("rest", BarlowTwinsEmbedder(), slice(20, 30))]
+    wave = BarlowTwinsEmbedder(modality="series", encoder=MiniRocketEncoder((8,)))
+    views = [("wave", wave, slice(0, 20)), ("rest", BarlowTwinsEmbedder(), slice(20, 30))]
     assert np.isfinite(MultiViewEmbedder(views, max_epochs=1, random_state=0).fit_transform(X)).all()
 
 
