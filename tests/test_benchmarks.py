@@ -13,6 +13,10 @@ import pytest
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 SMALL = {
+    "active_learning.py": [
+        *["--tables", "official", "--images", "fashion_mnist", "--budgets", "4", "8", "--seeds", "1", "--draws", "2"],
+        *["--max-rows", "60", "--epochs", "1", "--strategies", "auto", "typiclust>5", "margin", "raw core_set"],
+    ],
     "categories.py": ["--seeds", "2", "--jobs", "1", "--epochs", "1"],
     "cifar10.py": ["--epochs", "1", "--encoder", "convnet", "--projection", "16"],
     "few_image_labels.py": ["--epochs", "1", "--threads", "1"],
@@ -73,7 +77,7 @@ KEEPS_RESULTS = {"label_free_selection.py", "quality.py"}
 # Start processes, or measure the one that they are.
 ALONE = {"fuzz_files.py", "memory_map.py", "planted_faults.py", "search.py"}
 ON_REAL_DATA = KEEPS_RESULTS | {"categories.py", "cifar10.py", "few_image_labels.py", "few_labels_classifiers.py"}
-ON_REAL_DATA |= {"natural_views.py", "raw_tables.py", "search.py"}
+ON_REAL_DATA |= {"active_learning.py", "natural_views.py", "raw_tables.py", "search.py"}
 
 
 @pytest.fixture(scope="module")

@@ -166,6 +166,15 @@ def test_largest_radius_of_pure_balls(purity):
     assert found == pytest.approx(radii[n_pure - 1], rel=2e-5)
 
 
+def test_max_herding_of_more_rows_than_are_sampled():
+    """The first choice is as good as that of all rows; later ones are nearly."""
+    X = blobs(1500, seed=1)
+    kernel = np.exp(-0.5 * all_distances(X / np.linalg.norm(X, axis=1, keepdims=True)) ** 2)
+    rows, best = max_herding(X, 12, random_state=0), reference_max_herding(X, 12, some_labeled(1500, 0))
+    assert rows[0] == best[0]
+    assert kernel[rows].max(axis=0).sum() > 0.999 * kernel[best].max(axis=0).sum()
+
+
 def test_more_rows_than_fit_into_a_block():
     X, labeled = blobs(1200, seed=1), some_labeled(1200, 0.3)
     for n in (5, 60):
@@ -249,7 +258,7 @@ def test_memory_is_linear(name):
     query(name, X, None, **{"delta": 0.2} if name == "probcover" else {})
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert peak < 40e6
+    assert peak < 50e6
 
 
 WRONG = [
