@@ -69,3 +69,17 @@ def draw_labels(y, count, seed):
     """Draw `count` rows of each class; return their indices."""
     rng = np.random.default_rng(seed)
     return np.concatenate([rng.choice(np.flatnonzero(y == c), count, replace=False) for c in np.unique(y)])
+
+
+def series_sets(directory, role):
+    """Names of the sets of univariate time series of a role, "tune" or "report"."""
+    entries = json.loads((directory / "manifest.json").read_text(encoding="utf-8"))
+    entries = {name: entry for name, entry in entries.items() if entry["kind"] == "series" and entry["channels"] == 1}
+    return sorted(name for name, entry in entries.items() if entry["role"] == role)
+
+
+def load_series(directory, name):
+    """Load training series and labels, test series and labels.  # series: float32 (n, length)"""
+    entry = json.loads((directory / "manifest.json").read_text(encoding="utf-8"))[name]
+    with np.load(directory / entry["file"]) as arrays:
+        return tuple(arrays[key] for key in ("X_train", "y_train", "X_test", "y_test"))

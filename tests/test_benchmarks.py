@@ -49,6 +49,7 @@ SMALL = {
         *["--tables", "official", "--draws", "1", "--epochs", "1", "--rows", "90", "--candidates", "2"],
         *["--rounds", "1", "--images", "64", "--sections", "unlabeled", "batched", "ranks"],  # workers take a minute
     ],
+    "series.py": ["--sets", "waves", "--labels", "1", "all", "--epochs", "1"],
     "speed.py": [
         "--rows",
         "520",
@@ -77,7 +78,7 @@ KEEPS_RESULTS = {"label_free_selection.py", "quality.py"}
 # Start processes, or measure the one that they are.
 ALONE = {"fuzz_files.py", "memory_map.py", "planted_faults.py", "search.py"}
 ON_REAL_DATA = KEEPS_RESULTS | {"categories.py", "cifar10.py", "few_image_labels.py", "few_labels_classifiers.py"}
-ON_REAL_DATA |= {"active_learning.py", "natural_views.py", "raw_tables.py", "search.py"}
+ON_REAL_DATA |= {"active_learning.py", "natural_views.py", "raw_tables.py", "search.py", "series.py"}
 
 
 @pytest.fixture(scope="module")
@@ -96,6 +97,9 @@ def data(tmp_path_factory):
     for part in range(3):
         np.savez(directory / f"{part}.npz", X=X[part::3], y=y[part::3])
     manifest["cifar10"] = {"file": None, "parts": [f"{part}.npz" for part in range(3)], "kind": "image"}
+    waves, kinds = rng.normal(size=(60, 30)).cumsum(1).astype(np.float32), np.arange(60) % 2
+    np.savez(directory / "waves.npz", X_train=waves[:40], y_train=kinds[:40], X_test=waves[40:], y_test=kinds[40:])
+    manifest["waves"] = {"file": "waves.npz", "kind": "series", "role": "report", "channels": 1}
     for name in DIGITS:
         rows = np.column_stack([rng.normal(size=(120, 4)), np.arange(120) % 2])
         np.savetxt(directory / f"mfeat-{name}.csv", rows, delimiter=",", header="columns")
