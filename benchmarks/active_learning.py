@@ -95,7 +95,7 @@ def compare(name, parts, make_raw, options, modality, write):
 def print_results(results, options):
     """Print a table for each classifier and data set, and the differences from random rows."""
     for classifier, some in results.groupby("classifier", sort=False):
-        means = some.groupby(["set", "strategy", "budget"], sort=False)["accuracy"].mean().unstack()
+        means = some.groupby(["set", "strategy", "budget"], sort=False)["accuracy"].mean().unstack().sort_index(axis=1)
         classes = some[some["budget"] == options.budgets[0]].groupby(["set", "strategy"])["classes"].mean()
         budgets = list(means.columns)
         for name in some["set"].unique():

@@ -13,9 +13,9 @@ N = [Interval(Integral, 1, None, closed="left")]
 TOLERANCE = 1e-3  # of the sum of a row's probabilities: they may be float16
 
 
-def check_rows(X):
+def check_rows(X, name="X"):
     """Convert X to a finite array of float64, or of float32 if it has this type."""
-    return check_embedding(X, "X", dtype=[np.float64, np.float32])
+    return check_embedding(X, name, dtype=[np.float64, np.float32])
 
 
 def check_proba(proba):

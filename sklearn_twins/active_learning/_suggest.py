@@ -25,7 +25,7 @@ OF_EMBEDDING = {
 OF_PROBA = {"entropy": entropy, "least_confidence": least_confidence, "margin": margin}
 QUERIES = {"badge": badge, **OF_EMBEDDING, **OF_PROBA}
 # "auto" begins with the first one, and turns to the second one from this number of labels for each class on. Measured
-# by benchmarks/active_learning.py on digits, pendigits, MNIST and Fashion-MNIST.
+# by benchmarks/active_learning.py on digits, pendigits, MNIST, Fashion-MNIST, and two tables of two classes each.
 FIRST, THEN, LABELS_PER_CLASS = "max_herding", "margin", 5
 
 
@@ -119,7 +119,7 @@ def suggest_labels(estimator, X, y=None, n=20, strategy="auto", *, unlabeled_lab
         )
     embedding = proba = None
     if strategy not in OF_PROBA or not is_classifier:
-        embedding = check_rows(embed(estimator, X))
+        embedding = check_rows(embed(estimator, X), "the embedding of X")
     if strategy not in OF_EMBEDDING:
         proba = estimator.predict_proba(X) if is_classifier else None
     n_rows = len(proba if embedding is None else embedding)

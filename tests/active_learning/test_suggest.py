@@ -183,5 +183,7 @@ def test_estimators_that_are_refused():
     assert_array_equal(suggest_labels(wrapped, X, n=5), margin(wrapped.predict_proba(X), 5))
     with pytest.raises(TypeError, match=r"has no embedding. Give a fitted BarlowTwinsEmbedder.*such as 'margin'"):
         suggest_labels(wrapped, X, n=5, strategy="typiclust")
+    with pytest.raises(ValueError, match=r"the embedding of X must be an array of finite numbers.* contains NaN"):
+        suggest_labels(GIVEN, np.where(CLASSES[:, None] == 0, np.nan, X))
     with pytest.raises(TypeError, match=r"LazyFrame.*collect\(\)"):
         suggest_labels(GIVEN, pl.DataFrame(X).lazy())
