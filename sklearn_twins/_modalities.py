@@ -1,11 +1,12 @@
 """The records of all modalities, by the values of the parameter `modality`."""
 
+from ._audio._record import AUDIO
 from ._image._record import IMAGE
 from ._parts._modality import OTHER
 from ._series._record import SERIES
 from ._tabular._record import TABULAR
 
-MODALITIES = {record.name: record for record in (IMAGE, TABULAR, SERIES)}
+MODALITIES = {record.name: record for record in (IMAGE, TABULAR, SERIES, AUDIO)}
 DEFAULT = TABULAR.name
 
 

@@ -1,5 +1,6 @@
 """Augmentations: random views of a batch, made on the device that holds it."""
 
+from ._audio._views import AudioCrop, AudioMixup, LinearFader, audio_views
 from ._image._blur import GaussianBlur
 from ._image._colors import ColorJitter, Grayscale, Solarize
 from ._image._crops import Cutout, HorizontalFlip, RandomResizedCrop
@@ -16,6 +17,8 @@ from ._tabular._corruption import MarginalCorruption, Masking
 from ._tabular._noise_and_mixup import GaussianNoise, Mixup
 
 __all__ = [
+    "AudioCrop",
+    "AudioMixup",
     "Augmentation",
     "Chain",
     "ColorJitter",
@@ -30,6 +33,7 @@ __all__ = [
     "Identity",
     "ImageViews",
     "Jitter",
+    "LinearFader",
     "MagnitudeWarp",
     "MarginalCorruption",
     "Masking",
@@ -47,6 +51,7 @@ __all__ = [
     "TimeCrop",
     "TimeMask",
     "TimeWarp",
+    "audio_views",
     "barlow_twins_pair",
     "make_views",
 ]

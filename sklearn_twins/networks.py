@@ -1,5 +1,6 @@
 """Networks: recipes that build torch modules, encoders and projectors."""
 
+from ._audio._encoder import AudioNTTEncoder, AudioStem
 from ._image._convnet import ConvNetEncoder
 from ._image._resnet import ImageResNetEncoder
 from ._image._stem import ImageStem
@@ -16,6 +17,8 @@ from ._tabular._resnet import ResNetEncoder
 from ._tabular._stem import TableStem
 
 __all__ = [
+    "AudioNTTEncoder",
+    "AudioStem",
     "ConvNetEncoder",
     "DilatedEncoder",
     "IdentityProjector",

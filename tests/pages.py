@@ -17,6 +17,7 @@ EXAMPLES = ROOT / "docs" / "examples"
 # Each page with blocks of Python, and how many it has at least.
 PAGES = {
     "README.md": 5,
+    "docs/audio.md": 4,
     "docs/index.md": 1,
     "docs/quickstart.md": 8,
     "docs/how_it_works.md": 11,
@@ -47,6 +48,7 @@ SHORTER = {  # examples that take no options: the values that their constants ha
     "label_free_search.py": {"CANDIDATES": 2, "EPOCHS": [1]},
     "map.py": {"EPOCHS": 1, "ITERATIONS": 250},
     "recordings.py": {"EPOCHS": 1},
+    "sounds.py": {"EPOCHS": 1, "N": 40, "ITERATIONS": 250},
     "steps_of_a_pipeline.py": {"EPOCHS": 1},
     "two_descriptions.py": {"EPOCHS": 1, "COUNTS": (1, 2), "DRAWS": 1},
     "two_objectives.py": {"EPOCHS": 1, "SEEDS": 1},

@@ -24,7 +24,7 @@ MAX_CODE_LINES = 250
 
 LEAVES = {"_exceptions", "_html_repr", "_version"}  # files that import nothing of the package; anybody may import them
 DOORS = {"augmentations", "networks", "preprocessing"}  # public modules that only re-export
-MODALITIES = {"_image", "_series", "_tabular"}
+MODALITIES = {"_audio", "_image", "_series", "_tabular"}
 # What a room, or a file beside the rooms, may import next to itself and the leaves. A room may import only what stands
 # above it in this table, so that there are no circles.
 MAY_IMPORT = {
@@ -68,8 +68,8 @@ MAY_IMPORT = {
 PUBLIC = sorted({*DOORS, "active_learning", "displays", "metrics", "model_selection", "objectives"})
 
 # A question that only a modality's own folder, its record and the doors may ask: which kind of data is this?
-NAMES_OF_MODALITIES = {"image", "series", "tabular"}
-CLASSES_OF_MODALITIES = re.compile(r"(Table|Image|Series)(Preprocessor|Spec|Stem|Encoder)$|is_image|is_table")
+NAMES_OF_MODALITIES = {"audio", "image", "series", "tabular"}
+CLASSES_OF_MODALITIES = re.compile(r"(Table|Image|Series|Audio)(Preprocessor|Spec|Stem|Encoder)$|is_image|is_table")
 SHAPE_OF_SPEC = re.compile(r"len\([\w.]*spec_?\.shape\)|spec_?\.shape\[[^0]|\.spec_?\.ndim")
 
 

@@ -25,6 +25,7 @@ SMALL = {
         *["--tables", "official", "--images", "fashion_mnist", "--labels", "5", "25 %", "--seeds", "1", "--draws", "2"],
         *["--max-rows", "60", "--epochs", "1"],
     ],
+    "audio.py": ["--sections", "pitch", "cost", "--draws", "1", "--epochs", "1", "--clips", "60"],
     "files.py": ["--rows", "64", "--epochs", "1", "--rounds", "1"],
     "fuzz_files.py": ["--n", "40"],
     "gpu.py": [

@@ -82,6 +82,7 @@ def make_plan(settings, parts, prepared, environment, train, stream):
         recorder=choose_recorder(settings, parts, environment, train, prepared.last_epoch - prepared.first_epoch),
         process_group=environment.process_group,
         checkpoint=prepared.checkpoint,
+        view_shape=prepared.spec.shape,
     )
 
 

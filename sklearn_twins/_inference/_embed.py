@@ -30,7 +30,8 @@ def embed(encoder, samples, spec, precision="float32", n_jobs=None, verbose=0, o
     encoder : nn.Module
         In eval mode, on any device. (batch, *sample_shape) -> (batch, n_components)
     samples : ndarray or lazy samples of shape (n, *sample_shape)
-        From the preprocessor. Lazy samples are read ahead.
+        From the preprocessor. Lazy samples are read ahead. Ragged ones, with the methods ``equal_blocks(size) -> list
+        of index`` and ``exact(index) -> array``, are embedded in blocks of one shape each.
     spec : SampleSpec
         Their spec.
     precision : {"auto", "float32", "bfloat16"}, default="float32"
@@ -57,30 +58,31 @@ def embed(encoder, samples, spec, precision="float32", n_jobs=None, verbose=0, o
         torch.autocast(device.type, dtype=autocast, enabled=autocast is not None),
     ):
         network = fold_batch_norm(encoder)
-        read = partial(read_block, samples, size)
-        starts = range(0, n, size)
+        is_ragged = hasattr(samples, "equal_blocks")
+        places = samples.equal_blocks(size) if is_ragged else [slice(i, min(i + size, n)) for i in range(0, n, size)]
+        read = partial(read_block, samples.exact if is_ragged else samples.__getitem__, size)
         if on_gpu:
-            blocks = copy_ahead(prefetch(lambda start: read(start).pin_memory(), starts), device)
+            blocks = copy_ahead(prefetch(lambda place: read(place).pin_memory(), places), device)
         else:
-            blocks = map(read, starts) if isinstance(samples, np.ndarray) else prefetch(read, starts)
-        blocks = stack.enter_context(closing(with_progress(blocks, size, n, int(verbose), PROGRESS_WORDS)))
-        if on_gpu:
+            blocks = map(read, places) if isinstance(samples, np.ndarray) else prefetch(read, places)
+        size_shown = -(-n // len(places)) if is_ragged else size
+        blocks = stack.enter_context(closing(with_progress(blocks, size_shown, n, int(verbose), PROGRESS_WORDS)))
+        if on_gpu and not is_ragged:
             return gather_blocks((network(block) for block in blocks), n, size, device, out)
-        for start, block in zip(starts, blocks, strict=True):
+        written = None if embedding is None else torch.from_numpy(embedding)
+        for place, block in zip(places, blocks, strict=True):
             rows = network(block.to(device))  # (size, n_components)
-            if embedding is None:
+            if written is None:
                 embedding = np.empty((n, rows.shape[1]), dtype=np.float32)
-            if start == 0:
                 written = torch.from_numpy(embedding)
-            if start + size > n:
-                rows = rows[: n - start]
-            written[start : start + size] = rows  # cast and brought to the CPU on the way
+            count = len(place) if is_ragged else place.stop - place.start
+            written[place] = rows[:count].to(written)  # brought to the CPU on the way
     return embedding
 
 
-def read_block(samples, size, start):
-    """Read `size` samples as a tensor, from `start` on, with zeros behind the last sample."""
-    return pad_block(samples[start : start + size], size)
+def read_block(take, size, place):
+    """Read the samples at a place as a tensor of `size` samples, with zeros behind the last one."""
+    return pad_block(take(place), size)
 
 
 def pad_block(rows, size):

@@ -265,6 +265,11 @@ def join_blocks(blocks, spec, fill=False):
     n = len(blocks[0][1])
     joined = np.zeros((n, *spec.shape), dtype=np.float32)
     for i, ((samples, missing), view) in enumerate(zip(blocks, spec.views, strict=True)):
+        if hasattr(samples, "equal_blocks"):
+            raise TypeError(
+                f"View {view.name!r} holds clips of unequal length, which cannot stand side by side with other views. "
+                "Embed it by a BarlowTwinsEmbedder of its own, and give the embedding as a view."
+            )
         samples = samples if isinstance(samples, np.ndarray) else samples[np.arange(len(samples))]
         flat = samples.reshape(len(samples), view.stop - view.start)
         flat = flat.astype(np.float32) / 255 if samples.dtype == np.uint8 else flat

@@ -44,8 +44,9 @@ def bind(augmentation, spec, device):
     A torch module with parameters or buffers is copied to the device.
     """
     if is_module(augmentation) and any(True for _ in (*augmentation.parameters(), *augmentation.buffers())):
-        return copy.deepcopy(augmentation).to(device)
-    return augmentation.bind(spec, device) if hasattr(augmentation, "bind") else augmentation
+        return spec.bind_views(copy.deepcopy(augmentation).to(device))
+    bound = augmentation.bind(spec, device) if hasattr(augmentation, "bind") else augmentation
+    return spec.bind_views(bound)
 
 
 def compiled_by(augmentation, compiled):

@@ -105,12 +105,15 @@ class OnnxFront:
     is_refused : callable
         ``is_refused(x) -> bool tensor`` of the shape of the input x: values that `transform` refuses. Their rows become
         NaN.
+    free_axes : dict of int to int, default={}
+        Axes of samples, counted with the batch axis, that may have any length, and their least length.
     """
 
     read_rows: Callable
     read_samples: Callable
     column_names: Callable = no_names
     is_refused: Callable = is_infinite
+    free_axes: dict = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

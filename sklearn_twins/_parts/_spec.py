@@ -50,6 +50,21 @@ class SampleSpec:
         """
         return None
 
+    def bind_views(self, augmentation):
+        """Put in front of a bound augmentation what views of these samples need; by default nothing.
+
+        Parameters
+        ----------
+        augmentation : callable
+            ``(x, data, generator) -> view``.
+
+        Returns
+        -------
+        views : callable
+            The same, or with a method ``make_both(first, second, data, generator) -> (x_a, x_b)``.
+        """
+        return augmentation
+
     def complete(self, samples):
         """Leave out samples that lack a part, for a diagnosis of the embedding; by default there are none.
 

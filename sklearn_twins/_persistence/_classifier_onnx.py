@@ -44,7 +44,8 @@ def export_classifier(preprocessor, parts, classes, path, preprocessing):
     graph = ClassifierGraph(
         front.is_refused, reader, graphs, [part[2:4] for part in parts], [p[4] for p in parts]
     ).eval()
-    model = export_graph(graph, {"X" if preprocessing else "samples": example}, "probabilities")
+    free_axes = {} if preprocessing else front.free_axes
+    model = export_graph(graph, {"X" if preprocessing else "samples": example}, "probabilities", free_axes)
     about = {
         "sklearn_twins_version": __version__,
         "columns": json.dumps(list(front.column_names(preprocessor))),

@@ -242,9 +242,11 @@ def print_storage(rows, samples):
     """Print number, size and storage of the samples; nothing if they are in memory and the CPU trains."""
     if isinstance(rows, torch.Tensor) and rows.device.type == "cpu":
         return
-    size = f"{len(rows):,} samples, {count_bytes(samples, len(rows)) / 2**20:,.1f} MiB of {samples.dtype}"
+    in_memory = isinstance(samples, np.ndarray) or hasattr(samples, "equal_blocks")
+    n_bytes = count_bytes(samples, len(rows)) if isinstance(rows, torch.Tensor) else samples.nbytes
+    size = f"{len(rows):,} samples, {n_bytes / 2**20:,.1f} MiB of {samples.dtype}"
     if isinstance(rows, torch.Tensor):
         print_line(f"{size}, on {rows.device}")
     else:
-        where = "in host memory" if isinstance(samples, np.ndarray) else "on disk"
+        where = "in host memory" if in_memory else "on disk"
         print_line(f"{size}, {where}, to {rows.device} batch by batch")

@@ -17,7 +17,7 @@ from ._optimizers import make_optimizer, make_recordable
 NO_PARTNERS = MappingProxyType({"train": None, "valid": None})
 
 
-def check_view(view, x, autocast):
+def check_view(view, x, autocast, shape=None):
     """Check the view that an augmentation returned.
 
     Parameters
@@ -28,19 +28,20 @@ def check_view(view, x, autocast):
         Rows that the view was made from.
     autocast : torch.dtype or None
         Type of the matrix products.
+    shape : tuple of int or None, default=None
+        Shape of one view; None for that of a row.
 
     Raises
     ------
     TypeError
         If the networks cannot take the view.
     """
-    tensor = isinstance(view, torch.Tensor)
-    fits = tensor and view.shape == x.shape and view.device == x.device
+    tensor, wanted = isinstance(view, torch.Tensor), (len(x), *(x.shape[1:] if shape is None else shape))
+    fits = tensor and view.shape == wanted and view.device == x.device
     if not fits or not view.is_floating_point() or (autocast is None and view.dtype != torch.float32):
         got = f"{tuple(view.shape)}, {view.dtype} on {view.device}" if tensor else type(view).__name__
         raise TypeError(
-            f"augmentation must return a tensor of its input's shape {tuple(x.shape)}, of float32 on {x.device}. "
-            f"Got {got}."
+            f"augmentation must return a tensor of its input's shape {wanted}, of float32 on {x.device}. Got {got}."
         )
 
 
@@ -205,7 +206,7 @@ class TwinsNet(NeuralNet):
         x_a, x_b = self.make_views(x, self.donors, generator, partners)
         autocast, group = self.plan.autocast, self.plan.process_group
         for view in (x_a, x_b):
-            check_view(view, x, autocast)
+            check_view(view, x, autocast, self.plan.view_shape)
         with (
             group.synchronize_batch_norm(),
             torch.autocast(x.device.type, dtype=autocast, enabled=autocast is not None),

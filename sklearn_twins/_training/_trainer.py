@@ -70,6 +70,8 @@ class Plan:
         Processes that train together.
     checkpoint : Checkpoint, default=None
         Checkpoints to save; it needs `keep_epochs`.
+    view_shape : tuple of int or None, default=None
+        Shape of one view; None for that of a row.
     """
 
     optimizer: object
@@ -90,6 +92,7 @@ class Plan:
     recorder: callable = None
     process_group: ProcessGroup = ONE_PROCESS
     checkpoint: object = None
+    view_shape: tuple = None
 
 
 class Training:

@@ -1,0 +1,1 @@
+"""Audio: log-mel spectrograms, views, the encoder and their record."""

@@ -1,0 +1,170 @@
+"""Embedders of audio: all promises of the embedder, for clips of unequal length."""
+
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.utils.estimator_checks import check_estimator
+from skorch.callbacks import Callback
+
+from sklearn_twins import BarlowTwinsClassifier, BarlowTwinsEmbedder, MultiViewEmbedder, trusted_types
+from sklearn_twins.displays import ViewsDisplay
+from sklearn_twins.networks import AudioNTTEncoder
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+def test_a_clip_has_the_same_bits_alone_and_in_any_batch(fitted, clips):
+    Z = fitted.transform(clips)
+    assert Z.shape == (40, 36) and Z.dtype == np.float32 and np.isfinite(Z).all()
+    for clip, z in zip(clips, Z, strict=True):
+        assert_array_equal(fitted.transform([clip])[0], z)
+    assert_array_equal(fitted.transform(clips[::-1])[::-1], Z)
+    assert_array_equal(fitted.transform(np.stack([clips[0]] * 5)), np.stack([Z[0]] * 5))
+
+
+def test_transform_sees_whole_clips(fitted, clips):
+    """A clip ten times as long as any in `fit`; its second half matters."""
+    long = np.concatenate(clips[:10])
+    assert fitted.transform([long]).shape == (1, 36)
+    other = np.concatenate([long[: len(long) // 2], 0 * long[len(long) // 2 :]])
+    assert np.abs(fitted.transform([long]) - fitted.transform([other])).max() > 0.01
+
+
+@pytest.mark.parametrize("storage", ["device", "host"])
+def test_same_seed_same_bits(make_audio, fitted, clips, storage):
+    assert_array_equal(make_audio(storage=storage).fit(clips).transform(clips), fitted.transform(clips))
+    before = torch.random.get_rng_state()
+    dropping = [make_audio(encoder=AudioNTTEncoder(4, 20, 0.3)).fit_transform(clips) for _ in range(2)]
+    assert_array_equal(*dropping)
+    assert torch.equal(before, torch.random.get_rng_state())
+
+
+def test_pickles_and_files(fitted, clips, tmp_path):
+    fitted.save(tmp_path / "audio.safetensors")
+    for copy in (pickle.loads(pickle.dumps(fitted)), BarlowTwinsEmbedder.load(tmp_path / "audio.safetensors")):
+        assert_array_equal(copy.transform(clips), fitted.transform(clips))
+        assert repr(copy) == repr(fitted)
+    broken = clone(fitted).fit(clips)
+    broken.preprocessor_.std_ = -1.0
+    with pytest.raises(ValueError, match="deviation"):
+        broken.save(tmp_path / "broken.safetensors")
+
+
+def test_skops(fitted, clips, tmp_path):
+    sio = pytest.importorskip("skops.io")
+    sio.dump(fitted, tmp_path / "audio.skops")
+    loaded = sio.load(tmp_path / "audio.skops", trusted=trusted_types(tmp_path / "audio.skops"))
+    assert_array_equal(loaded.transform(clips), fitted.transform(clips))
+
+
+class Interrupt(Callback):
+    """Ends a fit as Ctrl-C does, in its third epoch."""
+
+    def on_epoch_begin(self, net, **kwargs):
+        if len(net.history) == 3:
+            raise KeyboardInterrupt
+
+
+def test_checkpoints(make_audio, clips, tmp_path):
+    embedder = make_audio(max_epochs=4, checkpoint=tmp_path, checkpoint_minutes=0)
+    with pytest.raises(KeyboardInterrupt):
+        clone(embedder).set_params(callbacks=[Interrupt()]).fit(clips)
+    assert list(tmp_path.iterdir())
+    assert_array_equal(embedder.fit(clips).transform(clips), make_audio(max_epochs=4).fit_transform(clips))
+
+
+def test_continuing(make_audio, clips):
+    embedder = make_audio(warm_start=True, lr_schedule="constant").fit(clips)
+    at_once = clone(embedder).set_params(max_epochs=3).fit(clips)
+    assert_array_equal(embedder.set_params(max_epochs=3).fit(clips).transform(clips), at_once.transform(clips))
+    assert embedder.partial_fit(clips[:20]).n_iter_ == 4
+
+
+def test_other_rows(make_audio, fitted, clips):
+    together = make_audio().fit(clips[:25], unlabeled=clips[25:])
+    assert_array_equal(together.transform(clips), fitted.transform(clips))
+    assert make_audio().fit(clips, groups=np.arange(40) // 2).n_iter_ == 2
+    assert make_audio(early_stopping=True).fit(clips).n_iter_ == 2
+
+
+def test_measures_without_labels(fitted, clips):
+    assert fitted.score(clips) <= 1
+    assert fitted.diagnose(clips).constant_columns == []
+    assert fitted.transform_views(clips, 3).shape == (40, 3, 36)
+
+
+def test_searches_and_pipelines(make_audio, clips):
+    embedder = make_audio(max_epochs=1, augmentation="audio_views", n_components=6)
+    y = np.arange(40) % 4
+    pipeline = make_pipeline(embedder, LogisticRegression())
+    grid = {"barlowtwinsembedder__augmentation__mixup__max_weight": [0.1, 0.4]}
+    assert GridSearchCV(pipeline, grid, cv=2).fit(clips, y).best_estimator_[0].transform(clips).shape == (40, 6)
+
+
+def test_half_precision(make_audio, clips):
+    assert make_audio(precision="bfloat16").fit_transform(clips).dtype == np.float32
+    half = make_audio({"dtype": "float16"}).fit(clips)
+    assert half.preprocessor_.transform(clips).dtype == np.float16 and np.isfinite(half.transform(clips)).all()
+
+
+def test_a_network_of_ones_own(make_audio, clips):
+    network = torch.nn.Sequential(
+        torch.nn.Conv2d(1, 30, 5, 3), torch.nn.ReLU(), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten()
+    )
+    assert make_audio(encoder=network).fit(clips).transform(clips).shape == (40, 30)
+
+
+def test_views_of_tables_are_refused(make_audio, clips):
+    with pytest.raises(ValueError, match="cannot be taken from other clips"):
+        make_audio(augmentation="marginal_corruption").fit(clips)
+
+
+@pytest.mark.slow
+def test_classifier(make_audio, clips):
+    y = np.arange(40) % 4
+    classifier = BarlowTwinsClassifier(make_audio(max_epochs=1)).fit(clips, np.where(np.arange(40) < 30, y, -1))
+    assert classifier.predict(clips).shape == (40,)
+
+
+def test_beside_other_views_it_is_refused(make_audio, clips):
+    audio = BarlowTwinsEmbedder(modality="audio", preprocessor=make_audio().preprocessor)
+    embedder = MultiViewEmbedder([("sound", audio), ("table", BarlowTwinsEmbedder())], max_epochs=1)
+    with pytest.raises(TypeError, match="View 'sound' holds clips of unequal length"):
+        embedder.fit({"sound": clips, "table": np.random.default_rng(0).normal(size=(40, 3))})
+
+
+def test_views_are_drawn(fitted, clips):
+    plt = pytest.importorskip("matplotlib.pyplot")
+    plt.switch_backend("Agg")
+    display = ViewsDisplay.from_estimator(fitted, clips, n_rows=3)
+    assert display.modality == "audio" and display.views[0].shape == (3, *fitted.preprocessor_.spec_.shape)
+    assert len(display.ax_.texts) == 3 and display.marks_ is None
+    plt.close("all")
+
+
+@pytest.mark.slow
+def test_onnx_takes_spectrograms_of_any_length(fitted, clips, tmp_path):
+    pytest.importorskip("onnxscript")
+    onnxruntime = pytest.importorskip("onnxruntime")
+    with pytest.raises(ValueError, match="log-mel spectrogram cannot be a part of an ONNX graph"):
+        fitted.to_onnx(tmp_path / "audio.onnx")
+    fitted.to_onnx(tmp_path / "audio.onnx", preprocessing=False)
+    session = onnxruntime.InferenceSession(str(tmp_path / "audio.onnx"), providers=["CPUExecutionProvider"])
+    samples, Z = fitted.preprocessor_.transform(clips), fitted.transform(clips)
+    for i in range(5):
+        (found,) = session.run(None, {"samples": np.ascontiguousarray(samples.exact(np.array([i])))})
+        assert_allclose(found[0], Z[i], atol=1e-4)
+
+
+def test_estimator_checks(make_audio):
+    embedder = make_audio({"max_length": 10.0}, max_epochs=1)
+    results = check_estimator(embedder, on_fail=None, on_skip=None)
+    bad = [(r["check_name"], r["status"], r["exception"]) for r in results if r["status"] == "failed"]
+    assert not bad and sum(r["status"] == "passed" for r in results) >= 40
