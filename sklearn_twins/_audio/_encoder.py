@@ -12,11 +12,7 @@ from ._spec import AudioSpec
 
 
 class AudioStem(nn.Module):
-    """Spectrograms as images with one channel; padding behind the end of a clip becomes 0, the mean of all frames.
-
-    Shape
-    -----
-    (batch, bands, frames), floating -> (batch, 1, bands, frames), float32
+    """Turn spectrograms into images with one channel; padding behind the end of a clip becomes 0, the mean.
 
     Examples
     --------
@@ -27,6 +23,9 @@ class AudioStem(nn.Module):
     """
 
     folds_as = STEM
+
+    def __init__(self):
+        super().__init__()
 
     def forward(self, x):
         """Put samples into the form that convolutions take.
