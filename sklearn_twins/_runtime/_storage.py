@@ -242,10 +242,12 @@ def print_storage(rows, samples):
     """Print number, size and storage of the samples; nothing if they are in memory and the CPU trains."""
     if isinstance(rows, torch.Tensor) and rows.device.type == "cpu":
         return
-    in_memory = isinstance(samples, np.ndarray) or hasattr(samples, "equal_blocks")
-    n_bytes = count_bytes(samples, len(rows)) if isinstance(rows, torch.Tensor) else samples.nbytes
+    is_ragged = hasattr(samples, "equal_blocks")  # in memory, without padding
+    in_memory = is_ragged or isinstance(samples, np.ndarray)
+    on_device = isinstance(rows, torch.Tensor)
+    n_bytes = samples.nbytes if is_ragged and not on_device else count_bytes(samples, len(rows))
     size = f"{len(rows):,} samples, {n_bytes / 2**20:,.1f} MiB of {samples.dtype}"
-    if isinstance(rows, torch.Tensor):
+    if on_device:
         print_line(f"{size}, on {rows.device}")
     else:
         where = "in host memory" if in_memory else "on disk"
