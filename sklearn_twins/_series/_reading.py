@@ -1,5 +1,10 @@
 """X as time series: one array with channels before steps, or a list of arrays of unequal length."""
 
+import contextlib
+import os
+import re
+
+import narwhals.stable.v2 as nw
 import numpy as np
 from scipy import sparse
 from sklearn.utils.validation import check_array, validate_data
@@ -47,7 +52,7 @@ def read_series(X, owner, *, reset, layout):
         raise TypeError("Sparse data was passed for X, but time series are dense. Give X.toarray().")
     if isinstance(X, np.ma.MaskedArray):
         X = X.astype(np.float64).filled(np.nan)
-    as_frame(X, "X")  # refuses lazy frames, and columns that share a name
+    X = unwrap_column(X)
     ragged = find_unequal(X)
     if ragged is not None:
         return [read_one(series, i, layout) for i, series in enumerate(ragged)], False
@@ -55,11 +60,45 @@ def read_series(X, owner, *, reset, layout):
     if len(X.shape) > 3:
         raise ValueError(f"X has the shape {X.shape}, but time series have at most 3 axes. Give {WANTED}.")
     if len(X.shape) == 3:
-        array = check_array(X, **GAPS_ALLOWED, allow_nd=True, ensure_2d=False, estimator=owner, input_name="X")
+        with named_errors():
+            array = check_array(X, **GAPS_ALLOWED, allow_nd=True, ensure_2d=False, estimator=owner, input_name="X")
         if 0 in array.shape:
             raise ValueError(f"X has the shape {array.shape}, which holds no value. Give {WANTED}.")
         return to_channels_first(array, layout), False
-    return validate_data(owner, X, reset=reset, **GAPS_ALLOWED)[:, None], True
+    with named_errors():
+        return validate_data(owner, X, reset=reset, **GAPS_ALLOWED)[:, None], True
+
+
+@contextlib.contextmanager
+def named_errors():
+    """Say in NumPy's errors about dates, text and objects that X holds them, and what is wanted."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        if not re.match(r"could not convert|float\(\) argument|.*(promoted|element with a sequence)", str(error)):
+            raise
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(f"X holds something else than numbers ({shorten(error)}). Give {WANTED}.") from error
+
+
+def unwrap_column(X):
+    """The series of a column that holds one in each cell, as a list; anything else as it is.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If X is a lazy frame, or if columns share a name.
+    """
+    frame = as_frame(X, "X")
+    if (
+        isinstance(frame, nw.DataFrame)
+        and len(frame.columns) == 1
+        and frame[:, 0].dtype in (nw.Object, nw.List, nw.Array)
+    ):
+        cells = frame[:, 0].to_list()
+        return cells if cells and hasattr(cells[0], "__len__") and not isinstance(cells[0], str) else X
+    is_column = len(getattr(X, "shape", ())) == 1 and hasattr(X, "to_list")
+    return X.to_list() if is_column else X
 
 
 def as_array(X):
@@ -81,6 +120,10 @@ def find_unequal(X):
     )
     if not is_sequence or len(X) == 0:
         return None
+    if isinstance(X[0], (str, bytes, os.PathLike)):
+        raise ValueError(
+            f"X[0] is {show(X[0])}, which is no series: expected 2D array. Read files first. Give {WANTED}."
+        )
     rows = [row if hasattr(row, "shape") else as_row(row) for row in X]
     shapes = {tuple(row.shape) for row in rows}
     return rows if len(shapes) > 1 and all(map(len, shapes)) else None
