@@ -28,7 +28,7 @@ PAGES = {
     "docs/natural_views.md": 7,
     "docs/pictures.md": 5,
     "docs/tables.md": 3,
-    "docs/time_series.md": 3,
+    "docs/time_series.md": 5,
     "docs/searching.md": 11,
     "docs/long_runs.md": 4,
     "docs/tuning.md": 4,
