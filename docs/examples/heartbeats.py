@@ -3,8 +3,8 @@ Heartbeats: a map of waves that one can read
 ============================================
 
 Each row is one heartbeat of an electrocardiogram, a series of 200 steps, and nobody has said what kind of beat it is.
-An embedder is trained on all of them. Its map has a place for each kind, and ten labelled beats of each are enough to
-name the others.
+An embedder is trained on all of them. Its map has a place for each kind, and with ten labelled beats of each kind about
+nine in ten of the others are named correctly.
 
 To run it, in a checkout::
 
@@ -68,7 +68,7 @@ kind = rng.integers(0, 4, size=N)
 X = np.array([make_beat(KINDS[number]) for number in kind])
 
 plt.rc("font", size=9)
-figure, axes = plt.subplots(1, 4, figsize=(8, 2.2), layout="constrained", sharey=True)
+figure, axes = plt.subplots(1, 4, figsize=(7, 2.2), layout="constrained", sharey=True)
 for number, (ax, name, color) in enumerate(zip(axes, KINDS, COLORS, strict=True)):
     ax.plot(time, X[kind == number][:6].T, color=color, linewidth=0.8, alpha=0.7)
     ax.set_title(name, color=color)
@@ -98,7 +98,7 @@ embedding = embedder.fit_transform(X)
 places = TSNE(init="pca", max_iter=ITERATIONS, random_state=0).fit_transform(embedding)
 places = (places - places.min(0)) / np.ptp(places, axis=0)
 
-figure, ax = plt.subplots(figsize=(8, 6.5), layout="constrained")
+figure, ax = plt.subplots(figsize=(7, 6), layout="constrained")
 taken = []
 for i in range(len(X)):  # only beats that do not hide others
     if all(abs(places[i] - other).max() > 0.035 for other in taken):

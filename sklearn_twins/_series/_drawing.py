@@ -31,7 +31,7 @@ def draw_series(pictures, titles, make_axes, names, n_codes):
     n = len(pictures[0])
     pictures = [hide_missing(np.asarray(picture, dtype=np.float64)) for picture in pictures]
     _, n_channels, length = pictures[0].shape
-    ax = make_axes(figsize=(2.2 * len(pictures) + 0.6, 0.7 * n + 0.6))
+    ax = make_axes(figsize=(2.1 * len(pictures) + 0.6, 0.7 * n + 0.6))
     segments, colors = [], []
     for j, (picture, title) in enumerate(zip(pictures, titles, strict=True)):
         left = j * (WIDTH + GAP)
@@ -40,7 +40,7 @@ def draw_series(pictures, titles, make_axes, names, n_codes):
             for channel, values in enumerate(series):
                 segments.append(np.column_stack([steps, values - i * HEIGHT]))
                 colors.append(f"C{channel % 10}")
-        ax.text(left + WIDTH / 2, HEIGHT / 2, title, ha="center", va="bottom", fontsize="small")
+        ax.text(left + WIDTH / 2, 0.75 * HEIGHT, title, ha="center", va="bottom", fontsize="small")
     lines = ax.add_collection(LineCollection(segments, colors=colors, linewidths=1.0 if n_channels < 4 else 0.7))
     ax.set_xlim(-GAP, len(pictures) * (WIDTH + GAP))
     ax.set_ylim(-n * HEIGHT + HEIGHT / 2, HEIGHT)
