@@ -21,6 +21,7 @@ PAGES = {
     "docs/index.md": 1,
     "docs/quickstart.md": 8,
     "docs/how_it_works.md": 11,
+    "docs/active_learning.md": 4,
     "docs/coming_from.md": 7,
     "docs/few_labels_classifier.md": 3,
     "docs/files.md": 4,
@@ -53,6 +54,7 @@ SHORTER = {  # examples that take no options: the values that their constants ha
     "two_descriptions.py": {"EPOCHS": 1, "COUNTS": (1, 2), "DRAWS": 1},
     "two_objectives.py": {"EPOCHS": 1, "SEEDS": 1},
     "unlabeled.py": {"EPOCHS": 1, "SEARCH_EPOCHS": 1, "COUNTS": (20, 50), "DRAWS": 1},
+    "which_labels_first.py": {"EPOCHS": 1, "COUNTS": (10, 50, 62), "DRAWS": 1, "ITERATIONS": 250},
 }
 
 # A block of Python, and what is said to have been printed by it, if it stands right below.

@@ -6,6 +6,7 @@ ORDER = (
     "few_labels",
     "unlabeled",
     "few_labels_classifier",
+    "which_labels_first",
     "mixed_tables",
     "steps_of_a_pipeline",
     "images",
