@@ -103,6 +103,7 @@ first, doubtful = asked[:10], asked[50:62]
 model = LogisticRegression(max_iter=1000).fit(Z[asked[:50]], digits[asked[:50]])
 likely = np.sort(model.predict_proba(Z).argsort(axis=1)[:, -2:])  # the two most probable digits
 
+# sphinx_gallery_thumbnail_number = 2
 figure = plt.figure(figsize=(7, 4), layout="constrained")
 left, right = figure.subfigures(1, 2, width_ratios=[1.5, 1])
 left.suptitle("the first ten: typical digits")
