@@ -29,24 +29,24 @@ class BarlowTwinsEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Twi
     n_components : int or None, default=None
         Width of the embedding. None uses the encoder's own width. Setting it also drops the columns next to the
         embedding, unless ``passthrough=True``.
-    modality : {"tabular", "image", "series"}, default="tabular"
+    modality : {"tabular", "image", "series", "audio"}, default="tabular"
         Kind of the rows of X. It sets the default parts and the default number of epochs.
-    preprocessor : "auto", "table", "image", "series" or component, default="auto"
+    preprocessor : "auto", "table", "image", "series", "audio" or component, default="auto"
         Turns X into samples. "table" takes numbers, categories, dates and missing values (`TablePreprocessor`); "image"
         takes arrays, flat rows and files (`ImagePreprocessor`); "series" takes arrays and lists of unequal length
-        (`SeriesPreprocessor`).
+        (`SeriesPreprocessor`), and "audio" clips in arrays or sound files (`AudioPreprocessor`).
     augmentation : "auto", str, component, torch.nn.Module or callable, default="auto"
         Makes the views. For tables: "marginal_corruption" (default), "masking", "gaussian_noise", "mixup" or
         "identity". For images: "image_views" (default) or "barlow_twins_pair". For time series: "series_views"
-        (default) or "spectra_views". Otherwise a component of
+        (default) or "spectra_views". For audio: "audio_views". Otherwise a component of
         `sklearn_twins.augmentations` (combine them with `Chain` and `Pair`), a module ``images -> views``, or a
         callable ``(x, data, generator) -> view``.
     encoder : "auto", str, component, torch.nn.Module or callable, default="auto"
         Network that embeds samples ("backbone" in papers). For tables: "mlp" (default) or "resnet". For images:
         "convnet" (default), "resnet18", "resnet50" or "timm:NAME" for a network of timm. For time series: "minirocket"
-        (default), "resnet1d" or "dilated". Otherwise a component of
-        `sklearn_twins.networks`, a module (copied, then trained), or a callable that receives the `SampleSpec` and
-        returns a module.
+        (default), "resnet1d" or "dilated". For audio: "audio_ntt_slim" (default) or "audio_ntt". Otherwise a
+        component of `sklearn_twins.networks`, a module (copied, then trained), or a callable that receives the
+        `SampleSpec` and returns a module.
     projector : "auto", "mlp", "identity" or component, default="auto"
         Network from the embedding to the projection ("projection head"); used in `fit` only.
     objective : "auto", str, component or callable, default="auto"
@@ -71,7 +71,8 @@ class BarlowTwinsEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Twi
         returns the factor of `learning_rate`.
     max_epochs : "auto" or int, default="auto"
         Maximum number of epochs. "auto" aims at 1,000 optimizer steps within 5 to 200 epochs; for images at 5,000 steps
-        within 20 to 100 epochs; for time series at 500 steps within 5 to 200 epochs.
+        within 20 to 100 epochs; for time series at 500 steps within 5 to 200 epochs; for audio at 450 steps within 10
+        to 100 epochs.
     batch_size : int, default=256
         Maximum number of rows in a batch. Rows are divided into batches of equal size; up to n_batches - 1 rows are
         skipped in each epoch. With several processes (torchrun), the size of the joint batch.
@@ -401,7 +402,7 @@ class BarlowTwinsEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Twi
         frames : ndarray of shape (n, n_frames, n_components_), float32
             Embedding of each step of each row. NaN where a step is missing.
         times : ndarray of shape (n_frames,)
-            Numbers of the steps for time series; milliseconds for audio.
+            Numbers of the steps for time series; milliseconds for audio, which has a step each four frames.
 
         Raises
         ------

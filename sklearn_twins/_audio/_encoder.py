@@ -2,6 +2,7 @@
 
 from numbers import Integral, Real
 
+import numpy as np
 import torch
 from sklearn.utils._param_validation import Interval
 from torch import nn
@@ -9,6 +10,8 @@ from torch import nn
 from .._parts._encoder import BLOCK, STEM, Encoder
 from ._log_mel import MIN_FRAMES
 from ._spec import AudioSpec
+
+REDUCTION = 4  # frames of the spectrogram in one of the encoder
 
 
 class AudioStem(nn.Module):
@@ -61,11 +64,57 @@ class FramePerceptron(nn.Module):
             nn.Linear(width, hidden_dim), nn.ReLU(), *drop, nn.Linear(hidden_dim, hidden_dim), nn.ReLU()
         )
 
-    def forward(self, x):
+    def frames_of(self, x):
+        """Features of each frame: (batch, channels, bands, frames) -> (batch, frames, width)."""
         x = x.permute(0, 3, 2, 1).flatten(2)  # (batch, frames, bands * channels)
-        y = self.layers(x.flatten(0, 1)).unflatten(0, x.shape[:2])
-        x = torch.cat([x, y], dim=2)  # (batch, frames, bands * channels + hidden_dim)
+        return torch.cat([x, self.layers(x.flatten(0, 1)).unflatten(0, x.shape[:2])], dim=2)
+
+    def forward(self, x):
+        x = self.frames_of(x)
         return x.amax(1) + x.mean(1)
+
+
+class FrameNet(nn.Module):
+    """A trained encoder that embeds each of its frames, as if a clip had no other.
+
+    Shape
+    -----
+    (batch, bands, frames) -> (batch, frames // 4 * n_components)
+    """
+
+    def __init__(self, network):
+        super().__init__()
+        self.network = network
+
+    def forward(self, x):
+        n = len(x)
+        for layer in self.network:
+            x = 2 * layer.frames_of(x).flatten(0, 1) if isinstance(layer, FramePerceptron) else layer(x)
+        return x.reshape(n, -1)
+
+
+def embed_frames(network, samples, spec, embed):
+    """Embed each frame of the encoder, four frames of the spectrogram; see `Modality.embed_frames`.
+
+    Returns
+    -------
+    frames : ndarray of shape (n, n_frames, n_components), float32
+        NaN behind the end of a clip.
+    times : ndarray of shape (n_frames,), float64
+        Middle of each frame in milliseconds.
+    """
+    if not (isinstance(network, nn.Sequential) and any(isinstance(layer, FramePerceptron) for layer in network)):
+        raise ValueError(
+            "transform_frames needs an encoder that keeps the frames of a clip apart: encoder='audio_ntt_slim' or "
+            "encoder='audio_ntt'. The fitted one embeds a clip as a whole only."
+        )
+    net, lengths = FrameNet(network).eval(), samples.lengths // REDUCTION
+    found = [embed(net, samples.exact(np.array([i])), spec).reshape(length, -1) for i, length in enumerate(lengths)]
+    n_frames, width = max(lengths, default=0), found[0].shape[1] if found else 0
+    frames = np.full((len(found), n_frames, width), np.nan, dtype=np.float32)
+    for row, one in zip(frames, found, strict=True):
+        row[: len(one)] = one
+    return frames, (np.arange(n_frames) * REDUCTION + (REDUCTION - 1) / 2) * spec.hop * 1000
 
 
 class AudioNTTEncoder(Encoder):

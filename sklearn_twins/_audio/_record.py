@@ -40,6 +40,13 @@ def onnx():
     return FRONT
 
 
+def embed_frames(network, samples, spec, embed):
+    """Embed each frame of clips; see `Modality.embed_frames`."""
+    from ._encoder import embed_frames
+
+    return embed_frames(network, samples, spec, embed)
+
+
 AUDIO = Modality(
     name="audio",
     spec=AudioSpec,
@@ -52,5 +59,6 @@ AUDIO = Modality(
     convolutional=True,
     stored=stored,
     onnx=onnx,
+    embed_frames=embed_frames,
     draw_views=draw_spectrograms,
 )

@@ -100,6 +100,21 @@ def test_measures_without_labels(fitted, clips):
     assert fitted.transform_views(clips, 3).shape == (40, 3, 36)
 
 
+@pytest.mark.parametrize("n_components", [None, 3])
+def test_frames(make_audio, clips, n_components):
+    embedder = make_audio(n_components=n_components).fit(clips)
+    frames, times = embedder.transform_frames(clips)
+    lengths = embedder.preprocessor_.transform(clips).lengths // 4
+    assert frames.shape == (40, max(lengths), embedder.n_components_) and len(times) == max(lengths)
+    assert_allclose(times[:3], [15, 55, 95])
+    for row, length, clip in zip(frames[:5], lengths, clips, strict=False):
+        assert np.isfinite(row[:length]).all() and np.isnan(row[length:]).all()
+        assert_array_equal(embedder.transform_frames([clip])[0][0], row[:length])
+    if n_components is None:  # pooled, they are the clip
+        pooled = (np.nanmax(frames, axis=1) + np.nanmean(frames, axis=1)) / 2
+        assert_allclose(pooled, embedder.transform(clips), atol=1e-4)
+
+
 def test_searches_and_pipelines(make_audio, clips):
     embedder = make_audio(max_epochs=1, augmentation="audio_views", n_components=6)
     y = np.arange(40) % 4
@@ -118,7 +133,10 @@ def test_a_network_of_ones_own(make_audio, clips):
     network = torch.nn.Sequential(
         torch.nn.Conv2d(1, 30, 5, 3), torch.nn.ReLU(), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten()
     )
-    assert make_audio(encoder=network).fit(clips).transform(clips).shape == (40, 30)
+    embedder = make_audio(encoder=network).fit(clips)
+    assert embedder.transform(clips).shape == (40, 30)
+    with pytest.raises(ValueError, match="keeps the frames of a clip apart"):
+        embedder.transform_frames(clips)
 
 
 def test_views_of_tables_are_refused(make_audio, clips):
