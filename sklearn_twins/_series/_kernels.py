@@ -1,12 +1,12 @@
 """Kernels: what MiniRocket's fixed kernels learn from the training series."""
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
 
 N_KERNELS = 84  # ways to choose 3 of 9 weights
 KERNEL_LENGTH = 9
-MOST_CHANNELS = 9  # of those that one layer sums
 GOLDEN_RATIO = (np.sqrt(5) + 1) / 2
 
 
@@ -43,11 +43,12 @@ class Kernels:
 def choose_layers(n_features, n_channels, length):
     """Choose dilations and channels.
 
-    Dilations are spread evenly on a logarithmic scale, up to kernels as long as a series. Series of several channels
-    have subsets of up to 9 channels, a different one in each layer.
+    Dilations are spread evenly on a logarithmic scale, up to kernels as long as a series. With several channels, each
+    layer sees one of them, in turn; if there are more channels than layers, it sees the sum of a few.
 
-    NOTE[DIFF]: in the authors' code, each kernel of a layer sums channels of its own. All 84 kernels of a layer share
-    their sums here, so that these are made once.
+    NOTE[DIFF]: in the authors' code, each kernel of a layer sums a random subset of up to 9 channels. Here all 84
+    kernels of a layer share their input, which is then made once. With random sums for whole layers, ridge regression
+    is 6 to 11 points behind single channels (movements of a watch, 924 features, people held out).
 
     Parameters
     ----------
@@ -64,13 +65,12 @@ def choose_layers(n_features, n_channels, length):
     n_layers = max(1, n_features // N_KERNELS)
     exponent = np.log2(max(1.0, (length - 1) / (KERNEL_LENGTH - 1)))
     dilations = tuple((2 ** np.linspace(0, exponent, n_layers) + 1e-9).astype(int).tolist())
-    rng = np.random.RandomState(0)  # its stream is the same in all versions
-    most = np.log2(min(n_channels, MOST_CHANNELS) + 1)
-    channels = []
-    for _ in range(n_layers):
-        n = min(n_channels, int(2 ** rng.uniform(0, most)))
-        channels.append(tuple(sorted(rng.permutation(n_channels)[:n].tolist())))
-    return dilations, tuple(channels)
+    step = max(1, round(n_channels / GOLDEN_RATIO))  # so that neighbouring dilations see distant channels
+    while math.gcd(step, n_channels) > 1:
+        step += 1
+    size = -(-n_channels // n_layers)  # rounded up
+    turns = [[step * (layer * size + i) % n_channels for i in range(size)] for layer in range(n_layers)]
+    return dilations, tuple(tuple(sorted(turn)) for turn in turns)
 
 
 def quantile_levels(n):

@@ -111,8 +111,13 @@ def test_lengths(length):
 def test_layers():
     dilations, channels = choose_layers(10 * 84, 20, 100)
     assert dilations[0] == 1 and dilations[-1] == 12 and sorted(dilations) == list(dilations)
-    assert all(1 <= len(some) <= 9 and len(set(some)) == len(some) for some in channels)
-    assert choose_layers(10 * 84, 20, 100) == (dilations, channels)
+    assert all(len(set(some)) == 2 for some in channels) and {c for some in channels for c in some} == set(range(20))
+
+
+@pytest.mark.parametrize("n_channels", [1, 2, 3, 6, 9, 50, 101])
+def test_every_channel_is_seen(n_channels):
+    _, channels = choose_layers(11 * 84, n_channels, 100)
+    assert {channel for some in channels for channel in some} == set(range(n_channels))
 
 
 def test_the_stem_is_not_trained():
