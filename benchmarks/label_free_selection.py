@@ -46,7 +46,8 @@ from sklearn_twins.metrics import (
 )
 from sklearn_twins.objectives import HSIC, SSLHSIC, BarlowTwins, InfoNCE, VICReg
 
-COUNTS, DRAWS = (5, 25), 20
+COUNTS = (5, 25)
+DRAWS = 20
 TRAIN_ROWS, TEST_ROWS = 10_000, 2_500
 N_DRAWN = 24
 IMAGES = "fashion_mnist"

@@ -2,8 +2,7 @@
 
 import pytest
 from sklearn.utils import estimator_checks
-from sklearn.utils.estimator_checks import estimator_checks_generator, parametrize_with_checks
-from test_checks import chosen, covering, run, small, spread
+from test_checks import covering_checks, run, small
 
 from sklearn_twins import BarlowTwinsClassifier
 from sklearn_twins.networks import ConvNetEncoder
@@ -33,24 +32,13 @@ def make(**params):
     return BarlowTwinsClassifier(**{"embedder": small(), "max_epochs": 2, **params})
 
 
-def covering_checks():
-    """Pairs of a classifier and a check: every check meets every value, and every value the other axes' values."""
-    rows = covering([len(values) for values in AXES.values()])
-    checks_of = [list(estimator_checks_generator(make(**pick))) for pick in chosen(AXES)]
-    return [
-        pytest.param(*checks_of[row][check], id=f"{checks_of[row][check][1].func.__name__}-{row}")
-        for check, picks in enumerate(spread(rows, len(checks_of[0])))
-        for row in picks
-    ]
-
-
-@parametrize_with_checks([make()])
-def test_small(estimator, check):
-    run(check, estimator)
+# Every check meets a table and images; the objectives are shared out among the checks.
+IMAGES = len(AXES["embedder"]) - 1
+NEEDED = {(0, IMAGES), *((i, j) for i, values in enumerate(AXES.values()) if i for j in range(len(values)))}
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("estimator", "check"), covering_checks())
+@pytest.mark.parametrize(("estimator", "check"), covering_checks(AXES, NEEDED, make))
 def test_matrix(estimator, check):
     run(check, estimator)
 

@@ -17,8 +17,8 @@ pytestmark = [
     pytest.mark.usefixtures("one_thread"),
     pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc"),
 ]
-BOUND = 10e6  # bytes; what the fits or transforms of a test use one after another is more than twice as much
-N_FITS, N_TRANSFORMS = 30, 200
+BOUND = 7e6  # bytes; what the fits or transforms of a test use one after another is more than twice as much
+N_FITS, N_TRANSFORMS = 20, 100
 
 
 def resident():
@@ -59,13 +59,13 @@ def fails(call, error, *args):
 
 @pytest.fixture(scope="module")
 def table():
-    """0.8 MB of samples, float32; those of all fits would be 24."""
+    """0.8 MB of samples, float32; those of all fits would be 16."""
     return np.random.default_rng(0).normal(size=(2_000, 100)).astype(np.float32)
 
 
 @pytest.fixture(scope="module")
 def images():
-    """0.8 MB of bytes; those of all fits would be 24."""
+    """0.8 MB of bytes; those of all fits would be 16."""
     return pixels(100, 52, 52, 3)
 
 

@@ -5,13 +5,11 @@ import functools
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import threading
 import time
-from pathlib import Path
 
 import joblib
+import killed
 import numpy as np
 import pytest
 import torch
@@ -30,9 +28,11 @@ from sklearn_twins._persistence._deferred_signals import HeldSignals
 from sklearn_twins.augmentations import Chain, Masking
 from sklearn_twins.preprocessing import ImagePreprocessor
 
-pytestmark = pytest.mark.slow
-
-SCRIPT = Path(__file__).with_name("killed.py")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning"),  # from Python 3.12 on
+]
+FORKS = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 SPEC = SampleSpec((5,))
 
 
@@ -90,36 +90,19 @@ def same(a, b, X):
     assert_array_equal(a.transform(X), b.transform(X))
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", ["default", "early stopping", "dropout", "sgd, constant", "lars"])
-def test_killed_at_random_moments(tmp_path, name):
+@FORKS
+@pytest.mark.parametrize("name", killed.CONFIGURATIONS)
+def test_killed_at_random_moments(tmp_path, one_thread, name):
     """Four times each, 20 in all; and the result has the bits of a fit that was let be."""
-    command = [sys.executable, "-W", "ignore", str(SCRIPT), name, "4", str(tmp_path)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr
-    assert "kills 4, " in done.stdout and "status 0, same bits True, left []" in done.stdout
+    assert killed.kill_again_and_again(name, 4, tmp_path) == (True, [])
 
 
-@pytest.mark.slow
+@FORKS
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_a_fit_between_two_batches(make, X, tmp_path, number):
+def test_a_signal_ends_a_fit_between_two_batches(tmp_path, one_thread, number):
     """What the signal does is what it would have done; what was finished is on disk though none was due."""
-    code = (
-        "import sys; sys.path.insert(0, sys.argv[1]); import killed; killed.embedder('default', max_epochs=10**6, "
-        "checkpoint=sys.argv[2], checkpoint_minutes=60, verbose=1).fit(killed.X)"
-    )
-    command = [sys.executable, "-c", code, str(SCRIPT.parent), str(tmp_path / "here")]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    # a shell ignores SIGINT in what it starts in the background, and its children inherit that
-    with subprocess.Popen(command, **pipes, preexec_fn=lambda: signal.signal(number, signal.SIG_DFL)) as process:
-        try:
-            assert any("epoch 3/" in line for line in process.stdout), process.stderr.read()
-            process.send_signal(number)
-            _, errors = process.communicate(timeout=60)
-        finally:
-            process.kill()
-    assert process.returncode == (-number if number == signal.SIGTERM else process.returncode) != 0
-    assert ("KeyboardInterrupt" in errors) == (number == signal.SIGINT)
+    ended = killed.signal_in_epoch_3(number, tmp_path / "here")
+    assert ended == (-number if number == signal.SIGTERM else killed.INTERRUPTED)
     (path,) = files(tmp_path)
     _, metadata = _checkpoints.read_tensors(path)
     assert metadata["state"].count('"train_loss"') >= 3

@@ -27,9 +27,17 @@ def path(fitted, tmp_path):
     return tmp_path / "classifier.safetensors"
 
 
-@pytest.mark.parametrize("labels", [[0, 1, 2], ["a", "b", "c"], [False, True, True], [0.0, 1.0, 2.0]], ids=str)
-@pytest.mark.parametrize("kind", ["none", "parameters", "fitted", "frozen"])
-def test_round_trip(labels, kind, tmp_path):
+@pytest.mark.parametrize(
+    ("kind", "labels"),
+    [
+        ("parameters", [0, 1, 2]),
+        ("fitted", ["a", "b", "c"]),
+        ("frozen", [False, True, True]),
+        ("none", [0.0, 1.0, 2.0]),
+    ],
+    ids=str,
+)
+def test_round_trip(kind, labels, tmp_path):
     embedder = small_embedder(random_state=None)
     if kind in ("fitted", "frozen"):
         embedder.fit(X)
@@ -128,14 +136,13 @@ def test_dates_as_classes_are_refused(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("n_classes", [2, 3])
-def test_onnx(n_classes, tmp_path):
+@pytest.mark.parametrize(("n_classes", "preprocessing"), [(2, True), (3, False)])
+def test_onnx(n_classes, preprocessing, tmp_path):
     onnxruntime = pytest.importorskip("onnxruntime")
     labels = np.minimum(few, n_classes - 1)
     classifier = small_classifier().fit(X, labels)
-    for preprocessing, name, rows in ((True, "X", X), (False, "samples", None)):
-        classifier.to_onnx(tmp_path / "model.onnx", preprocessing=preprocessing)
-        session = onnxruntime.InferenceSession(str(tmp_path / "model.onnx"), providers=["CPUExecutionProvider"])
-        rows = classifier.embedder_.preprocessor_.transform(X) if rows is None else rows
-        assert_allclose(session.run(["probabilities"], {name: rows})[0], classifier.predict_proba(X), atol=1e-4)
+    classifier.to_onnx(tmp_path / "model.onnx", preprocessing=preprocessing)
+    session = onnxruntime.InferenceSession(str(tmp_path / "model.onnx"), providers=["CPUExecutionProvider"])
+    rows = {"X": X} if preprocessing else {"samples": classifier.embedder_.preprocessor_.transform(X)}
+    assert_allclose(session.run(["probabilities"], rows)[0], classifier.predict_proba(X), atol=1e-4)
     assert json.loads(session.get_modelmeta().custom_metadata_map["classes"]) == list(range(n_classes))

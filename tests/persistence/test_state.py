@@ -31,15 +31,11 @@ CONFIGURATIONS = {
     "warm start": {"warm_start": True},
 }
 
-ALL_CONFIGURATIONS = [
-    "default",
-    *(pytest.param(name, marks=pytest.mark.slow) for name in CONFIGURATIONS if name != "default"),
-]
 
 ELSEWHERE = """
 import pickle, sys
-embedder, X = pickle.load(sys.stdin.buffer)
-sys.stdout.buffer.write(pickle.dumps(embedder.transform(X)))
+embedders, X = pickle.load(sys.stdin.buffer)
+sys.stdout.buffer.write(pickle.dumps([embedder.transform(X) for embedder in embedders]))
 """
 
 
@@ -76,6 +72,10 @@ WAYS = {
     "deepcopy": lambda embedder, path: copy.deepcopy(embedder),
     "copy": lambda embedder, path: copy.copy(embedder),
 }
+every_way_and_configuration = pytest.mark.parametrize(
+    ("way", "name"),
+    [*((way, "default") for way in WAYS), *zip(WAYS, [n for n in CONFIGURATIONS if n != "default"], strict=False)],
+)
 ENCODERS = {"component": {}, "module": {"encoder": network()}, "callable": {"encoder": build}}
 
 
@@ -125,8 +125,7 @@ def test_same_embedding(make, X, tmp_path, way, encoder):
     assert not twin.encoder_.training
 
 
-@pytest.mark.parametrize("name", ALL_CONFIGURATIONS)
-@pytest.mark.parametrize("way", WAYS)
+@every_way_and_configuration
 def test_what_a_copy_can_do(make, X, tmp_path, way, name):
     embedder = make(**CONFIGURATIONS[name]).fit(X)
     twin = WAYS[way](embedder, tmp_path / "embedder")
@@ -154,15 +153,12 @@ def test_memory_map_is_read_only(make, X, tmp_path):
     assert_array_equal(twin.transform(X), expected.transform(X))
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("fitted", [True, False])
-def test_another_process(X, fitted):
-    embedder = BarlowTwinsEmbedder(max_epochs=2, random_state=0)
-    embedder = embedder.fit(X) if fitted else embedder.partial_fit(X)
+def test_another_process(make, X):
+    embedders = [make().fit(X), make().partial_fit(X)]
     done = subprocess.run(
-        [sys.executable, "-c", ELSEWHERE], input=pickle.dumps((embedder, X)), capture_output=True, check=True
+        [sys.executable, "-c", ELSEWHERE], input=pickle.dumps((embedders, X)), capture_output=True, check=True
     )
-    assert_array_equal(pickle.loads(done.stdout), embedder.transform(X))
+    assert_array_equal(pickle.loads(done.stdout), [embedder.transform(X) for embedder in embedders])
 
 
 @pytest.mark.parametrize("name", CONFIGURATIONS)
@@ -187,8 +183,7 @@ def test_pickling_changes_nothing(make, X):
     assert all(vars(embedder)[name] is before[name] for name in before)
 
 
-@pytest.mark.parametrize("name", ALL_CONFIGURATIONS)
-@pytest.mark.parametrize("way", WAYS)
+@every_way_and_configuration
 def test_hash_of_a_copy(make, X, tmp_path, way, name):
     embedder = make(**CONFIGURATIONS[name]).fit(X)
     if way == "joblib memory map":  # joblib hashes memory maps unlike arrays, unless told to
@@ -329,12 +324,12 @@ def test_fitted_on_a_gpu_loads_without_one(X, tmp_path, encoder):
     if not torch.cuda.is_available():
         pytest.skip("There is no CUDA device here.")
     embedder = BarlowTwinsEmbedder(max_epochs=2, random_state=0, warm_start=True, device="cuda", **ENCODERS[encoder])
-    content = pickle.dumps((embedder.fit(X), X))
+    content = pickle.dumps(([embedder.fit(X)], X))
     environment = {**os.environ, "CUDA_VISIBLE_DEVICES": ""}
     done = subprocess.run(
         [sys.executable, "-c", ELSEWHERE], input=content, capture_output=True, check=True, env=environment
     )
-    np.testing.assert_allclose(pickle.loads(done.stdout), embedder.transform(X), rtol=1e-2, atol=1e-2)
+    np.testing.assert_allclose(pickle.loads(done.stdout)[0], embedder.transform(X), rtol=1e-2, atol=1e-2)
     if encoder == "component":
         embedder.save(tmp_path / "embedder")
         twin = BarlowTwinsEmbedder.load(tmp_path / "embedder")

@@ -50,7 +50,9 @@ FITS = {
 
 
 @pytest.mark.filterwarnings("ignore:The embedding:UserWarning")
-@pytest.mark.parametrize("name", FITS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=pytest.mark.slow if n in ("halving", "batched") else ()) for n in FITS]
+)
 def test_fits(X, tmp_path, clock, name, capsys):
     """Speeds that nobody knows are NaN, and files keep them."""
     embedder = FITS[name](X, tmp_path / "checkpoints")

@@ -2,14 +2,14 @@
 
 import multiprocessing
 import os
-import subprocess
-import sys
+import signal
 import tempfile
 import threading
 import time
 
 import pytest
 import torch
+from killed import in_child
 
 from sklearn_twins._runtime import _devices
 from sklearn_twins._runtime._devices import choose_device, choose_precision, claim_device, claim_slot
@@ -79,23 +79,22 @@ def test_fits_share_slots(tmp_path, monkeypatch):
     assert min(end for _, end, _ in spans) <= spans[4][0]
 
 
-CLAIM = """
-import time
-from sklearn_twins._runtime._devices import claim_slot
-with claim_slot(["a"], 1):
-    print("claimed", flush=True)
-    time.sleep(600)
-"""
-
-
-@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")  # from Python 3.12 on
 def test_a_killed_process_gives_its_slot_back(tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    environment = {**os.environ, "TMPDIR": str(tmp_path)}
-    with subprocess.Popen([sys.executable, "-c", CLAIM], stdout=subprocess.PIPE, env=environment) as holder:
-        assert holder.stdout.readline() == b"claimed\n"
-        assert len(list(tmp_path.rglob("*.lock"))) == 1
-        holder.kill()
+
+    def claim():
+        with claim_slot(["a"], 1):
+            (tmp_path / "claimed").touch()
+            time.sleep(60)
+
+    holder = in_child(claim)
+    while not (tmp_path / "claimed").exists():
+        time.sleep(0.01)
+    assert len(list(tmp_path.rglob("*.lock"))) == 1
+    os.kill(holder, signal.SIGKILL)
+    os.waitpid(holder, 0)
     with claim_slot(["a"], 1) as number:
         assert number == 0
 

@@ -1,57 +1,36 @@
 """Two processes that train together, without torchrun: what ends one of them ends both, with the reason."""
 
-import importlib.util
 import os
 import signal
-import socket
 import subprocess
 import sys
-from pathlib import Path
 
 import joblib
 import numpy as np
+import paired
 import pytest
 
 from sklearn_twins._training._channel import first_line
 
-SCRIPT = Path(__file__).with_name("paired.py")
-spec = importlib.util.spec_from_file_location(SCRIPT.stem, SCRIPT)
-paired = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(paired)
-
 PATIENCE = 30  # seconds in which a fit must have ended
-START = 120  # seconds, also for the start of two processes on a busy machine
-
-
-def start(*args):
-    """Start the script twice, with the variables that a launcher sets."""
-    with socket.socket() as probe:
-        probe.bind(("localhost", 0))
-        env = {**os.environ, "MASTER_ADDR": "localhost", "MASTER_PORT": str(probe.getsockname()[1]), "WORLD_SIZE": "2"}
-    env["OMP_NUM_THREADS"] = "1"
-    what, *rest = map(str, args)
-    command = [sys.executable, str(SCRIPT), what]
-    return [subprocess.Popen([*command, str(rank), *rest], env={**env, "RANK": str(rank)}) for rank in range(2)]
-
-
-def end(processes):
-    """End what still runs."""
-    for process in processes:
-        if process.poll() is None:
-            process.kill()
-        process.wait()
+START = 120  # seconds, also for the start of processes on a busy machine
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork") or not hasattr(signal, "SIGSTOP"), reason="needs a fork")
 
 
 @pytest.fixture(scope="module")
-def by_pair(tmp_path_factory):
-    """What both processes saw in each case."""
+def place(tmp_path_factory):
+    """A directory with what all pairs of processes saw."""
     directory = tmp_path_factory.mktemp("pair")
-    processes = start("cases", directory)
-    try:
-        assert [process.wait(2 * START) for process in processes] == [0, 0]
-    finally:
-        end(processes)
-    return [joblib.load(directory / f"{rank}.pkl") for rank in range(2)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    subprocess.run([sys.executable, paired.__file__, directory], env=environment, check=True, timeout=3 * START)
+    return directory
+
+
+@pytest.fixture(scope="module")
+def by_pair(place):
+    """What both processes saw in each case."""
+    assert joblib.load(place / "codes.pkl")["cases"] == (0, 0)
+    return [joblib.load(place / f"cases-{rank}.pkl") for rank in range(2)]
 
 
 def reasons():
@@ -92,20 +71,13 @@ def test_a_callback_in_one_process_stops_both(by_pair):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="no process can be stopped here")
-@pytest.mark.parametrize(("what", "odd"), [("absent", 1), ("stopped", 0), ("killed", 0)])
-def test_one_ends_without_a_word(tmp_path, what, odd):
+@pytest.mark.parametrize(("what", "odd"), paired.ODD.items())
+def test_one_ends_without_a_word(place, what, odd):
     """The other ends within the timeout of the group; the first keeps the board, which ends with it."""
-    processes = start(what, tmp_path, odd)
-    try:
-        assert processes[1 - odd].wait(START) == 0
-        if what == "stopped":
-            processes[odd].send_signal(signal.SIGCONT)
-        assert processes[odd].wait(START) == (3 if what in ("absent", "killed") else 0)
-    finally:
-        end(processes)
-    for rank in {1 - odd} if what in ("absent", "killed") else {0, 1}:
-        seen = joblib.load(tmp_path / f"{rank}.pkl")
+    ends = what in ("absent", "killed")
+    assert joblib.load(place / "codes.pkl")[what] == (3 if ends else 0, 0)
+    for rank in {1 - odd} if ends else {0, 1}:
+        seen = joblib.load(place / f"{what}-{rank}.pkl")
         assert "within 0:00:04, the timeout of the process group" in seen["said"]
         assert seen["kept"] and seen["seconds"] < PATIENCE + (START if rank == odd else 0)
 

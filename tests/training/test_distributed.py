@@ -1,12 +1,13 @@
-"""Several processes that train together, by torchrun and gloo: as one process does that has the whole batch."""
+"""Several processes that train together, by gloo: as one process does that has the whole batch."""
 
-import importlib.util
 import multiprocessing
+import os
 import subprocess
 import sys
-from pathlib import Path
+from functools import partial
 
 import joblib
+import launched
 import numpy as np
 import pytest
 import torch
@@ -16,37 +17,34 @@ from sklearn_twins._runtime._devices import is_launched
 from sklearn_twins._training._batches import Batches
 from sklearn_twins._training._distributed import ONE_PROCESS, ProcessGroup, init_process_group
 
-SCRIPT = Path(__file__).with_name("launched.py")
-spec = importlib.util.spec_from_file_location(SCRIPT.stem, SCRIPT)
-launched = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(launched)
-
-
-def torchrun(n_ranks, what, directory):
-    """Run the script in as many processes; what it prints."""
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(n_ranks)]
-    done = subprocess.run([*command, SCRIPT, what, directory], capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+FORKS = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 
 
 @pytest.fixture(scope="module")
-def by_torchrun(tmp_path_factory):
-    """What the script saw in each of two processes, and what was printed."""
+def seen(tmp_path_factory):
+    """What each process saw in the fits, and in the steps; and what was printed. tests/test_readme.py runs torchrun."""
     directory = tmp_path_factory.mktemp("ranks")
-    printed = torchrun(launched.N_RANKS, "fits", directory)
-    return [joblib.load(directory / f"{rank}.pkl") for rank in range(launched.N_RANKS)], printed
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, launched.__file__, directory]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    fits = [joblib.load(directory / f"fit_all-{rank}.pkl") for rank in range(launched.N_RANKS)]
+    steps = [joblib.load(directory / f"step_all-{rank}.pkl") for rank in range(launched.N_RANKS_OF_STEPS)]
+    return fits, steps, done.stdout
 
 
+@pytest.fixture(scope="module")
+def fits(seen):
+    return seen[0]
+
+
+@FORKS
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [*launched.FITS, "classifier"])
-def test_a_fit_of_two_processes_is_that_of_one(by_torchrun, name):
+def test_a_fit_of_two_processes_is_that_of_one(fits, name):
     """Losses and embeddings, from the same views; single precision, which training makes coarser with each step."""
-    seen, _ = by_torchrun
-    found, wanted = (
-        seen[0]["fits"][name],
-        (launched.classified(by_one=True) if name == "classifier" else launched.fitted(name, by_one=True)),
-    )
+    alone = partial(launched.classified if name == "classifier" else partial(launched.fitted, name), by_one=True)
+    found, wanted = fits[0]["fits"][name], alone()
     tolerance = 2e-2 if name == "bfloat16" else 1e-3
     for column, values in wanted["history"].items():
         if column not in ("seconds", "rows_per_second"):
@@ -57,61 +55,63 @@ def test_a_fit_of_two_processes_is_that_of_one(by_torchrun, name):
         np.testing.assert_allclose(found["encoder"][tensor], values, tolerance, tolerance, err_msg=tensor)
 
 
+@FORKS
 @pytest.mark.slow
-def test_every_process_has_the_same_encoder(by_torchrun):
+def test_every_process_has_the_same_encoder(fits):
     """To the bit, in every fit: warm starts and streams, left-over rows, and seeds that differ."""
-    (first, second), _ = by_torchrun
-    fits = {**first["continued"], **{name: fit["encoder"] for name, fit in first["fits"].items()}}
+    first, second = fits
+    ones = {**first["continued"], **{name: fit["encoder"] for name, fit in first["fits"].items()}}
     others = {**second["continued"], **{name: fit["encoder"] for name, fit in second["fits"].items()}}
-    assert len(fits) == len(launched.FITS) + 5
-    for name, tensors in fits.items():
+    assert len(ones) == len(launched.FITS) + 5
+    for name, tensors in ones.items():
         for tensor, values in tensors.items():
             np.testing.assert_array_equal(values, others[name][tensor], err_msg=f"{name}: {tensor}")
 
 
+@FORKS
 @pytest.mark.slow
-def test_a_warm_start_of_two_processes_goes_on(by_torchrun):
+def test_a_warm_start_of_two_processes_goes_on(fits):
     """Two epochs and two more are other weights than two."""
-    (first, _), _ = by_torchrun
+    first = fits[0]
     one = BarlowTwinsEmbedder(**{**launched.SMALL, "max_epochs": 2}).fit(launched.TABLE)
     tensor, values = next(iter(launched.numbers_of(one).items()))
     assert np.abs(first["continued"]["warm"][tensor] - values).max() > 1e-3
 
 
+@FORKS
 @pytest.mark.slow
-def test_the_first_process_reports(by_torchrun):
-    _, printed = by_torchrun
+def test_the_first_process_reports(seen):
+    printed = seen[2]
     assert printed.count("epoch 1/4") == 1 and printed.count("epoch 4/4") == 1
 
 
+@FORKS
 @pytest.mark.slow
-def test_rows_that_differ_are_refused_by_every_process(by_torchrun):
-    seen, _ = by_torchrun
-    for rank in seen:
+def test_rows_that_differ_are_refused_by_every_process(fits):
+    for rank in fits:
         assert "X must be the same in each of the 2 processes" in rank["other rows"]
         assert "[60, 61] rows" in rank["other rows"]
         assert "[64, 64] rows, which differ in their values" in rank["other values"]
         assert "y must be the same in each of the 2 processes" in rank["other labels"]
 
 
+@FORKS
 @pytest.mark.slow
-def test_gradients_are_those_of_the_whole_batch(tmp_path):
+def test_gradients_are_those_of_the_whole_batch(seen):
     """To the last digits of double precision, of any objective; an average would be off by the number of ranks."""
-    n_ranks = 3
-    torchrun(n_ranks, "steps", tmp_path)
-    for rank in range(n_ranks):
-        found_rank, size, seen = joblib.load(tmp_path / f"{rank}.pkl")
-        assert (found_rank, size) == (rank, n_ranks)
+    steps = seen[1]
+    for rank, (found_rank, size, step) in enumerate(steps):
+        assert (found_rank, size) == (rank, len(steps))
         for name in launched.CASES:
-            loss, *found = seen[name]
-            wanted_loss, *wanted = launched.steps_of(name, n_ranks)
+            loss, *found = step[name]
+            wanted_loss, *wanted = launched.steps_of(name, len(steps))
             assert loss == pytest.approx(wanted_loss, rel=1e-10)
             for numbers, expected in zip(found, wanted, strict=True):
                 assert numbers.keys() == expected.keys() and expected
                 for key, values in expected.items():
                     np.testing.assert_allclose(numbers[key], values, 1e-8, 1e-10, err_msg=f"{name}: {key}")
-        assert "batch_size=2 makes batches of 2 rows, which 3 processes cannot share" in seen["small batches"]
-        assert "checkpoint='nowhere' works in a fit by one process" in seen["checkpoint"]
+        assert "batch_size=2 makes batches of 2 rows, which 3 processes cannot share" in step["small batches"]
+        assert "checkpoint='nowhere' works in a fit by one process" in step["checkpoint"]
 
 
 @pytest.mark.parametrize("generator", [None, 0])

@@ -1,12 +1,14 @@
-"""What torchrun starts in the tests: the fits below, in every process; and the same fits by one process."""
+"""What a test starts: the fits below in processes that train together; and the same fits by one process."""
 
 import sys
 import warnings
+from functools import partial
 from pathlib import Path
 
 import joblib
 import numpy as np
 import torch
+from ranks import exit_code, start_ranks
 from sklearn.datasets import load_digits
 from torch import distributed, nn
 
@@ -17,7 +19,7 @@ from sklearn_twins.augmentations import Identity, MarginalCorruption, Pair
 from sklearn_twins.networks import ConvNetEncoder, MLPEncoder, MLPProjector, SeriesResNetEncoder
 from sklearn_twins.objectives import HSIC, InfoNCE, MixedBarlowTwins
 
-N_RANKS = 2
+N_RANKS, N_RANKS_OF_STEPS = 2, 3
 rng = np.random.default_rng(0)
 TABLE = rng.normal(size=(64, 3)) @ rng.normal(size=(3, 5)) + rng.normal(size=(64, 5))
 IMAGES = load_digits().images[:64] / 16
@@ -239,7 +241,7 @@ def fit_all():
     seen["other rows"] = refusal_of(TABLE[: 60 + rank])
     seen["other labels"] = refused(lambda: classified(False, np.where(np.arange(64) == 5, rank, LABELS)))
     seen["other values"] = refusal_of(TABLE[:: 1 - 2 * rank])
-    return rank, seen
+    return seen
 
 
 def step_all():
@@ -251,11 +253,18 @@ def step_all():
     seen["small batches"] = refusal_of(TABLE[:4], batch_size=2)
     ranks.channel.close()
     distributed.destroy_process_group()
-    return ranks.rank, (ranks.rank, ranks.size, seen)
+    return ranks.rank, ranks.size, seen
+
+
+def write(see, place, rank):
+    """Write down what a process saw."""
+    joblib.dump(see(), place / f"{see.__name__}-{rank}.pkl")
 
 
 if __name__ == "__main__":
     warnings.simplefilter("error")
+    warnings.filterwarnings("ignore", ".*multi-threaded.*fork", DeprecationWarning)  # from Python 3.12 on
     torch.set_num_threads(1)
-    rank, seen = {"fits": fit_all, "steps": step_all}[sys.argv[1]]()
-    joblib.dump(seen, Path(sys.argv[2], f"{rank}.pkl"))
+    for see, n_ranks in ((fit_all, N_RANKS), (step_all, N_RANKS_OF_STEPS)):
+        codes = [exit_code(child) for child in start_ranks(n_ranks, partial(write, see, Path(sys.argv[1])))]
+        assert codes == [0] * n_ranks

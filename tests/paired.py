@@ -1,4 +1,4 @@
-"""What the tests start twice, without torchrun: two processes that train together, and one of them is at odds."""
+"""What a test starts: pairs of processes that train together, and one of them is at odds."""
 
 import os
 import signal
@@ -12,6 +12,7 @@ from pathlib import Path
 import joblib
 import numpy as np
 import torch
+from ranks import exit_code, start_ranks
 from skorch.callbacks import Callback, EarlyStopping, Freezer
 from torch import distributed, nn
 
@@ -231,31 +232,47 @@ def stop():
 
 
 ENDINGS = {"absent": None, "stopped": stop, "killed": partial(os._exit, 3)}
+ODD = {"absent": 1, "stopped": 0, "killed": 0}  # the first process keeps the board, which ends with it
 
 
-def start():
-    """Fit alone, before there is a process group."""
+def fit_alone():
+    """Fit before there is a process group."""
     global STATE
-    names = {name: os.environ.pop(name) for name in list(os.environ) if name in ("RANK", "WORLD_SIZE")}
     alone = BarlowTwinsEmbedder(**SMALL).fit(TABLE)
     STATE = {name: value for name, value in vars(alone).items() if name not in alone.get_params(deep=False)}
-    os.environ.update(names)
+
+
+def see_all_cases(place, rank):
+    """The environment says who trains along."""
+    joblib.dump(all_cases(rank), place / f"cases-{rank}.pkl")
+
+
+def see_an_ending(what, place, rank):
+    """Fit with a process that ends without a word; the exit code."""
+    url, timeout = f"tcp://localhost:{os.environ['MASTER_PORT']}", timedelta(seconds=SECONDS)
+    distributed.init_process_group("gloo", init_method=url, rank=rank, world_size=2, timeout=timeout)
+    if rank == ODD[what] and what == "absent":  # it fails before it comes to fit
+        return 3
+    params = {"callbacks": [Trip("on_batch_end", 3, ENDINGS[what])]} if rank == ODD[what] else {}
+    joblib.dump(attempt(**params), place / f"{what}-{rank}.pkl")
+
+
+def main(place):
+    """Run everything; write down what each process saw, and how it ended."""
+    fit_alone()
+    pairs = {what: start_ranks(2, partial(see_an_ending, what, place)) for what in ENDINGS}
+    codes = {}
+    for what, pair in pairs.items():
+        other = exit_code(pair[1 - ODD[what]])
+        if what == "stopped":
+            os.kill(pair[ODD[what]], signal.SIGCONT)
+        codes[what] = exit_code(pair[ODD[what]]), other
+    codes["cases"] = tuple(exit_code(child) for child in start_ranks(2, partial(see_all_cases, place)))
+    joblib.dump(codes, place / "codes.pkl")
 
 
 if __name__ == "__main__":
-    what, rank, place = sys.argv[1], int(sys.argv[2]), Path(sys.argv[3])
     warnings.simplefilter("error")
+    warnings.filterwarnings("ignore", ".*multi-threaded.*fork", DeprecationWarning)  # from Python 3.12 on
     torch.set_num_threads(1)
-    start()
-    if what == "cases":  # the environment says who trains along
-        seen = all_cases(rank)
-    else:
-        url = f"tcp://localhost:{os.environ['MASTER_PORT']}"
-        distributed.init_process_group(
-            "gloo", init_method=url, rank=rank, world_size=2, timeout=timedelta(seconds=SECONDS)
-        )
-        is_odd = rank == int(sys.argv[4])
-        if is_odd and what == "absent":  # it fails before it comes to fit
-            sys.exit(3)
-        seen = attempt(**({"callbacks": [Trip("on_batch_end", 3, ENDINGS[what])]} if is_odd else {}))
-    joblib.dump(seen, place / f"{rank}.pkl")
+    main(Path(sys.argv[1]))
