@@ -3,7 +3,20 @@
 Fixtures import what takes seconds themselves: the process that only starts the workers does not need it.
 """
 
+import gc
+
 import pytest
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """What is imported is there to stay: the garbage collector need not look at it again and again."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.fixture(scope="module")

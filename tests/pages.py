@@ -5,7 +5,6 @@ import contextlib
 import io
 import os
 import re
-import runpy
 import shlex
 import sys
 from pathlib import Path
@@ -55,6 +54,13 @@ SHORTER = {  # examples that take no options: the values that their constants ha
     "two_objectives.py": {"EPOCHS": 1, "SEEDS": 1},
     "unlabeled.py": {"EPOCHS": 1, "SEARCH_EPOCHS": 1, "COUNTS": (20, 50), "DRAWS": 1},
     "which_labels_first.py": {"EPOCHS": 1, "COUNTS": (10, 50, 62), "DRAWS": 1, "ITERATIONS": 250},
+}
+
+DEMOS = {  # examples that take `--quick` and `--output`; the same for them
+    "few_labels.py": {"DRAWS": 2},
+    "image_views.py": {},
+    "mixed_tables.py": {},
+    "pictures.py": {},
 }
 
 # A block of Python, and what is said to have been printed by it, if it stands right below.
@@ -114,11 +120,9 @@ def shorter(path, values):
 
 def run_example(name, *options):
     """Run an example of the gallery, cut short."""
-    if name in SHORTER:
-        exec(shorter(EXAMPLES / name, SHORTER[name]), {"__name__": "__main__"})
-    else:
-        with mock.patch("sys.argv", [name, "--quick", *options]):
-            runpy.run_path(str(EXAMPLES / name), run_name="__main__")
+    values = {**SHORTER, **DEMOS}[name]
+    with mock.patch("sys.argv", [name, "--quick", *options] if name in DEMOS else [name]):
+        exec(shorter(EXAMPLES / name, values), {"__name__": "__main__"})
 
 
 if __name__ == "__main__":

@@ -95,6 +95,7 @@ def test_the_pretrained_embedder_is_that_of_the_seed(fitted):
     assert_array_equal(fitted.pretrained_embedder_.transform(X), embedder.transform(X))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "params",
     [
@@ -130,6 +131,7 @@ def test_all_rows_labeled():
     assert_array_equal(classifier.transduction_, y)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("labels", [["a", "b", "c"], [10, 20, 30], [0.0, 1.0, 2.0]], ids=str)
 def test_kinds_of_labels(labels, fitted):
     named = np.array(labels, dtype=object if isinstance(labels[0], str) else None)[y]
@@ -140,6 +142,7 @@ def test_kinds_of_labels(labels, fitted):
     assert classifier.score(X, named) == classifier.score(X[:12], named[:12])
 
 
+@pytest.mark.slow
 def test_booleans_and_one_row_of_a_class():
     assert small_classifier().fit(X, y > 0).classes_.dtype == bool
     one = np.where(np.arange(60) == 2, 2, np.where(few == 2, -1, few))
@@ -177,6 +180,7 @@ class TestEmbedders:
         assert_array_equal(embedder.transform(X), before)
         assert embedder.n_iter_ == 2 and hasattr(embedder, "_training_state")
 
+    @pytest.mark.slow
     def test_clones_keep_a_frozen_fit_only(self):
         embedder = small_embedder(random_state=None).fit(X)
         for given, is_kept in ((embedder, False), (FrozenEstimator(embedder), True)):
@@ -329,6 +333,7 @@ class TestContinuing:
         with pytest.raises(ValueError, match="not in classes"):
             classifier.partial_fit(X, y + 1)
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("random_state", [0, None])
     def test_an_interrupted_fit_goes_on_from_its_checkpoint(self, tmp_path, random_state):
         class Fail(Callback):
@@ -391,6 +396,7 @@ class TestScikitLearn:
         "grid": lambda c: GridSearchCV(c, {"embedder__augmentation__corruption_rate": [0.1, 0.4]}, cv=2),
     }
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("name", META)
     def test_meta_estimators(self, name):
         meta = self.META[name](small_classifier(max_epochs=1))
@@ -398,6 +404,7 @@ class TestScikitLearn:
         meta.fit(X, labels)
         assert meta.predict(X).shape == (60,) and meta.score(X, y) > 0.2
 
+    @pytest.mark.slow
     def test_thresholds_importance_and_curves(self):
         classifier = small_classifier(max_epochs=1)
         tuned = TunedThresholdClassifierCV(classifier, cv=2).fit(X, y > 0)
@@ -405,6 +412,7 @@ class TestScikitLearn:
         assert permutation_importance(tuned.estimator_, X, y > 0, n_repeats=1)["importances"].shape == (5, 1)
         assert learning_curve(classifier, X, y, train_sizes=[0.5, 1.0], cv=2)[2].shape == (2, 2)
 
+    @pytest.mark.slow
     def test_unlabeled_rows_in_every_fold(self):
         found = cross_validate(
             small_classifier(max_epochs=1), X[:12], y[:12], cv=2, params={"unlabeled": X[12:]}, return_estimator=True
@@ -423,6 +431,7 @@ class TestScikitLearn:
             assert len(search.best_estimator_["twins"].transduction_) == 60
             assert pickle.loads(pickle.dumps(classifier)).get_metadata_routing().fit.requests["unlabeled"] is True
 
+    @pytest.mark.slow
     def test_callbacks(self):
         callback = pytest.importorskip("sklearn.callback")
         classifier = small_classifier(max_epochs=1).set_callbacks(callback.ProgressBar())

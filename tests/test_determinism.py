@@ -14,9 +14,6 @@ import pytest
 import torch
 from numpy.testing import assert_array_equal
 from sklearn.base import clone
-from sklearn.linear_model import Ridge
-from sklearn.model_selection import cross_val_predict
-from sklearn.pipeline import make_pipeline
 from skorch.callbacks import Callback
 from torch import nn
 
@@ -147,12 +144,6 @@ def test_eight_threads(make, X, encoder):
         threads = set(pool.map(lambda _: torch.get_num_threads(), range(16)))
     assert surroundings() == before
     assert threads == {before["threads"]}
-
-
-def test_n_jobs_of_the_caller(wide, table):
-    pipeline = make_pipeline(wide, Ridge())
-    one, two = (cross_val_predict(pipeline, table, table[:, 0], cv=2, n_jobs=n_jobs) for n_jobs in (1, 2))
-    assert_array_equal(one, two)
 
 
 def test_threads_of_the_caller(wide, table):

@@ -1,5 +1,6 @@
 """The examples, the demo among them, cut short: they run, print a row for each way, and leave a picture."""
 
+import joblib
 import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
@@ -31,7 +32,7 @@ def run(tmp_path, monkeypatch, capsys, one_thread):
 
     def run(name, *options):
         picture = tmp_path / "picture.png"
-        with plt.rc_context():
+        with plt.rc_context(), joblib.parallel_config("threading"):  # processes would have to import everything again
             run_example(name, "--output", str(picture), *options)
         plt.close("all")
         printed = capsys.readouterr().out

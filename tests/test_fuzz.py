@@ -22,7 +22,7 @@ SETTINGS = settings(
     derandomize=not MORE,
     database=None,
     suppress_health_check=list(HealthCheck),
-    max_examples=MORE or 80,
+    max_examples=MORE or 50,
 )
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 

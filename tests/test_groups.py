@@ -17,10 +17,15 @@ from sklearn_twins.model_selection import BatchedGridSearchCV
 pytestmark = pytest.mark.usefixtures("one_thread")
 X = small_table()
 GROUPS = np.arange(60) // 3
-Z = small_embedder().fit(X, groups=GROUPS).transform(X)
 
 
-def test_groups_matter_and_their_names_do_not():
+@pytest.fixture(scope="module")
+def Z():
+    """The embedding of a fit with the groups."""
+    return small_embedder().fit(X, groups=GROUPS).transform(X)
+
+
+def test_groups_matter_and_their_names_do_not(Z):
     assert not np.array_equal(Z, small_embedder().fit_transform(X))
     assert_array_equal(small_embedder().fit(X, groups=[f"client {g}" for g in GROUPS]).transform(X), Z)
 
@@ -53,7 +58,7 @@ def test_the_share_of_pairs():
 
 
 @pytest.mark.parametrize("params", [{"storage": "host"}, {"checkpoint": True}, {"objective": "hsic"}], ids=str)
-def test_ways_to_fit(params, tmp_path):
+def test_ways_to_fit(params, tmp_path, Z):
     if "checkpoint" in params:
         params = {"checkpoint": tmp_path, "checkpoint_minutes": 0}
     once, again = (small_embedder(**params).fit(X, groups=GROUPS).transform(X) for _ in range(2))
@@ -93,7 +98,7 @@ def test_rows_without_labels_are_alone():
     )
 
 
-def test_another_fit_has_another_checkpoint(tmp_path):
+def test_another_fit_has_another_checkpoint(tmp_path, Z):
     """A fit with groups does not go on from one with others."""
     from skorch.callbacks import Callback
 
@@ -108,6 +113,7 @@ def test_another_fit_has_another_checkpoint(tmp_path):
     assert_array_equal(small_embedder(**params).fit(X, groups=GROUPS).transform(X), Z)
 
 
+@pytest.mark.slow
 def test_the_splitter_and_the_embedder_get_them():
     y = np.arange(60) % 2
     with sklearn.config_context(enable_metadata_routing=True):
@@ -115,6 +121,7 @@ def test_the_splitter_and_the_embedder_get_them():
         assert len(cross_val_score(pipeline, X, y, cv=GroupKFold(3), params={"groups": GROUPS})) == 3
 
 
+@pytest.mark.slow
 def test_searches():
     grid = {"learning_rate": [0.01, 0.001]}
     plain, batched = (
@@ -124,6 +131,7 @@ def test_searches():
     assert_array_equal(batched.cv_results_["mean_test_score"], plain.cv_results_["mean_test_score"])
 
 
+@pytest.mark.slow
 def test_images():
     images = np.random.default_rng(0).integers(0, 256, (40, 8, 8), dtype=np.uint8)
     embedder = BarlowTwinsEmbedder(modality="image", max_epochs=1, random_state=0)

@@ -1,12 +1,13 @@
 """Odd but honest tables: they are embedded, in finite numbers."""
 
+import itertools
+
 import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
 import scipy.sparse
 
-SLOW = pytest.mark.slow
 nan = float("nan")
 
 table = np.random.default_rng(0).normal(size=(60, 5))
@@ -64,19 +65,20 @@ HONEST_TABLES = {
 }
 
 
-@pytest.mark.parametrize(
-    "params",
-    [
-        {},
-        pytest.param({"early_stopping": True}, marks=SLOW),
-        pytest.param({"objective": "hsic", "optimizer": "lars"}, marks=SLOW),
-        pytest.param({"augmentation": "mixup"}, marks=SLOW),
-    ],
-    ids=["default", "early stopping", "hsic", "mixup"],
-)
+# Each table is fitted by the default, and in one of these ways.
+WAYS = {
+    "early stopping": {"early_stopping": True},
+    "hsic": {"objective": "hsic", "optimizer": "lars"},
+    "mixup": {"augmentation": "mixup"},
+}
+CASES = [("default", name) for name in HONEST_TABLES] + list(zip(itertools.cycle(WAYS), HONEST_TABLES))
+
+
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*is treated as categorical")
-@pytest.mark.parametrize("name", HONEST_TABLES)
-def test_honest_table(make, name, params):
+@pytest.mark.parametrize(("way", "name"), CASES)
+def test_honest_table(make, way, name):
+    params = WAYS.get(way, {})
     X = HONEST_TABLES[name]
     if params.get("early_stopping") and isinstance(X, np.ndarray) and len(X) < 4:
         X = np.concatenate([X, X, X])

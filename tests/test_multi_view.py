@@ -76,6 +76,7 @@ def test_output():
     assert frames.transform(FRAME, views=["right"]).shape == (80, 3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("columns", "rows"),
     [
@@ -145,6 +146,7 @@ def test_lists_of_rows():
     assert_array_equal(embedder.transform([list(A), B]), expected.transform([A, B]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("as_container", [list, lambda pair: dict(zip(["left", "right"], pair, strict=True))])
 def test_containers_with_groups_and_more_rows(as_container):
     groups = np.arange(80) // 4
@@ -162,6 +164,7 @@ def test_unlabeled_rows_need_all_views(unlabeled):
         make(views=CONTAINERS).fit([A, B], unlabeled=unlabeled)
 
 
+@pytest.mark.slow
 def test_frames_of_other_libraries():
     pa, pl = pytest.importorskip("pyarrow"), pytest.importorskip("polars")
     embedder = make((list("abcd"), list("vwxyz"))).fit(FRAME)
@@ -190,6 +193,7 @@ def test_images_beside_a_table():
     assert_array_equal(embedder.transform({"image": images}, views=["image"]), Z[:, :4])
 
 
+@pytest.mark.slow
 def test_a_column_of_paths_beside_numbers(tmp_path):
     """By its name alone; where a path is missing, the view is."""
     images = np.random.default_rng(1).integers(0, 256, (20, 8, 8), dtype=np.uint8)
@@ -208,6 +212,7 @@ def test_three_views(rows):
     pd.testing.assert_frame_equal(embedder.transform(rows, views=["c", "a"]), Z.filter(regex="^[ac]__"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gap", [None, np.nan, pd.NA, pd.NaT], ids=repr)
 def test_items_of_a_list_that_are_missing(gap):
     """Images as arrays, one of them missing."""
@@ -341,6 +346,7 @@ class Interrupt(Callback):
             raise KeyboardInterrupt
 
 
+@pytest.mark.slow
 def test_fits_that_go_on(tmp_path):
     whole = make(max_epochs=4, lr_schedule="constant")
     with pytest.raises(KeyboardInterrupt):
@@ -376,6 +382,7 @@ def test_weights_of_a_loaded_view_are_not_fetched_again():
     assert_array_equal(pickle.loads(pickle.dumps(copy)).transform(X), EXPECTED.transform(X))
 
 
+@pytest.mark.slow
 def test_a_stream_of_chunks():
     """Each call is an epoch; a copy goes on to the same bits."""
     embedder = make().partial_fit(X[:40])
@@ -412,6 +419,7 @@ def test_broken_images_that_are_skipped_are_named(tmp_path):
         make(views=[("image", image), ("table", view())]).fit([paths, A[:12]])
 
 
+@pytest.mark.slow
 def test_parameters_of_views_are_reached_by_name():
     embedder = make().set_params(left__augmentation__corruption_rate=0.5, right__n_components=2)
     assert embedder.views[0][1].augmentation.corruption_rate == 0.5 and embedder.views[0][2] == slice(0, 4)
@@ -485,6 +493,7 @@ def test_views_of_rows():
         EXPECTED.transform_views(X, augmentation="no")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", get_scorer_names())
 def test_scorers_without_labels(name):
     """They measure the embedding of rows that have all views, in one table or in one container for each view."""

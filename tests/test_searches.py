@@ -20,9 +20,15 @@ from sklearn.datasets import make_classification
 from sklearn.decomposition import PCA
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.frozen import FrozenEstimator
-from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GridSearchCV, HalvingGridSearchCV, RandomizedSearchCV, cross_val_score
-from sklearn.pipeline import FeatureUnion, Pipeline
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.model_selection import (
+    GridSearchCV,
+    HalvingGridSearchCV,
+    RandomizedSearchCV,
+    cross_val_predict,
+    cross_val_score,
+)
+from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from skorch.callbacks import Callback
 
@@ -81,6 +87,7 @@ def reached(estimator, name):
     return estimator.get_params()[name]
 
 
+@pytest.mark.slow
 def test_grid_search(pipeline, data):
     """Over one parameter of every role; the search leaves its estimator alone."""
     before = repr(pipeline.get_params(deep=False)), joblib.hash(pipeline)
@@ -91,6 +98,7 @@ def test_grid_search(pipeline, data):
     assert (repr(pipeline.get_params(deep=False)), joblib.hash(pipeline)) == before
 
 
+@pytest.mark.slow
 def test_randomized_search(pipeline, data):
     search = searched(RandomizedSearchCV(pipeline, ROLES, n_iter=2, cv=2, random_state=0), data)
     assert search.best_params_.keys() == ROLES.keys()
@@ -98,6 +106,7 @@ def test_randomized_search(pipeline, data):
         assert reached(search.best_estimator_, name) == value
 
 
+@pytest.mark.slow
 def test_halving_search(small, data):
     grid = {"embedder__objective__off_diagonal_weight": [0.01, 0.1]}
     epochs = {"resource": "embedder__max_epochs", "min_resources": 1, "max_resources": 2, "factor": 2}
@@ -129,6 +138,10 @@ def test_in_processes(small, data):
         cross_val_score(GridSearchCV(small, grid, cv=2, n_jobs=n_jobs), *data, cv=2, n_jobs=n_jobs) for n_jobs in (1, 2)
     )
     assert_array_equal(one, two)
+    wide = make_pipeline(BarlowTwinsEmbedder(max_epochs=1, random_state=0), Ridge())  # torch shares out its products
+    X = np.random.default_rng(1).normal(size=(600, 20))
+    one, two = (cross_val_predict(wide, X, X[:, 0], cv=2, n_jobs=n_jobs) for n_jobs in (1, 2))
+    assert_array_equal(one, two)
     small.set_params(embedder__callbacks=[Kills()])
     with pytest.raises(TerminatedWorkerError):
         GridSearchCV(small, grid, cv=2, n_jobs=2).fit(*data)
@@ -141,6 +154,7 @@ def test_name_and_its_parameter_at_once(objective):
     assert embedder.objective.off_diagonal_weight == 0.3
 
 
+@pytest.mark.slow
 def test_grid_over_objectives_and_their_parameter(small, data):
     """A name with a parameter set is the component with that parameter: equal candidates get equal scores."""
     grid = [
@@ -153,6 +167,7 @@ def test_grid_over_objectives_and_their_parameter(small, data):
     assert reached(small, "embedder__objective") == "auto"
 
 
+@pytest.mark.slow
 def test_grid_over_augmentations(small, data):
     chain = Chain([("hide", Masking()), ("noise", GaussianNoise())])
     grid = [
@@ -169,6 +184,7 @@ def test_grid_over_augmentations(small, data):
     assert chain.get_params()["noise__scale"] == 0.1
 
 
+@pytest.mark.slow
 def test_nested_parameters_change_the_fit(pipeline, data):
     X, _ = data
     default = clone(pipeline["embedder"]).fit_transform(X)
@@ -214,6 +230,7 @@ def test_get_params_reaches_components():
     assert params["augmentation"] == "auto"
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Persisting input arguments took")  # joblib's, of a busy machine
 def test_memory_is_hit(make, data, tmp_path, capsys):
     """Cached is the very same fit: its clock readings are those of the first."""
@@ -262,6 +279,7 @@ def test_parameters_hash_alike_in_every_process():
     assert done.stdout == here.getvalue() != ""
 
 
+@pytest.mark.slow
 def test_frozen(make, data, recorder, fingerprint):
     X, y = data
     embedder = make().fit(X)
@@ -277,6 +295,7 @@ def test_frozen(make, data, recorder, fingerprint):
     assert fingerprint(embedder) == before
 
 
+@pytest.mark.slow
 def test_feature_union(make, data):
     X, y = data
     union = FeatureUnion([("learned", make(n_components=3)), ("linear", PCA(2))])
@@ -286,6 +305,7 @@ def test_feature_union(make, data):
     assert cross_val_score(Pipeline([("all", union), ("classifier", LogisticRegression())]), X, y, cv=2).all()
 
 
+@pytest.mark.slow
 def test_column_transformer(make, data):
     X, _ = data
     frame = pd.DataFrame(X, columns=[f"x{i}" for i in range(6)]).assign(kind="a")
@@ -314,6 +334,7 @@ def test_output_frames(make, data, transform):
     assert_array_equal(frame.to_numpy(), make().fit_transform(X))
 
 
+@pytest.mark.slow
 def test_metadata_routing(make, data):
     X, y = data
     with sklearn.config_context(enable_metadata_routing=True):

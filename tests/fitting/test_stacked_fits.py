@@ -44,6 +44,7 @@ def test_each_is_as_by_itself(make, X, objective):
     assert not np.allclose(embedders[0].transform(X), embedders[1].transform(X))
 
 
+@pytest.mark.slow
 def test_rows_of_their_own(make, X):
     """Folds of one size are one stack, others another."""
     parts = [X[:40], X[20:60], X[:60]]
@@ -53,6 +54,7 @@ def test_rows_of_their_own(make, X):
         assert_alike(embedder, by_itself(embedder, rows), rows)
 
 
+@pytest.mark.slow
 def test_tables_of_columns_of_every_kind(make):
     rng = np.random.default_rng(0)
     frame = pd.DataFrame({"a": rng.normal(size=80), "b": rng.choice(["x", "y", "z"], 80)})
@@ -85,6 +87,7 @@ ALONE = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("params", ALONE)
 def test_others_are_fitted_by_themselves(make, X, params):
     embedder = make(**params)
@@ -100,6 +103,7 @@ def test_different_layers_are_different_stacks(make, X):
     assert [embedder.transform(X).shape[1] for embedder in embedders] == widths
 
 
+@pytest.mark.slow
 def test_max_size(make, X):
     embedders = [make(random_state=seed) for seed in range(3)]
     assert fit_together(embedders, [X] * 3, max_size=2) == [2, 1]

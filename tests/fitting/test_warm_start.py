@@ -136,6 +136,7 @@ def test_the_optimizer_s_state_matters(make, X, stream):
     assert not np.array_equal(train(embedder, X).transform(X), train(forgetful, X).transform(X))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", ["adamw", "sgd", "lars"])
 def test_partial_fit_after_pickling(make, X, optimizer):
     embedder = make(optimizer=optimizer).partial_fit(X).partial_fit(X)
@@ -146,6 +147,7 @@ def test_partial_fit_after_pickling(make, X, optimizer):
     assert_same(loaded, embedder, X)
 
 
+@pytest.mark.slow
 def test_partial_fit_learns_and_warms_up_once(make, X):
     embedder = make(learning_rate=0.1)
     for _ in range(30):
@@ -196,6 +198,7 @@ def test_warm_start_refuses_another_part(make, X, name):
         embedder.fit(X)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch_size", [60, 8])
 def test_learning_rate_ends_near_zero_after_a_change_of_batches(make, X, batch_size):
     embedder = make(warm_start=True, max_epochs=5).fit(X)
@@ -204,6 +207,7 @@ def test_learning_rate_ends_near_zero_after_a_change_of_batches(make, X, batch_s
     assert rates[-1] < 1e-3 < rates.max()
 
 
+@pytest.mark.slow
 def test_learning_rate_ends_near_zero_after_a_fit_without_warm_start(make, X):
     embedder = make(max_epochs=10).fit(X).set_params(warm_start=True, max_epochs=20)
     assert embedder.fit(X).history_["learning_rate"][-1] < 1e-4
@@ -254,6 +258,7 @@ def test_frozen_weights_stay_as_they_are(make, X):
     assert not torch.equal(trained.weight, network[1].weight)
 
 
+@pytest.mark.slow
 def test_auto_epochs_never_fall_behind_what_is_done(make, X):
     embedder = make(warm_start=True, max_epochs="auto", batch_size=1000).fit(X[:10])
     n_iter = embedder.n_iter_

@@ -37,6 +37,7 @@ def x_of(n=12, shape=SHAPE):
     return byte_images(n, shape, seed=3)
 
 
+@pytest.mark.slow
 @every_encoder
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_any_size_and_number_of_channels(encoder, shape):

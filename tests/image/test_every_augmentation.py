@@ -83,6 +83,7 @@ def test_shape_and_dtype_are_kept(augmentation, dtype):
         assert view.min() >= 0 and view.max() <= 1 + 1e-5
 
 
+@pytest.mark.slow
 @of_all
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_views_depend_on_values_only(augmentation, shape):

@@ -252,6 +252,7 @@ DEEP = {  # grey values that need more than 8 bits, or might; suffix of the file
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("max_decoded_bytes", [0, 2**31])
 @pytest.mark.parametrize("name", DEEP)
 def test_grey_values_are_those_of_an_array(tmp_path, name, max_decoded_bytes):

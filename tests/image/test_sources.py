@@ -56,6 +56,7 @@ FORMS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("params", [{}, {"image_size": (5, 4)}, {"color": "grey"}], ids=str)
 @pytest.mark.parametrize("kind", PICTURES)
 def test_every_form_of_a_picture_is_read_alike(tmp_path, kind, params):

@@ -167,6 +167,7 @@ def test_an_objective_without_redundancy_has_no_noise(make, X):
     assert np.isnan(diagnosis.noise_share) and "sampling noise" not in repr(diagnosis)
 
 
+@pytest.mark.slow
 def test_images(make):
     images = pixels(40, 8, 8, 1)
     embedder = make(modality="image", encoder="convnet", n_components=8).fit(images)
@@ -229,6 +230,7 @@ def test_the_summary_is_kept(X):
     assert pickle.loads(pickle.dumps(embedder))._fit_summary == embedder._fit_summary
 
 
+@pytest.mark.slow
 def test_a_single_column_is_a_cause(make):
     X = pd.DataFrame({"c": ["a", "b"] * 30})
     with pytest.warns(CollapseWarning, match=r"X has a single column.*give the embedder more columns"):

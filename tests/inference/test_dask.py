@@ -15,6 +15,8 @@ import dask
 import dask.array as da
 import dask.dataframe as dd
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(autouse=True)
 def here():

@@ -44,6 +44,7 @@ def test_they_join_the_fit(make, rows, held):
     assert apart.transform(few).shape[0] == 20
 
 
+@pytest.mark.slow
 def test_images(make):
     images = np.random.default_rng(0).integers(0, 256, (40, 8, 8), dtype=np.uint8)
     parts = {"modality": "image", "encoder": "auto"}
@@ -117,6 +118,7 @@ def searched(embedder, **params):
     return GridSearchCV(pipeline, grid, cv=2, error_score="raise", **params)
 
 
+@pytest.mark.slow
 def test_they_join_every_fold_of_a_search(make, labelled):
     X, y, more = labelled
     search = searched(make()).fit(X, y, embedder__unlabeled=more)
@@ -136,6 +138,7 @@ def test_they_join_every_fold_of_a_search(make, labelled):
     assert_array_equal(search.best_estimator_["embedder"].transform(X), whole.transform(X))
 
 
+@pytest.mark.slow
 def test_metadata_routing(make, labelled):
     X, y, more = labelled
     with sklearn.config_context(enable_metadata_routing=True):

@@ -85,7 +85,7 @@ def test_few_rows_pickles_and_again(name, embedder):
     assert repr(again) == repr(scorer)
 
 
-@pytest.mark.parametrize("routing", [False, True])
+@pytest.mark.parametrize("routing", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_searches_without_labels(make, X, routing):
     """With all scorers at once; without scoring, a search uses the embedder's own."""
     scoring = {name: get_scorer(name) for name in get_scorer_names()}

@@ -59,6 +59,7 @@ def test_the_results_are_those_of_a_grid_search(make, data, monkeypatch, capsys)
     assert one_by_one.stack_sizes_ == [1] * 8
 
 
+@pytest.mark.slow
 def test_it_is_used_as_one(make, data):
     """The best estimator has a plain embedder, with its column names and requests for metadata."""
     X, y = data
@@ -78,6 +79,7 @@ def test_it_is_used_as_one(make, data):
     assert_array_equal(whole.predict_proba(X), search.predict_proba(X))  # the refit is a fit by itself
 
 
+@pytest.mark.slow
 def test_without_labels(make, data):
     grid = {"learning_rate": [0.001, 0.004]}
     batched = BatchedGridSearchCV(make(), grid, max_batch=32, cv=2).fit(data[0])
@@ -86,6 +88,7 @@ def test_without_labels(make, data):
     assert batched.transform(data[0]).shape == (90, 14)
 
 
+@pytest.mark.slow
 def test_several_grids_scores_and_threads(make, data):
     grids = [{"embedder__n_components": [3]}, {"embedder__objective": ["hsic", "vicreg"]}]
     params = {"scoring": ["accuracy", "balanced_accuracy"], "refit": "accuracy", "cv": 2}
@@ -94,6 +97,7 @@ def test_several_grids_scores_and_threads(make, data):
     assert sorted(batched.stack_sizes_) == [1, 1, 2, 2]
 
 
+@pytest.mark.slow
 def test_unlabeled_rows(make, data):
     X, y = data
     grid, params = {"embedder__learning_rate": [0.001, 0.004]}, {"embedder__unlabeled": X[60:]}

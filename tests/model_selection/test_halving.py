@@ -98,6 +98,7 @@ def test_survivors_continue(make, data):
     assert_array_equal(search.predict_proba(X), whole.predict_proba(X))
 
 
+@pytest.mark.slow
 def test_one_round_is_a_grid_search(make, data):
     X, y = data
     search = EpochHalvingSearchCV(pipeline(make()), GRID, min_epochs=9, cv=2).fit(X, y)
@@ -107,6 +108,7 @@ def test_one_round_is_a_grid_search(make, data):
     assert search.best_params_ == whole.best_params_ and search.score(X, y) == whole.score(X, y)
 
 
+@pytest.mark.slow
 def test_without_labels(make, data):
     search = EpochHalvingSearchCV(make(max_epochs=2), {"learning_rate": RATES[:2]}, factor=2, min_epochs=1, cv=2)
     search = clone(search).fit(data[0])
@@ -115,6 +117,7 @@ def test_without_labels(make, data):
     assert not search.best_estimator_.warm_start
 
 
+@pytest.mark.slow
 def test_it_is_a_search_like_any_other(make, data):
     """A classifier if its estimator is one, so that folds around it are stratified; with all of its methods."""
     X, y = data
@@ -133,6 +136,7 @@ def test_unlabeled_rows_and_no_refit(make, data):
     assert not hasattr(search, "best_estimator_") and 0 <= search.best_score_ <= 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("routing", [False, True])
 def test_groups(routing, make, data):
     """They reach the splitter, and with metadata routing the embedder, for the rows of the fold."""

@@ -119,6 +119,7 @@ def test_unbiased_estimate_is_a_mean_over_different_samples(kernel, n):
     assert spread.item() == pytest.approx(pairs - 2 * triples + quadruples, rel=1e-9)
 
 
+@pytest.mark.slow
 def test_unbiased_estimate_is_so_on_average():
     """Linear kernel, Z = x + noise of unit variance each on 3 coordinates: HSIC(Z, Y) = 3, HSIC(Z, Z) = 3 * 2^2."""
     rng = np.random.default_rng(0)
@@ -248,6 +249,7 @@ def test_features_approximate_the_loss(kernel):
     assert (gradients.mean(0) - expected).norm() < 0.1 * expected.norm()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kernel", KERNELS[1:])
 def test_spread_of_features_is_unbiased_over_seeds(kernel):
     """Two sets; the square of one set's error would add about half of the spread here."""
@@ -300,6 +302,7 @@ def test_duplicate_rows_change_nothing(kernel):
     assert objective(z_a.repeat(3, 1), z_b.repeat(3, 1)).item() == pytest.approx(loss, rel=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kernel", KERNELS[1:])
 @pytest.mark.parametrize(("scaling", "least"), [("standardize", 0.4), ("unit_norm", 0.99)])
 def test_descent_brings_views_together_and_rows_apart(kernel, scaling, least):

@@ -153,6 +153,7 @@ FORGERIES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FORGERIES)
 def test_forged_files_cost_little(contents, path, name):
     kind, change = FORGERIES[name]
@@ -301,6 +302,7 @@ def test_files_start_no_crowd_of_threads(contents, path):
     assert BarlowTwinsEmbedder.load(path).preprocessor_._n_threads <= 4 * joblib.cpu_count()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "value",
     [

@@ -178,6 +178,7 @@ CASES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("params", "change"), CASES)
 def test_a_forged_checkpoint_is_refused(broken_off, tmp_path, params, change):
     embedder, path = broken_off(tmp_path, **params)
@@ -249,6 +250,7 @@ SOUND = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SOUND)
 def test_sound_checkpoints_are_used(broken_off, tmp_path, name):
     """The checks refuse nothing that a fit has written."""

@@ -183,6 +183,7 @@ def test_closed_in_another_order(terminal):
     assert [line.split()[0] for line in terminal.lines] == ["first", "second"]
 
 
+@pytest.mark.slow
 def test_several_threads(make, X, terminal, monkeypatch):
     """Each has its own bar, and no error is raised."""
     errors, n_threads = [], 3

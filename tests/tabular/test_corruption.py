@@ -83,6 +83,7 @@ def test_replacements_are_uniform_over_many_rows(n, rate):
     assert stats.chisquare(blocks, widths / n * len(donors)).pvalue > 1e-3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n", [2**15, MAX_ROWS_FLOAT32])
 def test_every_row_can_be_a_donor_at_a_small_rate(n):
     """A float32 uniform below a small rate has few values: 1e-3 * 2^24 of them cannot pick 2^16 rows evenly.

@@ -178,6 +178,7 @@ def test_order_of_the_rows_does_not_matter(scaling):
     assert joblib.hash(first) == joblib.hash(second)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("scaling", "rows", "cells"),
     [("robust", 1, 2**17), ("robust", 7, 1), ("robust", 60, 7), ("quantile", 7, 2**17), ("quantile", 59, 100)],

@@ -196,6 +196,7 @@ WIDE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("holder", WIDE)
 def test_many_columns_are_read_in_blocks(monkeypatch, holder):
     """Of columns of one type each, in `fit` and `transform`: a cost for each column would be minutes for many."""
