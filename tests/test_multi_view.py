@@ -100,6 +100,7 @@ def test_columns_are_chosen_as_by_a_column_transformer(columns, rows):
         assert_array_equal(embedder.transform(rows[::-1]), EXPECTED.transform(X)[::-1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "rows",
     [[A, B], (A, B), {"right": B, "left": A}, [FRAME[list("abcd")], FRAME[list("vwxyz")]]],
@@ -231,6 +232,7 @@ def with_gaps(rows, share=0.3):
     return rows, u < share, u > 1 - share
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("params", [{}, {"storage": "host"}, {"early_stopping": True}, {"within": 0.5}], ids=str)
 def test_missing_views(params):
     """They get the mean over training rows, and training takes the pairs that are there."""
@@ -503,6 +505,7 @@ def test_scorers_without_labels(name):
     assert np.isfinite(get_scorer(name)(EXPECTED, gaps))
 
 
+@pytest.mark.slow
 def test_displays():
     gaps, _, _ = with_gaps(X)
     assert np.isfinite(CrossCorrelationDisplay.from_estimator(EXPECTED, gaps).correlation).all()
@@ -515,6 +518,7 @@ def test_displays():
     assert "left" in EXPECTED._repr_html_()
 
 
+@pytest.mark.slow
 def test_dask_collections():
     """They are embedded when they are computed, all views or some."""
     da, dd = pytest.importorskip("dask.array"), pytest.importorskip("dask.dataframe")
@@ -569,6 +573,7 @@ def test_few_rows_with_both_views():
     assert np.isfinite(embedder.history_["loss"]).all() and np.isfinite(embedder.transform(few)).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("search", [BatchedGridSearchCV, EpochHalvingSearchCV])
 def test_searches_of_the_package(search):
     """They take several views, also as a step; stacks fall back to single fits."""

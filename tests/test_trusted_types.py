@@ -139,6 +139,7 @@ def test_every_name_of_the_package_needs_trust(names, loader, protocol):
     assert set(skops.get_untrusted_types(data=skops_file(root, protocol=protocol))) >= set(names)
 
 
+@pytest.mark.slow
 def test_no_other_name_of_the_package_is_accepted(names, tmp_path):
     data = skops_file(listed(*(call(name) for name in names)), tmp_path / "file")
     with pytest.raises(UntrustedTypesFoundException) as refused:

@@ -43,8 +43,8 @@ def fits(seen):
 @pytest.mark.parametrize("name", [*launched.FITS, "classifier"])
 def test_a_fit_of_two_processes_is_that_of_one(fits, name):
     """Losses and embeddings, from the same views; single precision, which training makes coarser with each step."""
-    alone = partial(launched.classified if name == "classifier" else partial(launched.fitted, name), by_one=True)
-    found, wanted = fits[0]["fits"][name], alone()
+    fit = launched.classified if name == "classifier" else partial(launched.fitted, name)
+    found, wanted = fits[0]["fits"][name], fit(by_one=True)
     tolerance = 2e-2 if name == "bfloat16" else 1e-3
     for column, values in wanted["history"].items():
         if column not in ("seconds", "rows_per_second"):
