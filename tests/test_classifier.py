@@ -118,6 +118,7 @@ def test_same_seed_same_bits(params):
     assert ("pseudo" in a.history_) == params.get("pseudo_labels", True)
 
 
+@pytest.mark.slow
 def test_unlabeled_rows_may_come_apart():
     together = small_classifier().fit(X, few)
     apart = small_classifier().fit(X[:12], y[:12], unlabeled=X[12:])
@@ -162,6 +163,7 @@ def test_as_many_classes_as_rows():
     assert len(small_classifier(max_epochs=1).fit(X, np.arange(60)).classes_) == 60
 
 
+@pytest.mark.slow
 def test_weights_change_predictions(fitted):
     weights = np.where(y == 0, 100.0, 1.0)
     heavy = small_classifier().fit(X, few, sample_weight=weights)
@@ -171,6 +173,7 @@ def test_weights_change_predictions(fitted):
 
 
 class TestEmbedders:
+    @pytest.mark.slow
     def test_a_fitted_one_is_taken_as_it_is(self):
         embedder = small_embedder(warm_start=True).fit(X)
         before = embedder.transform(X)
@@ -197,12 +200,14 @@ class TestEmbedders:
         classifier = small_classifier(embedder=embedder).fit(images, np.arange(40) % 4 - 1)
         assert classifier.predict_proba(images).shape == (40, 3) and classifier.head_share_ == 0.75
 
+    @pytest.mark.slow
     def test_groups(self):
         groups = np.arange(60) // 3
         grouped = small_classifier().fit(X, few, groups=groups)
         embedder = small_embedder(random_state=0).fit(X, groups=groups)
         assert_array_equal(grouped.pretrained_embedder_.transform(X), embedder.transform(X))
 
+    @pytest.mark.slow
     def test_frames_and_names(self):
         frame = pd.DataFrame(X, columns=list("abcde")).assign(kind=np.where(y > 1, "u", "v"))
         classifier = small_classifier().fit(frame, few)
@@ -281,6 +286,7 @@ class TestContinuing:
         with pytest.raises(ValueError, match="Classes cannot change"):
             once.fit(X, y + 1)
 
+    @pytest.mark.slow
     def test_warm_start_with_the_same_labels_counts_all_epochs(self):
         classifier = small_classifier(warm_start=True).fit(X, few)
         proba = classifier.predict_proba(X)
@@ -289,6 +295,7 @@ class TestContinuing:
         with pytest.raises(ValueError, match="n_iter_=3"):
             classifier.set_params(max_epochs=1).fit(X, few)
 
+    @pytest.mark.slow
     def test_interrupted_warm_start_keeps_the_last_epoch(self):
         class Interrupt(Callback):
             def __init__(self, epoch):
@@ -319,6 +326,7 @@ class TestContinuing:
         again = pickle.loads(pickle.dumps(classifier))
         same_fit(again.partial_fit(X[:20], few[:20]), classifier.partial_fit(X[:20], few[:20]))
 
+    @pytest.mark.slow
     def test_partial_fit_before_all_classes_have_come(self):
         classifier = small_classifier().partial_fit(X[::3], y[::3], classes=[0, 1, 2])
         assert_array_equal(classifier.linear_model_.classes_, [0])

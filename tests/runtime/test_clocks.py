@@ -51,7 +51,7 @@ FITS = {
 
 @pytest.mark.filterwarnings("ignore:The embedding:UserWarning")
 @pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=pytest.mark.slow if n in ("halving", "batched") else ()) for n in FITS]
+    "name", [pytest.param(n, marks=() if n in ("silent", "bar") else pytest.mark.slow) for n in FITS]
 )
 def test_fits(X, tmp_path, clock, name, capsys):
     """Speeds that nobody knows are NaN, and files keep them."""

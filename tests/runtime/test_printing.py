@@ -132,7 +132,7 @@ CASES = [(name, kind) for name in WORK for kind in (STREAMS if name in ("lines",
 
 @pytest.mark.parametrize(
     ("name", "kind"),
-    [pytest.param(*case, marks=pytest.mark.slow if case[0] in ("halving", "batched") else ()) for case in CASES],
+    [pytest.param(*case, marks=() if case[0] == "lines" else pytest.mark.slow) for case in CASES],
 )
 def test_no_work_is_lost(X, stream, name, kind):
     """And there is one warning for each stream, however often it fails."""
