@@ -49,17 +49,7 @@ SMALL = {
     "same_bits.py": ["--write", "bits", "--only", "numbers", "images"],
     "search.py": [
         *["--tables", "official", "--draws", "1", "--epochs", "1", "--rows", "90", "--candidates", "2"],
-        *[
-            "--rounds",
-            "1",
-            "--images",
-            "64",
-            "--sections",
-            "unlabeled",
-            "batched",
-            "one_fit",
-            "ranks",
-        ],  # without workers
+        *["--rounds", "1", "--images", "64", "--sections", "unlabeled", "batched", "one_fit", "ranks"],
     ],
     "series.py": ["--sets", "waves", "--labels", "1", "all", "--epochs", "1"],
     "speed.py": [
@@ -187,17 +177,17 @@ def test_same_bits_compares(tmp_path, monkeypatch, capsys, one_thread):
         status = run_here("same_bits.py", options, monkeypatch)
         return status, dict(re.findall(r"^\| (\w+) \| (.+) \|$", capsys.readouterr().out, re.MULTILINE))
 
-    def compared():
-        return run("--compare")
-
     assert run("--write")[0] == 0
-    assert compared() == (0, {"configuration": "embedding", "numbers": "same", "masking": "same", "views": "same"})
+    assert run("--compare") == (
+        0,
+        {"configuration": "embedding", "numbers": "same", "masking": "same", "views": "same"},
+    )
     with np.load(tmp_path / "numbers.npz") as arrays:
         changed = dict(arrays)
     changed["embedding"][3, 2] += 0.5
     np.savez(tmp_path / "numbers.npz", **changed)
     (tmp_path / "views.npz").unlink()
-    status, lines = compared()
+    status, lines = run("--compare")
     assert status == "2 of 3 configurations differ" and lines["views"] == "not written before"
     assert lines["masking"] == "same"
     assert lines["numbers"] == "embedding differs by up to 0.5"
