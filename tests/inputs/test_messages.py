@@ -158,7 +158,11 @@ def test_lists_of_columns_are_cut(features):
             "records",
         ),
         (lambda: append_unlabeled(FRAME, WIDE), "lacks .*'a', 'b', 'c'.* and has .*4,995 more"),
-        (lambda: append_unlabeled(WIDE[:2], WIDE[:2].astype(str)), "These differ: .*4,995 more"),
+        pytest.param(
+            lambda: append_unlabeled(WIDE[:2], WIDE[:2].astype(str)),
+            "These differ: .*4,995 more",
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_names_are_cut(call, words):
