@@ -92,9 +92,8 @@ def accuracies(Z, y, n_train, draws):
         for draw in range(draws if count else 1):
             rng, train = np.random.default_rng(draw), np.arange(n_train)
             if count:
-                train = np.concatenate(
-                    [rng.choice(np.flatnonzero(y[:n_train] == label), count, replace=False) for label in np.unique(y)]
-                )
+                rows = [rng.permutation(np.flatnonzero(y[:n_train] == label))[:count] for label in np.unique(y)]
+                train = np.concatenate(rows)
             model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000)).fit(Z[train], y[train])
             scores.append(model.score(Z[n_train:], y[n_train:]))
         found.append(np.mean(scores))
