@@ -2,7 +2,7 @@
 #
 #   make demo        few labels on digits: a table and a picture, in about a minute
 #   make test        everything, doctests and README included; scikit-learn's checks over a covering array of the parts
-#   make test-fast   without the tests marked slow, in about 40 seconds on two cores
+#   make test-fast   without the tests marked slow, in about a minute
 #   make test-matrix scikit-learn's checks over every combination of the parts, in about twenty minutes; before a release
 #   make test-floor  the contract tests with the lowest supported versions
 #   make docs        the site, examples included, in docs/_build/html: about five minutes
