@@ -781,8 +781,8 @@ BY_ROOM = {
         fault(
             "gaps are refused by the tags",
             "tables preprocessor",
-            "tags.input_tags.allow_nan = True",
-            "tags.input_tags.allow_nan = False",
+            "tags.input_tags.allow_nan = True\n        tags.input_tags.categorical",
+            "tags.input_tags.allow_nan = False\n        tags.input_tags.categorical",
         ),
         fault(
             "n_components keeps the columns",

@@ -12,6 +12,7 @@ ORDER = (
     "images",
     "image_views",
     "heartbeats",
+    "sounds",
     "two_descriptions",
     "halves",
     "recordings",

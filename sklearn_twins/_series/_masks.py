@@ -100,7 +100,7 @@ class TimeMask(SeriesAugmentation):
     >>> from sklearn_twins.augmentations import TimeMask
     >>> x = torch.ones(1, 1, 10)
     >>> TimeMask(mask_rate=0.3, block=0.2)(x, x, torch.Generator().manual_seed(0))
-    tensor([[[1., 1., 1., 1., 0., 0., 1., 1., 1., 1.]]])
+    tensor([[[1., 1., 1., 1., 0., 0., 0., 0., 1., 1.]]])
     """
 
     _parameter_constraints: dict = {"mask_rate": [SHARE], "block": [SHARE]}

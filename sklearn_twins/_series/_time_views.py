@@ -151,7 +151,7 @@ class TimeWarp(SeriesAugmentation):
     >>> from sklearn_twins.augmentations import TimeWarp
     >>> x = torch.arange(5.0)[None, None]
     >>> TimeWarp()(x, x, torch.Generator().manual_seed(0))
-    tensor([[[0.0000, 1.1216, 2.0041, 2.8810, 4.0000]]])
+    tensor([[[0.0000, 0.9518, 1.9817, 3.1155, 4.0000]]])
     """
 
     _parameter_constraints: dict = {
@@ -195,7 +195,7 @@ class Permutation(SeriesAugmentation):
     >>> from sklearn_twins.augmentations import Permutation
     >>> x = torch.arange(8.0)[None, None]
     >>> Permutation()(x, x, torch.Generator().manual_seed(1))
-    tensor([[[4., 5., 6., 0., 1., 2., 3., 7.]]])
+    tensor([[[0., 3., 4., 1., 2., 5., 6., 7.]]])
     """
 
     _parameter_constraints: dict = {"max_segments": [Interval(Integral, 1, 1000, closed="both")]}

@@ -362,8 +362,8 @@ def test_class_in_a_role_has_no_nested_parameters(make):
 
 
 def test_unknown_modality_of_a_nested_parameter(make):
-    with pytest.raises(ValueError, match="modality='audio'"):
-        make(modality="audio").set_params(augmentation__corruption_rate=0.1)
+    with pytest.raises(ValueError, match="modality='video'"):
+        make(modality="video").set_params(augmentation__corruption_rate=0.1)
 
 
 def test_a_copy_of_what_is_refused_is_refused(make, X, refuses):

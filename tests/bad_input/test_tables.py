@@ -251,7 +251,7 @@ def test_a_list_of_tables(make, tables, method):
 def test_other_kinds_of_data_are_documented(make):
     with pytest.raises(ValueError, match=r"\(20, 6, 128\).*docs/extending.md"):
         make().fit(np.zeros((20, 6, 128)))
-    with pytest.raises(ValueError, match=r"modality.*audio|docs/extending.md"):
-        make(modality="audio").fit(np.zeros((20, 6)))
+    with pytest.raises(ValueError, match=r"modality.*video|docs/extending.md"):
+        make(modality="video").fit(np.zeros((20, 6)))
     with pytest.raises(ValueError, match=r"docs/extending.md"):
         make(modality="graph").set_params(augmentation__corruption_rate=0.1)
