@@ -24,6 +24,8 @@ DIST := .venv-dist
 CONTRACTS := $(addprefix tests/test_,checks.py searches.py determinism.py mixed_tables.py images.py) tests/fitting tests/persistence
 
 SPHINX := $(ENV)/bin/python -m sphinx --fail-on-warning --keep-going --quiet
+# In a variable, since a comma would end an argument of call.
+EXTRAS := active,dev
 PYTEST := -m pytest -n $(WORKERS) --maxprocesses 8 --dist worksteal
 
 .PHONY: help demo test test-fast test-matrix test-floor docs linkcheck dist test-dist test-docs-install coverage lint clean
@@ -93,7 +95,7 @@ clean:
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(ENV)/installed: pyproject.toml constraints.txt
-	$(call install,$(ENV),constraints.txt,-e ".[active,dev]")
+	$(call install,$(ENV),constraints.txt,-e ".[$(EXTRAS)]")
 
 $(ENV)/docs: $(ENV)/installed
 	$(ENV)/bin/python -m pip install --quiet -c constraints.txt -e ".[docs]"
