@@ -26,8 +26,8 @@ SETTINGS = settings(
 )
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 
-# Warnings about unusual tables that can be used.
-OURS = r"different strings that are all numbers|feature names"
+# Warnings about unusual tables and images that can be used.
+OURS = r"different strings that are all numbers|feature names|taken for images of"
 
 
 class Unheard:

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-import torch
 
 EPS = float(np.finfo(np.float32).eps)  # added to a band's power before the logarithm, as the paper's code does
 MIN_FRAMES = 4  # the encoder halves the number of frames twice
@@ -95,6 +94,8 @@ def make_filters(front):
 @cache
 def filters_on(front, device):
     """The filters and the window, a periodic Hann window, on a device."""
+    import torch
+
     filters = torch.from_numpy(make_filters(front)).to(device)
     return filters, torch.hann_window(front.window, dtype=torch.float64, device=device)
 
@@ -120,6 +121,8 @@ def log_mel(clip, front, device):
     spectrogram : ndarray of shape (frames, n_mels), float64
         ``1 + samples // hop`` frames; the clip is mirrored at both ends.
     """
+    import torch
+
     x = torch.from_numpy(clip).to(device)
     if len(x) < front.min_samples:
         x = torch.nn.functional.pad(x, (0, front.min_samples - len(x)))

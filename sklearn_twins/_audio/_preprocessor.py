@@ -6,17 +6,12 @@ from contextlib import closing
 from numbers import Integral, Real
 
 import numpy as np
-import torch
-from scipy.signal import resample_poly
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from .._inputs._feature_names import share_names
 from .._parts._component import Component
-from .._runtime._devices import choose_device
 from .._runtime._progress_bar import with_progress
-from .._runtime._storage import prefetch
-from .._runtime._torch_state import isolated_torch_state
 from ._clips import Clips
 from ._log_mel import MIN_FRAMES, FrontEnd, log_mel, make_filters
 from ._sources import BrokenFileError, open_clips
@@ -323,6 +318,12 @@ class AudioPreprocessor(Component):
 
     def _read(self, clips, owner):
         """Compute the spectrogram of each clip; None for a file that is skipped."""
+        import torch
+
+        from .._runtime._devices import choose_device
+        from .._runtime._storage import prefetch
+        from .._runtime._torch_state import isolated_torch_state
+
         front, device = self._front(), choose_device(getattr(owner, "device", "cpu"))
         blocks = [range(i, min(i + CLIPS_AT_A_TIME, len(clips))) for i in range(0, len(clips), CLIPS_AT_A_TIME)]
         read = prefetch(lambda rows: [self._open(clips, i, front) for i in rows], blocks)
@@ -344,6 +345,8 @@ class AudioPreprocessor(Component):
             warnings.warn(f"{error}. It is skipped.", UserWarning, stacklevel=2)
             return None
         if rate != front.sample_rate:
+            from scipy.signal import resample_poly
+
             shared = math.gcd(rate, front.sample_rate)
             clip = resample_poly(clip, front.sample_rate // shared, rate // shared)
         return np.ascontiguousarray(clip)

@@ -219,8 +219,8 @@ class Plain(Component):
 
 def test_views_of_samples_without_names_and_of_another_shape(make, X):
     assert ViewsDisplay.from_estimator(make(preprocessor=Plain()), X).names is None
-    flat = make(preprocessor=Plain((5, 1)), augmentation=Identity(), encoder=nn.Flatten())
-    with pytest.raises(ValueError, match=r"samples of shape \(5, 1\); give"):
+    flat = make(preprocessor=Plain((5, 1, 1, 1)), augmentation=Identity(), encoder=nn.Flatten())
+    with pytest.raises(ValueError, match=r"samples of shape \(5, 1, 1, 1\); give"):
         ViewsDisplay.from_estimator(flat, X)
 
 
