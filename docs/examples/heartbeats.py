@@ -22,7 +22,7 @@ To run it, in a checkout::
 # - *normal*;
 # - *premature*: it begins in a ventricle, so that P is absent and the large wave is broad;
 # - *block*: one ventricle is late, and R has two peaks;
-# - *raised ST*: the line between S and T does not return to zero, a sign of an infarction.
+# - *raised ST*: the line between S and T does not return to zero, a sign of a heart attack.
 
 import matplotlib.pyplot as plt
 import numpy as np
