@@ -5,7 +5,7 @@
 #   make test-fast   without the tests marked slow, in about a minute
 #   make test-matrix scikit-learn's checks over every combination of the parts, in about twenty minutes; before a release
 #   make test-floor  the contract tests with the lowest supported versions
-#   make docs        the site, examples included, in docs/_build/html: about five minutes
+#   make docs        the site, examples included, in docs/_build/html: about eight minutes
 #   make linkcheck   links to other sites; needs the network
 #   make dist        of the last commit, a source distribution and a wheel in dist/, checked for upload
 #   make test-dist   make dist; the contract tests of that source distribution with that wheel installed
