@@ -43,7 +43,8 @@ class ArrayClips:
     def read(self, i):
         """Read a clip: its samples, float64, with the channels averaged, and its rate."""
         clip = np.asarray(self.rows[i])
-        clip = clip / WHITE[clip.dtype] if clip.dtype in WHITE else clip.astype(np.float64)
+        white = WHITE.get(clip.dtype.newbyteorder("="))
+        clip = clip.astype(np.float64) if white is None else clip / white
         return (clip.mean(0) if clip.ndim == 2 else clip), self.input_rate
 
     def describe(self, i):

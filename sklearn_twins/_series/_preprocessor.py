@@ -1,5 +1,6 @@
 """SeriesPreprocessor: arrays, frames and lists of unequal length become samples; learns scales and kernels."""
 
+import warnings
 from numbers import Integral
 
 import numpy as np
@@ -172,6 +173,13 @@ class SeriesPreprocessor(Component):
         series, is_flat = read_series(X, owner, reset=True, layout=self.layout)
         n_channels, length = check_channels(series), find_length(series, self.max_length)
         check_room(series, length, MOST_PADDED_VALUES)
+        if n_channels > length and self.layout == "channels_first":
+            warnings.warn(
+                f"X is taken for series of {n_channels} channels and {length} steps. If the channels stand behind the "
+                "steps, set preprocessor__layout='channels_last'.",
+                UserWarning,
+                stacklevel=2,
+            )
         if not is_flat:
             owner.n_features_in_ = n_channels * length
             owner.__dict__.pop("feature_names_in_", None)

@@ -53,7 +53,7 @@ def read_series(X, owner, *, reset, layout):
     if isinstance(X, np.ma.MaskedArray):
         X = X.astype(np.float64).filled(np.nan)
     X = unwrap_column(X)
-    ragged = find_unequal(X)
+    ragged = find_unequal(X, None if reset else getattr(owner, "n_features_in_", None))
     if ragged is not None:
         return [read_one(series, i, layout) for i, series in enumerate(ragged)], False
     X = as_array(X)
@@ -113,8 +113,16 @@ def as_array(X):
         return np.asarray(X, dtype=object)
 
 
-def find_unequal(X):
-    """List the series of a sequence whose shapes differ; None for arrays, frames, and series of one shape."""
+def find_unequal(X, length=None):
+    """List the series of a sequence whose shapes differ; None for arrays, frames, and series of one shape.
+
+    Parameters
+    ----------
+    X : object
+        The caller's X.
+    length : int or None, default=None
+        Steps of the series in `fit`; a sequence of series that all have another one is listed too.
+    """
     is_sequence = isinstance(X, (list, tuple)) or (
         getattr(X, "ndim", 0) == 1 and getattr(X, "dtype", None) == np.dtype(object)
     )
@@ -126,7 +134,8 @@ def find_unequal(X):
         )
     rows = [row if hasattr(row, "shape") else as_row(row) for row in X]
     shapes = {tuple(row.shape) for row in rows}
-    return rows if len(shapes) > 1 and all(map(len, shapes)) else None
+    differ = len(shapes) > 1 or (length is not None and max(map(len, shapes)) == 1 and shapes != {(length,)})
+    return rows if differ and all(map(len, shapes)) else None
 
 
 def as_row(row):

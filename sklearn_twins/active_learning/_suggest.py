@@ -65,7 +65,7 @@ def suggest_labels(estimator, X, y=None, n=20, strategy="auto", *, unlabeled_lab
     Raises
     ------
     ValueError
-        If y has another length or no row without label, `n` is larger than their number, a strategy needs probabilities
+        If y has another length, another index, or no row without label, `n` is larger than their number, a strategy needs probabilities
         and there are neither a classifier nor labels of two classes, or index labels repeat.
     TypeError
         If the estimator has neither `transform` nor `predict_proba`.
@@ -106,6 +106,7 @@ def suggest_labels(estimator, X, y=None, n=20, strategy="auto", *, unlabeled_lab
     check_is_fitted(estimator)
     estimator = getattr(estimator, "best_estimator_", estimator)
     names, is_classifier = index_of(X), hasattr(estimator, "predict_proba")
+    check_index(y, names)
     labeled, codes, n_classes = read_y(y, unlabeled_label, getattr(estimator, "classes_", None), n)
     if strategy == "auto":
         knows_more = y is None and is_classifier  # labels of other rows
@@ -184,6 +185,16 @@ def index_of(X):
             "X.reset_index(drop=True)."
         )
     return X.index
+
+
+def check_index(y, names):
+    """Refuse a y of pandas whose index labels are not those of X, row by row."""
+    if names is not None and hasattr(y, "iloc") and len(y) == len(names) and not y.index.equals(names):
+        i = next((i for i, (a, b) in enumerate(zip(y.index, names, strict=True)) if a != b), 0)
+        raise ValueError(
+            f"The rows of y and X have other index labels: row {i} is {show(y.index[i])} in y and {show(names[i])} in X. "
+            "Give y.loc[X.index], or y.to_numpy() if the rows have the same order."
+        )
 
 
 def embed(estimator, X):

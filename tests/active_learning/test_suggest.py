@@ -139,6 +139,8 @@ def test_index_labels_of_pandas():
     assert_array_equal(frame.loc[found], X[rows])
     y = pd.Series(labels(30), index=frame.index)
     assert (y[suggest_labels(GIVEN, frame, y)] == -1).all()
+    with pytest.raises(ValueError, match=r"row 0 is 'row 89' in y and 'row 0' in X\. Give y\.loc\[X\.index\]"):
+        suggest_labels(GIVEN, frame, y[::-1])
     assert_array_equal(suggest_labels(GIVEN, pl.DataFrame(X), n=5), rows)
     frame.index = [0, 0, *range(1, 89)]
     with pytest.raises(ValueError, match=r"several rows with the index label 0, .*X\.reset_index\(drop=True\)"):

@@ -55,6 +55,7 @@ def test_integers_are_fractions_of_their_largest_value():
     assert_allclose(frames_of(bits), frames_of(bits / 2**15))
     assert_allclose(frames_of(bits.astype(np.int32) * 2**16), frames_of(bits / 2**15))
     assert_allclose(frames_of(list(bits)), frames_of(bits / 2**15))
+    assert_allclose(frames_of(list(bits.astype(">i2"))), frames_of(bits / 2**15))  # of any byte order
 
 
 def test_memory_maps(tmp_path):

@@ -111,6 +111,20 @@ def test_shorter_series_are_padded_and_marked():
     np.testing.assert_array_equal(preprocessor.transform(UNEQUAL[4:]), samples[4:])  # alone
 
 
+@pytest.mark.parametrize("as_rows", [list, lambda rows: [row.tolist() for row in rows], tuple])
+def test_any_of_the_series_of_unequal_length_alone(as_rows):
+    rows = [one[0] for one in UNEQUAL]
+    preprocessor = plain()
+    samples = preprocessor.fit_transform(rows)
+    for i in range(len(rows)):
+        np.testing.assert_array_equal(preprocessor.transform(as_rows(rows[i : i + 1])), samples[i : i + 1])
+
+
+def test_more_channels_than_steps_are_warned_of():
+    with pytest.warns(UserWarning, match=r"12 channels and 3 steps.*layout='channels_last'"):
+        plain().fit(DEEP.swapaxes(1, 2))
+
+
 def test_padding_by_nan_is_the_same_as_unequal_lengths():
     padded = np.full((5, 2, 7), np.nan)
     for row, one in zip(padded, UNEQUAL, strict=True):
