@@ -5,6 +5,7 @@ from scipy import sparse
 from sklearn.neighbors import NearestNeighbors
 
 N_DIRECTIONS = 64
+ROWS_PER_DIRECTION = 10  # at least: in as many directions as there are rows, whitened rows have one distance
 LEAST_SCALE = 1e-3  # of a direction, relative to the largest one's
 N_NEIGHBORS = 10
 MAX_ROWS = 10_000  # without label, in a graph; others take the mean of their nearest ones
@@ -62,10 +63,11 @@ def whiten(rows, others):
     """
     mean = rows.mean(axis=0, dtype=np.float64)
     variances, directions = np.linalg.eigh(np.cov(rows - mean, rowvar=False, ddof=0).reshape(len(mean), -1))
-    scales = np.sqrt(variances[::-1].clip(min=0))[:N_DIRECTIONS]
+    n_directions = min(N_DIRECTIONS, -(-len(rows) // ROWS_PER_DIRECTION))
+    scales = np.sqrt(variances[::-1].clip(min=0))[:n_directions]
     found = []
     for some in (rows, others):
-        projected = (some - mean) @ directions[:, ::-1][:, :N_DIRECTIONS]
+        projected = (some - mean) @ directions[:, ::-1][:, :n_directions]
         projected /= np.maximum(scales, LEAST_SCALE * scales[0] + TINY)
         length = np.linalg.norm(projected, axis=1, keepdims=True)
         found.append((projected / np.maximum(length, TINY)).astype(np.float32))

@@ -65,8 +65,8 @@ def suggest_labels(estimator, X, y=None, n=20, strategy="auto", *, unlabeled_lab
     Raises
     ------
     ValueError
-        If y has another length, another index, or no row without label, `n` is larger than their number, a strategy needs probabilities
-        and there are neither a classifier nor labels of two classes, or index labels repeat.
+        If y has another length, another index, or no row without label, `n` is larger than their number, a strategy
+        needs probabilities and there are neither a classifier nor labels of two classes, or index labels repeat.
     TypeError
         If the estimator has neither `transform` nor `predict_proba`.
     NotFittedError
@@ -192,8 +192,8 @@ def check_index(y, names):
     if names is not None and hasattr(y, "iloc") and len(y) == len(names) and not y.index.equals(names):
         i = next((i for i, (a, b) in enumerate(zip(y.index, names, strict=True)) if a != b), 0)
         raise ValueError(
-            f"The rows of y and X have other index labels: row {i} is {show(y.index[i])} in y and {show(names[i])} in X. "
-            "Give y.loc[X.index], or y.to_numpy() if the rows have the same order."
+            f"The rows of y and X have other index labels: row {i} is {show(y.index[i])} in y and {show(names[i])} in "
+            "X. Give y.loc[X.index], or y.to_numpy() if the rows have the same order."
         )
 
 

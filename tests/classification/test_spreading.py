@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from sklearn.datasets import load_digits
 
 from sklearn_twins._classification import _spreading
 from sklearn_twins._classification._spreading import align, make_graph, spread_labels, whiten
@@ -70,3 +71,14 @@ def test_whitened_rows():
     wide = whiten(np.c_[rows, np.ones(400, dtype=np.float32)], rows[:0, [0, 0, 0, 0]])[0]
     assert_allclose(wide @ wide.T, white @ white.T, atol=1e-3)
     assert_allclose(whiten(np.ones((3, 2)), np.ones((1, 2)))[1], 0)
+
+
+@pytest.mark.parametrize("n", [40, 60, 200])
+def test_labels_spread_among_few_rows(n):
+    """In as many directions as there are rows, all distances would be one, and neighbours chance."""
+    X, y = load_digits(n_class=2, return_X_y=True)
+    X, y = X[:n].astype(np.float32), y[:n]
+    labeled = np.concatenate([np.flatnonzero(y == digit)[:2] for digit in range(2)])
+    others = np.setdiff1d(np.arange(n), labeled)
+    proba = spread_labels(X[labeled], y[labeled], np.ones(4), X[others], 2)
+    assert np.mean(proba.argmax(axis=1) == y[others]) > 0.9
