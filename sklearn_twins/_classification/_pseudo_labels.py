@@ -70,7 +70,7 @@ class PseudoLabeler:
             classes, others = self.codes.copy(), self.codes < 0
             proba = spread_labels(labeled, codes, weights, raw[others] * scale, n_classes)
             shares = np.bincount(codes, weights, n_classes) / weights.sum()
-            classes[others] = keep_surest(align(proba, shares), self.share)
+            classes[others] = keep_reached(proba, shares, self.share)
             return classes
         proba = self.first + linear_proba(fit_linear(labeled, codes, weights), raw * scale, n_classes)
         proba += softmax(raw.astype(np.float64) @ coef.T + intercept)
@@ -99,6 +99,15 @@ def keep_surest(proba, share):
         sure = own[best[own] >= np.quantile(best[own], 1 - share)]
         kept[sure] = label
     return kept
+
+
+def keep_reached(proba, shares, share):
+    """Find the class of each row that labels reached over the graph, as `keep_surest` does; -1 for the others."""
+    is_reached = np.ptp(proba, axis=1) > 0  # groups of near copies may have no label in them
+    found = np.full(len(proba), UNLABELED, dtype=np.int64)
+    if is_reached.any():
+        found[is_reached] = keep_surest(align(proba[is_reached], shares), share)
+    return found
 
 
 def some_labels(rows, codes, weights):

@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.datasets import load_digits
 
 from sklearn_twins._classification import _spreading
+from sklearn_twins._classification._pseudo_labels import keep_reached
 from sklearn_twins._classification._spreading import align, make_graph, spread_labels, whiten
 
 
@@ -82,3 +83,17 @@ def test_labels_spread_among_few_rows(n):
     others = np.setdiff1d(np.arange(n), labeled)
     proba = spread_labels(X[labeled], y[labeled], np.ones(4), X[others], 2)
     assert np.mean(proba.argmax(axis=1) == y[others]) > 0.9
+
+
+def test_rows_that_no_label_reaches_get_none():
+    """Groups of near copies are cliques of the graph: without a label in them, nothing is known about their rows."""
+    rng = np.random.default_rng(0)
+    groups = np.repeat(np.arange(20), 15)
+    rows = (rng.normal(size=(20, 30))[groups] + rng.normal(scale=1e-3, size=(300, 30))).astype(np.float32)
+    labeled = np.arange(0, 60, 15)  # one row of each of the first four groups
+    others = np.setdiff1d(np.arange(300), labeled)
+    codes = np.array([0, 1, 0, 1])
+    found = keep_reached(spread_labels(rows[labeled], codes, np.ones(4), rows[others], 2), np.array([0.5, 0.5]), 1.0)
+    assert_array_equal(found[groups[others] < 4], codes[groups[others][groups[others] < 4]])
+    assert (found[groups[others] >= 4] == -1).all()
+    assert (keep_reached(np.full((3, 2), 0.5), np.array([0.5, 0.5]), 0.8) == -1).all()
