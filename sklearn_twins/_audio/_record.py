@@ -57,6 +57,7 @@ AUDIO = Modality(
     n_steps=450,
     epochs=(10, 100),
     convolutional=True,
+    joint=None,  # labelled clips are longer than the cuts that views are made of
     stored=stored,
     onnx=onnx,
     embed_frames=embed_frames,

@@ -84,6 +84,8 @@ class FileClips:
                 f"{self.describe(i)} has {rate} samples per second, but input_rate={self.input_rate}. Files know their "
                 "rate: leave input_rate=None, and they are resampled to sample_rate."
             )
+        if not np.isfinite(clip).all():
+            raise BrokenFileError(f"{self.describe(i)} contains NaN or infinity")
         return clip.mean(1), rate
 
     def describe(self, i):

@@ -6,6 +6,7 @@ import numpy as np
 
 from .._fitting._sklearn_callbacks import FitTasks
 from .._modalities import MODALITIES
+from .._parts._joint_recipe import DENSE
 from .._persistence._state import fitted_state
 from .._runtime._printing import print_line
 from .._training._batches import batch_layout
@@ -147,7 +148,9 @@ def partial_fit_classifier(classifier, fit, embedder, is_fitted, X, y, classes, 
     def finish(attributes):
         found = collect(all_classes, pretrained, joint.model, attributes)
         found["_training_state"]["labeled"] = kept
-        found["head_share_"], _ = judge_head(found, samples, kept[1])
+        # A class without label in the first calls is far behind in the head of images too.
+        recipe = replace(recipe_of(found["embedder_"]), most_disagreement=DENSE.most_disagreement)
+        found["head_share_"], _ = judge_head(found, samples, kept[1], recipe)
         return found
 
     previous = previous_of(pretrained) if is_first else previous_of_classifier(fit)
@@ -306,7 +309,22 @@ def collect(classes, pretrained, model, attributes):
     }
 
 
-def judge_head(found, samples, codes):
+def refuse_without_recipe(embedder):
+    """Refuse an embedder whose modality has no joint training."""
+    record = MODALITIES.get(embedder.modality) if isinstance(embedder.modality, str) else None
+    if record is not None and record.joint is None:
+        raise ValueError(
+            f"embedder has modality={embedder.modality!r}, for which there is no joint training yet. Put the embedder "
+            "before LogisticRegression in a pipeline."
+        )
+
+
+def recipe_of(embedder):
+    """The recipe of joint training for an embedder's modality."""
+    return MODALITIES[embedder.modality].joint
+
+
+def judge_head(found, samples, codes, recipe):
     """Share of the head in predictions, and the probabilities of rows with it.
 
     Parameters
@@ -317,6 +335,8 @@ def judge_head(found, samples, codes):
         All training rows.
     codes : ndarray of shape (n_labeled,), int64
         Classes of the labelled rows.
+    recipe : JointRecipe
+        How much the head may disagree with the linear model, and its share if it does not.
 
     Returns
     -------
@@ -325,12 +345,13 @@ def judge_head(found, samples, codes):
     """
     linear, head = predict_parts(found, samples)
     n_labels = np.median(np.unique(codes, return_counts=True)[1])
-    share = choose_head_share(linear, head, n_labels, MODALITIES[found["embedder_"].modality].joint)
+    share = choose_head_share(linear, head, n_labels, recipe)
     return share, blend(linear, head, share)
 
 
 def describe_rows(found, rows, samples):
     """The fitted attributes that need predictions for all training rows."""
-    share, proba = judge_head(found, samples, rows.labels.codes[rows.labels.rows])
+    codes = rows.labels.codes[rows.labels.rows]
+    share, proba = judge_head(found, samples, codes, recipe_of(found["embedder_"]))
     transduction, proba = rows.transduce(proba)
     return {"head_share_": share, "label_distributions_": proba, "transduction_": transduction}

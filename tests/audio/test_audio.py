@@ -144,11 +144,19 @@ def test_views_of_tables_are_refused(make_audio, clips):
         make_audio(augmentation="marginal_corruption").fit(clips)
 
 
-@pytest.mark.slow
-def test_classifier(make_audio, clips):
-    y = np.arange(40) % 4
-    classifier = BarlowTwinsClassifier(make_audio(max_epochs=1)).fit(clips, np.where(np.arange(40) < 30, y, -1))
-    assert classifier.predict(clips).shape == (40,)
+def test_in_a_classifier_it_is_refused(make_audio, clips):
+    with pytest.raises(ValueError, match="modality='audio', for which there is no joint training yet. Put"):
+        BarlowTwinsClassifier(make_audio()).fit(clips, np.arange(40) % 4)
+
+
+def test_files_with_nan_are_broken(tmp_path, make_audio, clips):
+    soundfile = pytest.importorskip("soundfile")
+    paths = [str(tmp_path / f"{i}.wav") for i in range(12)]
+    for i, path in enumerate(paths):
+        soundfile.write(path, np.where(i == 3, np.nan, clips[i]), 8_000, subtype="FLOAT")
+    embedder = make_audio(max_epochs=1, batch_size=4).set_params(preprocessor__input_rate=None)
+    with pytest.raises(ValueError, match=r"X\[3\]=.*3\.wav.* contains NaN or infinity.*on_broken='skip'"):
+        embedder.fit(paths)
 
 
 def test_beside_other_views_it_is_refused(make_audio, clips):
