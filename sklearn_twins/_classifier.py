@@ -86,7 +86,7 @@ class BarlowTwinsClassifier(ClassifierMixin, StoredEstimator):
         Share of the head's probabilities in predictions; the rest is the linear model's. It is 0.75 for
         images. For tables, it is 0.5, or 0 if the head and the linear model disagree on too many training rows: more
         than 15 % with one label a class, 9 % with 5, 6 % with 25 (``0.15 / m**0.3`` for ``m`` labels a class in the
-        median).
+        median). `partial_fit` leaves the head of images out by the same rule.
     transduction_ : ndarray of shape (n,)
         Label of each training row, the given one if it has one: rows of X, then rows of `unlabeled`. Not set by
         `partial_fit`.

@@ -234,6 +234,8 @@ class AudioPreprocessor(Component):
             raise ValueError("X holds no clips that can be read. Give at least two.")
         frames, lengths = join(spectrograms)
         self.mean_, std = float(frames.mean()), float(frames.std())
+        if not np.isfinite(std):
+            raise ValueError("X holds values whose squares are infinite. Divide the clips by a constant.")
         self.std_ = std if std > MIN_STD else 1.0
         if not hasattr(owner, "n_features_in_"):
             owner.n_features_in_ = int(self.n_mels)

@@ -149,6 +149,11 @@ def test_in_a_classifier_it_is_refused(make_audio, clips):
         BarlowTwinsClassifier(make_audio()).fit(clips, np.arange(40) % 4)
 
 
+def test_endless_power_is_refused(make_audio, clips):
+    with pytest.raises(ValueError, match="squares are infinite"):
+        make_audio().fit([1e160 * clips[0], *clips[1:]])
+
+
 def test_files_with_nan_are_broken(tmp_path, make_audio, clips):
     soundfile = pytest.importorskip("soundfile")
     paths = [str(tmp_path / f"{i}.wav") for i in range(12)]
