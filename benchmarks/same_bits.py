@@ -4,11 +4,11 @@
     python benchmarks/same_bits.py --compare FOLDER    # with the code after it
     python benchmarks/same_bits.py --list
 
-Fits some eighty small embedders of synthetic tables and images, each configured in another way, and writes embeddings,
-losses and scores to one .npz file each. `--compare` fits them again, prints a Markdown table that says for each whether
-the arrays are the same or how far they differ, and exits with status 1 if any differ. `--only` takes names of
-configurations. Run both on the same machine with the same torch: other processors round differently. It takes a minute
-on one core.
+Fits some ninety small embedders of synthetic tables, images, series and sounds, each configured in another way, and
+writes embeddings, losses and scores to one .npz file each. `--compare` fits them again, prints a Markdown table that says
+for each whether the arrays are the same or how far they differ, and exits with status 1 if any differ. `--only` takes
+names of configurations. Run both on the same machine with the same torch: other processors round differently. It takes
+a minute on one core.
 """
 
 import argparse
@@ -45,15 +45,18 @@ from sklearn_twins.augmentations import (
 )
 from sklearn_twins.model_selection import BatchedGridSearchCV, EpochHalvingSearchCV
 from sklearn_twins.networks import (
+    AudioNTTEncoder,
     ConvNetEncoder,
     ImageResNetEncoder,
+    MiniRocketEncoder,
     MLPEncoder,
     MLPProjector,
     Periodic,
     PiecewiseLinear,
     ResNetEncoder,
+    SeriesResNetEncoder,
 )
-from sklearn_twins.preprocessing import ImagePreprocessor, TablePreprocessor
+from sklearn_twins.preprocessing import AudioPreprocessor, ImagePreprocessor, SeriesPreprocessor, TablePreprocessor
 
 SMALL = {
     "encoder": MLPEncoder((16,)),
@@ -63,6 +66,18 @@ SMALL = {
     "random_state": 0,
 }
 SMALL_IMAGES = {**SMALL, "modality": "image", "encoder": ConvNetEncoder((4, 8))}
+SMALL_SERIES = {
+    **SMALL,
+    "modality": "series",
+    "encoder": MiniRocketEncoder((16,)),
+    "preprocessor": SeriesPreprocessor(n_kernel_features=168),
+}
+SMALL_AUDIO = {
+    **SMALL,
+    "modality": "audio",
+    "encoder": AudioNTTEncoder(4, 20),
+    "preprocessor": AudioPreprocessor(8_000, input_rate=8_000, n_mels=16),
+}
 VIEWS_OF_IMAGES = Chain(
     [
         ("crop", RandomResizedCrop()),
@@ -127,6 +142,18 @@ def colours(n=48):
 def greys():
     """Grey images of floats in [0, 1]: (n, height, width)."""
     return np.random.default_rng(5).random((48, 8, 8))
+
+
+def waves():
+    """Time series of unequal length with two channels: a list of arrays (channels, length_i)."""
+    steps = np.random.default_rng(6).normal(size=(48, 2, 30))
+    return [one[:, : 12 + i % 19] for i, one in enumerate(steps.cumsum(axis=2))]
+
+
+def sounds():
+    """Tones of unequal length at 8 kHz: a list of arrays."""
+    rng = np.random.default_rng(7)
+    return [np.sin(0.1 * (1 + i % 4) * np.arange(n)) for i, n in enumerate(rng.integers(1_600, 8_000, size=48))]
 
 
 def squared_distance(z_a, z_b):
@@ -225,6 +252,10 @@ PLAIN = {
     "images_mixed": (colours, {**SMALL_IMAGES, "objective": "mixed_barlow_twins"}),
     "images_early_stopping": (colours, {**SMALL_IMAGES, "early_stopping": True, "n_iter_no_change": 2}),
     "images_bfloat16": (colours, {**SMALL_IMAGES, "precision": "bfloat16"}),
+    "series": (waves, SMALL_SERIES),
+    "series_one_channel": (numbers, {**SMALL_SERIES, "encoder": "auto", "max_epochs": 1}),
+    "series_resnet": (waves, {**SMALL_SERIES, "encoder": SeriesResNetEncoder((8,))}),
+    "audio": (sounds, SMALL_AUDIO),
 }
 
 
