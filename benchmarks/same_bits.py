@@ -5,10 +5,10 @@
     python benchmarks/same_bits.py --list
 
 Fits some ninety small embedders of synthetic tables, images, series and sounds, each configured in another way, and
-writes embeddings, losses and scores to one .npz file each. `--compare` fits them again, prints a Markdown table that says
-for each whether the arrays are the same or how far they differ, and exits with status 1 if any differ. `--only` takes
-names of configurations. Run both on the same machine with the same torch: other processors round differently. It takes
-a minute on one core.
+writes embeddings, losses and scores to one .npz file each. `--compare` fits them again, prints a Markdown table that
+says for each whether the arrays are the same or how far they differ, and exits with status 1 if any differ. `--only`
+takes names of configurations. Run both on the same machine with the same torch: other processors round differently. It
+takes a minute on one core.
 """
 
 import argparse

@@ -287,10 +287,6 @@ class BarlowTwinsClassifier(ClassifierMixin, StoredEstimator):
                 f"embedder={show(self.embedder)} has several views, and BarlowTwinsClassifier trains one encoder. Give "
                 "one BarlowTwinsEmbedder all columns, or put the embedder before LogisticRegression in a pipeline."
             )
-        if isinstance(embedder, BarlowTwinsEmbedder):
-            from ._classification._fit import refuse_without_recipe
-
-            refuse_without_recipe(embedder)
         super()._validate_params()
 
     def _checked(self, X):

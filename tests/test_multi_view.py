@@ -416,7 +416,7 @@ def test_broken_images_that_are_skipped_are_named(tmp_path):
     image = BarlowTwinsEmbedder(modality="image", preprocessor=ImagePreprocessor(on_broken="skip"))
     with (
         pytest.warns(UserWarning, match="3.png"),
-        pytest.raises(ValueError, match="View 'image' has 11 of 12 rows: broken images were skipped"),
+        pytest.raises(ValueError, match="View 'image' has 11 of 12 rows: broken files were skipped"),
     ):
         make(views=[("image", image), ("table", view())]).fit([paths, A[:12]])
 

@@ -20,7 +20,7 @@ class Clips:
     """
 
     def __init__(self, frames, lengths, longest=None):
-        self.frames, self.lengths = frames, lengths
+        self.frames, self.lengths, self.most = frames, lengths, longest
         self.starts = np.cumsum(lengths) - lengths
         self.longest = int(max(lengths, default=1) if longest is None else min(longest, max(lengths, default=1)))
         self.shape, self.dtype = (len(lengths), frames.shape[1], self.longest), frames.dtype
@@ -64,6 +64,27 @@ class Clips:
         """
         places = self.starts[index, None] + np.arange(self.lengths[index[0]])
         return self.frames[places].transpose(0, 2, 1)
+
+    def subset(self, index):
+        """Take some clips as they are.
+
+        Parameters
+        ----------
+        index : ndarray of int
+            Numbers of the clips.
+
+        Returns
+        -------
+        clips : Clips
+        """
+        lengths = self.lengths[index]
+        within = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+        return Clips(self.frames[np.repeat(self.starts[index], lengths) + within], lengths, self.most)
+
+    def joined(self, other):
+        """These clips, and behind them those of other ones.  # Clips"""
+        frames, lengths = (np.concatenate([getattr(c, name) for c in (self, other)]) for name in ("frames", "lengths"))
+        return Clips(frames, lengths, self.most)
 
     def equal_blocks(self, size):
         """Divide the clips into blocks of one length each.

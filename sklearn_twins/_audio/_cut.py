@@ -5,6 +5,11 @@ import torch
 from .._parts._augmentation import compiled_by, view_of
 from .._parts._two_views import make_views
 
+NO_SWAPS = (
+    "Values of single places cannot be taken from other clips, whose sounds are elsewhere. For audio use "
+    "augmentation='auto', or AudioMixup to mix whole clips."
+)
+
 
 def cut(x, n_frames, generator):
     """Cut a random part out of each spectrogram; shorter ones are continued with zeros, the mean of all frames.
@@ -45,10 +50,7 @@ class CutData:
 
     def gather(self, dim, index):
         """Refuse to take single values from other clips."""
-        raise ValueError(
-            "Values of single places cannot be taken from other clips, whose sounds are elsewhere. For audio use "
-            "augmentation='auto', or AudioMixup to mix whole clips."
-        )
+        raise ValueError(NO_SWAPS)
 
     def __getitem__(self, rows):
         return cut(self.data[rows], self.n_frames, self.generator)

@@ -1,5 +1,6 @@
 """The record of audio."""
 
+from .._parts._joint_recipe import CONVOLUTIONAL
 from .._parts._modality import Modality
 from ._drawing import draw_spectrograms
 from ._spec import AudioSpec
@@ -57,7 +58,7 @@ AUDIO = Modality(
     n_steps=450,
     epochs=(10, 100),
     convolutional=True,
-    joint=None,  # labelled clips are longer than the cuts that views are made of
+    joint=CONVOLUTIONAL,
     stored=stored,
     onnx=onnx,
     embed_frames=embed_frames,

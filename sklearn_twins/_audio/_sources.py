@@ -1,6 +1,7 @@
 """X as a collection of clips: arrays in memory, lists of arrays of unequal length, or paths of sound files."""
 
 import os
+import re
 from dataclasses import dataclass
 
 import narwhals.stable.v2 as nw
@@ -8,12 +9,15 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils.validation import check_array, validate_data
 
-from .._inputs._containers import as_frame, check_container, is_number
+from .._inputs._containers import as_frame, check_container
 from .._inputs._messages import show
+from .._inputs._signals import find_bad_row, refuse_no_signals, unwrap_column
 from .._parts._stored_state import shorten
 
 WANTED = "a list of clips, arrays (n, samples) or (n, channels, samples), or a list of paths"
-WHITE = {np.dtype(np.int16): 2.0**15, np.dtype(np.int32): 2.0**31}  # integers are fractions of these
+NO_GAPS = "Input X contains {what}, in X[{i}]. Audio has no gaps: cut it out, or set it to 0."
+# Integers are fractions of the largest one, from the middle of all; bytes are unsigned, as in WAV files.
+WHITE = {np.dtype(np.int16): (2.0**15, 0), np.dtype(np.int32): (2.0**31, 0), np.dtype(np.uint8): (2.0**7, 128)}
 MAX_CHANNELS = 64
 LONG = 1_000  # rows of an array that look like the samples of one clip if there are hardly any columns
 
@@ -43,8 +47,8 @@ class ArrayClips:
     def read(self, i):
         """Read a clip: its samples, float64, with the channels averaged, and its rate."""
         clip = np.asarray(self.rows[i])
-        white = WHITE.get(clip.dtype.newbyteorder("="))
-        clip = clip.astype(np.float64) if white is None else clip / white
+        scale, clip = WHITE.get(clip.dtype.newbyteorder("=")), clip.astype(np.float64)
+        clip = clip if scale is None else (clip - scale[1]) / scale[0]
         return (clip.mean(0) if clip.ndim == 2 else clip), self.input_rate
 
     def describe(self, i):
@@ -120,14 +124,17 @@ def open_clips(X, owner, *, reset, input_rate, fixed_length=True):
     ValueError, TypeError
         If X holds no clips.
     """
-    X = unwrap(check_container(X, "X", WANTED))
+    X = unwrap_column(check_container(X, "X", WANTED))
+    if sparse.issparse(X):
+        raise TypeError("Sparse data was passed for X, but audio is dense. Give X.toarray().")
+    refuse_no_signals(X, "clip")
     items = list_items(X)
     paths = None if items is None else find_paths(items)
     if paths is not None:
         check_soundfile()
         forget_columns(owner, reset)
         return FileClips(paths, input_rate), False
-    is_array = items is None or not len(items) or all(isinstance(item, (list, tuple)) for item in items)
+    is_array = items is None or are_rows(items, None if reset else getattr(owner, "n_features_in_", None))
     if is_array:
         X, is_array = open_array(X, owner, reset, fixed_length)
     else:
@@ -149,24 +156,19 @@ def forget_columns(owner, reset):
         owner.__dict__.pop("n_features_in_", None)
 
 
-def unwrap(X):
-    """The column of a frame or an array with only one, of other than numbers; anything else as it is."""
-    if sparse.issparse(X):
-        raise TypeError("Sparse data was passed for X, but audio is dense. Give X.toarray().")
-    if isinstance(X, np.ndarray) and X.dtype == object and X.shape[1:] == (1,):
-        return X[:, 0]
-    frame = as_frame(X, "X")
-    if isinstance(frame, nw.DataFrame) and len(frame.columns) == 1 and not is_number(frame.schema[frame.columns[0]]):
-        return frame[frame.columns[0]].to_list()
-    series = nw.from_native(X, series_only=True, pass_through=True)
-    return series.to_list() if isinstance(series, nw.Series) and not is_number(series.dtype) else X
-
-
 def list_items(X):
-    """List the clips of a sequence; None if X is an array or a frame of numbers."""
+    """List the clips of a sequence, or its paths; None if X is an array or a frame of numbers."""
     if isinstance(X, (list, tuple)):
-        return None if X and all(np.isscalar(item) and not isinstance(item, (str, bytes)) for item in X) else X
-    return list(X) if isinstance(X, np.ndarray) and X.ndim == 1 and X.dtype.kind in "OSU" and len(X) else None
+        return X
+    return X.tolist() if isinstance(X, np.ndarray) and X.ndim == 1 and X.dtype.kind in "SU" else None
+
+
+def are_rows(items, length):
+    """Whether all items are lists of as many numbers, `length` of them if it is not None: the rows of an array."""
+    if not all(isinstance(item, (list, tuple)) for item in items):
+        return False
+    lengths = {len(item) for item in items}
+    return len(lengths) == 1 and lengths <= {length or len(items[0])} and all(map(np.isscalar, items[0]))
 
 
 def find_paths(items):
@@ -212,10 +214,15 @@ def open_array(X, owner, reset, fixed_length):
     if isinstance(X, np.ndarray) and X.ndim > 2:
         forget_columns(owner, reset)
         return [check_clip(clip, i) for i, clip in enumerate(X)], False
-    if reset or fixed_length:
-        X = validate_data(owner, X, reset=reset, dtype="numeric")
-    else:
-        X = check_array(X, dtype="numeric", estimator=owner, input_name="X")
+    integers = find_integers(X)
+    try:
+        if reset or fixed_length:
+            X = validate_data(owner, X, reset=reset, dtype="numeric")
+        else:
+            X = check_array(X, dtype="numeric", estimator=owner, input_name="X")
+    except ValueError as error:
+        raise explain(error, X) from error
+    X = X if integers is None else X.astype(integers)
     if len(X) >= LONG and X.shape[1] <= 8:
         raise ValueError(
             f"X has the shape {X.shape}: {len(X):,} clips of {X.shape[1]} samples. If it is one recording with "
@@ -224,9 +231,32 @@ def open_array(X, owner, reset, fixed_length):
     return X, True
 
 
+def find_integers(X):
+    """NumPy's type of a frame of integers of one type that `WHITE` has; validation makes floats of nullable ones."""
+    frame = as_frame(X, "X")
+    types = set(frame.schema.values()) if isinstance(frame, nw.DataFrame) else set()
+    return np.dtype(str(types.pop()).lower()) if types in ({nw.Int16}, {nw.Int32}, {nw.UInt8}) else None
+
+
+def explain(error, X):
+    """An error about an array with the clip's number, or with what to do about clips of another length."""
+    text = str(error)
+    found = re.match("Input X contains (NaN|infinity)", text)
+    if found:
+        i = find_bad_row(X, np.isnan if found[1] == "NaN" else np.isinf)
+        return ValueError(NO_GAPS.format(what=found[1], i=i))
+    if re.match(r"X has \d+ features, but", text):
+        return ValueError(f"{text} Clips of another length come in a list: give list(numpy.asarray(X)).")
+    return error
+
+
 def check_clip(clip, i):
     """Check one clip: numbers, finite, with one axis, or (channels, samples)."""
-    clip = np.asarray(check_container(clip, f"X[{i}]", "an array of samples"))
+    clip = check_container(clip, f"X[{i}]", "an array of samples")
+    try:
+        clip = np.asarray(clip)
+    except ValueError as error:
+        raise ValueError(f"X[{i}] has channels of unequal length ({shorten(error)}).") from error
     if clip.dtype.kind not in "biuf":
         raise TypeError(f"X[{i}] must hold numbers. Got an array of {clip.dtype}.")
     if clip.ndim not in (1, 2):
@@ -240,5 +270,5 @@ def check_clip(clip, i):
         )
     if clip.dtype.kind == "f" and not np.isfinite(clip).all():
         what = "NaN" if np.isnan(clip).any() else "infinity"
-        raise ValueError(f"Input X contains {what}, in X[{i}]. Audio has no gaps: cut it out, or set it to 0.")
+        raise ValueError(NO_GAPS.format(what=what, i=i))
     return clip

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 from .._parts._spec import SampleSpec
 
@@ -32,6 +33,8 @@ class AudioSpec(SampleSpec):
     >>> AudioPreprocessor(input_rate=16_000).fit(clips).spec_
     AudioSpec(shape=(64, 96), hop=0.01)
     """
+
+    kind: ClassVar = "audio"
 
     hop: float = 0.01
 
@@ -79,6 +82,24 @@ class AudioSpec(SampleSpec):
         frames = GPU_BLOCK_FRAMES if on_gpu else BLOCK_FRAMES
         return max(1, min(MAX_GPU_BLOCK_ROWS, frames // math.prod(self.shape[1:])))
 
+    def cut(self, x, generator):
+        """Cut a random part out of each clip.
+
+        Parameters
+        ----------
+        x : Tensor of shape (batch, bands, frames)
+            Clips, NaN behind their ends.
+        generator : torch.Generator
+            Source of the parts' places.
+
+        Returns
+        -------
+        x : Tensor of shape (batch, *shape), float32
+        """
+        from ._cut import cut
+
+        return cut(x, self.shape[1], generator)
+
     def bind_views(self, augmentation):
         """Put the cut in time in front of a bound augmentation.
 
@@ -91,7 +112,14 @@ class AudioSpec(SampleSpec):
         -------
         views : callable
             The same for spectrograms of any length.
-        """
-        from ._cut import CutViews
 
+        Raises
+        ------
+        ValueError
+            If the augmentation takes single values from other clips.
+        """
+        from ._cut import NO_SWAPS, CutViews
+
+        if getattr(augmentation, "swaps_values", False):
+            raise ValueError(NO_SWAPS)
         return CutViews(augmentation, self.shape[1])

@@ -8,7 +8,6 @@ from sklearn.utils._param_validation import Interval
 from .._parts._augmentation import Augmentation, Chain
 from .._parts._validation import check_pair
 from ._log_mel import EPS
-from ._spec import AudioSpec
 
 BICUBIC = -0.75  # of the cubic convolution, as torch's `interpolate` has it
 
@@ -21,13 +20,7 @@ def draw_uniform(n, low, high, generator):
 class AudioAugmentation(Augmentation):
     """Base of augmentations of spectrograms; they refuse other samples."""
 
-    def _bound(self, spec, device):
-        if not isinstance(spec, AudioSpec):
-            raise ValueError(
-                f"augmentation={self!r} is for audio, spectrograms of shape (bands, frames). Got samples of shape "
-                f"{spec.shape}. Set modality='audio', or use another augmentation."
-            )
-        return self
+    made_for = ("audio", "(bands, frames)")
 
 
 class AudioMixup(AudioAugmentation):

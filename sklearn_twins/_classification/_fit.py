@@ -9,6 +9,7 @@ from .._modalities import MODALITIES
 from .._parts._joint_recipe import DENSE
 from .._persistence._state import fitted_state
 from .._runtime._printing import print_line
+from .._runtime._storage import join_samples
 from .._training._batches import batch_layout
 from .._training._distributed import current_process_group
 from ._features import Features
@@ -143,7 +144,7 @@ def partial_fit_classifier(classifier, fit, embedder, is_fitted, X, y, classes, 
     samples = make_samples(pretrained, X, None, len(labels.codes))
     kept = take_labeled(samples, labels)
     if not is_first:
-        kept = tuple(map(np.concatenate, zip(fit._training_state["labeled"], kept, strict=True)))
+        kept = tuple(map(join_samples, fit._training_state["labeled"], kept))
 
     def finish(attributes):
         found = collect(all_classes, pretrained, joint.model, attributes)
@@ -222,7 +223,9 @@ def without_training_state(embedder):
 def are_same_labels(fit, labeled):
     """Whether the labelled rows are those of the fit that goes on."""
     before = getattr(fit, "_training_state", {}).get("labeled", ())
-    return len(before) == len(labeled) and all(map(np.array_equal, before, labeled))
+    return len(before) == len(labeled) and all(
+        np.array_equal(was[:], now[:], equal_nan=True) for was, now in zip(before, labeled, strict=True)
+    )
 
 
 def count_all_epochs(fit, embedder, samples, previous, are_same):
@@ -307,16 +310,6 @@ def collect(classes, pretrained, model, attributes):
         **{name: attributes[name] for name in names if name in attributes},
         **columns,
     }
-
-
-def refuse_without_recipe(embedder):
-    """Refuse an embedder whose modality has no joint training."""
-    record = MODALITIES.get(embedder.modality) if isinstance(embedder.modality, str) else None
-    if record is not None and record.joint is None:
-        raise ValueError(
-            f"embedder has modality={embedder.modality!r}, for which there is no joint training yet. Put the embedder "
-            "before LogisticRegression in a pipeline."
-        )
 
 
 def recipe_of(embedder):

@@ -8,7 +8,7 @@ from .._fitting._fit import run_fit
 from .._fitting._prepare import Samples
 from .._parts._joint_recipe import JointRecipe
 from .._runtime._devices import claim_device
-from .._runtime._storage import to_storage
+from .._runtime._storage import take_samples, to_storage
 from .._training._optimizers import default_learning_rate
 from ._features import Features, Head
 from ._labels import Labels
@@ -93,14 +93,17 @@ class Joint:
             environment.process_group,
         )
 
+        spec = self.features.spec
+
         def draw_from(rows):
-            return LabeledRows(to_storage(samples, device, storage, rows), codes[rows], weights[rows], device, group)
+            stored = to_storage(samples, device, storage, rows)
+            return LabeledRows(stored, codes[rows], weights[rows], spec, device, group)
 
         if self.kept:
             labeled = self.kept
-            drawn = LabeledRows(to_storage(labeled[0], device, storage), *labeled[1:], device, group)
+            drawn = LabeledRows(to_storage(labeled[0], device, storage), *labeled[1:], spec, device, group)
         else:
-            labeled = (samples[train], codes[train], weights[train])
+            labeled = (take_samples(samples, train), codes[train], weights[train])
             drawn = draw_from(train)
         label_all = PseudoLabeler(
             samples, self.features, self.first, labeled, self.labels.codes, self.share, self.recipe.are_spread

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .._runtime._storage import take_samples
 from ._features import Features
 from ._labels import UNLABELED
 from ._linear import fit_linear, linear_proba, softmax
@@ -115,4 +116,4 @@ def some_labels(rows, codes, weights):
     if len(codes) <= MAX_REFIT:
         return rows, codes, weights
     some = np.sort(np.random.default_rng(0).permutation(len(codes))[:MAX_REFIT])
-    return rows[some], codes[some], weights[some]
+    return take_samples(rows, some), codes[some], weights[some]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .._inputs._groups import encode_groups
+from .._runtime._storage import take_samples
 from ._labels import Labels, check_weights, with_weights
 from ._repeats import merge_rows
 
@@ -79,13 +80,13 @@ def make_samples(embedder, X, unlabeled, n):
     Raises
     ------
     ValueError
-        If X has other columns than the embedder's, or broken images were left out.
+        If X has other columns than the embedder's, or broken files were left out.
     """
     preprocessor, rows = embedder.preprocessor_, embedder._append_unlabeled(X, unlabeled)
     samples = getattr(preprocessor, "transform_for_fit", preprocessor.transform)(rows, owner=embedder)
     if len(samples) != n:
         raise ValueError(
-            f"y has labels for {n} rows, and {len(samples)} samples are left of X: broken images were skipped. Leave "
+            f"y has labels for {n} rows, and {len(samples)} samples are left of X: broken files were skipped. Leave "
             "them out of X and y first."
         )
     return samples
@@ -93,4 +94,4 @@ def make_samples(embedder, X, unlabeled, n):
 
 def take_labeled(samples, labels):
     """Samples, codes and weights of the labelled rows."""
-    return samples[labels.rows], labels.codes[labels.rows], labels.weights[labels.rows]
+    return take_samples(samples, labels.rows), labels.codes[labels.rows], labels.weights[labels.rows]

@@ -27,14 +27,16 @@ class LabeledRows:
         Class of each row.
     weights : ndarray of shape (n,)
         Weight of each row.
+    spec : SampleSpec
+        Spec of the rows.
     device : torch.device
         Where rows are drawn.
     group : ProcessGroup, default=ONE_PROCESS
         The processes, each of which takes its share of the rows that are drawn.
     """
 
-    def __init__(self, rows, codes, weights, device, group=ONE_PROCESS):
-        self.rows, self.group = rows, group
+    def __init__(self, rows, codes, weights, spec, device, group=ONE_PROCESS):
+        self.rows, self.spec, self.group = rows, spec, group
         self.codes = torch.from_numpy(codes).to(device)
         self.order = torch.argsort(self.codes, stable=True)
         counts = torch.unique_consecutive(self.codes[self.order], return_counts=True)[1]
@@ -66,7 +68,8 @@ class LabeledRows:
         u = torch.rand(self.size, generator=generator, device=device, dtype=torch.float64)
         drawn = self.order[self.starts[classes] + torch.minimum((u * counts).long(), counts - 1)]
         drawn = drawn.view(self.group.size, -1)[self.group.rank]
-        return self.rows[drawn], self.codes[drawn], self.weights[drawn]
+        rows = to_intensities(self.spec.cut(self.rows[drawn], generator))
+        return rows, self.codes[drawn], self.weights[drawn]
 
 
 class Teacher(nn.Module):
@@ -215,7 +218,7 @@ class Supervision(nn.Module):
         if self.recipe.pseudo_weight:
             self.make_pseudo_labels(step)
         drawn, codes, weights = self.labeled.draw(generator)
-        h = encoder(torch.cat([x_a, to_intensities(drawn)]))  # one forward: batch norm sees both
+        h = encoder(torch.cat([x_a, drawn]))  # one forward: batch norm sees both
         labeled = h[len(x) :] if self.recipe.labels_reach_encoder else h[len(x) :].detach()
         b = encoder(x_b)
         return Embedded(

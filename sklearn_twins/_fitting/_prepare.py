@@ -248,7 +248,7 @@ def check_groups(groups, n, verbose):
     """Refuse groups of more rows than there are samples, and say how many rows have no partner."""
     if len(groups) != n:
         raise ValueError(
-            f"groups has {len(groups)} values, and {n} samples are left of X: broken images were skipped. Leave them "
+            f"groups has {len(groups)} values, and {n} samples are left of X: broken files were skipped. Leave them "
             "out of X and groups first."
         )
     n_alone = int((torch.bincount(torch.from_numpy(groups)) == 1).sum())

@@ -219,6 +219,8 @@ class ImageAugmentation(Augmentation):
     width).
     """
 
+    made_for = ("images", "(channels, height, width)")
+
     def __call__(self, x, data, generator):
         """Make one view.
 
@@ -232,9 +234,5 @@ class ImageAugmentation(Augmentation):
         return self._steps(spec.shape, device)
 
     def _steps(self, shape, device):
-        if len(shape) != 3:
-            raise ValueError(
-                f"{type(self).__name__} makes views of images of shape (channels, height, width). Got samples of shape "
-                f"{tuple(shape)}; use an augmentation for tables, such as MarginalCorruption()."
-            )
+        self._check_fits(shape)
         return ImageSteps(self._operations(tuple(shape), device), shape)

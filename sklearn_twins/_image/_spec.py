@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 from .._parts._spec import BLOCK_ROWS, GPU_BLOCK_ROWS, SampleSpec
 
@@ -31,6 +32,8 @@ class ImageSpec(SampleSpec):
     >>> ImagePreprocessor().fit(load_digits().images).spec_.shape
     (1, 8, 8)
     """
+
+    kind: ClassVar = "images"
 
     mean: tuple = ()
     std: tuple = ()

@@ -96,7 +96,7 @@ class MultiViewPreprocessor(_BaseComposition, Component):
             block = in_view(name, preprocessor.fit_transform, leave_out(rows, missing))
             if len(block) != (~missing).sum():
                 raise ValueError(
-                    f"View {name!r} has {len(block)} of {(~missing).sum()} rows: broken images were skipped. Use "
+                    f"View {name!r} has {len(block)} of {(~missing).sum()} rows: broken files were skipped. Use "
                     "on_broken='raise', and None in the place of images that are broken."
                 )
             spec = preprocessor.spec_

@@ -207,8 +207,8 @@ class Modality:
         Bounds of ``max_epochs="auto"``.
     convolutional : bool, default=False
         Whether networks are convolutions: cuDNN then tries its kernels in a fit, and ``compile=True`` pays on a CPU.
-    joint : JointRecipe or None, default=DENSE
-        Numbers of the joint training with labels; None if there is none.
+    joint : JointRecipe, default=DENSE
+        Numbers of the joint training with labels.
     passthrough : Passthrough or None, default=None
         Columns that can stand next to the embedding.
     learn_output : callable or None, default=None
@@ -247,7 +247,7 @@ class Modality:
     n_steps: int = 1_000
     epochs: tuple = (5, 200)
     convolutional: bool = False
-    joint: JointRecipe | None = DENSE
+    joint: JointRecipe = DENSE
     passthrough: Passthrough | None = None
     learn_output: Callable | None = None
     constant_columns: Callable = no_constant_columns

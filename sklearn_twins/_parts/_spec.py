@@ -1,6 +1,7 @@
 """SampleSpec: what networks and views have to know of a sample; each modality has a subclass."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 # A matrix product picks its kernel by its shape, and kernels round differently. With blocks of one size a row's
 # embedding is the same to the bit whatever rows are around it. One row then costs a block (under a millisecond for the
@@ -29,6 +30,8 @@ class SampleSpec:
     """
 
     shape: tuple
+
+    kind: ClassVar = None  # of the package's own samples, for views that are made for one kind only
 
     @property
     def n_interpolated(self):
@@ -64,6 +67,22 @@ class SampleSpec:
             The same, or with a method ``make_both(first, second, data, generator) -> (x_a, x_b)``.
         """
         return augmentation
+
+    def cut(self, x, generator):
+        """Cut samples to the size that networks train on; by default they have it.
+
+        Parameters
+        ----------
+        x : Tensor of shape (batch, ...)
+            Training samples as they are stored.
+        generator : torch.Generator
+            Source of the places to cut at.
+
+        Returns
+        -------
+        x : Tensor of shape (batch, *shape)
+        """
+        return x
 
     def complete(self, samples):
         """Leave out samples that lack a part, for a diagnosis of the embedding; by default there are none.

@@ -184,6 +184,16 @@ class HostRows:
         return as_tensor(np.take_along_axis(columns, rows, axis=0)).to(self.device, non_blocking=True)
 
 
+def take_samples(samples, index):
+    """Take some samples: as an array, or ragged ones as they are (by their method ``subset(index)``)."""
+    return samples.subset(index) if hasattr(samples, "subset") else samples[index]
+
+
+def join_samples(first, second):
+    """Put samples behind others from `take_samples`, which have a method ``joined(other)`` if they are ragged."""
+    return first.joined(second) if hasattr(first, "joined") else np.concatenate([first, second])
+
+
 def count_bytes(samples, n):
     """Count the bytes of `n` samples."""
     return n * int(np.prod(samples.shape[1:])) * samples.dtype.itemsize

@@ -74,6 +74,8 @@ class SeriesAugmentation(Augmentation):
     Subclasses define ``_operations(spec, device)``, a list of `Operation` for series that a `SeriesSpec` describes.
     """
 
+    made_for = ("time series", "(channels, length)")
+
     def __call__(self, x, data, generator):
         """Make one view of complete series; `bind` tells the augmentation of missing steps.
 
@@ -81,15 +83,9 @@ class SeriesAugmentation(Augmentation):
         -----
         x : (batch, channels, length); data is not used; returns (batch, channels, length)
         """
-        return self._bound(SeriesSpec(tuple(x.shape[1:])), x.device)(x, data, generator)
+        return self.bind(SeriesSpec(tuple(x.shape[1:])), x.device)(x, data, generator)
 
     def _bound(self, spec, device):
-        if len(spec.shape) != 2:
-            raise ValueError(
-                f"{type(self).__name__} makes views of time series, samples of shape (channels, length). Got samples "
-                f"of shape {tuple(spec.shape)}; use modality='series' with data of this kind, or an augmentation that "
-                "fits the samples."
-            )
         spec = spec if isinstance(spec, SeriesSpec) else SeriesSpec(tuple(spec.shape))
         return SeriesOperations(self._operations(spec, device), spec.masked)
 

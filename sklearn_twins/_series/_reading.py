@@ -4,13 +4,13 @@ import contextlib
 import os
 import re
 
-import narwhals.stable.v2 as nw
 import numpy as np
 from scipy import sparse
 from sklearn.utils.validation import check_array, validate_data
 
-from .._inputs._containers import as_frame, check_container
+from .._inputs._containers import check_container
 from .._inputs._messages import show
+from .._inputs._signals import find_bad_row, refuse_no_signals, unwrap_column
 from .._parts._stored_state import shorten
 
 WANTED = (
@@ -53,6 +53,7 @@ def read_series(X, owner, *, reset, layout):
     if isinstance(X, np.ma.MaskedArray):
         X = X.astype(np.float64).filled(np.nan)
     X = unwrap_column(X)
+    refuse_no_signals(X, "series")
     ragged = find_unequal(X, None if reset else getattr(owner, "n_features_in_", None))
     if ragged is not None:
         return [read_one(series, i, layout) for i, series in enumerate(ragged)], False
@@ -60,45 +61,34 @@ def read_series(X, owner, *, reset, layout):
     if len(X.shape) > 3:
         raise ValueError(f"X has the shape {X.shape}, but time series have at most 3 axes. Give {WANTED}.")
     if len(X.shape) == 3:
-        with named_errors():
+        with named_errors(X):
             array = check_array(X, **GAPS_ALLOWED, allow_nd=True, ensure_2d=False, estimator=owner, input_name="X")
         if 0 in array.shape:
             raise ValueError(f"X has the shape {array.shape}, which holds no value. Give {WANTED}.")
         return to_channels_first(array, layout), False
-    with named_errors():
-        return validate_data(owner, X, reset=reset, **GAPS_ALLOWED)[:, None], True
+    with named_errors(X):
+        array = validate_data(owner, X, reset=reset, **GAPS_ALLOWED)
+        return (array.astype(np.float64) if array.dtype == object else array)[:, None], True
 
 
 @contextlib.contextmanager
-def named_errors():
-    """Say in NumPy's errors about dates, text and objects that X holds them, and what is wanted."""
+def named_errors(X):
+    """Say in errors about an array what is wrong with which series, and what is wanted."""
     try:
         yield
     except (TypeError, ValueError) as error:
-        if not re.match(r"could not convert|float\(\) argument|.*(promoted|element with a sequence)", str(error)):
+        text = str(error)
+        if text.startswith("Input X contains infinity"):
+            i = find_bad_row(X, np.isinf)
+            raise ValueError(f"Input X contains infinity, in X[{i}]. NaN stands for missing steps.") from error
+        if re.match(r"X has \d+ features, but", text):
+            raise ValueError(f"{text} Series of another length come in a list: give list(numpy.asarray(X)).") from error
+        if not re.match(r"could not convert|float\(\) argument|.*(promoted|element with a sequence)", text):
             raise
         kind = TypeError if isinstance(error, TypeError) else ValueError
-        raise kind(f"X holds something else than numbers ({shorten(error)}). Give {WANTED}.") from error
-
-
-def unwrap_column(X):
-    """The series of a column that holds one in each cell, as a list; anything else as it is.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If X is a lazy frame, or if columns share a name.
-    """
-    frame = as_frame(X, "X")
-    if (
-        isinstance(frame, nw.DataFrame)
-        and len(frame.columns) == 1
-        and frame[:, 0].dtype in (nw.Object, nw.List, nw.Array)
-    ):
-        cells = frame[:, 0].to_list()
-        return cells if cells and hasattr(cells[0], "__len__") and not isinstance(cells[0], str) else X
-    is_column = len(getattr(X, "shape", ())) == 1 and hasattr(X, "to_list")
-    return X.to_list() if is_column else X
+        cells = "; for a frame with a series in each cell, [numpy.stack(row) for row in X.to_numpy()]"
+        hint = cells if hasattr(X, "columns") and "sequence" in text else ""
+        raise kind(f"X holds something else than numbers ({shorten(error)}). Give {WANTED}{hint}.") from error
 
 
 def as_array(X):
@@ -123,10 +113,7 @@ def find_unequal(X, length=None):
     length : int or None, default=None
         Steps of the series in `fit`; a sequence of series that all have another one is listed too.
     """
-    is_sequence = isinstance(X, (list, tuple)) or (
-        getattr(X, "ndim", 0) == 1 and getattr(X, "dtype", None) == np.dtype(object)
-    )
-    if not is_sequence or len(X) == 0:
+    if not isinstance(X, (list, tuple)):
         return None
     if isinstance(X[0], (str, bytes, os.PathLike)):
         raise ValueError(
@@ -134,8 +121,11 @@ def find_unequal(X, length=None):
         )
     rows = [row if hasattr(row, "shape") else as_row(row) for row in X]
     shapes = {tuple(row.shape) for row in rows}
+    if () in shapes:
+        i = next(i for i, row in enumerate(rows) if row.shape == ())
+        raise ValueError(f"X[{i}] is {show(X[i])}, which is no series. Give {WANTED}, and leave out what is missing.")
     differ = len(shapes) > 1 or (length is not None and max(map(len, shapes)) == 1 and shapes != {(length,)})
-    return rows if differ and all(map(len, shapes)) else None
+    return rows if differ else None
 
 
 def as_row(row):
@@ -151,6 +141,8 @@ def read_one(series, number, layout):
     name = f"X[{number}]"
     array = np.asarray(check_container(series, name, "arrays (channels, length)"))
     if array.dtype.kind not in "biuf":
+        if array.dtype.kind in "US" or any(isinstance(value, str) for value in array.flat):
+            raise ValueError(f"{name} holds text. Give {WANTED}.")
         try:
             array = array.astype(np.float64)
         except (TypeError, ValueError) as error:

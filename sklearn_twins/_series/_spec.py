@@ -1,6 +1,7 @@
 """SeriesSpec: the shape of a time series, and whether steps may be missing."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from .._parts._spec import BLOCK_ROWS, GPU_BLOCK_ROWS, SampleSpec
 from ._kernels import Kernels
@@ -34,6 +35,8 @@ class SeriesSpec(SampleSpec):
     (1, 4, True)
     """
 
+    kind: ClassVar = "time series"
+
     masked: bool = False
     kernels: Kernels | None = None
 
@@ -46,6 +49,23 @@ class SeriesSpec(SampleSpec):
     def length(self):
         """Number of time steps."""
         return self.shape[1]
+
+    def bind_views(self, augmentation):
+        """Keep the mark of missing steps, and 0 behind it, in views by augmentations that do not know of it.
+
+        Parameters
+        ----------
+        augmentation : callable
+            ``(x, data, generator) -> view``.
+
+        Returns
+        -------
+        views : callable
+            The same, for series of which steps may be missing.
+        """
+        from ._marked_views import mark_views
+
+        return mark_views(augmentation) if self.masked else augmentation
 
     def describe_input(self):
         """Say in an error message what a user's network receives.

@@ -113,6 +113,8 @@ class MarginalCorruption(Augmentation):
     True
     """
 
+    is_by_value = swaps_values = True
+
     _parameter_constraints: dict = {"corruption_rate": [StrOptions({"auto"}), Interval(Real, 0, 1, closed="both")]}
 
     def __init__(self, corruption_rate="auto"):
@@ -156,6 +158,8 @@ class Masking(Augmentation):
     >>> round((view == 0).float().mean().item(), 1)
     0.3
     """
+
+    is_by_value = True
 
     _parameter_constraints: dict = {"mask_rate": [Interval(Real, 0, 1, closed="both")]}
 

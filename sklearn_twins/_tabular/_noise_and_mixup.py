@@ -54,6 +54,8 @@ class GaussianNoise(Augmentation):
     0.1
     """
 
+    is_by_value = True
+
     _parameter_constraints: dict = {"scale": [Interval(Real, 0, None, closed="left")]}
 
     def __init__(self, scale=0.1):
@@ -102,6 +104,8 @@ class Mixup(Augmentation):
     >>> bool(((view >= 0) & (view <= 0.3)).all())
     True
     """
+
+    is_by_value = True
 
     _parameter_constraints: dict = {"max_weight": [Interval(Real, 0, 1, closed="both")]}
 

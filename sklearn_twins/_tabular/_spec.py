@@ -1,6 +1,7 @@
 """TableSpec: what a sample of a table is made of."""
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 
@@ -37,6 +38,8 @@ class TableSpec(SampleSpec):
     >>> spec.shape, spec.missing, spec.categories
     ((2,), (0,), (4,))
     """
+
+    kind: ClassVar = "tables"
 
     missing: tuple = ()
     categories: tuple = ()

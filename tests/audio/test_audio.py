@@ -144,9 +144,17 @@ def test_views_of_tables_are_refused(make_audio, clips):
         make_audio(augmentation="marginal_corruption").fit(clips)
 
 
-def test_in_a_classifier_it_is_refused(make_audio, clips):
-    with pytest.raises(ValueError, match="modality='audio', for which there is no joint training yet"):
-        BarlowTwinsClassifier(make_audio()).fit(clips, np.arange(40) % 4)
+def test_a_classifier_trains_on_cuts_of_labelled_clips(make_audio, clips):
+    """Clips of any length, of which nine have labels; calls of `partial_fit` keep theirs."""
+    y = np.where(np.arange(40) < 9, np.arange(40) % 3, -1)
+    classifier = BarlowTwinsClassifier(make_audio(max_epochs=1), max_epochs=1, warm_start=True, random_state=0)
+    first = clone(classifier).fit(clips, y)
+    assert first.predict_proba(clips).shape == (40, 3)
+    assert_array_equal(first.pretrained_embedder_.transform(clips), make_audio(max_epochs=1).fit_transform(clips))
+    n_labeled = len(first._training_state["labeled"][0])
+    assert n_labeled == 9 and first.set_params(max_epochs=2).fit(clips, y).n_iter_ == 2
+    classifier.partial_fit(clips[:25], y[:25], classes=range(3)).partial_fit(clips[25:], np.arange(15) % 3)
+    assert len(classifier._training_state["labeled"][0]) == 9 + 15
 
 
 def test_endless_power_is_refused(make_audio, clips):

@@ -24,7 +24,18 @@ def frames_of(X, **params):
     return make(**params).fit_transform(X).frames
 
 
+def as_arrow(rows):
+    pa = pytest.importorskip("pyarrow")
+    return pa.table({"sound": pa.array(rows)})
+
+
 ONE = noise(3, 4_000)
+COLUMNS = {
+    "lists": list,
+    "polars": lambda rows: pytest.importorskip("polars").DataFrame({"sound": rows}),
+    "pyarrow": as_arrow,
+    "pandas on pyarrow": lambda rows: as_arrow(rows).to_pandas(types_mapper=pd.ArrowDtype),
+}
 
 
 @pytest.mark.parametrize(
@@ -44,6 +55,16 @@ def test_object_arrays_and_columns_of_clips():
     assert_array_equal(frames_of(pd.Series(list(ONE))), frames_of(ONE))
 
 
+@pytest.mark.parametrize("as_column", COLUMNS.values(), ids=COLUMNS)
+def test_clips_of_unequal_length_in_lists_and_columns(as_column):
+    clips = [row[:n] for row, n in zip(ONE, (900, 4_000, 2_000), strict=True)]
+    assert_array_equal(frames_of(as_column([clip.tolist() for clip in clips])), frames_of(clips))
+
+
+def test_lists_of_another_length_than_in_fit():
+    assert make().fit(ONE.tolist()).transform([ONE[0, :900].tolist()]).lengths.tolist() == [12]
+
+
 def test_channels_are_averaged():
     stereo = noise(3, 2, 4_000)
     assert_array_equal(frames_of(stereo), frames_of(stereo.mean(1)))
@@ -56,6 +77,9 @@ def test_integers_are_fractions_of_their_largest_value():
     assert_allclose(frames_of(bits.astype(np.int32) * 2**16), frames_of(bits / 2**15))
     assert_allclose(frames_of(list(bits)), frames_of(bits / 2**15))
     assert_allclose(frames_of(list(bits.astype(">i2"))), frames_of(bits / 2**15))  # of any byte order
+    assert_allclose(frames_of(pd.DataFrame(bits).astype("Int16")), frames_of(bits / 2**15))
+    unsigned = np.rint(ONE * 2**7 + 128).astype(np.uint8)
+    assert_allclose(frames_of(unsigned), frames_of((unsigned - 128.0) / 2**7))
 
 
 def test_memory_maps(tmp_path):
@@ -106,14 +130,18 @@ def test_silence_and_single_samples_are_embedded_like_anything():
 BAD = {
     "no rate": (ONE, {"input_rate": None}, ValueError, "do not say how many samples .* preprocessor__input_rate"),
     "empty": ([ONE[0], np.empty(0)], {}, ValueError, r"X\[1\] is empty"),
-    "no clips": ([], {}, ValueError, "Expected 2D array|minimum of 1"),
+    "no clips": ([], {}, ValueError, r"0 sample\(s\).*without any clip"),
     "NaN": ([ONE[0], np.array([0.0, np.nan])], {}, ValueError, r"contains NaN, in X\[1\]"),
+    "infinite in a frame": (pd.DataFrame([[0.0, np.inf]]), {}, ValueError, r"contains infinity, in X\[0\]. Audio"),
+    "nothing": ([*ONE, None], {}, ValueError, r"X\[3\] is None"),
+    "text in lists": ([["1"], ["1", "2"]], {}, TypeError, r"X\[0\] must hold numbers"),
+    "unequal channels": ([[[1.0, 2.0], [3.0]]], {}, ValueError, r"X\[0\] has channels of unequal length"),
     "infinite": ([ONE[0], np.array([0.0, np.inf])], {}, ValueError, r"contains infinity, in X\[1\]"),
-    "NaN in an array": (np.where(ONE > 0, ONE, np.nan), {}, ValueError, "contains NaN"),
+    "NaN in an array": (np.where(ONE[1, 7] == ONE, np.nan, ONE), {}, ValueError, r"contains NaN, in X\[1\]. Audio"),
     "samples first": ([ONE[0], noise(4_000, 2)], {}, ValueError, r"X\[1\].*\(4000, 2\).* Channels come first"),
     "samples first in an array": (noise(3, 4_000, 2), {}, ValueError, "Channels come first"),
     "one stereo recording": (noise(4_000, 2), {}, ValueError, "one recording with 2 channels"),
-    "one clip": (ONE[0], {}, ValueError, "Expected 2D array, got 1D array"),
+    "one clip": (ONE[0], {}, ValueError, r"Expected 2D array, got 1D array.* one clip of 4,000 numbers. Give \[X\]"),
     "text": ([ONE[0], np.array(["a"])], {}, TypeError, r"X\[1\] must hold numbers"),
     "bytes": ([b"RIFF"], {}, TypeError, r"paths. Got X\[0\]"),
     "paths and arrays": (["a.wav", ONE[0]], {}, TypeError, r"paths only, or arrays only. Got X\[1\]"),

@@ -106,7 +106,7 @@ def test_views(part):
         assert view.shape == x.shape and view.dtype == torch.float32 and view.isfinite().all()
         assert_array_equal(view, same)
     assert not torch.equal(*first) and torch.equal(x, before)
-    with pytest.raises(ValueError, match="is for audio"):
+    with pytest.raises(ValueError, match="makes views of audio"):
         bind(part, ImageSpec((1, 8, 8)), CPU)
 
 

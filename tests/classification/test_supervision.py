@@ -9,6 +9,7 @@ from builders import seeded
 from numpy.testing import assert_allclose, assert_array_equal
 from torch import nn
 
+from sklearn_twins import SampleSpec
 from sklearn_twins._classification._features import Head
 from sklearn_twins._classification._linear import first_head, fit_linear, linear_proba
 from sklearn_twins._classification._pseudo_labels import keep_surest, some_labels
@@ -30,7 +31,7 @@ WEIGHTS = np.array([1.0, 2, 1, 0.5, 1, 1, 4, 0])
 
 @pytest.fixture
 def rows():
-    return LabeledRows(torch.arange(8.0)[:, None], CODES, WEIGHTS, CPU)
+    return LabeledRows(torch.arange(8.0)[:, None], CODES, WEIGHTS, SampleSpec((1,)), CPU)
 
 
 def head(n_features=6, n_classes=4, seed=0, speed=5.0):
@@ -73,7 +74,7 @@ def test_weights_make_up_for_balance(rows):
 
 
 def test_many_classes_share_a_step():
-    rows = LabeledRows(torch.arange(200.0)[:, None], np.arange(200), np.ones(200), CPU)
+    rows = LabeledRows(torch.arange(200.0)[:, None], np.arange(200), np.ones(200), SampleSpec((1,)), CPU)
     codes = rows.draw(seeded())[1]
     assert len(codes) == len(set(codes.tolist())) == 64
 

@@ -7,19 +7,25 @@ import torch
 from builders import seeded
 from sklearn.base import clone
 
+from sklearn_twins import SampleSpec
 from sklearn_twins._parts._augmentation import bind
 from sklearn_twins.augmentations import (
+    AudioCrop,
     Augmentation,
     Chain,
+    Cutout,
+    FrequencyMask,
     GaussianNoise,
+    HorizontalFlip,
     Identity,
     MarginalCorruption,
     Masking,
     Mixup,
     Pair,
+    TimeCrop,
     make_views,
 )
-from sklearn_twins.preprocessing import TableSpec
+from sklearn_twins.preprocessing import AudioSpec, SeriesSpec, TableSpec
 
 MIXED = TableSpec((5,), categories=(9,), sources=(0, 0, 1, 1, 2))
 CPU = torch.device("cpu")
@@ -174,3 +180,27 @@ def test_callables_that_cannot_be_bound_stay():
     chain = bind(Chain([("twice", twice), ("plus", plus_one)]), MIXED, CPU)
     assert chain.steps == [("twice", twice), ("plus", plus_one)]
     assert torch.equal(chain(rows(), rows(), seeded()), 2 * rows() + 1)
+
+
+@pytest.mark.parametrize(
+    ("augmentation", "spec"),
+    [
+        (FrequencyMask(), AudioSpec((64, 96))),
+        (AudioCrop(), SeriesSpec((64, 96))),
+        (Cutout(), AudioSpec((64, 96))),
+        (Chain([("turn", HorizontalFlip())]), SeriesSpec((1, 30))),
+        (TimeCrop(), MIXED),
+    ],
+)
+def test_views_of_another_kind_are_refused(augmentation, spec):
+    got = rf"makes views of .*Got samples of shape .* \({spec.kind}\)\. Use augmentation='auto'"
+    with pytest.raises(ValueError, match=got):
+        bind(augmentation, spec, CPU)
+
+
+def test_samples_of_ones_own_are_judged_by_their_axes():
+    x = torch.zeros(4, 3, 8)
+    for augmentation in (TimeCrop(), AudioCrop()):
+        assert bind(augmentation, SampleSpec((3, 8)), CPU)(x, x, seeded()).shape == x.shape
+        with pytest.raises(ValueError, match=r"Got samples of shape \(8,\)\. Use"):
+            bind(augmentation, SampleSpec((8,)), CPU)

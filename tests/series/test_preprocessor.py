@@ -174,7 +174,7 @@ BAD = {
     "different channels": ([np.ones((2, 4)), np.ones((3, 4))], r"X\[1\] has 3 channels, and X\[0\] has 2.*layout"),
     "empty series": ([np.ones(4), np.ones(0)], r"X\[1\] has the shape \(0,\)"),
     "infinity": ([np.ones(4), np.array([1.0, np.inf])], r"X\[1\] contains infinity"),
-    "infinity in an array": (np.where(FLAT > 2, np.inf, FLAT), "infinity"),
+    "infinity in an array": (np.where(FLAT[4, 2] == FLAT, np.inf, FLAT), r"contains infinity, in X\[4\]"),
     "no steps": (np.ones((5, 2, 0)), r"shape \(5, 2, 0\)"),
     "four axes": (np.ones((2, 2, 2, 2)), "at most 3 axes"),
     "all missing": (np.where(np.arange(10)[:, None] == 3, np.nan, FLAT), r"X\[3\] has no step"),
@@ -183,13 +183,17 @@ BAD = {
     "columns of text": (pd.DataFrame({"a": ["x", "y"], "b": [1.0, 2.0]}), "X holds something else than numbers"),
     "one column of text": (pd.DataFrame({"a": ["x", "y"]}), "X"),
     "dates": (pd.DataFrame({"a": pd.date_range("2020", periods=3), "b": 1.0}), "X holds something else than numbers"),
-    "text in a series": ([np.ones(3), np.array(["a", "b"])], r"X\[1\] is no series of numbers"),
+    "text in a series": ([np.ones(3), np.array(["a", "b"])], r"X\[1\] holds text"),
+    "numbers as text": ([["1", "2"], ["1"]], r"X\[0\] holds text"),
+    "no series": ([np.ones(3), None], r"X\[1\] is None, which is no series"),
+    "one number": ([np.ones(3), 3.0], r"X\[1\] is 3.0, which is no series"),
+    "series in two columns": (pd.DataFrame({"a": [[1.0], [2.0]], "b": [[1.0], [2.0]]}), r"\[numpy.stack\(row\)"),
     "too large": (np.where(FLAT > 2, 1e300, FLAT), "Channel 0 of X holds values whose squares"),
     "sparse": (sparse.csr_array(FLAT), "toarray"),
     "records": (np.zeros(3, dtype=[("a", float)]), "records"),
     "complex": (FLAT + 1j, "Complex"),
-    "one sequence": (FLAT[0], "Reshape your data|2D array"),
-    "nothing": ([], "X|array"),
+    "one sequence": (FLAT[0], r"1D array instead: X is one series of 12 numbers. Give \[X\]"),
+    "nothing": ([], r"0 sample\(s\).*without any series"),
     "nested": ([np.ones((2, 2, 2)), np.ones((2, 2))], r"X\[0\] has the shape \(2, 2, 2\)"),
 }
 
@@ -208,6 +212,11 @@ def test_one_endless_series_among_short_ones(monkeypatch):
     with pytest.raises(ValueError, match=r"X\[50\] has 500 steps.*max_length"):
         plain().fit(X)
     assert plain(max_length=8, longer="cut").fit_transform(X).shape == (51, 2, 8)
+
+
+def test_arrays_of_another_length_are_refused_with_a_remedy():
+    with pytest.raises(ValueError, match=r"X has 5 features, but .* give list\(numpy.asarray\(X\)\)"):
+        plain(masked=True).fit(FLAT).transform(FLAT[:, :5])
 
 
 CHANGED = {

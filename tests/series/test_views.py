@@ -14,11 +14,15 @@ from sklearn_twins._parts._augmentation import bind
 from sklearn_twins._series._spec import SeriesSpec
 from sklearn_twins.augmentations import (
     Chain,
+    ComplementaryColumns,
     FrequencyMask,
     GaussianNoise,
     Identity,
     Jitter,
     MagnitudeWarp,
+    MarginalCorruption,
+    Masking,
+    Mixup,
     Pair,
     Permutation,
     Rotation,
@@ -389,6 +393,37 @@ def test_other_samples_are_refused(augmentation):
     name = "TimeCrop" if isinstance(augmentation, Chain) else type(augmentation).__name__
     with pytest.raises(ValueError, match=f"{name} makes views of time series"):
         bound(augmentation, image_spec((3, 8, 8)))
+
+
+def halve_the_end(x, data, generator):
+    """A user's view, which changes the mark: the last step becomes missing, and others a little less there."""
+    return torch.cat([x[:, :-1] + 1, 0.9 * x[:, -1:] * (torch.arange(x.shape[2]) < x.shape[2] - 1)], dim=1)
+
+
+@pytest.mark.parametrize(
+    "augmentation",
+    [
+        GaussianNoise(),
+        Mixup(),
+        Masking(),
+        MarginalCorruption(),
+        ComplementaryColumns(),
+        halve_the_end,
+        Chain([("noise", GaussianNoise()), ("crop", TimeCrop())]),
+        Pair(Identity(), Masking()),
+    ],
+    ids=str,
+)
+def test_views_that_know_no_mark_keep_it(augmentation):
+    spec = spec_of(2, 20, masked=True)
+    x = series(spec)
+    for view in make_views(bound(augmentation, spec), x, series(spec, seed=2), seeded()):
+        mark = view[:, -1:]
+        assert ((mark == 0) | (mark == 1)).all() and not view[:, :-1][(mark == 0).expand(-1, 2, -1)].any()
+        if augmentation is halve_the_end:
+            assert torch.equal(mark[..., :-1], x[:, -1:, :-1]) and not mark[..., -1].any()
+        elif not isinstance(augmentation, Chain):
+            assert torch.equal(mark, x[:, -1:])
 
 
 @every
