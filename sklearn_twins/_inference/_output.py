@@ -7,6 +7,7 @@ import numpy as np
 from .._modalities import record_of
 from .._parts._user_encoder import ReadyEncoder
 from ._embed import embed
+from ._fold_batch_norm import fold_batch_norm
 
 N_SCALE_ROWS = 2_048  # training rows from which scales are learnt
 # Total variances. A variance of 1 for each coordinate would be twenty times that, and leave a linear classifier with
@@ -97,6 +98,11 @@ class Output:
         if self.scale is None:
             return embed(encoder, samples, spec, precision, n_jobs, verbose)
         output = np.empty((len(samples), self.n_features), dtype=np.float32)
+        both = None if self.column_scale is None else with_columns(encoder, spec)
+        if both is not None:
+            embed(both, samples, spec, precision, n_jobs, verbose, out=output)
+            output *= np.concatenate([self.scale, self.column_scale])
+            return output
         embed(encoder, samples, spec, precision, n_jobs, verbose, out=output[:, : self.width])
         return self.finish(output, samples, spec)
 
@@ -120,6 +126,12 @@ class Output:
             record_of(spec).passthrough.write(samples, spec, columns)
             columns *= self.column_scale
         return output
+
+
+def with_columns(encoder, spec):
+    """The network of `transform` with the columns next to its output, if it computes them anyway; else None."""
+    put_beside = record_of(spec).passthrough.put_beside
+    return None if put_beside is None else put_beside(fold_batch_norm(encoder))
 
 
 def name_output(learnt, output, preprocessor, input_features):

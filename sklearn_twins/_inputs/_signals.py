@@ -72,8 +72,8 @@ def refuse_no_signals(X, what):
         raise ValueError(f"Found array with 0 sample(s): X is {show(X)}, without any {what}.")
     if is_one:
         raise ValueError(
-            f"Expected 2D array, got 1D array instead: X is one {what} of {len(X):,} numbers. Give [X], or several of "
-            "them in a list."
+            f"Expected 2D array, got 1D array instead: X is one {what} of {len(X):,} numbers. Reshape your data: give "
+            "[X], or several of them in a list."
         )
 
 

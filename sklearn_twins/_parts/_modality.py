@@ -48,6 +48,9 @@ class Passthrough:
         ``names(preprocessor, input_features) -> list of str``, one for each column; they need not be unique.
     make_module : callable
         ``make_module(spec) -> nn.Module`` that does the same as `write`, for ONNX: samples -> (n, count).
+    put_beside : callable or None, default=None
+        ``put_beside(network) -> nn.Module or None``: a network that returns the columns next to its output, if it
+        computes them anyway; samples -> (n, n_components + count). None if it does not.
     """
 
     count: Callable
@@ -55,6 +58,7 @@ class Passthrough:
     are_numbers: Callable
     names: Callable
     make_module: Callable
+    put_beside: Callable | None = None
 
 
 @dataclass(frozen=True)

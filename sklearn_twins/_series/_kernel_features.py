@@ -168,6 +168,23 @@ class KernelFeatures(SeededLayer, nn.Module):
         return torch.cat(features, dim=1)
 
 
+class WithFeatures(nn.Module):
+    """A network that begins with `KernelFeatures`, whose features stand next to its output.
+
+    Shape
+    -----
+    (batch, channels, length) -> (batch, n_components + 84 * layers)
+    """
+
+    def __init__(self, network):
+        super().__init__()
+        self.features, self.layers = network[0], network[1:]
+
+    def forward(self, x):
+        features = self.features(x)
+        return torch.cat([self.layers(features), features], dim=1)
+
+
 def is_above(outputs, bias):
     """1.0 where an output is above the bias, else 0.0; written at once, which takes a fifth of the time."""
     if torch.compiler.is_compiling():

@@ -45,6 +45,14 @@ def name_columns(preprocessor, input_features=None):
     return [f"kernel{number}" for number in range(count_columns(preprocessor.spec_))]
 
 
+def put_beside(network):
+    """A network that begins with the kernels, with their features next to its output; None if it does not."""
+    from ._kernel_features import KernelFeatures, WithFeatures
+
+    begins = hasattr(network, "__getitem__") and isinstance(network[0], KernelFeatures)
+    return WithFeatures(network).eval() if begins else None
+
+
 def make_module(spec):
     """The module that computes the features: (batch, *spec.shape) -> (batch, n_features)."""
     import torch

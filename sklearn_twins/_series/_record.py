@@ -2,7 +2,7 @@
 
 from .._parts._modality import Modality, Passthrough
 from ._drawing import draw_series
-from ._passthrough import are_numbers, count_columns, make_module, name_columns, write_columns
+from ._passthrough import are_numbers, count_columns, make_module, name_columns, put_beside, write_columns
 from ._spec import SeriesSpec
 
 
@@ -58,7 +58,7 @@ SERIES = Modality(
     augmentations=augmentations,
     encoders=encoders,
     n_steps=500,
-    passthrough=Passthrough(count_columns, write_columns, are_numbers, name_columns, make_module),
+    passthrough=Passthrough(count_columns, write_columns, are_numbers, name_columns, make_module, put_beside),
     stored=stored,
     onnx=onnx,
     sample_ndim=2,

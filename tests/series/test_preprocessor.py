@@ -192,7 +192,7 @@ BAD = {
     "sparse": (sparse.csr_array(FLAT), "toarray"),
     "records": (np.zeros(3, dtype=[("a", float)]), "records"),
     "complex": (FLAT + 1j, "Complex"),
-    "one sequence": (FLAT[0], r"1D array instead: X is one series of 12 numbers. Give \[X\]"),
+    "one sequence": (FLAT[0], r"1D array instead: X is one series of 12 numbers.*give \[X\]"),
     "nothing": ([], r"0 sample\(s\).*without any series"),
     "nested": ([np.ones((2, 2, 2)), np.ones((2, 2))], r"X\[0\] has the shape \(2, 2, 2\)"),
 }
