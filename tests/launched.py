@@ -16,14 +16,16 @@ from sklearn_twins import BarlowTwinsClassifier, BarlowTwinsEmbedder
 from sklearn_twins._runtime._seeds import Stream, choose_seed, make_generator
 from sklearn_twins._training._distributed import ONE_PROCESS, init_process_group
 from sklearn_twins.augmentations import Identity, MarginalCorruption, Pair
-from sklearn_twins.networks import ConvNetEncoder, MLPEncoder, MLPProjector, SeriesResNetEncoder
+from sklearn_twins.networks import AudioNTTEncoder, ConvNetEncoder, MLPEncoder, MLPProjector, SeriesResNetEncoder
 from sklearn_twins.objectives import HSIC, InfoNCE, MixedBarlowTwins
+from sklearn_twins.preprocessing import AudioPreprocessor
 
 N_RANKS, N_RANKS_OF_STEPS = 2, 3
 rng = np.random.default_rng(0)
 TABLE = rng.normal(size=(64, 3)) @ rng.normal(size=(3, 5)) + rng.normal(size=(64, 5))
 IMAGES = load_digits().images[:64] / 16
 SERIES = np.where(np.arange(20) < rng.integers(5, 21, size=(64, 1)), rng.normal(size=(64, 20)).cumsum(1), np.nan)
+CLIPS = [rng.normal(size=n) * np.sin(np.arange(n) / 200) for n in rng.integers(600, 1_500, size=64)]
 SMALL = {
     "encoder": MLPEncoder(hidden_dims=(16,)),
     "projector": MLPProjector(hidden_dims=(12,), projection_dim=8),
@@ -73,6 +75,14 @@ FITS = {
         "optimizer": "sgd",
         "learning_rate": 0.002,
     },
+    "audio": {
+        "modality": "audio",
+        "preprocessor": AudioPreprocessor(8_000, input_rate=8_000, n_mels=16, crop=0.2),  # no clip is cut
+        "encoder": AudioNTTEncoder(4, 12),
+        "n_components": 8,
+        "optimizer": "sgd",
+        "learning_rate": 0.002,
+    },
     "host": {"storage": "host"},
     "bfloat16": {"precision": "bfloat16"},
     "early_stopping": {"early_stopping": True, "validation_fraction": 0.25, "n_iter_no_change": 2},
@@ -83,6 +93,7 @@ FITS = {
     },
 }
 BASES = {
+    "audio": Pair(shrunk, as_it_is),
     "images": Pair(shrunk, as_it_is),
     "series": Pair(Identity(), waved),
     "early_stopping": Pair(shrunk, as_it_is),
@@ -146,7 +157,7 @@ def fitted(name, by_one):
         if params.get("objective") == "mixed_barlow_twins":
             params["objective"] = MixedByRank()
             params["objective"].drawn = drawn
-    X = {"images": IMAGES, "series": SERIES}.get(name, TABLE)
+    X = {"audio": CLIPS, "images": IMAGES, "series": SERIES}.get(name, TABLE)
     embedder = BarlowTwinsEmbedder(**params).fit(X)
     return {"history": embedder.history_, "embedding": embedder.transform(X), "encoder": numbers_of(embedder)}
 

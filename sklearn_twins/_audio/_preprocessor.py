@@ -30,14 +30,14 @@ class AudioPreprocessor(Component):
 
     X may be
 
-    - a list of arrays (samples,), or (channels, samples), of any lengths;
+    - a list of arrays (samples,), or (channels, samples), of any lengths, or a frame with one column of them;
     - an array (n, samples) or (n, channels, samples), or a frame with one column for each sample;
     - a list of paths of sound files (WAV, FLAC, OGG, MP3), or a frame with one column of them. This needs soundfile:
       ``pip install 'sklearn-twins[audio]'``.
 
-    Channels are averaged. Integers of 16 and 32 bits become fractions of their largest value; other numbers are taken
-    as they are. A file knows its sampling rate; of an array only you do, so that `input_rate` has to be given. Clips
-    with another rate than `sample_rate` are resampled.
+    Channels are averaged. Integers of 16 and 32 bits become fractions of their largest value, and bytes as WAV files
+    have them, from 128 on; other numbers are taken as they are. A file knows its sampling rate; of an array only you
+    do, so that `input_rate` has to be given. Clips with another rate than `sample_rate` are resampled.
 
     The spectrogram is that of BYOL for Audio: power in triangular bands that are equally wide in mel ("htk", not
     normalised), of a Hann window, and its logarithm. It is computed once, in float64, and standardised by one mean and

@@ -100,24 +100,23 @@ class OnnxFront:
     ----------
     read_rows : callable
         ``read_rows(preprocessor) -> (module, rows)``: the nn.Module that turns X into samples, and two rows of X.
-        Raises a ValueError if the preprocessor is more than arithmetic.
+        Raises a ValueError if the preprocessor is more than arithmetic. A module may have a method `is_refused`, which
+        then takes the place of the record's, and `free_axes`, a dict of int to int: axes of its input, counted with the
+        batch axis, that may have any length, and their least length.
     read_samples : callable
         ``read_samples(preprocessor) -> (module, samples)``: the nn.Module that prepares samples for the encoder, and
-        two samples.
+        two samples. As above.
     column_names : callable
         ``column_names(preprocessor) -> list of str`` for the graph's metadata.
     is_refused : callable
         ``is_refused(x) -> bool tensor`` of the shape of the input x: values that `transform` refuses. Their rows become
         NaN.
-    free_axes : dict of int to int, default={}
-        Axes of samples, counted with the batch axis, that may have any length, and their least length.
     """
 
     read_rows: Callable
     read_samples: Callable
     column_names: Callable = no_names
     is_refused: Callable = is_infinite
-    free_axes: dict = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

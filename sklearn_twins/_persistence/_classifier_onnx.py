@@ -41,11 +41,9 @@ def export_classifier(preprocessor, parts, classes, path, preprocessing):
         Graph(front.is_refused, nn.Identity(), copy.deepcopy(encoder).cpu(), output, preprocessor.spec_)
         for encoder, output, *_ in parts
     ]
-    graph = ClassifierGraph(
-        front.is_refused, reader, graphs, [part[2:4] for part in parts], [p[4] for p in parts]
-    ).eval()
-    free_axes = {} if preprocessing else front.free_axes
-    model = export_graph(graph, {"X" if preprocessing else "samples": example}, "probabilities", free_axes)
+    is_refused = getattr(reader, "is_refused", front.is_refused)
+    graph = ClassifierGraph(is_refused, reader, graphs, [part[2:4] for part in parts], [p[4] for p in parts]).eval()
+    model = export_graph(graph, {"X" if preprocessing else "samples": example}, "probabilities")
     about = {
         "sklearn_twins_version": __version__,
         "columns": json.dumps(list(front.column_names(preprocessor))),

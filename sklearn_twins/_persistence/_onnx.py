@@ -43,7 +43,6 @@ def export(embedder, path, preprocessing, views=("",)):
     """
     check_packages()
     composite, graphs, examples, columns = record_of(embedder._recipe.spec).composite, {}, {}, {}
-    free_axes = {}
     for part in divide(embedder._recipe, embedder.preprocessor_, embedder._output):
         if part.name in views:
             with named(part.name):
@@ -51,7 +50,6 @@ def export(embedder, path, preprocessing, views=("",)):
                 read = front.read_rows if preprocessing else pass_samples if composite else front.read_samples
                 reader, examples[part.name] = read(part.preprocessor)
                 columns[part.name] = list(front.column_names(part.preprocessor))
-                free_axes = {} if composite or preprocessing else front.free_axes
             network = copy.deepcopy(embedder.encoder_.get_submodule(part.network)).cpu()
             is_refused = getattr(reader, "is_refused", front.is_refused)  # which may depend on what was fitted
             graphs[part.name] = Graph(is_refused, reader, network, part.output, part.spec)
@@ -65,7 +63,7 @@ def export(embedder, path, preprocessing, views=("",)):
     if OUTPUT in inputs:
         raise ValueError(f"View {OUTPUT!r} has the name of the model's output. Give it another name and fit again.")
     try:
-        model = export_graph(graph.eval(), inputs, free_axes=free_axes)
+        model = export_graph(graph.eval(), inputs)
     except ValueError:
         for name in graphs if composite else ():  # which of them is it?
             with named(name, f"To export the others, leave it out: views={[v for v in graphs if v != name]}."):
@@ -101,10 +99,10 @@ def check_packages():
             ) from error
 
 
-def export_graph(graph, inputs, output=OUTPUT, free_axes=()):
+def export_graph(graph, inputs, output=OUTPUT):
     """Export a module as an ONNX model, for any number of rows; `inputs` holds two rows for each by its name."""
-    rows = {0: torch.export.Dim("rows")}
-    rows |= {axis: torch.export.Dim(f"axis_{axis}", min=least) for axis, least in dict(free_axes).items()}
+    rows, free_axes = {0: torch.export.Dim("rows")}, getattr(getattr(graph, "reader", None), "free_axes", {})
+    rows |= {axis: torch.export.Dim(f"axis_{axis}", min=least) for axis, least in free_axes.items()}
     is_joined = len(inputs) > 1 or hasattr(graph, "graphs")
     try:
         with isolated_torch_state(torch.device("cpu"), 1), torch.no_grad(), warnings.catch_warnings():
@@ -154,11 +152,7 @@ def choose_front(preprocessor):
         return OnnxFront(refuse_rows, pass_samples)
     front = record.onnx()
     is_own = record.stored is not None and isinstance(preprocessor, record.stored().preprocessor)
-    return (
-        front
-        if is_own
-        else OnnxFront(refuse_rows, front.read_samples, is_refused=front.is_refused, free_axes=front.free_axes)
-    )
+    return front if is_own else OnnxFront(refuse_rows, front.read_samples, is_refused=front.is_refused)
 
 
 def refuse_rows(preprocessor):

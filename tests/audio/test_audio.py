@@ -189,17 +189,27 @@ def test_views_are_drawn(fitted, clips):
 
 
 @pytest.mark.slow
-def test_onnx_takes_spectrograms_of_any_length(fitted, clips, tmp_path):
+@pytest.mark.parametrize("preprocessing", [True, False])
+def test_onnx_takes_clips_and_spectrograms_of_any_length(fitted, clips, tmp_path, preprocessing):
     pytest.importorskip("onnxscript")
     onnxruntime = pytest.importorskip("onnxruntime")
-    with pytest.raises(ValueError, match="log-mel spectrogram cannot be a part of an ONNX graph"):
-        fitted.to_onnx(tmp_path / "audio.onnx")
-    fitted.to_onnx(tmp_path / "audio.onnx", preprocessing=False)
+    fitted.to_onnx(tmp_path / "audio.onnx", preprocessing=preprocessing)
     session = onnxruntime.InferenceSession(str(tmp_path / "audio.onnx"), providers=["CPUExecutionProvider"])
     samples, Z = fitted.preprocessor_.transform(clips), fitted.transform(clips)
     for i in range(5):
-        (found,) = session.run(None, {"samples": np.ascontiguousarray(samples.exact(np.array([i])))})
+        spectrogram = np.ascontiguousarray(samples.exact(np.array([i])))
+        (found,) = session.run(None, {"X": clips[i][None]} if preprocessing else {"samples": spectrogram})
         assert_allclose(found[0], Z[i], atol=1e-4)
+    if preprocessing:
+        broken = np.stack([clips[0], np.where(np.arange(len(clips[0])) == 3, np.nan, clips[0])])
+        assert np.isnan(session.run(None, {"X": broken})[0]).all(1).tolist() == [False, True]
+
+
+def test_onnx_refuses_to_resample(make_audio, clips, tmp_path):
+    pytest.importorskip("onnxscript")
+    embedder = make_audio({"input_rate": 16_000}, max_epochs=1).fit(clips[:20])
+    with pytest.raises(ValueError, match="Resampling from input_rate=16000"):
+        embedder.to_onnx(tmp_path / "audio.onnx")
 
 
 def test_estimator_checks(make_audio):
