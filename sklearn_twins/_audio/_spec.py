@@ -95,6 +95,7 @@ class AudioSpec(SampleSpec):
         Returns
         -------
         x : Tensor of shape (batch, *shape), float32
+            Of the same clips.
         """
         from ._cut import cut
 
@@ -120,6 +121,6 @@ class AudioSpec(SampleSpec):
         """
         from ._cut import NO_SWAPS, CutViews
 
-        if getattr(augmentation, "swaps_values", False):
+        if getattr(augmentation, "_swaps_values", False):
             raise ValueError(NO_SWAPS)
         return CutViews(augmentation, self.shape[1])

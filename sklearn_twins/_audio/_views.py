@@ -20,7 +20,7 @@ def draw_uniform(n, low, high, generator):
 class AudioAugmentation(Augmentation):
     """Base of augmentations of spectrograms; they refuse other samples."""
 
-    made_for = ("audio", "(bands, frames)")
+    _made_for = ("audio", "(bands, frames)")
 
 
 class AudioMixup(AudioAugmentation):

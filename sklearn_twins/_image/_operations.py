@@ -219,7 +219,7 @@ class ImageAugmentation(Augmentation):
     width).
     """
 
-    made_for = ("images", "(channels, height, width)")
+    _made_for = ("images", "(channels, height, width)")
 
     def __call__(self, x, data, generator):
         """Make one view.

@@ -14,21 +14,15 @@ class Augmentation(Component):
 
     By default, an augmentation treats a sample's columns as independent numbers. `bind` adapts it to categories, to
     columns that belong together and to the shape of images.
-
-    Attributes
-    ----------
-    made_for : (str, str) or None
-        Kind of the samples that the augmentation is for, as `SampleSpec.kind` has it, and the axes of one, such as
-        ("images", "(channels, height, width)"). None if it takes samples of any kind.
-    is_by_value : bool
-        Whether values are changed one by one, wherever they are. Where a series ends, it then still ends.
-    swaps_values : bool
-        Whether single values are taken from other samples, whose values have to be comparable place by place.
     """
 
-    made_for = None
-    is_by_value = False
-    swaps_values = False
+    # What the samples are that views are made of, as `SampleSpec.kind` has it, and the axes of one: ("images",
+    # "(channels, height, width)"). None for samples of any kind.
+    _made_for = None
+    # Whether values change one by one, wherever they are; where a series ends, it then still ends.
+    _is_by_value = False
+    # Whether single values are taken from other samples, whose values have to be comparable place by place.
+    _swaps_values = False
 
     def bind(self, spec, device):
         """Adapt the augmentation to samples that `spec` describes.
@@ -59,7 +53,7 @@ class Augmentation(Component):
 
     def _check_fits(self, shape, kind=None):
         """Refuse samples that the augmentation is not made for; those of no known kind are judged by their axes."""
-        wanted, axes = self.made_for or (None, "")
+        wanted, axes = self._made_for or (None, "")
         if wanted is not None and (kind not in (None, wanted) or len(shape) != axes.count(",") + 1):
             raise ValueError(
                 f"{type(self).__name__} makes views of {wanted}, samples of shape {axes}. Got samples of shape "

@@ -81,6 +81,7 @@ class SampleSpec:
         Returns
         -------
         x : Tensor of shape (batch, *shape)
+            Of the same rows.
         """
         return x
 

@@ -25,7 +25,7 @@ class MarkedViews:
 
     def __init__(self, augmentation):
         self.augmentation = augmentation
-        self.keeps_mark = getattr(augmentation, "is_by_value", False)
+        self.keeps_mark = getattr(augmentation, "_is_by_value", False)
 
     def compiled_by(self, compiled):
         """Compile the slow parts of the augmentation."""

@@ -74,7 +74,7 @@ class SeriesAugmentation(Augmentation):
     Subclasses define ``_operations(spec, device)``, a list of `Operation` for series that a `SeriesSpec` describes.
     """
 
-    made_for = ("time series", "(channels, length)")
+    _made_for = ("time series", "(channels, length)")
 
     def __call__(self, x, data, generator):
         """Make one view of complete series; `bind` tells the augmentation of missing steps.

@@ -68,7 +68,7 @@ class ComplementaryColumns(Augmentation):
     """
 
     makes_both_views = True  # so it cannot stand where one view is made
-    is_by_value = swaps_values = True
+    _is_by_value = _swaps_values = True
 
     _parameter_constraints: dict = {"overlap": [Interval(Real, 0, 1, closed="both")]}
 
@@ -112,7 +112,7 @@ class ComplementaryColumns(Augmentation):
 class BoundColumns:
     """`ComplementaryColumns` for given samples, in which the parts of a date share their draws."""
 
-    is_by_value = swaps_values = True
+    _is_by_value = _swaps_values = True
 
     def __init__(self, overlap, draws):
         self.make_both = partial(complementary_views, overlap=overlap, draws=draws)

@@ -113,7 +113,7 @@ class MarginalCorruption(Augmentation):
     True
     """
 
-    is_by_value = swaps_values = True
+    _is_by_value = _swaps_values = True
 
     _parameter_constraints: dict = {"corruption_rate": [StrOptions({"auto"}), Interval(Real, 0, 1, closed="both")]}
 
@@ -159,7 +159,7 @@ class Masking(Augmentation):
     0.3
     """
 
-    is_by_value = True
+    _is_by_value = True
 
     _parameter_constraints: dict = {"mask_rate": [Interval(Real, 0, 1, closed="both")]}
 

@@ -54,7 +54,7 @@ class GaussianNoise(Augmentation):
     0.1
     """
 
-    is_by_value = True
+    _is_by_value = True
 
     _parameter_constraints: dict = {"scale": [Interval(Real, 0, None, closed="left")]}
 
@@ -105,7 +105,7 @@ class Mixup(Augmentation):
     True
     """
 
-    is_by_value = True
+    _is_by_value = True
 
     _parameter_constraints: dict = {"max_weight": [Interval(Real, 0, 1, closed="both")]}
 

@@ -176,7 +176,7 @@ PARAMETERS = [
     ({"modality": "image"}, "(60, 5)", "preprocessor__sample_shape"),
     ({"encoder": "convnet"}, "encoder", "ConvNetEncoder()", "'mlp' or 'resnet'"),
     ({"encoder": "timm:resnet18"}, "encoder", "TimmEncoder", "'mlp' or 'resnet'"),
-    ({"augmentation": "image_views"}, "ImageViews", "(5,)", "MarginalCorruption()"),
+    ({"augmentation": "image_views"}, "ImageViews", "(5,)", "augmentation='auto'"),
     ({"augmentation": "barlow_twins_pair"}, "ImageViews", "(5,)"),
     # hyper-parameters of parts
     ({"preprocessor": TablePreprocessor(max_categories=True)}, "max_categories", "TablePreprocessor", "True"),
