@@ -4,9 +4,9 @@ from numbers import Integral
 
 import numpy as np
 from sklearn.utils._param_validation import Interval
-from sklearn.utils.validation import column_or_1d
 
-from ..metrics._arrays import check_embedding
+from .._classification._label_values import as_own_type, drop_missing
+from ..metrics._arrays import check_embedding, unit_rows
 
 # Constraints that query functions share.
 N = [Interval(Integral, 1, None, closed="left")]
@@ -16,6 +16,21 @@ TOLERANCE = 1e-3  # of the sum of a row's probabilities: they may be float16
 def check_rows(X, name="X"):
     """Convert X to a finite array of float64, or of float32 if it has this type."""
     return check_embedding(X, name, dtype=[np.float64, np.float32])
+
+
+def scale_rows(X, normalize):
+    """Divide each row by its length; or all rows by one power of two, so that squares neither overflow nor vanish.
+
+    Returns
+    -------
+    scaled : ndarray of the shape of X
+    unit : float
+        The length 1 of X in `scaled`, as a divisor: the power of two, or 1 if `normalize`.
+    """
+    if normalize:
+        return unit_rows(X), 1.0
+    exponent = int(np.frexp(max(X.max(), -X.min()))[1]) - 1
+    return np.ldexp(X, -exponent), float(np.ldexp(1.0, exponent))
 
 
 def check_proba(proba):
@@ -65,11 +80,17 @@ def find_unlabeled(labeled, n_rows, n):
     ValueError
         If `labeled` is no boolean array of this length, or fewer than `n` rows have no label.
     """
-    labeled = np.zeros(n_rows, dtype=bool) if labeled is None else column_or_1d(labeled)
-    if labeled.dtype != bool:
+    is_given, labeled = drop_missing(np.zeros(n_rows, dtype=bool) if labeled is None else labeled)
+    labeled = as_own_type(labeled)
+    if len(labeled) and labeled.dtype != bool:
         raise ValueError(
             f"labeled must hold True for rows with a label and False for the others, got values of type "
             f"{labeled.dtype}. Give y != -1, or numpy.isin(numpy.arange({n_rows}), rows) for row numbers."
+        )
+    if not is_given.all():
+        raise ValueError(
+            f"labeled is missing for {(~is_given).sum()} of {len(is_given)} rows, as y != -1 is where y is missing. "
+            "Give ((y != -1) & y.notna()), which is False there."
         )
     if len(labeled) != n_rows:
         raise ValueError(f"labeled has {len(labeled)} values for {n_rows} rows. Give one for each row.")

@@ -8,8 +8,7 @@ from sklearn.utils import check_random_state, gen_batches
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 from threadpoolctl import threadpool_limits
 
-from ..metrics._arrays import unit_rows
-from ._checks import N, check_rows, find_unlabeled
+from ._checks import N, check_rows, find_unlabeled, scale_rows
 from ._distances import BLOCK_ROWS, Balls, find_clusters, squared_distances
 
 N_SAMPLED = 2_000  # rows whose balls are tested for purity
@@ -89,13 +88,15 @@ def probcover(X, n=20, *, labeled=None, delta="auto", purity=0.95, n_clusters=10
     """
     X = check_rows(X)
     candidates = find_unlabeled(labeled, len(X), n)
-    X = unit_rows(X) if normalize else X
+    X, unit = scale_rows(X, normalize)
     is_labeled = np.ones(len(X), dtype=bool)
     is_labeled[candidates] = False
     with threadpool_limits(1):
         if delta == "auto":
-            delta = pure_radius(X, purity, n_clusters, check_random_state(random_state))
-        chosen = cover(Balls(X, delta), is_labeled, n)
+            radius = pure_radius(X, purity, n_clusters, check_random_state(random_state))
+        else:
+            radius = delta / unit
+        chosen = cover(Balls(X, radius), is_labeled, n)
         is_labeled[chosen] = True
         more = n - len(chosen)
         return np.append(chosen, farthest(X, is_labeled, more)) if more else chosen
@@ -231,6 +232,7 @@ def core_set(X, n=20, *, labeled=None, random_state=None):
     """
     X = check_rows(X)
     candidates = find_unlabeled(labeled, len(X), n)
+    X, _ = scale_rows(X, normalize=False)
     is_labeled = np.ones(len(X), dtype=bool)
     is_labeled[candidates] = False
     if is_labeled.any():

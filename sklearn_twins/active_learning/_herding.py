@@ -7,8 +7,7 @@ from sklearn.utils import check_random_state, gen_batches
 from sklearn.utils._param_validation import Interval, validate_params
 from threadpoolctl import threadpool_limits
 
-from ..metrics._arrays import unit_rows
-from ._checks import N, check_rows, find_unlabeled
+from ._checks import N, check_rows, find_unlabeled, scale_rows
 from ._distances import BLOCK_ROWS, HalfSquares
 
 N_SAMPLED = 1_000  # rows whose similarities to all candidates are in memory: 200 MB for 50,000 candidates in float32
@@ -78,8 +77,10 @@ def max_herding(X, n=20, *, labeled=None, gamma=0.5, normalize=True, random_stat
     """
     X = check_rows(X)
     candidates = find_unlabeled(labeled, len(X), n)
-    squares, rng = HalfSquares(unit_rows(X) if normalize else X, X.dtype), check_random_state(random_state)
-    factor = 2 * gamma * squares.unit**2
+    X, unit = scale_rows(X, normalize)
+    squares, rng = HalfSquares(X, X.dtype), check_random_state(random_state)
+    unit *= squares.unit
+    factor = min(2 * gamma * unit * unit, float(np.finfo(X.dtype).max) ** 0.5)  # products must be finite
     similarity, chosen = np.zeros(len(X), dtype=X.dtype), []  # to the most similar labelled or chosen row
     drawn = candidates
     if len(candidates) > N_SAMPLED:

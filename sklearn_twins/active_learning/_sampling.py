@@ -4,7 +4,7 @@ import numpy as np
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import validate_params
 
-from ._checks import N, check_proba, check_rows, find_unlabeled
+from ._checks import N, check_proba, check_rows, find_unlabeled, scale_rows
 
 ROUNDING = 1e-12  # relative; smaller squared distances are 0
 
@@ -102,7 +102,8 @@ def badge(X, proba, n=20, *, labeled=None, random_state=None):
     if len(proba) != len(X):
         raise ValueError(f"proba has {len(proba)} rows for {len(X)} rows of X. Give probabilities of the same rows.")
     candidates = find_unlabeled(labeled, len(X), n)
-    rng, X, residuals = check_random_state(random_state), X[candidates], proba[candidates]
+    rng, residuals = check_random_state(random_state), proba[candidates]
+    X, _ = scale_rows(X[candidates], normalize=False)
     residuals[np.arange(len(residuals)), residuals.argmax(axis=1)] -= 1
     lengths = (residuals**2).sum(axis=1) * np.einsum("ij,ij->i", X, X)
     chosen, best, squares = [], int(lengths.argmax()), np.full(len(X), np.inf)

@@ -6,7 +6,7 @@ from sklearn.utils._param_validation import StrOptions, validate_params
 from sklearn.utils.validation import check_is_fitted
 
 from .._classification._label_values import SIGNS
-from .._classification._labels import read_column
+from .._classification._labels import UNLABELED, read_column
 from .._classification._linear import fit_linear, linear_proba
 from .._inputs._containers import as_frame
 from .._inputs._messages import short_messages, show
@@ -34,7 +34,7 @@ FIRST, THEN, LABELS_PER_CLASS = "max_herding", "margin", 5
     {"n": N, "strategy": [StrOptions({"auto", *QUERIES})], "random_state": ["random_state"]},
     prefer_skip_nested_validation=True,
 )
-def suggest_labels(estimator, X, y=None, n=20, strategy="auto", *, unlabeled_label=-1, random_state=None):
+def suggest_labels(estimator, X, y=None, n=20, strategy="auto", *, unlabeled_label="auto", random_state=None):
     """Suggest which rows of X to label next.
 
     Parameters
@@ -52,8 +52,9 @@ def suggest_labels(estimator, X, y=None, n=20, strategy="auto", *, unlabeled_lab
         Name of a function of this module: "max_herding", "typiclust", "probcover", "core_set", "margin", "entropy",
         "least_confidence", "badge" or "random". "auto" is "max_herding" while y has fewer than five labels for each
         class that it names, and "margin" after that; for a classifier without y it is "margin".
-    unlabeled_label : int, float, str or None, default=-1
-        Value of y for rows without label, as in `BarlowTwinsClassifier`.
+    unlabeled_label : int, float, str or None, default="auto"
+        Value of y for rows without label, beside missing values. "auto" is the one of a `BarlowTwinsClassifier`, and
+        -1 for other estimators. None if only missing values mark these rows.
     random_state : int, RandomState instance or None, default=None
         Seed of the strategies that draw. An int gives the same rows in each call.
 
@@ -107,6 +108,9 @@ def suggest_labels(estimator, X, y=None, n=20, strategy="auto", *, unlabeled_lab
     estimator = getattr(estimator, "best_estimator_", estimator)
     names, is_classifier = index_of(X), hasattr(estimator, "predict_proba")
     check_index(y, names)
+    if unlabeled_label == "auto":
+        last = estimator[-1] if isinstance(estimator, Pipeline) else estimator
+        unlabeled_label = getattr(last, "unlabeled_label", UNLABELED)
     labeled, codes, n_classes = read_y(y, unlabeled_label, getattr(estimator, "classes_", None), n)
     if strategy == "auto":
         knows_more = y is None and is_classifier  # labels of other rows

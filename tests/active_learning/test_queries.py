@@ -7,6 +7,7 @@ from bisect import bisect_left
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 from numpy.testing import assert_array_equal
 from sklearn.cluster import KMeans, MiniBatchKMeans
@@ -175,6 +176,14 @@ def test_max_herding_of_more_rows_than_are_sampled():
     assert kernel[rows].max(axis=0).sum() > 0.999 * kernel[best].max(axis=0).sum()
 
 
+def test_typiclust_of_a_large_cluster(monkeypatch):
+    """A part of the rows is compared with all; the most typical row is among them."""
+    X, labeled = blobs(1200, seed=1), some_labeled(1200, 0)
+    for parameter, value in [("MOST_COMPARED", 500), ("N_SAMPLED", 200), ("N_PROMISING", 100)]:
+        monkeypatch.setattr(active_learning._typicality, parameter, value)
+    assert_array_equal(typiclust(X, 2, random_state=0), reference_typiclust(X, 2, labeled))
+
+
 def test_more_rows_than_fit_into_a_block():
     X, labeled = blobs(1200, seed=1), some_labeled(1200, 0.3)
     for n in (5, 60):
@@ -194,6 +203,9 @@ def test_rows_without_label_once_each(name):
     assert_array_equal(query(name, X.tolist(), proba.tolist(), labeled=labeled.tolist()), rows)
     assert_array_equal(query(name, pd.DataFrame(X), pd.DataFrame(proba), labeled=pd.Series(labeled)), rows)
     assert_array_equal(query(name, np.asfortranarray(X), np.asfortranarray(proba), labeled=labeled), rows)
+    assert_array_equal(query(name, X, proba, labeled=labeled.astype(object)), rows)
+    assert_array_equal(query(name, X, proba, labeled=pd.Series(labeled, dtype="boolean")), rows)
+    assert_array_equal(query(name, X, proba, labeled=pl.Series(labeled)), rows)
     every = query(name, X, proba, int((~labeled).sum()), labeled=labeled)
     assert_array_equal(np.sort(every), np.flatnonzero(~labeled))
 
@@ -229,10 +241,23 @@ def test_duplicates_are_not_chosen_before_others(name):
 
 
 @pytest.mark.parametrize("name", ["core_set", "max_herding", "probcover", "typiclust"])
-@pytest.mark.parametrize("scale", [1e-100, 1e-6, 1e100])
+@pytest.mark.parametrize("scale", [2.0**-1000, 1e-6, 2.0**1000])
 def test_scale_does_not_matter(name, scale):
     X = blobs()
     assert_array_equal(query(name, scale * X, None), query(name, X, None))
+
+
+@pytest.mark.parametrize(("dtype", "power"), [(np.float64, 1000), (np.float64, -1000), (np.float32, 120)])
+def test_scale_without_normalize(dtype, power):
+    """Squared distances of these rows overflow or vanish."""
+    X, proba = blobs().astype(dtype), probabilities()
+    scaled = np.ldexp(X, power)
+    for name in ("core_set", "badge", "probcover", "typiclust"):
+        params = {"normalize": False} if name in ("probcover", "typiclust") else {}
+        assert_array_equal(query(name, scaled, proba, **params), query(name, X, proba, **params))
+    found = probcover(scaled, 5, delta=2.0 * 2.0**power, normalize=False)
+    assert_array_equal(found, probcover(X, 5, delta=2.0, normalize=False))
+    assert len(set(max_herding(scaled, 5, normalize=False))) == 5
 
 
 @pytest.mark.parametrize("name", ["core_set", "max_herding", "probcover", "typiclust"])
@@ -270,6 +295,7 @@ WRONG = [
     ({"labeled": np.zeros(29, dtype=bool)}, "labeled has 29 values for 30 rows. Give one for each row"),
     ({"labeled": np.zeros(30, dtype=int)}, "labeled must hold True for rows with a label.*int64. Give y != -1"),
     ({"labeled": ["yes"] * 30}, "labeled must hold True"),
+    ({"labeled": [None, *[False] * 29]}, r"labeled is missing for 1 of 30 rows, .*\(y != -1\) & y.notna\(\)"),
 ]
 
 

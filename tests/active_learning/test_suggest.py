@@ -100,6 +100,10 @@ def test_embedders_and_classifiers(fitted):
     proba = classifier.predict_proba(table)
     assert_array_equal(suggest_labels(classifier, table, y, 5), margin(proba, 5, labeled=labeled))
     assert_array_equal(suggest_labels(classifier, table, n=5), margin(proba, 5)), "it knows labels that y does not"
+    classifier_of_nine = small_classifier(unlabeled_label=9).fit(table, np.where(labeled, y, 9))
+    for estimator in (classifier_of_nine, make_pipeline(FrozenEstimator(classifier_of_nine))):
+        rows = suggest_labels(estimator, table, np.where(labeled, y, 9), 5, "margin")
+        assert_array_equal(rows, margin(classifier_of_nine.predict_proba(table), 5, labeled=labeled))
     own = classifier.embedder_.transform(table)
     expected = badge(own, proba, 5, labeled=labeled, random_state=0)
     assert_array_equal(suggest_labels(classifier, table, y, 5, "badge", random_state=0), expected)
