@@ -10,7 +10,7 @@ pool, without labels. A strategy then asks for labels until each budget is spent
 strategies that need probabilities take them from logistic regression on the embedding, and begin with random rows. A
 strategy such as "max_herding>50" turns to margins from 50 labels on, and "raw max_herding" chooses on raw columns. All
 classifiers get the same rows; "BarlowTwinsClassifier" also has the rest of the pool, without labels. No strategy sees
-the test rows.
+the test rows. Labels of one class only predict this class for all rows.
 
 Prints Markdown: for each classifier and data set, the mean balanced accuracy of each strategy, in percent, and the
 number of classes that the first labels meet; then the mean difference from random rows over the data sets, and the
@@ -61,6 +61,8 @@ def choose(strategy, rows, y, n, draw):
 
 def predict(classifier, rows, y, embedder, epochs):
     """Fit a classifier to the labelled rows; return its classes for the test rows."""
+    if len(np.unique(y[y >= 0])) == 1:
+        return np.full(len(rows.y_test), y.max())
     if classifier == JOINT:
         return (
             BarlowTwinsClassifier(embedder, max_epochs=epochs, random_state=0).fit(rows.X_train, y).predict(rows.X_test)
@@ -86,7 +88,7 @@ def compare(name, parts, make_raw, options, modality, write):
                     chosen = choose(strategy, rows, y, budget - int((y >= 0).sum()), draw)
                     y[chosen] = rows.y_train[chosen]
                     n_classes = len(np.unique(y[y >= 0]))
-                    for classifier in options.classifiers if n_classes > 1 else ():
+                    for classifier in options.classifiers:
                         found = predict(classifier, rows, y, embedder, options.epochs or "auto")
                         accuracy = 100 * balanced_accuracy_score(rows.y_test, found)
                         write([name, seed, strategy, draw, budget, classifier, round(accuracy, 2), n_classes])

@@ -26,7 +26,7 @@ SHRINK = 1 - 1e-5  # of the radius, so that rounding does not decide about the r
     },
     prefer_skip_nested_validation=True,
 )
-def probcover(X, n=20, *, labeled=None, delta="auto", purity=0.95, n_clusters=10, normalize=True, random_state=None):
+def probcover(X, n=20, *, labeled=None, delta="auto", purity=0.5, n_clusters=10, normalize=True, random_state=None):
     """Choose rows that have the most rows around them that are not covered yet.
 
     A row covers all rows within the distance `delta`. Rows that labelled rows cover do not count; then the row that
@@ -43,8 +43,8 @@ def probcover(X, n=20, *, labeled=None, delta="auto", purity=0.95, n_clusters=10
     delta : "auto" or float, default="auto"
         Radius; rows at this distance are not covered. "auto" is the largest radius with which a share `purity` of the
         balls hold rows of one cluster of k-means only.
-    purity : float, default=0.95
-        Share of pure balls, for "auto".
+    purity : float, default=0.5
+        Share of pure balls, for "auto". The paper has 0.95, with which the balls of our embeddings hold few rows.
     n_clusters : int, default=10
         Number of clusters, for "auto": best the number of classes.
     normalize : bool, default=True

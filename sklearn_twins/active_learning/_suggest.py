@@ -24,9 +24,9 @@ OF_EMBEDDING = {
 }
 OF_PROBA = {"entropy": entropy, "least_confidence": least_confidence, "margin": margin}
 QUERIES = {"badge": badge, **OF_EMBEDDING, **OF_PROBA}
-# "auto" begins with the first one, and turns to the second one from this number of labels for each class on. Measured
-# by benchmarks/active_learning.py on digits, pendigits, MNIST, Fashion-MNIST, and two tables of two classes each.
-FIRST, THEN, LABELS_PER_CLASS = "max_herding", "margin", 5
+# "auto" begins with the first one, and turns to the second one from this number of labels for each class on; to the
+# last one if there is no embedding. docs/active_learning.md has the measurements.
+FIRST, THEN, WITHOUT_EMBEDDING, LABELS_PER_CLASS = "max_herding", "badge", "margin", 5
 
 
 @short_messages()
@@ -51,7 +51,8 @@ def suggest_labels(estimator, X, y=None, n=20, strategy="auto", *, unlabeled_lab
     strategy : str, default="auto"
         Name of a function of this module: "max_herding", "typiclust", "probcover", "core_set", "margin", "entropy",
         "least_confidence", "badge" or "random". "auto" is "max_herding" while y has fewer than five labels for each
-        class that it names, and "margin" after that; for a classifier without y it is "margin".
+        class that it names, and "badge" after that; for a classifier without y it is "badge". A classifier that has no
+        embedding gets "margin" instead of "badge".
     unlabeled_label : int, float, str or None, default="auto"
         Value of y for rows without label, beside missing values. "auto" is the one of a `BarlowTwinsClassifier`, and
         -1 for other estimators. None if only missing values mark these rows.
@@ -76,14 +77,14 @@ def suggest_labels(estimator, X, y=None, n=20, strategy="auto", *, unlabeled_lab
     See Also
     --------
     max_herding : The strategy for the first labels.
-    margin : The strategy for further labels.
+    badge : The strategy for further labels.
 
     Notes
     -----
     Strategies that need probabilities take them from the estimator if it is a classifier, and otherwise from logistic
     regression on the embedding of the labelled rows.
 
-    Fit the estimator again, or a classifier at least, when labels have come: margins are those of the estimator as it
+    Fit the estimator again, or a classifier at least, when labels have come: its probabilities are asked for as it
     is. A classifier that lacks `transform` gives the embedding of its `embedder_`, a pipeline that of its other steps.
 
     Labels chosen in this way are no random sample: measure accuracy on rows that were chosen at random.
@@ -115,7 +116,7 @@ def suggest_labels(estimator, X, y=None, n=20, strategy="auto", *, unlabeled_lab
     if strategy == "auto":
         knows_more = y is None and is_classifier  # labels of other rows
         is_sure = n_classes > 1 and len(codes) >= LABELS_PER_CLASS * n_classes
-        strategy = THEN if knows_more or is_sure else FIRST
+        strategy = (THEN if has_embedding(estimator) else WITHOUT_EMBEDDING) if knows_more or is_sure else FIRST
     if strategy not in OF_EMBEDDING and not is_classifier and n_classes < 2:
         raise ValueError(
             f"strategy={strategy!r} needs probabilities. {type(estimator).__name__} has no predict_proba, and y has "
@@ -201,6 +202,12 @@ def check_index(y, names):
         )
 
 
+def has_embedding(estimator):
+    """Whether `embed` works with an estimator."""
+    is_pipeline = isinstance(estimator, Pipeline) and len(estimator.steps) > 1
+    return is_pipeline or hasattr(estimator, "transform") or hasattr(estimator, "embedder_")
+
+
 def embed(estimator, X):
     """Embed the rows of X by a transformer, a classifier that holds an embedder, or the steps of a pipeline.
 
@@ -209,14 +216,14 @@ def embed(estimator, X):
     TypeError
         If the estimator has no embedding.
     """
+    if not has_embedding(estimator):
+        raise TypeError(
+            f"estimator={show(estimator)} has no embedding. Give a fitted BarlowTwinsEmbedder, BarlowTwinsClassifier, "
+            "or a pipeline with one of them, or a strategy that needs probabilities only, such as 'margin'."
+        )
     if hasattr(estimator, "transform"):
         return estimator.transform(X)
     if hasattr(estimator, "embedder_"):
         return estimator.embedder_.transform(X)
-    if isinstance(estimator, Pipeline) and len(estimator.steps) > 1:
-        Z = estimator[:-1].transform(X)
-        return embed(estimator[-1], Z) if hasattr(estimator[-1], "embedder_") else Z
-    raise TypeError(
-        f"estimator={show(estimator)} has no embedding. Give a fitted BarlowTwinsEmbedder, BarlowTwinsClassifier, or a "
-        "pipeline with one of them, or a strategy that needs probabilities only, such as 'margin'."
-    )
+    Z = estimator[:-1].transform(X)
+    return embed(estimator[-1], Z) if hasattr(estimator[-1], "embedder_") else Z
