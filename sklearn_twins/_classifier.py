@@ -220,8 +220,8 @@ class BarlowTwinsClassifier(ClassifierMixin, StoredEstimator):
             More rows without label, with the same columns. In a search or cross-validation they join the training rows
             of each fold, unless there are as many as in X: scikit-learn would divide them like X.
         sample_weight : array-like of shape (n,) or None, default=None
-            Weights of the labelled rows; they have no effect on rows without label. A row of weight 2 is the same as
-            two rows, a labelled row of weight 0 is left out.
+            Weights of the labelled rows; they have no effect on rows without label, and may be missing there. A row of
+            weight 2 is the same as two rows, a labelled row of weight 0 is left out.
         groups : array-like of shape (n,) or None, default=None
             Group of each row of X, such as the patient of a visit: see `BarlowTwinsEmbedder.fit`.
 

@@ -130,7 +130,7 @@ def partial_fit_classifier(classifier, fit, embedder, is_fitted, X, y, classes, 
     if not is_new:
         check_same_classes(fit.classes_, all_classes)
     labels = read_labels(y, X, None, fit.unlabeled_label, all_classes)
-    labels = with_weights(labels, check_weights(sample_weight, X), fit.class_weight)
+    labels = with_weights(labels, check_weights(sample_weight, X, labels), fit.class_weight)
     if is_first and not len(labels.rows):
         raise ValueError("y has no labels in the first call of partial_fit. Begin with rows of which some have one.")
     if is_fitted:

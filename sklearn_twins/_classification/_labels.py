@@ -205,10 +205,12 @@ def check_class_list(classes, unlabeled_label):
     return values
 
 
-def check_weights(sample_weight, X):
-    """Check the weights of the rows of X; None stays None."""
+def check_weights(sample_weight, X, labels):
+    """Check the weights of the rows of X; None stays None. Rows without label get 1: theirs may be missing."""
     if sample_weight is None:
         return None
+    if np.shape(sample_weight) == (_num_samples(X),):
+        sample_weight = np.where(labels.codes[: len(sample_weight)] >= 0, sample_weight, 1.0)
     try:
         return _check_sample_weight(sample_weight, np.empty((_num_samples(X), 1)), ensure_non_negative=True)
     except ValueError as error:

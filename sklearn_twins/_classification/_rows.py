@@ -47,7 +47,7 @@ class Rows:
         ValueError, TypeError
             If weights or groups are invalid.
         """
-        sample_weight = check_weights(sample_weight, X)
+        sample_weight = check_weights(sample_weight, X, labels)
         weighted = with_weights(labels, sample_weight, class_weight)
         codes = encode_groups(groups, X, unlabeled)
         merged = merge_rows(X, weighted, sample_weight, groups is not None)

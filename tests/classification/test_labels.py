@@ -1,6 +1,7 @@
 """Labels: their classes and weights, and what is refused."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.utils import compute_class_weight
@@ -75,7 +76,7 @@ def test_weights():
     assert_array_equal(with_weights(labels, None, {0: 2, 1: 5}).weights, [2, 2, 2, 5, 0])
     balanced = with_weights(labels, None, "balanced").weights
     assert_allclose(balanced[[0, 3]], compute_class_weight("balanced", classes=np.arange(2), y=[0, 0, 0, 1]))
-    weighted = with_weights(labels, check_weights([3, 0, 1, 2, 9], X), None)
+    weighted = with_weights(labels, check_weights([3, 0, 1, 2, 9], X, labels), None)
     assert_array_equal(weighted.weights, [3, 0, 1, 2, 0])
     assert_array_equal(weighted.codes, [0, -1, 0, 1, -1])
     assert_array_equal(weighted.is_left_out, [False, True, False, False, False])
@@ -88,10 +89,17 @@ def test_weights():
 def test_refused_weights(weights, match):
     for y in ([0, 0, 0, 1, -1], ["a", "a", "a", "b", None]):
         with pytest.raises(ValueError, match=match):
-            with_weights(read_labels(y, X, None, -1), check_weights(weights, X), None)
+            labels = read_labels(y, X, None, -1)
+            with_weights(labels, check_weights(weights, X, labels), None)
 
 
-@pytest.mark.parametrize("weights", ["heavy", [1, 2], [1, 1, 1, 1, NAN]], ids=str)
+@pytest.mark.parametrize("weights", ["heavy", [1, 2], [1, 1, 1, NAN, 1]], ids=str)
 def test_weights_that_are_none(weights):
     with pytest.raises(ValueError, match="sample_weight must hold a number"):
-        check_weights(weights, X)
+        check_weights(weights, X, read_labels([0, 1, 0, 1, -1], X, None, -1))
+
+
+def test_weights_of_rows_without_label_may_be_missing():
+    labels = read_labels([0, 1, 0, 1, -1], X, None, -1)
+    for weights in ([1, 2, 3, 4, NAN], pd.Series([1, 2, 3, 4, pd.NA], dtype="Float64")):
+        assert check_weights(weights, X, labels).tolist() == [1, 2, 3, 4, 1]
