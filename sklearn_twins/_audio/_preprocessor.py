@@ -7,10 +7,9 @@ from numbers import Integral, Real
 
 import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_is_fitted
 
 from .._inputs._feature_names import share_names
-from .._parts._component import Component
+from .._parts._preprocessor import Preprocessor
 from .._runtime._progress_bar import with_progress
 from ._clips import Clips
 from ._log_mel import MIN_FRAMES, FrontEnd, log_mel, make_filters
@@ -25,7 +24,7 @@ MIN_STD = 1e-6
 NYQUIST_SHARE = 0.4875  # of the sampling rate: 7,800 Hz at 16 kHz, as published
 
 
-class AudioPreprocessor(Component):
+class AudioPreprocessor(Preprocessor):
     """Turn sound into log-mel spectrograms: recordings of unequal length, in arrays or in files.
 
     X may be
@@ -179,55 +178,7 @@ class AudioPreprocessor(Component):
         make_filters(front)
         return self
 
-    def fit(self, X, y=None, *, owner=None):
-        """Learn the mean and the deviation of the log-mel values, and the length of the cuts.
-
-        Parameters
-        ----------
-        X : array-like, list of arrays or list of paths
-            The clips.
-        y : Ignored
-            Not used, present by convention.
-        owner : estimator, default=None
-            The estimator named in error messages.
-
-        Returns
-        -------
-        self : AudioPreprocessor
-            The fitted preprocessor.
-
-        Raises
-        ------
-        ValueError, TypeError
-            If X does not hold clips of finite numbers, or if its rate is not known.
-        """
-        self.fit_transform(X, owner=owner)
-        return self
-
-    def fit_transform(self, X, y=None, *, owner=None):
-        """Learn from X and turn it into spectrograms.
-
-        Parameters
-        ----------
-        X : array-like, list of arrays or list of paths
-            The clips.
-        y : Ignored
-            Not used, present by convention.
-        owner : estimator, default=None
-            The estimator named in error messages.
-
-        Returns
-        -------
-        samples : lazy spectrograms of shape (n, n_mels, frames)
-            As from `transform`, but without files that are skipped.
-
-        Raises
-        ------
-        ValueError, TypeError
-            As in `fit`.
-        """
-        self.check()
-        owner = self if owner is None else owner
+    def _learn(self, X, owner):
         clips, self._fixed_length = open_clips(X, owner, reset=True, input_rate=self.input_rate)
         spectrograms = [s for s in self._read(clips, owner) if s is not None]
         if not spectrograms:
@@ -243,71 +194,18 @@ class AudioPreprocessor(Component):
         share_names(owner, self)
         return self._samples(frames, lengths, to_fit=True)
 
-    def transform(self, X, *, owner=None):
-        """Turn X into spectrograms.
-
-        Parameters
-        ----------
-        X : array-like, list of arrays or list of paths
-            The clips, of any length.
-        owner : estimator, default=None
-            The estimator named in error messages.
-
-        Returns
-        -------
-        samples : lazy spectrograms of shape (n, n_mels, frames)
-            ``samples[rows]`` gives rectangles of the longest clip's length, with NaN behind the end of the others.
-
-        Raises
-        ------
-        ValueError, TypeError
-            As in `fit`.
-        NotFittedError
-            If the preprocessor is not fitted.
-        """
-        check_is_fitted(self)
-        owner = self if owner is None else owner
+    def _make_samples(self, X, owner, to_fit):
+        fitted = {"input_rate": self.input_rate, "fixed_length": self._fixed_length}
+        spectrograms = list(self._read(open_clips(X, owner, reset=False, **fitted)[0], owner))
         blank = np.full((MIN_FRAMES, self.n_mels), self.mean_)
-        clips = self._open_clips(X, owner)
-        spectrograms = [blank if s is None else s for s in self._read(clips, owner)]
-        return self._samples(*join(spectrograms, self.n_mels))
-
-    def transform_for_fit(self, X, *, owner=None):
-        """Turn X into spectrograms on which training continues: as `transform`, but broken files may be left out.
-
-        Parameters
-        ----------
-        X : array-like, list of arrays or list of paths
-            The clips.
-        owner : estimator, default=None
-            The estimator named in error messages.
-
-        Returns
-        -------
-        samples : lazy spectrograms of shape (n, n_mels, frames)
-            As from `fit_transform`.
-
-        Raises
-        ------
-        ValueError, TypeError, NotFittedError
-            As in `transform`.
-        """
-        check_is_fitted(self)
-        owner = self if owner is None else owner
-        clips = self._open_clips(X, owner)
-        spectrograms = [s for s in self._read(clips, owner) if s is not None]
-        return self._samples(*join(spectrograms, self.n_mels), to_fit=True)
+        kept = [blank if s is None else s for s in spectrograms if s is not None or not to_fit]
+        return self._samples(*join(kept, self.n_mels), to_fit=to_fit)
 
     def _front(self):
         rate = int(self.sample_rate)
         f_max = NYQUIST_SHARE * rate if isinstance(self.f_max, str) else float(self.f_max)
         window, hop = round(self.window * rate), round(self.hop * rate)
         return FrontEnd(rate, int(self.n_mels), max(1, window), hop, float(self.f_min), f_max)
-
-    def _open_clips(self, X, owner):
-        """Open X for a fitted preprocessor."""
-        fitted = {"input_rate": self.input_rate, "fixed_length": self._fixed_length}
-        return open_clips(X, owner, reset=False, **fitted)[0]
 
     def _crop_frames(self, lengths):
         """Frames of a cut."""

@@ -7,12 +7,11 @@ import joblib
 import numpy as np
 from sklearn.base import clone
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_is_fitted
 
 from .._inputs._containers import as_frame
-from .._inputs._feature_names import share_names
+from .._inputs._feature_names import replace_columns, share_names
 from .._inputs._memory_maps import check_mapping
-from .._parts._component import Component
+from .._parts._preprocessor import Preprocessor
 from ._arrays import make_shareable, open_array
 from ._axes import describe_shape, matches, to_height_width_channels
 from ._image_files import ImageFiles, decode_all, scan
@@ -27,7 +26,7 @@ MIN_MAPPED_BYTES = 2**28  # a smaller memory map is read like an array
 N_COMPARED = 256  # rows with labels, and without, whose scales are compared
 
 
-class ImagePreprocessor(Component):
+class ImagePreprocessor(Preprocessor):
     """Turn images into samples: arrays, flat rows, memory maps, image files or PIL images.
 
     X may be
@@ -170,55 +169,8 @@ class ImagePreprocessor(Component):
             raise make_error("n_jobs", "be None for one thread, -1 for all cores, or a positive number", 0)
         return self
 
-    def fit(self, X, y=None, *, owner=None):
-        """Learn the shape of the images, their value range and their channels' statistics.
-
-        Parameters
-        ----------
-        X : array-like or sequence of pictures
-            The images.
-        y : Ignored
-            Not used, present by convention.
-        owner : estimator, default=None
-            The estimator named in error messages; it receives `n_features_in_` and `feature_names_in_`.
-
-        Returns
-        -------
-        self : ImagePreprocessor
-            The fitted preprocessor.
-
-        Raises
-        ------
-        ValueError
-            If X does not hold finite images of one shape that can be inferred, or if a file is broken.
-        """
-        self.fit_transform(X, owner=owner)
-        return self
-
-    def fit_transform(self, X, y=None, *, owner=None):
-        """Learn from X and turn it into samples.
-
-        Parameters
-        ----------
-        X : array-like or sequence of pictures
-            The images.
-        y : Ignored
-            Not used, present by convention.
-        owner : estimator, default=None
-            The estimator named in error messages.
-
-        Returns
-        -------
-        samples : ndarray or lazy images of shape (n, channels, height, width), uint8 or float32
-            As from `transform`, but without broken files that are skipped.
-
-        Raises
-        ------
-        ValueError
-            As in `fit`.
-        """
-        self.check()
-        owner, X = self if owner is None else owner, unwrap(X)
+    def _learn(self, X, owner):
+        X = unwrap(X)
         sources = find_sources(X)
         if sources is None:
             images, layout = self._open(X, owner, reset=True)
@@ -229,72 +181,25 @@ class ImagePreprocessor(Component):
             target = find_target(sources, self.image_size, self.color, self._n_threads)
             self._check_target(target)
             images, statistics = self._scan(sources, target, owner)
-            owner.n_features_in_ = int(np.prod(images.shape[1:]))
-            owner.__dict__.pop("feature_names_in_", None)
-        self._learn(images, statistics, target, owner)
+            replace_columns(owner, int(np.prod(images.shape[1:])))
+        self._describe(images, statistics, target)
+        share_names(owner, self)
         if self.value_range == "auto" and self.value_range_ != UNIT_RANGE and images.dtype != np.uint8:
             self._range().check_one_scale(images)
         return self._samples(images, new=False)
 
-    def transform(self, X, *, owner=None):
-        """Turn X into samples.
-
-        Parameters
-        ----------
-        X : array-like or sequence of pictures
-            Images of the shape seen in `fit`, in any form.
-        owner : estimator, default=None
-            The estimator named in error messages.
-
-        Returns
-        -------
-        samples : ndarray or lazy images of shape (n, channels, height, width), uint8 or float32
-            A view of X if it holds bytes. Lazy images, from which ``samples[rows]`` reads some, if X is a large memory
-            map, or holds paths of more images than `max_decoded_bytes`.
-
-        Raises
-        ------
-        ValueError
-            If X does not hold images of the shape seen in `fit`.
-        NotFittedError
-            If the preprocessor is not fitted.
-        """
-        check_is_fitted(self)
-        owner, X = self if owner is None else owner, unwrap(X)
+    def _make_samples(self, X, owner, to_fit):
+        """A view of X if it holds bytes; lazy images if it is a large memory map, or names many files."""
+        X = unwrap(X)
         sources = find_sources(X)
         if sources is None:
             return self._samples(self._open(X, owner, reset=False)[0])
         target = self._fitted_target(sources)
+        if to_fit and self.on_broken == "skip":
+            return self._samples(self._scan(sources, target, owner)[0])
         files = ImageFiles(sources, target, self._blank(target), self._n_threads)
         fits = files.nbytes <= self.max_decoded_bytes
         return self._samples(decode_all(files, getattr(owner, "verbose", 0)) if fits else files)
-
-    def transform_for_fit(self, X, *, owner=None):
-        """Turn X into samples on which training continues: as `transform`, but broken files may be left out.
-
-        Parameters
-        ----------
-        X : array-like or sequence of pictures
-            Images of the shape seen in `fit`.
-        owner : estimator, default=None
-            The estimator named in error messages.
-
-        Returns
-        -------
-        samples : ndarray or lazy images of shape (n, channels, height, width), uint8 or float32
-            As from `fit_transform`.
-
-        Raises
-        ------
-        ValueError, NotFittedError
-            As in `transform`.
-        """
-        check_is_fitted(self)
-        X = unwrap(X)
-        sources = find_sources(X) if self.on_broken == "skip" else None
-        if sources is None:
-            return self.transform(X, owner=owner)
-        return self._samples(self._scan(sources, self._fitted_target(sources), owner)[0])
 
     def check_unlabeled(self, X, unlabeled):
         """Refuse rows without labels that are on another scale than those with labels.
@@ -372,13 +277,12 @@ class ImagePreprocessor(Component):
         is_large = images.nbytes >= MIN_MAPPED_BYTES
         return MappedImages(images) if is_large else make_shareable(copy_array(images)), layout
 
-    def _learn(self, images, statistics, target, owner):
+    def _describe(self, images, statistics, target):
         _, depth, height, width = images.shape
         self.sample_shape_, self._target = (height, width, depth), target
         low, high = self.value_range_ = find_range(self.value_range, images.dtype, statistics)
         self.mean_, self.std_ = (statistics.mean - low) / (high - low), statistics.std / (high - low)
         self.spec_ = ImageSpec((depth, height, width), mean=tuple(self.mean_.tolist()), std=tuple(self.std_.tolist()))
-        share_names(owner, self)
 
     def _range(self):
         return FittedRange(self.value_range_, isinstance(self.value_range, str), self.mean_, self.std_)

@@ -18,3 +18,9 @@ def share_names(owner, preprocessor):
             preprocessor.__dict__.pop(name, None)
             if hasattr(owner, name):  # a copy: joblib's hashes depend on sharing, which its files lose
                 setattr(preprocessor, name, copy.copy(getattr(owner, name)))
+
+
+def replace_columns(owner, n):
+    """Give an estimator `n` features without names, for X that has no columns."""
+    owner.n_features_in_ = n
+    owner.__dict__.pop("feature_names_in_", None)

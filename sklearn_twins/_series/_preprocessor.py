@@ -5,10 +5,9 @@ from numbers import Integral
 
 import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_is_fitted
 
-from .._inputs._feature_names import share_names
-from .._parts._component import Component
+from .._inputs._feature_names import replace_columns, share_names
+from .._parts._preprocessor import Preprocessor
 from ._lengths import check_room, find_length, fit_length
 from ._reading import check_channels, read_series
 from ._spec import SeriesSpec
@@ -17,7 +16,7 @@ ROWS_VALUES = 2**20  # values that are scaled at a time, in float64
 MOST_PADDED_VALUES = 2**27  # half a GiB of samples
 
 
-class SeriesPreprocessor(Component):
+class SeriesPreprocessor(Preprocessor):
     """Turn time series into samples of equal length.
 
     X may be
@@ -121,55 +120,7 @@ class SeriesPreprocessor(Component):
             )
         return self
 
-    def fit(self, X, y=None, *, owner=None):
-        """Learn the length, the scales, and the thresholds of the kernels.
-
-        Parameters
-        ----------
-        X : array-like, data frame or list of arrays
-            The series.
-        y : Ignored
-            Not used, present by convention.
-        owner : estimator, default=None
-            The estimator named in error messages; it receives `n_features_in_` and `feature_names_in_`.
-
-        Returns
-        -------
-        self : SeriesPreprocessor
-            The fitted preprocessor.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If X does not hold series of numbers with the same channels.
-        """
-        self.fit_transform(X, owner=owner)
-        return self
-
-    def fit_transform(self, X, y=None, *, owner=None):
-        """Learn from X and turn it into samples.
-
-        Parameters
-        ----------
-        X : array-like, data frame or list of arrays
-            The series.
-        y : Ignored
-            Not used, present by convention.
-        owner : estimator, default=None
-            The estimator named in error messages.
-
-        Returns
-        -------
-        samples : ndarray of shape (n, *spec_.shape), float32
-            As from `transform`.
-
-        Raises
-        ------
-        TypeError, ValueError
-            As in `fit`.
-        """
-        self.check()
-        owner = self if owner is None else owner
+    def _learn(self, X, owner):
         series, is_flat = read_series(X, owner, reset=True, layout=self.layout)
         n_channels, length = check_channels(series), find_length(series, self.max_length)
         check_room(series, length, MOST_PADDED_VALUES)
@@ -178,11 +129,10 @@ class SeriesPreprocessor(Component):
                 f"X is taken for series of {n_channels} channels and {length} steps. If the channels stand behind the "
                 "steps, set preprocessor__layout='channels_last'.",
                 UserWarning,
-                stacklevel=2,
+                stacklevel=3,
             )
         if not is_flat:
-            owner.n_features_in_ = n_channels * length
-            owner.__dict__.pop("feature_names_in_", None)
+            replace_columns(owner, n_channels * length)
         share_names(owner, self)
         samples = np.zeros((len(series), n_channels + 1, length), dtype=np.float32)
         self.mean_, self.scale_ = np.zeros(n_channels), np.ones(n_channels)
@@ -196,30 +146,8 @@ class SeriesPreprocessor(Component):
         self.spec_ = SeriesSpec(samples.shape[1:], masked, self._fit_kernels(samples, masked))
         return samples
 
-    def transform(self, X, *, owner=None):
-        """Turn X into samples.
-
-        Parameters
-        ----------
-        X : array-like, data frame or list of arrays
-            Series with the channels seen in `fit`. Rows with two axes have the same number of columns.
-        owner : estimator, default=None
-            The estimator named in error messages.
-
-        Returns
-        -------
-        samples : ndarray of shape (n, *spec_.shape), float32
-            Scaled values, and the mark of steps that are there if some were missing in `fit`.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If X does not hold such series, or if steps are missing and none was in `fit`.
-        NotFittedError
-            If the preprocessor is not fitted.
-        """
-        check_is_fitted(self)
-        owner, spec = self if owner is None else owner, self.spec_
+    def _make_samples(self, X, owner, to_fit):
+        spec = self.spec_
         series, _ = read_series(X, owner, reset=False, layout=self.layout)
         check_channels(series, spec.n_channels)
         samples = np.zeros((len(series), *spec.shape), dtype=np.float32)
