@@ -221,7 +221,8 @@ def open_array(X, owner, reset, fixed_length):
         else:
             X = check_array(X, dtype="numeric", estimator=owner, input_name="X")
     except ValueError as error:
-        raise explain(error, X) from error
+        explain(error, X)
+        raise
     X = X if integers is None else X.astype(integers)
     if len(X) >= LONG and X.shape[1] <= 8:
         raise ValueError(
@@ -239,15 +240,14 @@ def find_integers(X):
 
 
 def explain(error, X):
-    """An error about an array with the clip's number, or with what to do about clips of another length."""
+    """Raise an error about an array again with the clip's number, or what to do about clips of another length."""
     text = str(error)
     found = re.match("Input X contains (NaN|infinity)", text)
     if found:
         i = find_bad_row(X, np.isnan if found[1] == "NaN" else np.isinf)
-        return ValueError(NO_GAPS.format(what=found[1], i=i))
+        raise ValueError(NO_GAPS.format(what=found[1], i=i)) from error
     if re.match(r"X has \d+ features, but", text):
-        return ValueError(f"{text} Clips of another length come in a list: give list(numpy.asarray(X)).")
-    return error
+        raise ValueError(f"{text} Clips of another length come in a list: give list(numpy.asarray(X)).") from error
 
 
 def check_clip(clip, i):

@@ -96,8 +96,6 @@ def as_array(X):
     if len(getattr(X, "shape", ())) > 1:
         return X
     try:
-        if getattr(X, "dtype", None) == np.dtype(object):
-            return np.stack([np.asarray(row) for row in X])
         return np.asarray(X)
     except (TypeError, ValueError):
         return np.asarray(X, dtype=object)
