@@ -56,7 +56,7 @@ class BarlowTwinsEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Twi
         With `groups` in `fit`, the share of rows whose second view is made from another row of their group. For the
         others both views are made from one row.
     passthrough : "auto" or bool, default="auto"
-        Whether `transform` also returns the columns of a table, scaled to half the total variance of the embedding:
+        Whether `transform` also returns the columns of a table, scaled to twice the total variance of the embedding:
         numbers, marks of missing numbers, and categories one-hot. A categorical column has at most 32 one-hot columns,
         for its most frequent categories; rows with a rarer category have zeros there. For time series, the features of
         MiniRocket's kernels. "auto" is True if `n_components` is None and `encoder` is not your own module.

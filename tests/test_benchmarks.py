@@ -46,6 +46,7 @@ SMALL = {
         *["--labels", "25 %", "5", "--classifiers", "logistic", "--plot", "gains.png"],
     ],
     "raw_tables.py": ["--epochs", "1"],
+    "regression.py": ["--tables", "official", "--draws", "1", "--max-rows", "60", "--epochs", "1"],
     "same_bits.py": ["--write", "bits", "--only", "numbers", "images"],
     "search.py": [
         *["--tables", "official", "--draws", "1", "--epochs", "1", "--rows", "90", "--candidates", "2"],
@@ -87,7 +88,7 @@ CONSTANTS = {  # values that scripts have no options for
 DIGITS = ("fou", "kar", "pix", "zer")  # descriptions, for natural_views.py
 KEEPS_RESULTS = {"label_free_selection.py", "quality.py"}
 ON_REAL_DATA = KEEPS_RESULTS | {"categories.py", "cifar10.py", "few_image_labels.py", "few_labels_classifiers.py"}
-ON_REAL_DATA |= {"active_learning.py", "natural_views.py", "raw_tables.py", "search.py", "series.py"}
+ON_REAL_DATA |= {"active_learning.py", "natural_views.py", "raw_tables.py", "regression.py", "search.py", "series.py"}
 
 
 @pytest.fixture(scope="module")

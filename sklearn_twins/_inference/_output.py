@@ -10,10 +10,6 @@ from ._embed import embed
 from ._fold_batch_norm import fold_batch_norm
 
 N_SCALE_ROWS = 2_048  # training rows from which scales are learnt
-# Total variances. A variance of 1 for each coordinate would be twenty times that, and leave a linear classifier with
-# few labels too free; columns as loud as the embedding, or a quarter as loud, do a little worse:
-# docs/benchmarks/quality.md.
-EMBEDDING_VARIANCE, COLUMN_VARIANCE = 12.0, 6.0
 
 
 def passes_columns(passthrough, encoder, spec, n_components):
@@ -165,7 +161,7 @@ def name_output(learnt, output, preprocessor, input_features):
     return np.array(list(names), dtype=object)
 
 
-def learn_output(embedding, samples, spec):
+def learn_output(embedding, samples, spec, variances=None):
     """Learn the scales that give the embedding and the columns their total variances.
 
     Each coordinate and each number gets the same variance as its neighbours. Marks and one-hot codes keep their own, so
@@ -179,6 +175,8 @@ def learn_output(embedding, samples, spec):
         These rows.
     spec : SampleSpec
         Their spec.
+    variances : (float, float), default=None
+        Total variances of the embedding and of the columns; None for those of the modality's record.
 
     Returns
     -------
@@ -187,10 +185,11 @@ def learn_output(embedding, samples, spec):
     passthrough = record_of(spec).passthrough
     columns = np.empty((len(samples), passthrough.count(spec)), dtype=np.float32)
     passthrough.write(samples, spec, columns)
+    of_embedding, of_columns = passthrough.variances if variances is None else variances
     return Output(
         embedding.shape[1],
-        balance(embedding, np.full(embedding.shape[1], True), EMBEDDING_VARIANCE),
-        balance(columns, passthrough.are_numbers(spec), COLUMN_VARIANCE),
+        balance(embedding, np.full(embedding.shape[1], True), of_embedding),
+        balance(columns, passthrough.are_numbers(spec), of_columns),
     )
 
 

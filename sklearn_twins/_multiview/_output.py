@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from .._inference._embed import embed
-from .._inference._output import EMBEDDING_VARIANCE, Output, balance, learn_output
+from .._inference._output import Output, balance, learn_output
+from .._parts._modality import VARIANCES
 from .._parts._spec import SampleSpec
 
 MIN_STD = 1e-6  # a projection that is constant
@@ -137,10 +138,10 @@ def learn_outputs(encoder, samples, spec, precision, n_jobs):
         rows = np.ascontiguousarray(view.take(samples[presence[:, i]]))
         embedding = embed(network, rows, view.spec, precision, n_jobs)
         if view.passes_columns:
-            output = learn_output(embedding, rows, view.spec)
+            output = learn_output(embedding, rows, view.spec, VARIANCES)
         else:
             width = embedding.shape[1]
-            output = Output(width, balance(embedding, np.full(width, True), EMBEDDING_VARIANCE))
+            output = Output(width, balance(embedding, np.full(width, True), VARIANCES[0]))
         outputs[view.name] = output
         joined = np.empty((len(rows), output.n_features), dtype=np.float32)
         joined[:, : output.width] = embedding

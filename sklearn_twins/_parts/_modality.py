@@ -10,6 +10,10 @@ from ._spec import SampleSpec
 
 ALONE = "Export the encoder alone (preprocessing=False), which takes the samples that `preprocessor_.transform` makes"
 
+# Total variances of an embedding and of the columns next to it. A variance of 1 for each coordinate would be twenty
+# times that, and leave a linear classifier with few labels too free.
+VARIANCES = (12.0, 6.0)
+
 
 def no_constant_columns(samples, spec):
     """Samples without columns have no constant ones."""
@@ -51,6 +55,8 @@ class Passthrough:
     put_beside : callable or None, default=None
         ``put_beside(network) -> nn.Module or None``: a network that returns the columns next to its output, if it
         computes them anyway; samples -> (n, n_components + count). None if it does not.
+    variances : (float, float), default=(12, 6)
+        Total variances of the embedding and of the columns.
     """
 
     count: Callable
@@ -59,6 +65,7 @@ class Passthrough:
     names: Callable
     make_module: Callable
     put_beside: Callable | None = None
+    variances: tuple = VARIANCES
 
 
 @dataclass(frozen=True)
