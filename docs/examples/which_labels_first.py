@@ -92,8 +92,9 @@ ax.grid(alpha=0.3)
 #
 # The dots are the digits of the first pool on a t-SNE map of the embedding, in the colour of their class, which nobody
 # knows at first. The first ten rows suggested come from the middle of groups: each is like many others. With five
-# labels for each class, ``"auto"`` turns to digits on which logistic regression is in doubt (black rings): many of them
-# are at the border of their group or in the wrong one. Below each on the right are the two digits that it might be.
+# labels for each class, ``"auto"`` turns to digits on which logistic regression is in doubt and that differ from each
+# other (black rings): many are at the border of their group or in the wrong one. Below each on the right are the two
+# digits that it might be.
 
 rows, (asked, _) = pools[0], results["auto"][0]
 images, digits, Z = X_train[rows].reshape(-1, 8, 8), y_train[rows], embedder.transform(X_train[rows])
