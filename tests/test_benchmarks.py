@@ -73,6 +73,10 @@ SMALL = {
         *["--data", "iris", "--seeds", "2", "--jobs", "1", "--epochs", "1", "--draws", "2"],
         *["--settings", "default", "passthrough=False"],
     ],
+    "two_objectives.py": [
+        *["--images", "fashion_mnist", "--rows", "64", "--epochs", "1", "--seeds", "1"],
+        *["--widths", "16", "--batches", "32"],
+    ],
     "transform.py": ["--rows", "300", "--columns", "5", "--images", "5", "--rounds", "2"],
     "views.py": ["--images", "8", "--side", "8", "--batch", "4", "--rounds", "2"],
 }
@@ -86,7 +90,7 @@ CONSTANTS = {  # values that scripts have no options for
     "tuning.py": {"DRAWS": 2},
 }
 DIGITS = ("fou", "kar", "pix", "zer")  # descriptions, for natural_views.py
-KEEPS_RESULTS = {"label_free_selection.py", "quality.py"}
+KEEPS_RESULTS = {"label_free_selection.py", "quality.py", "two_objectives.py"}
 ON_REAL_DATA = KEEPS_RESULTS | {"categories.py", "cifar10.py", "few_image_labels.py", "few_labels_classifiers.py"}
 ON_REAL_DATA |= {"active_learning.py", "natural_views.py", "raw_tables.py", "regression.py", "search.py", "series.py"}
 
