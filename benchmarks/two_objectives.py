@@ -143,8 +143,7 @@ def describe(values):
 
 
 def print_results(results, options):
-    """Print a table for each set and setting, and the paired differences of the two objectives."""
-    differences = []
+    """Print a table for each set and setting."""
     for name, some in results.groupby("set", sort=False):
         references = some[some["epochs"] == 0].groupby("objective")["accuracy"].apply(describe)
         print(f"\n{name}: {', '.join(f'{label} {value}' for label, value in references.items())}\n")
@@ -155,20 +154,28 @@ def print_results(results, options):
             print("|---" * (len(objectives) + 3) + "|")
             for value, own in select(some, swept, options.epochs).groupby(swept):
                 wide = own.pivot(index="seed", columns="objective", values="accuracy").reindex(columns=objectives)
-                paired = pd.Series(dtype=float)
-                if {BARLOW, HSIC} <= set(objectives):
-                    paired = (wide[HSIC] - wide[BARLOW]).dropna()
-                    differences.append(pd.DataFrame({"fit": [f"{name} {swept} {value}"] * len(paired), "d": paired}))
                 cells = [describe(wide[objective]) for objective in objectives]
-                print(f"| {value} | {' | '.join(cells)} | {describe(paired)} | {len(wide)} |")
+                paired = describe(wide[HSIC] - wide[BARLOW]) if {BARLOW, HSIC} <= set(objectives) else ""
+                print(f"| {value} | {' | '.join(cells)} | {paired} | {len(wide)} |")
             print()
-    if differences:
-        found = pd.concat(differences).drop_duplicates()
-        means = found.groupby("fit")["d"].mean()
-        print(f"hsic - barlow_twins: mean {found['d'].mean():+.2f}, standard deviation {found['d'].std():.2f}")
-        print(f"{(found['d'].abs() < 1).sum()} of {len(found)} pairs of fits within one point")
-        print(f"{(means.abs() < 1).sum()} of {len(means)} settings within one point in the mean of their seeds")
-        print(f"from {means.min():+.1f} ({means.idxmin()}) to {means.max():+.1f} ({means.idxmax()})")
+
+
+def print_differences(results):
+    """Summarise the paired differences of the two objectives over all settings and seeds."""
+    trained = results[results["objective"].isin([BARLOW, HSIC]) & (results["epochs"] > 0)]
+    keys = ["set", "width", "batch", "epochs", "seed"]
+    wide = trained.pivot(index=keys, columns="objective", values="accuracy").dropna()
+    if not {BARLOW, HSIC} <= set(wide):
+        return
+    pairs = wide[HSIC] - wide[BARLOW]
+    settings = pairs.groupby(keys[:-1]).mean()
+    print(
+        f"hsic - barlow_twins: mean {pairs.mean():+.2f}, standard deviation {pairs.std():.2f} over {len(pairs)} pairs"
+    )
+    for label, found in {"pairs of fits": pairs, "settings (means of their seeds)": settings}.items():
+        print(f"{(found.abs() < 1).sum()} of {len(found)} {label} are less than one point apart")
+    for place, value in {settings.idxmin(): settings.min(), settings.idxmax(): settings.max()}.items():
+        print(f"{value:+.1f} for {dict(zip(keys, place, strict=False))}")
 
 
 def plot_results(results, options):
@@ -223,6 +230,7 @@ def main():
     epochs = {0, *(max(1, int(factor * options.epochs)) for factor in EPOCH_FACTORS)}
     results = results[(results["rows"] == options.rows) & results["epochs"].isin(epochs)]
     print_results(results, options)
+    print_differences(results)
     plot_results(results, options)
 
 
