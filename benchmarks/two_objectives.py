@@ -175,7 +175,7 @@ def print_differences(results):
     for label, found in {"pairs of fits": pairs, "settings (means of their seeds)": settings}.items():
         print(f"{(found.abs() < 1).sum()} of {len(found)} {label} are less than one point apart")
     for place, value in {settings.idxmin(): settings.min(), settings.idxmax(): settings.max()}.items():
-        print(f"{value:+.1f} for {dict(zip(keys, place, strict=False))}")
+        print(f"{value:+.1f} for {', '.join(f'{key} {one}' for key, one in zip(keys, place, strict=False))}")
 
 
 def plot_results(results, options):
