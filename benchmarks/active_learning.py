@@ -56,7 +56,8 @@ def choose(strategy, rows, y, n, draw):
     if name in NEED_LABELS and n_classes < 2:
         name = RANDOM
     features = rows.features["raw" if strategy.startswith("raw ") else "embedding"][0]
-    return suggest_labels(FunctionTransformer(), features, y, n, name, random_state=draw)
+    known = np.where(y >= 0, y, np.nan)  # -1 and 1 alone would be two classes
+    return suggest_labels(FunctionTransformer(), features, known, n, name, random_state=draw)
 
 
 def predict(classifier, rows, y, embedder, epochs):
