@@ -1,6 +1,5 @@
 """The record of audio."""
 
-from .._parts._joint_recipe import CONVOLUTIONAL
 from .._parts._modality import Modality
 from ._drawing import draw_spectrograms
 from ._spec import AudioSpec
@@ -58,7 +57,6 @@ AUDIO = Modality(
     n_steps=450,
     epochs=(10, 100),
     convolutional=True,
-    joint=CONVOLUTIONAL,
     stored=stored,
     onnx=onnx,
     embed_frames=embed_frames,

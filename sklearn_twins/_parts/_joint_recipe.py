@@ -6,7 +6,7 @@ from math import inf
 
 @dataclass(frozen=True)
 class JointRecipe:
-    """Numbers of the joint training of `BarlowTwinsClassifier`; the defaults are for encoders without convolutions.
+    """Numbers of the joint training of `BarlowTwinsClassifier`; the defaults are for all data but images.
 
     Parameters
     ----------
@@ -46,7 +46,8 @@ class JointRecipe:
 DENSE = JointRecipe()
 # Encoders of tables overfit a few labelled rows, and forget what they learnt from all rows (2 points lost on splice and
 # magic with 5 labels a class). Convolutional ones gain from labels, and from large steps; their head repairs so many
-# errors of the linear model that disagreement with it is a good sign.
+# errors of the linear model that disagreement with it is a good sign. Audio is no case for it: labels that spread over
+# neighbours are right for 55 to 61 % of spoken digits, and linear models for 64 to 69 % (5 labels a class, one seed).
 CONVOLUTIONAL = JointRecipe(
     steps=0.08,
     learning_rate=0.5,
