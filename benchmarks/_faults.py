@@ -624,7 +624,12 @@ BY_ROOM = {
             "np.sqrt(total_variance / max(total, 1e-12))",
             "(total_variance / max(total, 1e-12))",
         ),
-        fault("columns are as loud as the embedding", "output passthrough", "= 12.0, 6.0", "= 12.0, 12.0"),
+        fault(
+            "columns are as loud as the embedding",
+            "output passthrough",
+            "variances=(6.0, 12.0)",
+            "variances=(12.0, 12.0)",
+        ),
         fault(
             "living coordinates are called dead",
             "diagnosis collapse",
