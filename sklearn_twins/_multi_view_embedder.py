@@ -128,7 +128,7 @@ class MultiViewEmbedder(SomeViews, TransformerMixin, _BaseComposition, TwinsEsti
     compile : bool, default=False
         Whether to use torch.compile.
     n_jobs : int or None, default=None
-        Number of CPU threads per operation.
+        Number of CPU threads per operation. None means 1, -1 all cores.
     random_state : int, RandomState instance or None, default=None
         Seed of initial weights, batches and views.
     verbose : int, default=0

@@ -69,6 +69,10 @@ SMALL = {
         "--rounds",
         "1",
     ],
+    "time_to_quality.py": [
+        *["--tables", "official", "--images", "fashion_mnist", "--shares", "0.5", "1", "--epochs", "2", "--draws", "2"],
+        *["--max-rows", "60", "--max-images", "60", "--plot", "curves.png"],
+    ],
     "tuning.py": [
         *["--data", "iris", "--seeds", "2", "--jobs", "1", "--epochs", "1", "--draws", "2"],
         *["--settings", "default", "passthrough=False"],
@@ -90,7 +94,7 @@ CONSTANTS = {  # values that scripts have no options for
     "tuning.py": {"DRAWS": 2},
 }
 DIGITS = ("fou", "kar", "pix", "zer")  # descriptions, for natural_views.py
-KEEPS_RESULTS = {"label_free_selection.py", "quality.py", "two_objectives.py"}
+KEEPS_RESULTS = {"label_free_selection.py", "quality.py", "time_to_quality.py", "two_objectives.py"}
 ON_REAL_DATA = KEEPS_RESULTS | {"categories.py", "cifar10.py", "few_image_labels.py", "few_labels_classifiers.py"}
 ON_REAL_DATA |= {"active_learning.py", "natural_views.py", "raw_tables.py", "regression.py", "search.py", "series.py"}
 
