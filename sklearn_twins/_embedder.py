@@ -113,10 +113,10 @@ class BarlowTwinsEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Twi
         CUDA graph if the samples are on it, `optimizer` is a name, all parts are the package's own, and no callback
         reads gradients or freezes weights.
     n_jobs : int or None, default=None
-        Number of CPU threads per operation. None means 1 for all modalities, -1 all cores. Another number sums floats in
-        another order: the default depends neither on the machine nor on its load, so that seeds give the same bits. For
-        images, two threads are nearly twice as fast on an idle machine. On a busy one they wait for each other without
-        sleeping, and take seven times as long as one. Worker processes never use more than their share, forked
+        Number of CPU threads per operation. None means 1 for all modalities, -1 all cores. Another number sums floats
+        in another order: the default depends neither on the machine nor on its load, so that seeds give the same bits.
+        For images, two threads are nearly twice as fast on an idle machine. On a busy one they wait for each other
+        without sleeping, and take seven times as long as one. Worker processes never use more than their share, forked
         processes use 1.
     random_state : int, RandomState instance or None, default=None
         Seed of initial weights, batches and views. With an int, fits give the same embedding, to the bit on the CPU.
