@@ -19,8 +19,8 @@ Features:
 - SCARF: the embedder with `objective="info_nce"` and one unchanged view;
 - the embedder with its defaults, whose `transform` adds the columns to the embedding itself.
 
-PCA is left unscaled. For all others, each coordinate has the same variance, 12 in total; raw columns beside features
-have 6 in total. For images (named by --tables) the columns are pixels, and the embedder and the random encoder have
+PCA is left unscaled. For all others, each coordinate has the same variance: 12 in total alone, and 6 beside raw columns,
+which then have 12 in total, as in the output of `transform`. For images (named by --tables) the columns are pixels, and the embedder and the random encoder have
 `modality="image"`; the autoencoder and SCARF, which are for tables, are left out.
 
 The cache directory keeps a file for each table, seed and features, so that an interrupted run can continue. Prints
@@ -59,7 +59,7 @@ LABELS = (1, 5, 25, "5 %", "25 %", "100 %")
 DRAWS = 5  # for few labels; a share of the rows is drawn once
 MOST_ROWS, MOST_TEST_ROWS = 10_000, 5_000
 FOR_TABLES = ("autoencoder", "SCARF")
-TOTAL_VARIANCE = {"features": 12, "columns": 6}  # "columns": raw columns beside features
+TOTAL_VARIANCE = {"alone": 12, "features": 6, "columns": 12}  # the last two beside each other
 CLASSIFIERS = {
     "logistic": lambda: LogisticRegression(max_iter=1_000),
     "neighbors": lambda: KNeighborsClassifier(15, weights="distance"),
@@ -186,8 +186,9 @@ def learnt(options, name, seed, X_train, X_test, raw_train, raw_test):
     seconds = time.perf_counter() - start
     if name == "embedder":
         width = transformer.transform_views(X_train[:1], 1).shape[2]
-        return {"alone": (train[:, :width], test[:, :width]), "beside": (train, test)}, seconds
-    alone = (train, test) if name == "PCA" else scaled(train, test, "features", standardized=True)
+        alone = train[:, :width], test[:, :width]
+        return {"alone": scaled(*alone, "alone") if modality == "tabular" else alone, "beside": (train, test)}, seconds
+    alone = (train, test) if name == "PCA" else scaled(train, test, "alone", standardized=True)
     pairs = zip(scaled(raw_train, raw_test, "columns"), scaled(*alone, "features"), strict=True)
     return {"alone": alone, "beside": tuple(np.hstack(pair) for pair in pairs)}, seconds
 
