@@ -19,9 +19,10 @@ Features:
 - SCARF: the embedder with `objective="info_nce"` and one unchanged view;
 - the embedder with its defaults, whose `transform` adds the columns to the embedding itself.
 
-PCA is left unscaled. For all others, each coordinate has the same variance: 12 in total alone, and 6 beside raw columns,
-which then have 12 in total, as in the output of `transform`. For images (named by --tables) the columns are pixels, and the embedder and the random encoder have
-`modality="image"`; the autoencoder and SCARF, which are for tables, are left out.
+PCA is left unscaled. For all others, each coordinate has the same variance: 12 in total alone, and 6 beside raw
+columns, which then have 12 in total, as in the output of `transform`. For images (named by --tables) the columns are
+pixels, and the embedder and the random encoder have `modality="image"`; the autoencoder and SCARF, which are for
+tables, are left out.
 
 The cache directory keeps a file for each table, seed and features, so that an interrupted run can continue. Prints
 Markdown: balanced accuracy of logistic regression for each table; then, for every classifier and number of labels, the

@@ -136,7 +136,7 @@ def print_results(results):
     """Print R2 of each table, and the gains over raw columns."""
     names = list(results["features"].unique())
     means = results.groupby(["targets", "table", "features"])["R2"].median()
-    for count in results["targets"].unique():
+    for count in [str(count) for count in COUNTS if str(count) in set(results["targets"])]:
         wide = means[count].unstack()[[name for name in names if name in means[count].unstack()]]
         print(f"\n{count} targets: R2 on test rows\n")
         print(f"| table | {' | '.join(wide.columns)} |\n" + "|---" * (len(wide.columns) + 1) + "|")
