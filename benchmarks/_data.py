@@ -83,3 +83,18 @@ def load_series(directory, name):
     entry = json.loads((directory / "manifest.json").read_text(encoding="utf-8"))[name]
     with np.load(directory / entry["file"]) as arrays:
         return tuple(arrays[key] for key in ("X_train", "y_train", "X_test", "y_test"))
+
+
+def load_watch(directory, name, length=100, held_out=(8, 9, 10)):
+    """Load windows of a set of recordings, and split them by people.  # series: float32 (n, channels, length)"""
+    entry = json.loads((directory / "manifest.json").read_text(encoding="utf-8"))[name]
+    windows, labels, people = [], [], []
+    with np.load(directory / entry["file"]) as arrays:
+        recordings = np.split(arrays["values"], np.cumsum(arrays["lengths"])[:-1])  # each (steps, channels)
+        for recording, label, person in zip(recordings, arrays["y"], arrays["subject"], strict=True):
+            for start in range(0, len(recording) - length + 1, length):
+                windows.append(recording[start : start + length].T)
+                labels.append(label)
+                people.append(person)
+    X, y, test = np.array(windows, dtype=np.float32), np.array(labels), np.isin(people, held_out)
+    return X[~test], y[~test], X[test], y[test]

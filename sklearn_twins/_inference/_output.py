@@ -127,7 +127,7 @@ class Output:
 def with_columns(encoder, spec):
     """The network of `transform` with the columns next to its output, if it computes them anyway; else None."""
     put_beside = record_of(spec).passthrough.put_beside
-    return None if put_beside is None else put_beside(fold_batch_norm(encoder))
+    return None if put_beside is None else put_beside(fold_batch_norm(encoder), spec)
 
 
 def name_output(learnt, output, preprocessor, input_features):

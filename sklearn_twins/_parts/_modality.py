@@ -53,7 +53,7 @@ class Passthrough:
     make_module : callable
         ``make_module(spec) -> nn.Module`` that does the same as `write`, for ONNX: samples -> (n, count).
     put_beside : callable or None, default=None
-        ``put_beside(network) -> nn.Module or None``: a network that returns the columns next to its output, if it
+        ``put_beside(network, spec) -> nn.Module or None``: a network that returns the columns next to its output, if it
         computes them anyway; samples -> (n, n_components + count). None if it does not.
     variances : (float, float), default=(12, 6)
         Total variances of the embedding and of the columns.

@@ -39,6 +39,30 @@ class Kernels:
         """Number of features."""
         return N_KERNELS * len(self.dilations)
 
+    def thin(self, n_features):
+        """Keep some layers, spread evenly over the dilations and over the channels.
+
+        Parameters
+        ----------
+        n_features : int
+            Wanted number of features; rounded down to whole layers, at least 1.
+
+        Returns
+        -------
+        kernels : Kernels
+            These ones if there are no more than wanted.
+        """
+        n, n_wanted = len(self.dilations), max(1, n_features // N_KERNELS)
+        if n_wanted >= n:
+            return self
+        kept, counts = [], dict.fromkeys(self.channels, 0)
+        for place in np.linspace(0, n - 1, n_wanted):
+            left = [layer for layer in range(n) if layer not in kept]
+            kept.append(min(left, key=lambda layer: (counts[self.channels[layer]], abs(layer - place))))
+            counts[self.channels[kept[-1]]] += 1
+        kept.sort()
+        return Kernels(*(tuple(values[i] for i in kept) for values in (self.dilations, self.channels, self.biases)))
+
 
 def choose_layers(n_features, n_channels, length):
     """Choose dilations and channels.

@@ -1,5 +1,9 @@
 """MiniRocketEncoder, the default encoder for time series: fixed kernels and a multilayer perceptron on top."""
 
+from dataclasses import replace
+from numbers import Integral
+
+from sklearn.utils._param_validation import Interval
 from torch import nn
 
 from .._parts._encoder import Encoder
@@ -13,14 +17,17 @@ class MiniRocketEncoder(Encoder):
 
     The kernels are convolutions of length 9 with dilations up to the length of the series. A feature is the share of
     time steps at which a kernel's output is above a threshold, so that it says how often a pattern occurs, and not
-    when. Only the perceptron is trained. How many kernels there are is a parameter of the preprocessor,
-    `n_kernel_features`, which fits their thresholds.
+    when. Only the perceptron is trained. The preprocessor fits the thresholds of the kernels.
 
     Parameters
     ----------
     hidden_dims : tuple of int, default=(512, 256)
         Widths of the hidden layers. The last one is the width of the embedding, unless `n_components` is set: then a
         linear layer of that width is added.
+    n_kernel_features : int, default=1_000
+        Largest number of features that the perceptron sees, rounded down to a multiple of 84. The preprocessor may make
+        more of them, as many as its own `n_kernel_features`, which only stand next to the embedding: training computes
+        the features of each view, which takes most of its time.
 
     References
     ----------
@@ -40,10 +47,14 @@ class MiniRocketEncoder(Encoder):
     torch.Size([3, 8])
     """
 
-    _parameter_constraints: dict = {"hidden_dims": [tuple, list]}
+    _parameter_constraints: dict = {
+        "hidden_dims": [tuple, list],
+        "n_kernel_features": [Interval(Integral, 84, None, closed="left")],
+    }
 
-    def __init__(self, hidden_dims=(512, 256)):
+    def __init__(self, hidden_dims=(512, 256), n_kernel_features=1_000):
         self.hidden_dims = hidden_dims
+        self.n_kernel_features = n_kernel_features
 
     def check(self):
         """Check the hyper-parameters.
@@ -73,6 +84,6 @@ class MiniRocketEncoder(Encoder):
             )
 
     def _make(self, spec):
-        stem = KernelFeatures(spec)
+        stem = KernelFeatures(replace(spec, kernels=spec.kernels.thin(self.n_kernel_features)))
         layers = [nn.BatchNorm1d(stem.width), *hidden_layers(stem.width, self.hidden_dims)]
         return stem, layers, self.hidden_dims[-1]

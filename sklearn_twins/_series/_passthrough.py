@@ -45,12 +45,12 @@ def name_columns(preprocessor, input_features=None):
     return [f"kernel{number}" for number in range(count_columns(preprocessor.spec_))]
 
 
-def put_beside(network):
-    """A network that begins with the kernels, with their features next to its output; None if it does not."""
+def put_beside(network, spec):
+    """A network that begins with all kernels, with their features next to its output; None if it does not."""
     from ._kernel_features import KernelFeatures, WithFeatures
 
     begins = hasattr(network, "__getitem__") and isinstance(network[0], KernelFeatures)
-    return WithFeatures(network).eval() if begins else None
+    return WithFeatures(network).eval() if begins and network[0].width == count_columns(spec) else None
 
 
 def make_module(spec):

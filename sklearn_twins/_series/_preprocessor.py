@@ -44,9 +44,10 @@ class SeriesPreprocessor(Preprocessor):
         steps. "resample" brings such a series to that length by averages of neighbours.
     masked : "auto" or bool, default="auto"
         Whether steps may be missing. "auto" is True if any are in `fit`. If it is False, missing ones are refused.
-    n_kernel_features : int, default=1_000
+    n_kernel_features : int, default=5_000
         Number of features of MiniRocket's kernels, of which there are 84 in each layer: it is rounded down to a
-        multiple of 84. They are the input of the default encoder and stand beside the embedding. 0 for none.
+        multiple of 84. They stand next to the embedding, and some of them are the input of the default encoder, as many
+        as its own `n_kernel_features`. 0 for none.
 
     Attributes
     ----------
@@ -90,7 +91,7 @@ class SeriesPreprocessor(Preprocessor):
         max_length=None,
         longer="raise",
         masked="auto",
-        n_kernel_features=1_000,
+        n_kernel_features=5_000,
     ):
         self.scaling = scaling
         self.layout = layout

@@ -120,6 +120,24 @@ def test_every_channel_is_seen(n_channels):
     assert {channel for some in channels for channel in some} == set(range(n_channels))
 
 
+@pytest.mark.parametrize(("n_channels", "most"), [(1, 11), (6, 2), (40, 1)])
+def test_some_layers_are_kept_for_the_encoder(n_channels, most):
+    """They are spread over the dilations and over the channels, and keep their biases."""
+    dilations, channels = choose_layers(59 * 84, n_channels, 100)
+    kernels = Kernels(dilations, channels, tuple((float(layer),) for layer in range(59)))
+    few = kernels.thin(1_000)
+    assert few.n_features == 924 and kernels.thin(59 * 84) is kernels
+    assert few.dilations[0] == 1 and few.dilations[-1] > 8 and sorted(few.dilations) == list(few.dilations)
+    assert max(map(few.channels.count, few.channels)) <= most
+    layers = [int(layer) for (layer,) in few.biases]
+    assert few.dilations == tuple(dilations[i] for i in layers) and few.channels == tuple(channels[i] for i in layers)
+
+
+def test_the_encoder_sees_as_many_features_as_it_wants():
+    spec = SeriesPreprocessor(n_kernel_features=5 * 84).fit(waves(20, 1, 30)).spec_
+    assert build(MiniRocketEncoder((8,), n_kernel_features=200), spec)[0].width == 168
+
+
 def test_the_stem_is_not_trained():
     spec = SeriesPreprocessor(n_kernel_features=84).fit(waves(20, 1, 30)).spec_
     network = build(MiniRocketEncoder(hidden_dims=(8,)), spec)
