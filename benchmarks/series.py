@@ -167,6 +167,7 @@ def main():
     parser.add_argument("--epochs", type=int, help="epochs (default: the embedder's own)")
     options = parser.parse_args()
     warnings.simplefilter("ignore", ConvergenceWarning)
+    warnings.filterwarnings("ignore", message="The number of unique classes")
     torch.set_num_threads(1)
     counts = [None if label == "all" else int(label) for label in options.labels]
     labels = [f"{label} per class" if label != "all" else "all" for label in options.labels]
