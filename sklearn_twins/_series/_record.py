@@ -58,7 +58,9 @@ SERIES = Modality(
     augmentations=augmentations,
     encoders=encoders,
     n_steps=250,
-    passthrough=Passthrough(count_columns, write_columns, are_numbers, name_columns, make_module, put_beside),
+    passthrough=Passthrough(
+        count_columns, write_columns, are_numbers, name_columns, make_module, put_beside, variances=(12.0, 24.0)
+    ),
     stored=stored,
     onnx=onnx,
     sample_ndim=2,
