@@ -74,6 +74,8 @@ def load(directory, name, max_rows, seed):
     """Load a table without its target: training and test rows, and their targets with unit variance."""
     rng, parts, tables = np.random.default_rng(seed), [], split(directory, name)[:2]
     numbers = [column for column in tables[0] if column not in manifest(directory)[name]["categorical"]]
+    if not numbers:
+        raise SystemExit(f"{name} has no numeric column that could be the target. Leave it out of --tables.")
     target = TARGETS.get(name, numbers[0])
     for X, most in zip(tables, (max_rows, MOST_TEST_ROWS), strict=True):
         X = X[X[target].notna()]
@@ -99,7 +101,7 @@ def features_of(X_train, X_test, categorical, embedder):
 
 def fit_embedder(X, name, seed, options):
     """Fit the embedder, or load it from the cache."""
-    path = options.cache and options.cache / f"{name}-{seed}.joblib"
+    path = options.cache and options.cache / f"{name}-{seed}-{options.max_rows}-{options.epochs}.joblib"
     if path and path.exists():
         return joblib.load(path)
     epochs = "auto" if options.epochs is None else options.epochs

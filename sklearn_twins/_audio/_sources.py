@@ -246,6 +246,11 @@ def explain(error, X):
     if found:
         i = find_bad_row(X, np.isnan if found[1] == "NaN" else np.isinf)
         raise ValueError(NO_GAPS.format(what=found[1], i=i)) from error
+    if re.search("element with a sequence|truth value", text):
+        raise ValueError(
+            f"X holds something else than numbers ({shorten(error)}). Give {WANTED}. In a frame, clips stand in one "
+            "column."
+        ) from error
     if re.match(r"X has \d+ features, but", text):
         raise ValueError(f"{text} Clips of another length come in a list: give list(numpy.asarray(X)).") from error
 

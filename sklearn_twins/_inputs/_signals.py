@@ -39,6 +39,8 @@ def unwrap_column(X):
         return X
     if column.dtype not in (nw.List, nw.Array):
         return or_numbers(column.to_list(), X)
+    if column.dtype.inner == nw.List:  # (channels, length_i)
+        return column.to_list()
     if column.implementation.is_polars():
         return [None if cell is None else cell.to_numpy() for cell in column.to_native()]
     return [cell.values.to_numpy(zero_copy_only=False) if cell.is_valid else None for cell in column.to_arrow()]
@@ -64,10 +66,13 @@ def refuse_no_signals(X, what):
     ValueError
         If X is empty, or has one axis of numbers.
     """
+    column = nw.from_native(X, series_only=True, pass_through=True)
     if isinstance(X, (list, tuple)):
         is_one = len(X) > 0 and all(isinstance(value, Number) for value in X)
+    elif isinstance(column, nw.Series):
+        is_one = column.dtype.is_numeric() or column.dtype == nw.Boolean
     else:
-        is_one = len(getattr(X, "shape", ())) == 1 and getattr(getattr(X, "dtype", None), "kind", "O") in "biuf"
+        is_one = isinstance(X, np.ndarray) and X.ndim == 1 and X.dtype.kind in "biuf"
     if isinstance(X, (list, tuple)) and not len(X):
         raise ValueError(f"Found array with 0 sample(s): X is {show(X)}, without any {what}.")
     if is_one:
@@ -88,7 +93,8 @@ def find_bad_row(X, is_bad):
         ``is_bad(values) -> bool ndarray``.
     """
     try:
-        bad = is_bad(np.asarray(X, dtype=np.float64))
+        is_pandas = hasattr(X, "iloc")
+        bad = is_bad(X.to_numpy(np.float64, na_value=np.nan) if is_pandas else np.asarray(X, dtype=np.float64))
     except (TypeError, ValueError):
         return None
     rows = np.flatnonzero(bad.reshape(len(bad), -1).any(1))

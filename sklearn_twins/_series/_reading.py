@@ -65,9 +65,11 @@ def read_series(X, owner, *, reset, layout):
             array = check_array(X, **GAPS_ALLOWED, allow_nd=True, ensure_2d=False, estimator=owner, input_name="X")
         if 0 in array.shape:
             raise ValueError(f"X has the shape {array.shape}, which holds no value. Give {WANTED}.")
+        refuse_dates(array, "X")
         return to_channels_first(array, layout), False
     with named_errors(X):
         array = validate_data(owner, X, reset=reset, **GAPS_ALLOWED)
+        refuse_dates(array, "X")
         return (array.astype(np.float64) if array.dtype == object else array)[:, None], True
 
 
@@ -139,6 +141,7 @@ def read_one(series, number, layout):
     name = f"X[{number}]"
     array = np.asarray(check_container(series, name, "arrays (channels, length)"))
     if array.dtype.kind not in "biuf":
+        refuse_dates(array, name)
         if array.dtype.kind in "US" or any(isinstance(value, str) for value in array.flat):
             raise ValueError(f"{name} holds text. Give {WANTED}.")
         try:
@@ -152,6 +155,12 @@ def read_one(series, number, layout):
     if np.isinf(array).any():
         raise ValueError(f"{name} contains infinity. Give finite numbers, and NaN for missing steps.")
     return array[None] if array.ndim == 1 else to_channels_first(array, layout)
+
+
+def refuse_dates(array, name):
+    """Refuse dates and durations, which NumPy would turn into counts of days or nanoseconds."""
+    if array.dtype.kind in "mM":
+        raise ValueError(f"{name} holds dates or durations, but time series hold numbers. Give {WANTED}.")
 
 
 def to_channels_first(array, layout):

@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.utils._param_validation import Interval
 
 from .._classification._label_values import as_own_type, drop_missing
+from .._inputs._messages import show
 from ..metrics._arrays import check_embedding, unit_rows
 
 # Constraints that query functions share.
@@ -80,6 +81,11 @@ def find_unlabeled(labeled, n_rows, n):
     ValueError
         If `labeled` is no boolean array of this length, or fewer than `n` rows have no label.
     """
+    if labeled is not None and np.ndim(labeled) != 1:
+        raise ValueError(
+            f"labeled must have one value for each of {n_rows} rows, got {show(labeled)} with {np.ndim(labeled)} axes. "
+            "Give a list or an array of one axis."
+        )
     is_given, labeled = drop_missing(np.zeros(n_rows, dtype=bool) if labeled is None else labeled)
     labeled = as_own_type(labeled)
     if len(labeled) and labeled.dtype != bool:

@@ -116,7 +116,8 @@ def suggest_labels(estimator, X, y=None, n=20, strategy="auto", *, unlabeled_lab
     if strategy == "auto":
         knows_more = y is None and is_classifier  # labels of other rows
         is_sure = n_classes > 1 and len(codes) >= LABELS_PER_CLASS * n_classes
-        strategy = (THEN if has_embedding(estimator) else WITHOUT_EMBEDDING) if knows_more or is_sure else FIRST
+        strategy = THEN if knows_more or is_sure else FIRST
+        strategy = strategy if has_embedding(estimator) else WITHOUT_EMBEDDING
     if strategy not in OF_EMBEDDING and not is_classifier and n_classes < 2:
         raise ValueError(
             f"strategy={strategy!r} needs probabilities. {type(estimator).__name__} has no predict_proba, and y has "

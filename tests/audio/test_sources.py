@@ -133,6 +133,8 @@ BAD = {
     "no clips": ([], {}, ValueError, r"0 sample\(s\).*without any clip"),
     "NaN": ([ONE[0], np.array([0.0, np.nan])], {}, ValueError, r"contains NaN, in X\[1\]"),
     "infinite in a frame": (pd.DataFrame([[0.0, np.inf]]), {}, ValueError, r"contains infinity, in X\[0\]. Audio"),
+    "missing in a frame": (pd.DataFrame({"a": [1, 2], "b": [3, None]}, dtype="Int16"), {}, ValueError, r"in X\[1\]"),
+    "two columns": (pd.DataFrame({"a": [[1.0]] * 2, "b": [[1.0]] * 2}), {}, ValueError, "stand in one column"),
     "nothing": ([*ONE, None], {}, ValueError, r"X\[3\] is None"),
     "text in lists": ([["1"], ["1", "2"]], {}, TypeError, r"X\[0\] must hold numbers"),
     "unequal channels": ([[[1.0, 2.0], [3.0]]], {}, ValueError, r"X\[0\] has channels of unequal length"),

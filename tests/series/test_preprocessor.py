@@ -183,6 +183,8 @@ BAD = {
     "columns of text": (pd.DataFrame({"a": ["x", "y"], "b": [1.0, 2.0]}), "X holds something else than numbers"),
     "one column of text": (pd.DataFrame({"a": ["x", "y"]}), "X"),
     "dates": (pd.DataFrame({"a": pd.date_range("2020", periods=3), "b": 1.0}), "X holds something else than numbers"),
+    "an array of dates": (np.zeros((3, 4), dtype="M8[D]"), "X holds dates or durations"),
+    "dates of unequal length": ([np.zeros(3), np.zeros(2, dtype="m8[s]")], r"X\[1\] holds dates or durations"),
     "text in a series": ([np.ones(3), np.array(["a", "b"])], r"X\[1\] holds text"),
     "numbers as text": ([["1", "2"], ["1"]], r"X\[0\] holds text"),
     "no series": ([np.ones(3), None], r"X\[1\] is None, which is no series"),
