@@ -27,7 +27,6 @@ import pandas as pd
 import sklearn
 import torch
 from _data import add_arguments, draw_labels, load_images, manifest, split
-from _muon import Muon
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import balanced_accuracy_score
@@ -43,7 +42,7 @@ SETTINGS = {
     "default": {},
     "rate 0.01": {"learning_rate": 0.01},
     "rate 0.02": {"learning_rate": 0.02},
-    "Muon": {"optimizer": Muon, "learning_rate": 0.02},
+    "muon": {"optimizer": "muon"},
     "batches of 128": {"batch_size": 128},
     "batches of 128, rate 0.01": {"batch_size": 128, "learning_rate": 0.01},
     "batches of 128, rate 0.01, off-diagonal 0.02": {

@@ -2,8 +2,10 @@
 
 import torch
 
-NAMES = ("adamw", "lars", "sgd")
-LEARNING_RATES = {"adamw": 5e-3, "lars": 5.0, "sgd": 0.05}
+from ._muon import Muon
+
+NAMES = ("adamw", "lars", "muon", "sgd")
+LEARNING_RATES = {"adamw": 5e-3, "lars": 5.0, "muon": 0.02, "sgd": 0.05}
 
 
 def default_learning_rate(optimizer):
@@ -18,7 +20,7 @@ def make_optimizer(optimizer, module, learning_rate, weight_decay, device):
 
     Parameters
     ----------
-    optimizer : {"adamw", "sgd", "lars"} or callable
+    optimizer : {"adamw", "muon", "sgd", "lars"} or callable
         A callable, such as a class of `torch.optim`, is called as ``optimizer(groups, lr=, weight_decay=)``.
     module : nn.Module
         Module to train.
@@ -53,8 +55,8 @@ def make_optimizer(optimizer, module, learning_rate, weight_decay, device):
         return torch.optim.AdamW(groups, lr=learning_rate, fused=fused)
     if optimizer == "sgd":
         return torch.optim.SGD(groups, lr=learning_rate, momentum=0.9, nesterov=True, fused=fused)
-    if optimizer == "lars":
-        return LARS(groups, lr=learning_rate)
+    if optimizer in ("lars", "muon"):
+        return (LARS if optimizer == "lars" else Muon)(groups, lr=learning_rate)
     made = optimizer(groups, lr=learning_rate, weight_decay=weight_decay)
     if not isinstance(made, torch.optim.Optimizer):
         raise TypeError(f"optimizer={optimizer!r} must return a torch.optim.Optimizer. Got {type(made).__name__}.")

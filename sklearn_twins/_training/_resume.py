@@ -14,6 +14,7 @@ OWN_GENERATORS = {"batches", "views", "validation"}
 OPTIMIZER_STATE = {  # names in a named optimizer's state of each parameter
     "adamw": {"step", "exp_avg", "exp_avg_sq"},
     "lars": {"momentum_buffer"},
+    "muon": {"momentum_buffer"},  # of matrices; vectors have that of AdamW
     "sgd": {"momentum_buffer"},
 }
 OF_THE_DEVICE = {"lr", "capturable", "foreach", "fused"}  # settings of an optimizer that differ between devices
@@ -133,7 +134,8 @@ def check_optimizer(saved, optimizer, name, n_steps, is_own_device):
         same = all(group[key] == its[key] and type(group[key]) is type(its[key]) for key in its.keys() - free)
         require(same, "its optimizer has other settings")
     for i, state in states.items():
-        require(type(state) is dict and state.keys() == OPTIMIZER_STATE[name], "its optimizer has another state")
+        wanted = OPTIMIZER_STATE["adamw" if name == "muon" and parameters[i].dim() <= 1 else name]
+        require(type(state) is dict and state.keys() == wanted, "its optimizer has another state")
         arrays = all(isinstance(array, np.ndarray) and array.dtype == np.float32 for array in state.values())
         require(arrays, "its optimizer has another state")
         shapes = {array.shape for key, array in state.items() if key != "step"}

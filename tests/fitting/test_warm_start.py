@@ -77,7 +77,7 @@ def test_only_the_difference_is_trained(make, X, recorder):
     assert embedder.n_iter_ == 5
 
 
-@pytest.mark.parametrize("optimizer", ["adamw", "sgd", "lars"])
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd", "lars", "muon"])
 def test_two_halves_make_a_whole(make, X, optimizer):
     """The optimizer's moments and the generators continue too, also after pickling."""
     parts = {"warm_start": True, "lr_schedule": "constant", "optimizer": optimizer}
@@ -137,7 +137,7 @@ def test_the_optimizer_s_state_matters(make, X, stream):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("optimizer", ["adamw", "sgd", "lars"])
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd", "lars", "muon"])
 def test_partial_fit_after_pickling(make, X, optimizer):
     embedder = make(optimizer=optimizer).partial_fit(X).partial_fit(X)
     loaded = pickle.loads(pickle.dumps(embedder))

@@ -107,6 +107,7 @@ FITS = {
     "adamw": {},
     "sgd": {"optimizer": "sgd"},
     "lars": {"optimizer": "lars"},
+    "muon": {"optimizer": "muon"},
     "mixed": {"objective": "mixed_barlow_twins"},
     "chain": {"augmentation": Chain([("a", MarginalCorruption()), ("b", GaussianNoise())])},
     "early stopping": {"early_stopping": True, "n_iter_no_change": 2, "max_epochs": 6},
@@ -139,7 +140,7 @@ def test_images(recorded):
     assert recorded[0].n_replays == 3 * 3 - WARMUP_STEPS
 
 
-@pytest.mark.parametrize("optimizer", ["adamw", "sgd", "lars"])
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd", "lars", "muon"])
 @pytest.mark.parametrize("compile", [(True, True), (True, False), (False, True)], ids=str)
 def test_going_on(make, X, recorded, optimizer, compile):
     """A warm start cannot tell whether the steps before it were recorded."""

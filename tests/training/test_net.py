@@ -197,7 +197,9 @@ def test_rows_are_not_modified():
 READERS = ("item", "tolist", "__float__", "__int__", "__bool__", "__index__", "cpu", "numpy", "__array__")
 
 
-@pytest.mark.parametrize(("optimizer", "with_valid"), [("adamw", False), ("sgd", True), ("lars", True)])
+@pytest.mark.parametrize(
+    ("optimizer", "with_valid"), [("adamw", False), ("sgd", True), ("lars", True), ("muon", False)]
+)
 def test_losses_are_read_once_an_epoch(optimizer, with_valid, monkeypatch):
     """Each read of a tensor's value makes a GPU wait: one `tolist` an epoch (two with validation), none a batch."""
     fitted = training(optimizer=optimizer, batch_size=4, valid=rows(12, seed=2) if with_valid else None)

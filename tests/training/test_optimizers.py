@@ -1,10 +1,11 @@
-"""Optimizers: LARS against NumPy, what decays, names and callables."""
+"""Optimizers: LARS and Muon against NumPy, what decays, names and callables."""
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
+from sklearn_twins._training._muon import Muon, orthogonalize
 from sklearn_twins._training._optimizers import LARS, NAMES, default_learning_rate, make_optimizer
 
 CPU = torch.device("cpu")
@@ -57,6 +58,52 @@ def test_lars_equals_numpy(weight_decay, lr):
     expected = lars_in_numpy(start, [[g.numpy() for g in grads] for grads in steps], lr, weight_decay)
     for parameter, array in zip(model.parameters(), expected, strict=True):
         np.testing.assert_allclose(parameter.detach().numpy(), array, rtol=1e-12, atol=1e-14)
+
+
+def muon_in_numpy(weights, steps, lr, weight_decay):
+    """Jordan's algorithm for matrices and Adam for vectors, on float64 arrays."""
+    weights = [w.copy() for w in weights]
+    buffers, squares = [np.zeros_like(w) for w in weights], [np.zeros_like(w) for w in weights]
+    for n, grads in enumerate(steps, start=1):
+        for i, gradient in enumerate(grads):
+            if weights[i].ndim == 1:
+                buffers[i] = 0.9 * buffers[i] + 0.1 * gradient
+                squares[i] = 0.999 * squares[i] + 0.001 * gradient**2
+                mean, square = buffers[i] / (1 - 0.9**n), squares[i] / (1 - 0.999**n)
+                weights[i] -= lr / 4 * mean / (np.sqrt(square) + 1e-8)
+                continue
+            buffers[i] = 0.95 * buffers[i] + 0.05 * gradient
+            matrix = (0.05 * gradient + 0.95 * buffers[i]).reshape(len(gradient), -1)
+            u, s, vt = np.linalg.svd(matrix / (np.linalg.norm(matrix) + 1e-7), full_matrices=False)
+            for _ in range(5):  # the polynomial acts on singular values
+                s = 3.4445 * s - 4.7750 * s**3 + 2.0315 * s**5
+            size = np.sqrt(max(1, matrix.shape[0] / matrix.shape[1]))
+            weights[i] -= lr * weight_decay * weights[i]
+            weights[i] -= lr * size * (u * s @ vt).reshape(gradient.shape)
+    return weights
+
+
+@pytest.mark.parametrize("weight_decay", [0.0, 0.1])
+def test_muon_equals_numpy(weight_decay):
+    model = nn.Sequential(nn.Conv2d(2, 5, 3), nn.BatchNorm2d(5), nn.Flatten(), nn.Linear(20, 3)).double()
+    steps = [[g.double() for g in gradients(model, seed)] for seed in range(4)]
+    start = [p.detach().numpy().copy() for p in model.parameters()]
+    optimizer = make_optimizer("muon", model, 0.1, weight_decay, CPU)
+    assert isinstance(optimizer, Muon)
+    for grads in steps:
+        give(model, grads)
+        optimizer.step()
+    expected = muon_in_numpy(start, [[g.numpy() for g in grads] for grads in steps], 0.1, weight_decay)
+    for parameter, array in zip(model.parameters(), expected, strict=True):
+        rtol = 1e-8 if array.ndim > 1 else 1e-4  # the number of steps is in float32
+        np.testing.assert_allclose(parameter.detach().numpy(), array, rtol=rtol, atol=1e-10)
+
+
+@pytest.mark.parametrize("shape", [(6, 6), (4, 30), (30, 4)])
+@pytest.mark.parametrize("size", [1e-3, 1e3])
+def test_muons_steps_are_nearly_orthogonal(shape, size):
+    values = torch.linalg.svdvals(orthogonalize(size * torch.randn(shape, generator=torch.Generator().manual_seed(0))))
+    assert values.min() > 0.3 and values.max() < 1.3
 
 
 def test_lars_never_adapts_nor_decays_parameters_with_one_axis():
@@ -204,12 +251,13 @@ def test_callable_is_given_groups_rate_and_decay():
 
 
 def test_default_learning_rates():
-    assert {name: default_learning_rate(name) for name in NAMES} == {"adamw": 5e-3, "lars": 5.0, "sgd": 0.05}
+    rates = {"adamw": 5e-3, "lars": 5.0, "muon": 0.02, "sgd": 0.05}
+    assert {name: default_learning_rate(name) for name in NAMES} == rates
     assert default_learning_rate(torch.optim.Adam) == 1e-3
 
 
 @pytest.mark.parametrize("params", [{"learning_rate": 1e300}, {"weight_decay": 1e300}], ids=str)
-@pytest.mark.parametrize("optimizer", ["adamw", "lars", "sgd"])
+@pytest.mark.parametrize("optimizer", NAMES)
 def test_rates_beyond_float32_diverge(make, X, optimizer, params):
     with pytest.raises(ValueError, match=r"became.*The learning rate is the usual cause"):
         make(optimizer=optimizer, **params).fit(X)

@@ -56,7 +56,14 @@ def rise(step, n_steps):
 
 @pytest.mark.parametrize(
     ("optimizer", "schedule"),
-    [("adamw", "constant"), ("sgd", "constant"), ("lars", "constant"), ("adamw", "stream"), ("adamw", rise)],
+    [
+        ("adamw", "constant"),
+        ("sgd", "constant"),
+        ("lars", "constant"),
+        ("muon", "constant"),
+        ("adamw", "stream"),
+        ("adamw", rise),
+    ],
 )
 def test_two_runs_are_one(optimizer, schedule):
     """Weights, momenta, generators and the number of steps continue to the bit, through a pickle.
