@@ -85,7 +85,9 @@ def muon_in_numpy(weights, steps, lr, weight_decay):
 
 @pytest.mark.parametrize("weight_decay", [0.0, 0.1])
 def test_muon_equals_numpy(weight_decay):
-    model = nn.Sequential(nn.Conv2d(2, 5, 3), nn.BatchNorm2d(5), nn.Flatten(), nn.Linear(20, 3)).double()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = nn.Sequential(nn.Conv2d(2, 5, 3), nn.BatchNorm2d(5), nn.Flatten(), nn.Linear(20, 3)).double()
     steps = [[g.double() for g in gradients(model, seed)] for seed in range(4)]
     start = [p.detach().numpy().copy() for p in model.parameters()]
     optimizer = make_optimizer("muon", model, 0.1, weight_decay, CPU)
@@ -95,8 +97,8 @@ def test_muon_equals_numpy(weight_decay):
         optimizer.step()
     expected = muon_in_numpy(start, [[g.numpy() for g in grads] for grads in steps], 0.1, weight_decay)
     for parameter, array in zip(model.parameters(), expected, strict=True):
-        rtol = 1e-8 if array.ndim > 1 else 1e-4  # the number of steps is in float32
-        np.testing.assert_allclose(parameter.detach().numpy(), array, rtol=rtol, atol=1e-10)
+        atol = 1e-10 if array.ndim > 1 else 1e-5  # vectors move by 0.1; their number of steps is in float32
+        np.testing.assert_allclose(parameter.detach().numpy(), array, rtol=1e-8, atol=atol)
 
 
 @pytest.mark.parametrize("shape", [(6, 6), (4, 30), (30, 4)])
