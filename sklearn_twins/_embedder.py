@@ -62,8 +62,8 @@ class BarlowTwinsEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Twi
         MiniRocket's kernels. "auto" is True if `n_components` is None and `encoder` is not your own module.
     optimizer : {"adamw", "muon", "sgd", "lars"} or callable, default="adamw"
         Optimizer. "muon" makes the step of each weight matrix orthogonal: on images, half of the epochs were as
-        good as all with "adamw" (docs/benchmarks/time_to_quality.md). A callable, such as a class of `torch.optim`, is called as
-        ``optimizer(groups, lr=, weight_decay=)``.
+        good as all with "adamw" (docs/benchmarks/time_to_quality.md). A callable, such as a class of `torch.optim`, is
+        called as ``optimizer(groups, lr=, weight_decay=)``.
     learning_rate : "auto" or float, default="auto"
         Peak learning rate. "auto" is 5e-3 for adamw, 0.02 for muon, 0.05 for sgd, 5 for lars and 1e-3 for callables.
     weight_decay : float, default=1e-4

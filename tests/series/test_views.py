@@ -412,7 +412,7 @@ def halve_the_end(x, data, generator):
         Chain([("noise", GaussianNoise()), ("crop", TimeCrop())]),
         Pair(Identity(), Masking()),
     ],
-    ids=str,
+    ids=lambda augmentation: getattr(augmentation, "__name__", None) or str(augmentation),
 )
 def test_views_that_know_no_mark_keep_it(augmentation):
     spec = spec_of(2, 20, masked=True)
