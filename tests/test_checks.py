@@ -42,7 +42,7 @@ AXES = {
         Pair(Identity(), MarginalCorruption()),
         Chain([("hide", Masking()), ("noise", GaussianNoise())]),
     ),
-    "optimizer": ("adamw", "sgd", "lars", "muon"),
+    "optimizer": ("adamw", "lars", "muon"),
     "n_components": (None, 3),
     "early_stopping": (False, True),
     "warm_start": (False, True),

@@ -209,9 +209,10 @@ def check_weights(sample_weight, X, labels):
     """Check the weights of the rows of X; None stays None. Rows without label get 1: theirs may be missing."""
     if sample_weight is None:
         return None
-    if np.shape(sample_weight) == (_num_samples(X),):
-        sample_weight = np.where(labels.codes[: len(sample_weight)] >= 0, sample_weight, 1.0)
     try:
+        sample_weight = np.asarray(sample_weight)
+        if sample_weight.shape == (_num_samples(X),):
+            sample_weight = np.where(labels.codes[: len(sample_weight)] >= 0, sample_weight, 1.0)
         return _check_sample_weight(sample_weight, np.empty((_num_samples(X), 1)), ensure_non_negative=True)
     except ValueError as error:
         raise ValueError(f"sample_weight must hold a number of 0 or more for each row of X. {error}") from error
