@@ -2,13 +2,15 @@
 
 import torch
 
+from ._each_parameter import EachParameter
+
 MOMENTUM = 0.95  # of matrices
 BETAS, EPS = (0.9, 0.999), 1e-8  # of parameters with one axis, which take steps of Adam
 VECTOR_RATE = 0.25  # their rate, relative to that of matrices
 COEFFICIENTS, N_ITERATIONS = (3.4445, -4.7750, 2.0315), 5  # of the Newton-Schulz iteration
 
 
-class Muon(torch.optim.Optimizer):
+class Muon(EachParameter):
     """Momentum SGD whose step for each weight matrix is replaced by the orthogonal matrix next to it.
 
     A step changes all directions of a matrix by as much, however small their gradients are. Kernels of convolutions are
@@ -39,30 +41,11 @@ class Muon(torch.optim.Optimizer):
     def __init__(self, params, lr=0.02, weight_decay=0.0):
         super().__init__(params, {"lr": lr, "weight_decay": weight_decay})
 
-    @torch.no_grad()
-    def step(self, closure=None):
-        """Take one step.
-
-        Parameters
-        ----------
-        closure : callable, default=None
-            Function that evaluates the objective again.
-
-        Returns
-        -------
-        loss : Tensor or None
-            Result of the closure.
-        """
-        loss = None
-        if closure is not None:
-            with torch.enable_grad():
-                loss = closure()
-        for group in self.param_groups:
-            for parameter in group["params"]:
-                if parameter.grad is not None:
-                    step = self._step_matrix if parameter.dim() > 1 else self._step_vector
-                    step(parameter, self.state[parameter], group["lr"], group["weight_decay"])
-        return loss
+    def _update(self, parameter, group):
+        if parameter.dim() > 1:
+            self._step_matrix(parameter, self.state[parameter], group["lr"], group["weight_decay"])
+        else:
+            self._step_vector(parameter, self.state[parameter], group["lr"])
 
     def _step_matrix(self, parameter, state, rate, weight_decay):
         gradient = parameter.grad
@@ -74,7 +57,7 @@ class Muon(torch.optim.Optimizer):
         parameter.mul_(1 - rate * weight_decay)
         parameter.sub_(orthogonalize(matrix).view_as(parameter) * (rate * size))
 
-    def _step_vector(self, parameter, state, rate, weight_decay):
+    def _step_vector(self, parameter, state, rate):
         gradient = parameter.grad
         if not state:
             state["step"] = torch.zeros((), dtype=torch.float32, device=parameter.device)

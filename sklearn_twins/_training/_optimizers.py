@@ -2,6 +2,7 @@
 
 import torch
 
+from ._each_parameter import EachParameter
 from ._muon import Muon
 
 NAMES = ("adamw", "lars", "muon", "sgd")
@@ -96,7 +97,7 @@ def undo_recordable(state):
     return {**state, "param_groups": groups}
 
 
-class LARS(torch.optim.Optimizer):
+class LARS(EachParameter):
     """Momentum SGD with a learning rate that is scaled to the norm of each layer's weights.
 
     For a parameter with more than one axis, the gradient with weight decay is multiplied by
@@ -128,30 +129,6 @@ class LARS(torch.optim.Optimizer):
 
     def __init__(self, params, lr=0.2, weight_decay=0.0, momentum=0.9, trust=0.001):
         super().__init__(params, {"lr": lr, "weight_decay": weight_decay, "momentum": momentum, "trust": trust})
-
-    @torch.no_grad()
-    def step(self, closure=None):
-        """Take one step.
-
-        Parameters
-        ----------
-        closure : callable, default=None
-            Function that evaluates the objective again.
-
-        Returns
-        -------
-        loss : Tensor or None
-            Result of the closure.
-        """
-        loss = None
-        if closure is not None:
-            with torch.enable_grad():
-                loss = closure()
-        for group in self.param_groups:
-            for parameter in group["params"]:
-                if parameter.grad is not None:
-                    self._update(parameter, group)
-        return loss
 
     def _update(self, parameter, group):
         update, most = parameter.grad, torch.finfo(parameter.dtype).max  # torch refuses larger factors
