@@ -11,7 +11,7 @@ COEFFICIENTS, N_ITERATIONS = (3.4445, -4.7750, 2.0315), 5  # of the Newton-Schul
 
 
 class Muon(EachParameter):
-    """Momentum SGD whose step for each weight matrix is replaced by the orthogonal matrix next to it.
+    """Momentum SGD whose step for each weight matrix is replaced by the orthogonal matrix nearest to it.
 
     A step changes all directions of a matrix by as much, however small their gradients are. Kernels of convolutions are
     flattened to matrices, one row for each output channel. Parameters with one axis take steps of Adam, at a quarter of
