@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from .._parts._modality import ALONE, OnnxFront
-from ._log_mel import EPS, MIN_FRAMES, make_filters
+from ._log_mel import EPS, make_filters
 
 
 def read_rows(preprocessor):
@@ -16,7 +16,7 @@ def read_rows(preprocessor):
             "on clips that have the rate sample_rate."
         )
     reader = ClipReader(preprocessor)
-    n_samples = max(preprocessor.spec_.shape[1] * reader.hop, reader.free_axes[1])
+    n_samples = max(preprocessor.spec_.shape[1] * reader.hop, reader.min_samples)
     return reader, torch.zeros((2, n_samples), dtype=torch.float64)
 
 
@@ -26,26 +26,28 @@ def read_samples(preprocessor):
 
 
 class Spectrograms(nn.Identity):
-    """Spectrograms of any length, as they are."""
+    """Spectrograms of any length from 4 frames on, as they are."""
 
-    free_axes = {2: MIN_FRAMES}
+    free_axes = (2,)
 
 
 class ClipReader(nn.Module):
     """Clips as X holds them -> spectrograms, as `AudioPreprocessor.transform` makes them, in float64.
 
-    A Fourier transform is the product with a matrix of cosines and sines, times the window.
+    Clips that are shorter than a window are continued with silence. A Fourier transform is the product with a matrix of
+    cosines and sines, times the window.
 
     Shape
     -----
     (rows, samples), float64 -> (rows, bands, 1 + samples // hop), float32 or float16
     """
 
+    free_axes = (1,)
+
     def __init__(self, preprocessor):
         super().__init__()
         front = preprocessor._front()
-        self.n_fft, self.hop = front.n_fft, front.hop
-        self.free_axes = {1: front.min_samples}
+        self.n_fft, self.hop, self.min_samples = front.n_fft, front.hop, front.min_samples
         window = np.zeros(front.n_fft)
         start = (front.n_fft - front.window) // 2
         window[start : start + front.window] = torch.hann_window(front.window, dtype=torch.float64).numpy()
@@ -62,6 +64,7 @@ class ClipReader(nn.Module):
 
     def forward(self, x):
         half = self.n_fft // 2
+        x = nn.functional.pad(x, (0, torch.sym_max(0, self.min_samples - x.shape[1])))
         x = torch.cat([x[:, 1 : half + 1].flip(1), x, x[:, -half - 1 : -1].flip(1)], dim=1)  # mirrored at both ends
         squares = (x.unfold(1, self.n_fft, self.hop) @ self.waves).square()  # (rows, frames, 2 * frequencies)
         power = squares[..., : half + 1] + squares[..., half + 1 :]

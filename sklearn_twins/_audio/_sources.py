@@ -1,7 +1,6 @@
 """X as a collection of clips: arrays in memory, lists of arrays of unequal length, or paths of sound files."""
 
 import os
-import re
 from dataclasses import dataclass
 
 import narwhals.stable.v2 as nw
@@ -11,11 +10,12 @@ from sklearn.utils.validation import check_array, validate_data
 
 from .._inputs._containers import as_frame, check_container
 from .._inputs._messages import show
-from .._inputs._signals import find_bad_row, refuse_no_signals, unwrap_column
+from .._inputs._signals import as_numbers, named_errors, refuse_dates, refuse_no_signals, unwrap_column
 from .._parts._stored_state import shorten
 
 WANTED = "a list of clips, arrays (n, samples) or (n, channels, samples), or a list of paths"
-NO_GAPS = "Input X contains {what}, in X[{i}]. Audio has no gaps: cut it out, or set it to 0."
+NO_GAPS = "Audio has no gaps: cut it out, or set it to 0."
+COLUMNS = "In a frame, clips or paths stand in one column: give X[column]."
 # Integers are fractions of the largest one, from the middle of all; bytes are unsigned, as in WAV files.
 WHITE = {np.dtype(np.int16): (2.0**15, 0), np.dtype(np.int32): (2.0**31, 0), np.dtype(np.uint8): (2.0**7, 128)}
 MAX_CHANNELS = 64
@@ -134,11 +134,14 @@ def open_clips(X, owner, *, reset, input_rate, fixed_length=True):
         check_soundfile()
         forget_columns(owner, reset)
         return FileClips(paths, input_rate), False
-    is_array = items is None or are_rows(items, None if reset else getattr(owner, "n_features_in_", None))
+    if items is not None:
+        X = [as_numbers(item, f"X[{i}]", "clip", WANTED) for i, item in enumerate(items)]
+        X = np.stack(X) if are_rows(items, X, None if reset else getattr(owner, "n_features_in_", None)) else X
+    is_array = not isinstance(X, list) and getattr(X, "ndim", 2) < 3
     if is_array:
-        X, is_array = open_array(X, owner, reset, fixed_length)
+        X = open_array(X, owner, reset, fixed_length)
     else:
-        X = [check_clip(item, i) for i, item in enumerate(items)]
+        X = [check_clip(np.asarray(clip), i) for i, clip in enumerate(X)]
         forget_columns(owner, reset)
     if input_rate is None:
         raise ValueError(
@@ -163,12 +166,10 @@ def list_items(X):
     return X.tolist() if isinstance(X, np.ndarray) and X.ndim == 1 and X.dtype.kind in "SU" else None
 
 
-def are_rows(items, length):
+def are_rows(items, clips, length):
     """Whether all items are lists of as many numbers, `length` of them if it is not None: the rows of an array."""
-    if not all(isinstance(item, (list, tuple)) for item in items):
-        return False
-    lengths = {len(item) for item in items}
-    return len(lengths) == 1 and lengths <= {length or len(items[0])} and all(map(np.isscalar, items[0]))
+    shapes = {clip.shape for clip in clips}
+    return all(isinstance(item, (list, tuple)) for item in items) and shapes == {(length or len(items[0]),)}
 
 
 def find_paths(items):
@@ -185,7 +186,7 @@ def find_paths(items):
             raise TypeError(f"X must hold arrays or paths. Got X[0]={show(items[0])}; write it to a file first.")
         return None
     if not all(are_paths):
-        i = are_paths.index(False)
+        i = are_paths.index(2 * sum(are_paths) < len(items))  # the first of the fewer ones
         raise TypeError(f"X must hold paths only, or arrays only. Got X[{i}]={show(items[i])}.")
     return [os.fspath(item) for item in items]
 
@@ -202,34 +203,28 @@ def check_soundfile():
 
 
 def open_array(X, owner, reset, fixed_length):
-    """Check an array (n, samples) or (n, channels, samples), or a frame with one column for each sample.
+    """Check an array (n, samples), or a frame with one column for each sample.
 
     Returns
     -------
     X : ndarray
         Finite numbers.
-    is_table : bool
-        Whether it has two axes.
     """
-    if isinstance(X, np.ndarray) and X.ndim > 2:
-        forget_columns(owner, reset)
-        return [check_clip(clip, i) for i, clip in enumerate(X)], False
     integers = find_integers(X)
-    try:
+    with named_errors(X, "clip", WANTED, NO_GAPS, COLUMNS):
         if reset or fixed_length:
             X = validate_data(owner, X, reset=reset, dtype="numeric")
         else:
             X = check_array(X, dtype="numeric", estimator=owner, input_name="X")
-    except ValueError as error:
-        explain(error, X)
-        raise
+        X = X.astype(np.float64) if X.dtype == object else X
+        refuse_dates(X, "X", WANTED)
     X = X if integers is None else X.astype(integers)
     if len(X) >= LONG and X.shape[1] <= 8:
         raise ValueError(
             f"X has the shape {X.shape}: {len(X):,} clips of {X.shape[1]} samples. If it is one recording with "
             f"{X.shape[1]} channels, give [X.T]; if it holds clips, give an array (n, samples)."
         )
-    return X, True
+    return X
 
 
 def find_integers(X):
@@ -239,31 +234,8 @@ def find_integers(X):
     return np.dtype(str(types.pop()).lower()) if types in ({nw.Int16}, {nw.Int32}, {nw.UInt8}) else None
 
 
-def explain(error, X):
-    """Raise an error about an array again with the clip's number, or what to do about clips of another length."""
-    text = str(error)
-    found = re.match("Input X contains (NaN|infinity)", text)
-    if found:
-        i = find_bad_row(X, np.isnan if found[1] == "NaN" else np.isinf)
-        raise ValueError(NO_GAPS.format(what=found[1], i=i)) from error
-    if re.search("element with a sequence|truth value", text):
-        raise ValueError(
-            f"X holds something else than numbers ({shorten(error)}). Give {WANTED}. In a frame, clips stand in one "
-            "column."
-        ) from error
-    if re.match(r"X has \d+ features, but", text):
-        raise ValueError(f"{text} Clips of another length come in a list: give list(numpy.asarray(X)).") from error
-
-
 def check_clip(clip, i):
-    """Check one clip: numbers, finite, with one axis, or (channels, samples)."""
-    clip = check_container(clip, f"X[{i}]", "an array of samples")
-    try:
-        clip = np.asarray(clip)
-    except ValueError as error:
-        raise ValueError(f"X[{i}] has channels of unequal length ({shorten(error)}).") from error
-    if clip.dtype.kind not in "biuf":
-        raise TypeError(f"X[{i}] must hold numbers. Got an array of {clip.dtype}.")
+    """Check one clip: finite, with one axis, or (channels, samples)."""
     if clip.ndim not in (1, 2):
         raise ValueError(f"X[{i}] has the shape {clip.shape}. Give a clip as (samples,) or (channels, samples).")
     if clip.size == 0:
@@ -275,5 +247,5 @@ def check_clip(clip, i):
         )
     if clip.dtype.kind == "f" and not np.isfinite(clip).all():
         what = "NaN" if np.isnan(clip).any() else "infinity"
-        raise ValueError(NO_GAPS.format(what=what, i=i))
+        raise ValueError(f"Input X contains {what}, in X[{i}]. {NO_GAPS}")
     return clip

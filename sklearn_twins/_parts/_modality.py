@@ -108,8 +108,8 @@ class OnnxFront:
     read_rows : callable
         ``read_rows(preprocessor) -> (module, rows)``: the nn.Module that turns X into samples, and two rows of X.
         Raises a ValueError if the preprocessor is more than arithmetic. A module may have a method `is_refused`, which
-        then takes the place of the record's, and `free_axes`, a dict of int to int: axes of its input, counted with the
-        batch axis, that may have any length, and their least length.
+        then takes the place of the record's, and `free_axes`, a tuple of int: axes of its input, counted with the batch
+        axis, that may have any length.
     read_samples : callable
         ``read_samples(preprocessor) -> (module, samples)``: the nn.Module that prepares samples for the encoder, and
         two samples. As above.

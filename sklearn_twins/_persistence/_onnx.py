@@ -101,8 +101,8 @@ def check_packages():
 
 def export_graph(graph, inputs, output=OUTPUT):
     """Export a module as an ONNX model, for any number of rows; `inputs` holds two rows for each by its name."""
-    rows, free_axes = {0: torch.export.Dim("rows")}, getattr(getattr(graph, "reader", None), "free_axes", {})
-    rows |= {axis: torch.export.Dim(f"axis_{axis}", min=least) for axis, least in free_axes.items()}
+    free_axes = getattr(getattr(graph, "reader", None), "free_axes", ())
+    rows = {0: torch.export.Dim("rows"), **dict.fromkeys(free_axes, torch.export.Dim.DYNAMIC)}
     is_joined = len(inputs) > 1 or hasattr(graph, "graphs")
     try:
         with isolated_torch_state(torch.device("cpu"), 1), torch.no_grad(), warnings.catch_warnings():

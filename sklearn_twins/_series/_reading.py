@@ -1,22 +1,19 @@
 """X as time series: one array with channels before steps, or a list of arrays of unequal length."""
 
-import contextlib
-import os
-import re
-
 import numpy as np
 from scipy import sparse
 from sklearn.utils.validation import check_array, validate_data
 
 from .._inputs._containers import check_container
 from .._inputs._messages import show
-from .._inputs._signals import find_bad_row, refuse_no_signals, unwrap_column
-from .._parts._stored_state import shorten
+from .._inputs._signals import as_numbers, named_errors, refuse_dates, refuse_no_signals, unwrap_column
 
 WANTED = (
     "an array (n, length) or (n, channels, length), a frame with one column for each step, or a list of arrays "
     "(channels, length)"
 )
+GAPS = "NaN stands for missing steps."
+COLUMNS = "For a frame with a series in each cell, give [numpy.stack(row) for row in X.to_numpy()]."
 GAPS_ALLOWED = {"dtype": "numeric", "ensure_all_finite": "allow-nan"}
 
 
@@ -54,100 +51,35 @@ def read_series(X, owner, *, reset, layout):
         X = X.astype(np.float64).filled(np.nan)
     X = unwrap_column(X)
     refuse_no_signals(X, "series")
-    ragged = find_unequal(X, None if reset else getattr(owner, "n_features_in_", None))
-    if ragged is not None:
-        return [read_one(series, i, layout) for i, series in enumerate(ragged)], False
-    X = as_array(X)
+    if isinstance(X, (list, tuple)):
+        X = [as_numbers(series, f"X[{i}]", "series", WANTED) for i, series in enumerate(X)]
+        if are_unequal(X, None if reset else getattr(owner, "n_features_in_", None)):
+            return [read_one(series, f"X[{i}]", layout) for i, series in enumerate(X)], False
+        X = np.stack(X)
+    X = X if hasattr(X, "shape") else np.asarray(X)
     if len(X.shape) > 3:
         raise ValueError(f"X has the shape {X.shape}, but time series have at most 3 axes. Give {WANTED}.")
     if len(X.shape) == 3:
-        with named_errors(X):
+        with named_errors(X, "series", WANTED, GAPS, COLUMNS):
             array = check_array(X, **GAPS_ALLOWED, allow_nd=True, ensure_2d=False, estimator=owner, input_name="X")
         if 0 in array.shape:
             raise ValueError(f"X has the shape {array.shape}, which holds no value. Give {WANTED}.")
-        refuse_dates(array, "X")
+        refuse_dates(array, "X", WANTED)
         return to_channels_first(array, layout), False
-    with named_errors(X):
+    with named_errors(X, "series", WANTED, GAPS, COLUMNS):
         array = validate_data(owner, X, reset=reset, **GAPS_ALLOWED)
-        refuse_dates(array, "X")
+        refuse_dates(array, "X", WANTED)
         return (array.astype(np.float64) if array.dtype == object else array)[:, None], True
 
 
-@contextlib.contextmanager
-def named_errors(X):
-    """Say in errors about an array what is wrong with which series, and what is wanted."""
-    try:
-        yield
-    except (TypeError, ValueError) as error:
-        text = str(error)
-        if text.startswith("Input X contains infinity"):
-            i = find_bad_row(X, np.isinf)
-            raise ValueError(f"Input X contains infinity, in X[{i}]. NaN stands for missing steps.") from error
-        if re.match(r"X has \d+ features, but", text):
-            raise ValueError(f"{text} Series of another length come in a list: give list(numpy.asarray(X)).") from error
-        if not re.match(r"could not convert|float\(\) argument|.*(promoted|element with a sequence)", text):
-            raise
-        kind = TypeError if isinstance(error, TypeError) else ValueError
-        cells = "; for a frame with a series in each cell, [numpy.stack(row) for row in X.to_numpy()]"
-        hint = cells if hasattr(X, "columns") and "sequence" in text else ""
-        raise kind(f"X holds something else than numbers ({shorten(error)}). Give {WANTED}{hint}.") from error
+def are_unequal(series, length=None):
+    """Whether the shapes of arrays differ; or if all have one axis, from the `length` of those in `fit`."""
+    shapes = {one.shape for one in series}
+    return len(shapes) > 1 or (length is not None and series[0].ndim == 1 and shapes != {(length,)})
 
 
-def as_array(X):
-    """A sequence as an array: rows of equal length become one with more axes, anything else one of objects."""
-    if len(getattr(X, "shape", ())) > 1:
-        return X
-    try:
-        return np.asarray(X)
-    except (TypeError, ValueError):
-        return np.asarray(X, dtype=object)
-
-
-def find_unequal(X, length=None):
-    """List the series of a sequence whose shapes differ; None for arrays, frames, and series of one shape.
-
-    Parameters
-    ----------
-    X : object
-        The caller's X.
-    length : int or None, default=None
-        Steps of the series in `fit`; a sequence of series that all have another one is listed too.
-    """
-    if not isinstance(X, (list, tuple)):
-        return None
-    if isinstance(X[0], (str, bytes, os.PathLike)):
-        raise ValueError(
-            f"X[0] is {show(X[0])}, which is no series: expected 2D array. Read files first. Give {WANTED}."
-        )
-    rows = [row if hasattr(row, "shape") else as_row(row) for row in X]
-    shapes = {tuple(row.shape) for row in rows}
-    if () in shapes:
-        i = next(i for i, row in enumerate(rows) if row.shape == ())
-        raise ValueError(f"X[{i}] is {show(X[i])}, which is no series. Give {WANTED}, and leave out what is missing.")
-    differ = len(shapes) > 1 or (length is not None and max(map(len, shapes)) == 1 and shapes != {(length,)})
-    return rows if differ else None
-
-
-def as_row(row):
-    """A series given as lists, as an array; one of no axes if it is none."""
-    try:
-        return np.asarray(row)
-    except ValueError:
-        return np.empty(())
-
-
-def read_one(series, number, layout):
+def read_one(array, name, layout):
     """Check one series of a list, and bring its channels first.  # (channels, length)"""
-    name = f"X[{number}]"
-    array = np.asarray(check_container(series, name, "arrays (channels, length)"))
-    if array.dtype.kind not in "biuf":
-        refuse_dates(array, name)
-        if array.dtype.kind in "US" or any(isinstance(value, str) for value in array.flat):
-            raise ValueError(f"{name} holds text. Give {WANTED}.")
-        try:
-            array = array.astype(np.float64)
-        except (TypeError, ValueError) as error:
-            raise type(error)(f"{name} is no series of numbers ({shorten(error)}). Give {WANTED}.") from error
     if array.ndim not in (1, 2):
         raise ValueError(f"{name} has the shape {array.shape}. Give each series as (length,) or (channels, length).")
     if array.size == 0:
@@ -155,12 +87,6 @@ def read_one(series, number, layout):
     if np.isinf(array).any():
         raise ValueError(f"{name} contains infinity. Give finite numbers, and NaN for missing steps.")
     return array[None] if array.ndim == 1 else to_channels_first(array, layout)
-
-
-def refuse_dates(array, name):
-    """Refuse dates and durations, which NumPy would turn into counts of days or nanoseconds."""
-    if array.dtype.kind in "mM":
-        raise ValueError(f"{name} holds dates or durations, but time series hold numbers. Give {WANTED}.")
 
 
 def to_channels_first(array, layout):

@@ -195,6 +195,7 @@ def test_onnx_takes_clips_and_spectrograms_of_any_length(fitted, clips, tmp_path
     onnxruntime = pytest.importorskip("onnxruntime")
     fitted.to_onnx(tmp_path / "audio.onnx", preprocessing=preprocessing)
     session = onnxruntime.InferenceSession(str(tmp_path / "audio.onnx"), providers=["CPUExecutionProvider"])
+    clips = [*clips[:3], clips[3][:300], clips[4][:1]]  # the last two are shorter than a window
     samples, Z = fitted.preprocessor_.transform(clips), fitted.transform(clips)
     for i in range(5):
         spectrogram = np.ascontiguousarray(samples.exact(np.array([i])))
