@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted, check_scalar
 from ._fitting._sklearn_callbacks import RUNNING, CallbackSupportMixin, FitTasks
 from ._html_repr import DocumentationLinkMixin, shorten_fitted_attributes
 from ._inputs._messages import short_messages
+from ._modalities import MODALITIES
 from ._parts._parameter_names import explain_unknown_parameters
 from ._parts._plain_values import to_plain, with_plain_parameters
 from ._parts._validation import refuse_booleans
@@ -144,9 +145,12 @@ class TwinsEstimator(StoredEstimator):
         return self.device
 
     def _settings(self):
-        """The parameters as a namespace."""
+        """The parameters as a namespace; `optimizer` is not "auto"."""
         params = self.get_params(deep=False).items()
-        return SimpleNamespace(**{name: to_plain(value) for name, value in params})
+        settings = SimpleNamespace(**{name: to_plain(value) for name, value in params})
+        if settings.optimizer == "auto":
+            settings.optimizer = MODALITIES[self.modality].optimizer
+        return settings
 
     def _given_encoders(self):
         """The encoders among the parameters, by their places."""
@@ -246,7 +250,7 @@ class TwinsEstimator(StoredEstimator):
         objective = resolve_part("objective", self.objective, self.modality)
         return Facts(
             learning_rate=self.learning_rate,
-            default_learning_rate=default_learning_rate(self.optimizer),
+            default_learning_rate=default_learning_rate(self._settings().optimizer),
             off_diagonal_weight=getattr(objective, "off_diagonal_weight", "auto"),
             batch_size=self.batch_size,
             n_features=getattr(self, "n_features_in_", None),

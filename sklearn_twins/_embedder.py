@@ -60,10 +60,11 @@ class BarlowTwinsEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Twi
         numbers, marks of missing numbers, and categories one-hot. A categorical column has at most 32 one-hot columns,
         for its most frequent categories; rows with a rarer category have zeros there. For time series, the features of
         MiniRocket's kernels. "auto" is True if `n_components` is None and `encoder` is not your own module.
-    optimizer : {"adamw", "muon", "sgd", "lars"} or callable, default="adamw"
-        Optimizer. "muon" makes the step of each weight matrix orthogonal: on images, half of the epochs were as
-        good as all with "adamw" (docs/benchmarks/time_to_quality.md). A callable, such as a class of `torch.optim`, is
-        called as ``optimizer(groups, lr=, weight_decay=)``.
+    optimizer : {"auto", "adamw", "muon", "sgd", "lars"} or callable, default="auto"
+        Optimizer. "auto" is "muon" for images, and "adamw" otherwise. "muon" makes the step of each weight matrix
+        orthogonal: on images, "adamw" needs twice the epochs for the same quality
+        (docs/benchmarks/time_to_quality.md). A callable, such as a class of `torch.optim`, is called as
+        ``optimizer(groups, lr=, weight_decay=)``.
     learning_rate : "auto" or float, default="auto"
         Peak learning rate. "auto" is 5e-3 for adamw, 0.02 for muon, 0.05 for sgd, 5 for lars and 1e-3 for callables.
     weight_decay : float, default=1e-4
@@ -72,8 +73,8 @@ class BarlowTwinsEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Twi
         Schedule of the learning rate. Warm-ups last a tenth of the steps. A callable receives ``(step, n_steps)`` and
         returns the factor of `learning_rate`.
     max_epochs : "auto" or int, default="auto"
-        Maximum number of epochs. "auto" aims at 1,000 optimizer steps within 5 to 200 epochs; for images at 5,000 steps
-        within 20 to 100 epochs; for time series at 500 steps within 5 to 200 epochs; for audio at 450 steps within 10
+        Maximum number of epochs. "auto" aims at 1,000 optimizer steps within 5 to 200 epochs; for images at 2,500 steps
+        within 10 to 50 epochs; for time series at 250 steps within 5 to 200 epochs; for audio at 450 steps within 10
         to 100 epochs.
     batch_size : int, default=256
         Maximum number of rows in a batch. Rows are divided into batches of equal size; up to n_batches - 1 rows are
@@ -179,7 +180,7 @@ class BarlowTwinsEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Twi
         **{parameter: role.constraint for parameter, role in ROLES.items()},
         "pair_rate": [Interval(Real, 0, 1, closed="right")],
         "passthrough": [StrOptions({"auto"}), "boolean"],
-        "optimizer": [StrOptions({"adamw", "lars", "muon", "sgd"}), callable],
+        "optimizer": [StrOptions({"auto", "adamw", "lars", "muon", "sgd"}), callable],
         "learning_rate": [StrOptions({"auto"}), Interval(Real, 0, None, closed="neither")],
         "weight_decay": [Interval(Real, 0, None, closed="left")],
         "lr_schedule": [StrOptions({"warmup_cosine", "cosine", "warmup_constant", "constant"}), callable],
@@ -214,7 +215,7 @@ class BarlowTwinsEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Twi
         objective="auto",
         pair_rate=1.0,
         passthrough="auto",
-        optimizer="adamw",
+        optimizer="auto",
         learning_rate="auto",
         weight_decay=1e-4,
         lr_schedule="warmup_cosine",

@@ -91,7 +91,7 @@ class MultiViewEmbedder(SomeViews, TransformerMixin, _BaseComposition, TwinsEsti
         With `groups` in `fit`, the share of rows whose second change is made from another row of their group.
     objective : "auto", str, component or callable, default="auto"
         Loss of two projections, as in `BarlowTwinsEmbedder`; the mean over pairs of views is minimised.
-    optimizer : {"adamw", "muon", "sgd", "lars"} or callable, default="adamw"
+    optimizer : {"auto", "adamw", "muon", "sgd", "lars"} or callable, default="auto"
         As in `BarlowTwinsEmbedder`, and so are all parameters below.
     learning_rate : "auto" or float, default="auto"
         Peak learning rate.
@@ -192,7 +192,7 @@ class MultiViewEmbedder(SomeViews, TransformerMixin, _BaseComposition, TwinsEsti
         within=0.0,
         pair_rate=1.0,
         objective="auto",
-        optimizer="adamw",
+        optimizer="auto",
         learning_rate="auto",
         weight_decay=1e-4,
         lr_schedule="warmup_cosine",

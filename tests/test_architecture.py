@@ -52,8 +52,8 @@ MAY_IMPORT = {
     "active_learning": {"_classification", "_inputs", "metrics"},
     "displays": {"_inference", "_modalities", "_parts", "_persistence", "_roles", "_runtime", "metrics"},
     "_base": {
-        *{"_fitting", "_inference", "_inputs", "_parts", "_persistence", "_roles", "_runtime", "_training"},
-        "metrics",
+        *{"_fitting", "_inference", "_inputs", "_modalities", "_parts", "_persistence", "_roles", "_runtime"},
+        *{"_training", "metrics"},
     },
     "_embedder": {"_base", "_inference", "_inputs", "_roles"},
     "_classifier": {"_base", "_classification", "_embedder", "_inputs", "_parts", "_persistence"},

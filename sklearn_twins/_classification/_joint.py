@@ -158,7 +158,7 @@ def set_joint_parameters(embedder, params, learning_rate):
     embedder : BarlowTwinsEmbedder
     """
     joint, rate = embedder._unfitted(), embedder.learning_rate
-    rate = learning_rate * (default_learning_rate(embedder.optimizer) if rate == "auto" else rate)
+    rate = learning_rate * (default_learning_rate(embedder._settings().optimizer) if rate == "auto" else rate)
     own = {"learning_rate": rate, "lr_schedule": LR_SCHEDULE, "compile": False}
     for name, value in {**own, **params}.items():
         setattr(joint, name, value)

@@ -211,6 +211,8 @@ class Modality:
         Without arguments, return a dict: name of a part -> callable that makes it with its default parameters.
     encoder_families : callable
         Without arguments, returns a dict: prefix of names with a colon ("timm:NAME") -> callable ``NAME -> encoder``.
+    optimizer : str, default="adamw"
+        Optimizer that "auto" stands for.
     n_steps : int, default=1_000
         Optimizer steps that ``max_epochs="auto"`` aims at.
     epochs : (int, int), default=(5, 200)
@@ -254,6 +256,7 @@ class Modality:
     augmentations: Callable = no_parts
     encoders: Callable = no_parts
     encoder_families: Callable = no_parts
+    optimizer: str = "adamw"
     n_steps: int = 1_000
     epochs: tuple = (5, 200)
     convolutional: bool = False
