@@ -45,6 +45,7 @@ def main():
     parser.add_argument("--weight", type=float, help="off_diagonal_weight (default: the objective's own)")
     parser.add_argument("--projection", type=int, default=2048, help="width of the projector's layers")
     parser.add_argument("--learning-rate", type=float, default=2e-3)
+    parser.add_argument("--optimizer", default="adamw")
     parser.add_argument("--min-scale", type=float, default=0.2)
     parser.add_argument("--images", type=int, default=50_000, help="number of training images to use")
     parser.add_argument("--storage", default="auto")
@@ -67,6 +68,7 @@ def main():
             objective=objective,
             projector=MLPProjector((options.projection, options.projection), options.projection),
             max_epochs=options.epochs,
+            optimizer=options.optimizer,
             learning_rate=options.learning_rate,
             storage=options.storage,
             random_state=0,

@@ -77,6 +77,7 @@ class Fits:
     """Fit for some epochs; return the median seconds of an epoch. `first` collects those of first epochs."""
 
     def __init__(self, X, options, batch, **params):
+        params = {"optimizer": "adamw"} | params  # as the bare step
         nested = {name: params.pop(name) for name in list(params) if "__" in name}
         embedder = BarlowTwinsEmbedder(
             max_epochs=1 + options.epochs, batch_size=batch, device=options.device, random_state=0, **params

@@ -56,6 +56,7 @@ BATCH = 256
 
 def fit_of(X, options, **params):
     """Return a function that fits for one epoch and returns the epoch's seconds."""
+    params = {"optimizer": "adamw"} | params  # as the bare step
     nested = {name: params.pop(name) for name in list(params) if "__" in name}
     embedder = BarlowTwinsEmbedder(max_epochs=1, batch_size=BATCH, n_jobs=options.threads, random_state=0, **params)
     embedder.set_params(**nested).fit(X[: 2 * BATCH])

@@ -43,6 +43,7 @@ SETTINGS = {
     "rate 0.01": {"learning_rate": 0.01},
     "rate 0.02": {"learning_rate": 0.02},
     "muon": {"optimizer": "muon"},
+    "adamw": {"optimizer": "adamw"},
     "batches of 128": {"batch_size": 128},
     "batches of 128, rate 0.01": {"batch_size": 128, "learning_rate": 0.01},
     "batches of 128, rate 0.01, off-diagonal 0.02": {

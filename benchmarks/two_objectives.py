@@ -8,7 +8,7 @@ Tsai et al. (arXiv 2104.13712) report that the two objectives differ by less tha
 needs large batches, and that the width of the projection matters little. This script repeats the comparison on small
 images: the first `--rows` training images and all test images, with sides halved by averaging 2 x 2 pixels; a
 convolutional network of three layers; one setting at a time changed from a width of 256, batches of 256 and `--epochs`
-epochs. All objectives share the initial weights, batches and views of a seed, and the learning rate,
+epochs. All objectives share the initial weights, batches and views of a seed, and the learning rate of AdamW,
 0.005 * sqrt(batch / 256). Each keeps its own default weights; that of correlations off the diagonal, lambda in the
 paper, is 1 / width for both.
 
@@ -72,6 +72,7 @@ def make_embedder(objective, width, batch, epochs, seed):
         encoder=ConvNetEncoder(CHANNELS),
         projector=MLPProjector(projection_dim=width),
         objective=objective,
+        optimizer="adamw",
         batch_size=batch,
         learning_rate=5e-3 * (batch / 256) ** 0.5,
         max_epochs=epochs,
