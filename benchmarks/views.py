@@ -46,7 +46,7 @@ def blur_size(side):
 def random_box(side, rng):
     """Draw the box of a random crop: left, top, right, bottom."""
     for _ in range(10):
-        area, ratio = side * side * rng.uniform(0.08, 1), math.exp(rng.uniform(math.log(3 / 4), math.log(4 / 3)))
+        area, ratio = side * side * rng.uniform(0.2, 1), math.exp(rng.uniform(math.log(3 / 4), math.log(4 / 3)))
         width, height = round(math.sqrt(area * ratio)), round(math.sqrt(area / ratio))
         if 0 < width <= side and 0 < height <= side:
             left, top = rng.randint(0, side - width), rng.randint(0, side - height)
@@ -131,7 +131,7 @@ def of_kornia(side):
     size = blur_size(side)
     blur = [K.RandomGaussianBlur((size, size), sigmas(side), p=0.5)] if sigmas(side) else []
     return K.AugmentationSequential(
-        K.RandomResizedCrop((side, side), scale=(0.08, 1.0)),
+        K.RandomResizedCrop((side, side), scale=(0.2, 1.0)),
         K.RandomHorizontalFlip(),
         K.ColorJitter(0.4, 0.4, 0.2, 0.1, p=0.8),
         K.RandomGrayscale(p=0.2),

@@ -62,19 +62,19 @@ class BarlowTwinsEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Twi
         MiniRocket's kernels. "auto" is True if `n_components` is None and `encoder` is not your own module.
     optimizer : {"auto", "adamw", "muon", "sgd", "lars"} or callable, default="auto"
         Optimizer. "auto" is "muon" for images, and "adamw" otherwise. "muon" makes the step of each weight matrix
-        orthogonal: on images, "adamw" needs twice the epochs for the same quality
+        orthogonal: on images, "adamw" needs three times the epochs for the same quality
         (docs/benchmarks/time_to_quality.md). A callable, such as a class of `torch.optim`, is called as
         ``optimizer(groups, lr=, weight_decay=)``.
     learning_rate : "auto" or float, default="auto"
-        Peak learning rate. "auto" is 5e-3 for adamw, 0.02 for muon, 0.05 for sgd, 5 for lars and 1e-3 for callables.
+        Peak learning rate. "auto" is 5e-3 for adamw, 0.04 for muon, 0.05 for sgd, 5 for lars and 1e-3 for callables.
     weight_decay : float, default=1e-4
         Weight decay of weight matrices. Biases and normalisation parameters do not decay.
     lr_schedule : {"warmup_cosine", "cosine", "warmup_constant", "constant"} or callable, default="warmup_cosine"
         Schedule of the learning rate. Warm-ups last a tenth of the steps. A callable receives ``(step, n_steps)`` and
         returns the factor of `learning_rate`.
     max_epochs : "auto" or int, default="auto"
-        Maximum number of epochs. "auto" aims at 1,000 optimizer steps within 5 to 200 epochs; for images at 2,500 steps
-        within 10 to 50 epochs; for time series at 250 steps within 5 to 200 epochs; for audio at 450 steps within 10
+        Maximum number of epochs. "auto" aims at 1,000 optimizer steps within 5 to 200 epochs; for images at 1,300 steps
+        within 7 to 50 epochs; for time series at 250 steps within 5 to 200 epochs; for audio at 450 steps within 10
         to 100 epochs.
     batch_size : int, default=256
         Maximum number of rows in a batch. Rows are divided into batches of equal size; up to n_batches - 1 rows are

@@ -6,7 +6,7 @@ from ._each_parameter import EachParameter
 from ._muon import Muon
 
 NAMES = ("adamw", "lars", "muon", "sgd")
-LEARNING_RATES = {"adamw": 5e-3, "lars": 5.0, "muon": 0.02, "sgd": 0.05}
+LEARNING_RATES = {"adamw": 5e-3, "lars": 5.0, "muon": 0.04, "sgd": 0.05}
 
 
 def default_learning_rate(optimizer):

@@ -253,7 +253,7 @@ def test_callable_is_given_groups_rate_and_decay():
 
 
 def test_default_learning_rates():
-    rates = {"adamw": 5e-3, "lars": 5.0, "muon": 0.02, "sgd": 0.05}
+    rates = {"adamw": 5e-3, "lars": 5.0, "muon": 0.04, "sgd": 0.05}
     assert {name: default_learning_rate(name) for name in NAMES} == rates
     assert default_learning_rate(torch.optim.Adam) == 1e-3
 
