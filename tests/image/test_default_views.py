@@ -23,7 +23,7 @@ def test_recipe_is_a_chain_of_its_components():
     x, spec = images(30, (3, 112, 112)), image_spec((3, 112, 112))
     chain = Chain(
         [
-            ("crop", RandomResizedCrop()),
+            ("crop", RandomResizedCrop((0.2, 1.0))),
             ("flip", HorizontalFlip()),
             ("jitter", ColorJitter(0.4, 0.4, 0.2, 0.1, 0.8)),
             ("gray", Grayscale(0.2)),
@@ -81,7 +81,7 @@ def test_papers_pair():
     x = images(40, (3, 64, 64))
     x_a, x_b = make_views(bound(pair, image_spec((3, 64, 64))), x, x, seeded())
     generator = seeded()
-    assert torch.equal(x_a, ImageViews(blur=1.0, solarize=0.0)(x, x, generator))
-    assert torch.equal(x_b, ImageViews(blur=0.1, solarize=0.2)(x, x, generator))
+    assert torch.equal(x_a, ImageViews(0.08, blur=1.0, solarize=0.0)(x, x, generator))
+    assert torch.equal(x_b, ImageViews(0.08, blur=0.1, solarize=0.2)(x, x, generator))
     rough = [(view[..., 1:] - view[..., :-1]).abs().mean() for view in (x_a, x_b)]
     assert rough[0] < 0.9 * rough[1], "the first view is blurred"
