@@ -49,7 +49,7 @@ DENSE = JointRecipe()
 # errors of the linear model that disagreement with it is a good sign. Audio is no case for it: labels that spread over
 # neighbours are right for 55 to 61 % of spoken digits, and linear models for 64 to 69 % (5 labels a class, one seed).
 CONVOLUTIONAL = JointRecipe(
-    steps=0.08,
+    steps=0.3,
     learning_rate=0.5,
     objective_weight=1.0,
     pseudo_weight=2.0,
