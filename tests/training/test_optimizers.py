@@ -258,6 +258,18 @@ def test_default_learning_rates():
     assert default_learning_rate(torch.optim.Adam) == 1e-3
 
 
+@pytest.mark.parametrize(("modality", "name"), [("tabular", "adamw"), ("image", "muon"), ("series", "adamw")])
+def test_auto_is_the_optimizer_of_the_modality(make, modality, name):
+    """To the bit; and a fit that goes on may name it."""
+    X = np.random.default_rng(0).random((20, 6, 6) if modality == "image" else (20, 16))
+    common = {"modality": modality, "encoder": "auto", "batch_size": 10, "max_epochs": 1, "passthrough": False}
+    auto, named = (make(**common, optimizer=optimizer, warm_start=True).fit(X) for optimizer in ("auto", name))
+    assert np.array_equal(auto.transform(X), named.transform(X))
+    auto.set_params(optimizer=name, max_epochs=2).fit(X)
+    with pytest.raises(ValueError, match=f"optimizer cannot change.*it was {name}, and is now sgd"):
+        auto.set_params(optimizer="sgd", max_epochs=3).fit(X)
+
+
 @pytest.mark.parametrize("params", [{"learning_rate": 1e300}, {"weight_decay": 1e300}], ids=str)
 @pytest.mark.parametrize("optimizer", NAMES)
 def test_rates_beyond_float32_diverge(make, X, optimizer, params):
