@@ -80,8 +80,8 @@ class MultiViewEmbedder(SomeViews, TransformerMixin, _BaseComposition, TwinsEsti
     ----------
     views : list of (str, BarlowTwinsEmbedder, columns) tuples
         Name, embedder and columns of each view, two or more. The embedder's parts, `n_components`, `modality` and
-        `passthrough` describe the view; its parameters of training must have their defaults, since all views are
-        trained together, and it is not fitted itself. Columns are chosen as in scikit-learn's ColumnTransformer: names,
+        `passthrough` describe the view; its parameters of training must have their defaults, or this estimator's
+        values, since all views are trained together. It is not fitted itself. Columns are chosen as in scikit-learn's ColumnTransformer: names,
         indices, a mask, a slice or a callable; a single name gives the preprocessor one column without its table, such
         as paths of images. Views may share columns; `verbose=1` says which. Leave the columns out if X is a list or
         dict with one container for each view.
@@ -331,7 +331,7 @@ class MultiViewEmbedder(SomeViews, TransformerMixin, _BaseComposition, TwinsEsti
 
     def _validate_params(self):
         super()._validate_params()
-        check_views(self.views, BarlowTwinsEmbedder, type(self).__name__)
+        check_views(self.views, BarlowTwinsEmbedder, self)
         self._validate_names([name for name, _ in self._named_views])
 
     def _given_encoders(self):

@@ -124,6 +124,4 @@ def barlow_twins_pair():
     Pair(view_a=ImageViews(blur=1.0, min_scale=0.08, solarize=0.0),
          view_b=ImageViews(blur=0.1, min_scale=0.08, solarize=0.2))
     """
-    return Pair(
-        ImageViews(min_scale=0.08, blur=1.0, solarize=0.0), ImageViews(min_scale=0.08, blur=0.1, solarize=0.2)
-    )
+    return Pair(ImageViews(min_scale=0.08, blur=1.0, solarize=0.0), ImageViews(min_scale=0.08, blur=0.1, solarize=0.2))

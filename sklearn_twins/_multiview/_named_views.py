@@ -23,15 +23,16 @@ def check_views(views, kind, owner):
         The parameter's value.
     kind : type
         Class of the embedders.
-    owner : str
-        The estimator named in messages.
+    owner : estimator
+        The estimator that trains the views.
 
     Raises
     ------
     TypeError
         If `views`, a view or an embedder is something else.
     ValueError
-        If there are fewer than two views, or an embedder has parameters that are invalid or belong to `owner`.
+        If there are fewer than two views, or an embedder has parameters that are invalid, or that belong to `owner` and
+        are neither their defaults nor equal to its.
     """
     wanted = "[(name, embedder, columns), ...]"
     if not isinstance(views, (list, tuple)):
@@ -49,12 +50,14 @@ def check_views(views, kind, owner):
         changed = [
             parameter
             for parameter in kind._parameter_constraints
-            if parameter not in OF_A_VIEW and not is_default(getattr(embedder, parameter), defaults[parameter])
+            if parameter not in OF_A_VIEW
+            and not is_plainly_equal(value := getattr(embedder, parameter), defaults[parameter])
+            and not is_plainly_equal(value, getattr(owner, parameter))
         ]
         if changed:
             raise ValueError(
                 f"View {name!r} sets {changed[0]}={show(getattr(embedder, changed[0]))}, but all views are trained "
-                f"together. Set {changed[0]} of {owner} instead."
+                f"together. Set {changed[0]} of {type(owner).__name__} instead."
             )
         try:
             embedder._validate_params()
@@ -78,9 +81,9 @@ def check_views_unchanged(was, names, columns):
             )
 
 
-def is_default(value, default):
-    """Whether a parameter has its default."""
-    return value is default or (isinstance(value, (str, int, float, bool)) and value == default)
+def is_plainly_equal(value, other):
+    """Whether two parameters are the same object, or equal numbers or strings."""
+    return value is other or (isinstance(value, (str, int, float, bool)) and value == other)
 
 
 def describe_unknown(name, values):
