@@ -81,10 +81,10 @@ class MultiViewEmbedder(SomeViews, TransformerMixin, _BaseComposition, TwinsEsti
     views : list of (str, BarlowTwinsEmbedder, columns) tuples
         Name, embedder and columns of each view, two or more. The embedder's parts, `n_components`, `modality` and
         `passthrough` describe the view; its parameters of training must have their defaults, or this estimator's
-        values, since all views are trained together. It is not fitted itself. Columns are chosen as in scikit-learn's ColumnTransformer: names,
-        indices, a mask, a slice or a callable; a single name gives the preprocessor one column without its table, such
-        as paths of images. Views may share columns; `verbose=1` says which. Leave the columns out if X is a list or
-        dict with one container for each view.
+        values, since all views are trained together. It is not fitted itself. Columns are chosen as in scikit-learn's
+        ColumnTransformer: names, indices, a mask, a slice or a callable; a single name gives the preprocessor one
+        column without its table, such as paths of images. Views may share columns; `verbose=1` says which. Leave the
+        columns out if X is a list or dict with one container for each view.
     within : float, default=0.0
         Weight of pairs within one view: its two changes. Above 0, the embedding also keeps what only one view knows.
     pair_rate : float, default=1.0
