@@ -43,6 +43,23 @@ def convolve(x, dilation):
     return torch.cat(three, dim=1)
 
 
+def read_channels(x, spec):
+    """Split samples into channels and marks; append the differences of each channel from step to step.
+
+    A difference is 0 at the first step, and where the step before is missing.
+
+    Shape
+    -----
+    (batch, *spec.shape) -> (batch, 2 * n_channels, length), and (batch, 1, length) or None
+    """
+    marks = x[:, -1:] if spec.masked else None
+    x = x if marks is None else x[:, :-1] * marks
+    differences = x[:, :, 1:] - x[:, :, :-1]
+    if marks is not None:
+        differences = differences * (marks[:, :, 1:] * marks[:, :, :-1])
+    return torch.cat([x, nn.functional.pad(differences, (1, 0))], dim=1), marks
+
+
 def mix_channels(x, channels):
     """Sum some channels.
 
@@ -83,9 +100,10 @@ def fit_kernels(samples, spec, n_features):
     for layer, (dilation, subset) in enumerate(zip(dilations, channels, strict=True)):
         places = torch.arange(layer * n_series, (layer + 1) * n_series).double() * 0.6180339887498949 % 1
         x = torch.from_numpy(samples[(places * len(samples)).long().numpy()])  # (n_series, channels, length)
+        x, marks = read_channels(x, spec)
         outputs = convolve(mix_channels(x, subset), dilation)[kernels % n_series, kernels]  # (84, length)
         if spec.masked:
-            there = x[kernels % n_series, -1] > 0  # (84, length)
+            there = marks[kernels % n_series, 0] > 0  # (84, length)
             outputs, counts = outputs.masked_fill(~there, torch.inf), there.sum(1)
         else:
             counts = torch.full((N_KERNELS,), spec.length)
@@ -101,7 +119,7 @@ def fit_kernels(samples, spec, n_features):
 class KernelFeatures(SeededLayer, nn.Module):
     """Turn series into the shares of time steps at which each kernel's output is above its bias.
 
-    Every other layer counts only steps at which all 9 values lie within the series, if there are any. Steps that are
+    Every other pair of layers counts only steps at which all 9 values lie within the series, if there are any. Steps that are
     missing are not counted. Nothing is trained, and there are no gradients.
 
     Parameters
@@ -113,6 +131,8 @@ class KernelFeatures(SeededLayer, nn.Module):
     ----------
     Dempster, Schmidt and Webb, "MINIROCKET: A Very Fast (Almost) Deterministic Transform for Time Series
     Classification", KDD 2021.
+    Tan, Dempster, Bergmeir and Webb, "MultiRocket: Multiple Pooling Operators and Transformations for Fast and Effective
+    Time Series Classification", Data Mining and Knowledge Discovery 36, 2022: the differences.
 
     Shape
     -----
@@ -152,14 +172,13 @@ class KernelFeatures(SeededLayer, nn.Module):
         return torch.cat([self._count(part) for part in x.split(rows)])
 
     def _count(self, x):
-        marks = x[:, -1:] if self.spec.masked else None  # (batch, 1, length)
-        x = x if marks is None else x * marks
+        x, marks = read_channels(x, self.spec)
         features = [None] * len(self.biases)
         for (dilation, channels), layers in self.slots.items():
             outputs = convolve(mix_channels(x, channels), dilation)  # (batch, 84, length)
             padding = HALF * dilation
             for layer in layers:
-                inner = padding if layer % 2 and self.spec.length > 2 * padding else 0
+                inner = padding if layer // 2 % 2 and self.spec.length > 2 * padding else 0
                 if marks is None:
                     counted = outputs[:, :, inner : self.spec.length - inner]
                     features[layer] = is_above(counted, self.biases[layer]).sum(2) / counted.shape[2]

@@ -14,6 +14,8 @@ GOLDEN_RATIO = (np.sqrt(5) + 1) / 2
 class Kernels:
     """Layers of MiniRocket's 84 kernels, each layer with a dilation, channels and biases.
 
+    With n channels, channel ``n + i`` stands for the differences of channel i from step to step.
+
     Parameters
     ----------
     dilations : tuple of int
@@ -67,8 +69,12 @@ class Kernels:
 def choose_layers(n_features, n_channels, length):
     """Choose dilations and channels.
 
-    Dilations are spread evenly on a logarithmic scale, up to kernels as long as a series. With several channels, each
-    layer sees one of them, in turn; if there are more channels than layers, it sees the sum of a few.
+    Dilations are spread evenly on a logarithmic scale, up to kernels as long as a series. Every other layer sees the
+    differences from step to step instead of the values. With several channels, each pair of layers sees one of them, in
+    turn; if there are more channels than pairs, it sees the sum of a few.
+
+    NOTE[DIFF]: MiniRocket has no differences. They are those of MultiRocket (Tan et al. 2022), whose three other
+    statistics of the outputs are left out: they gain less than the differences, and need two to four times the columns.
 
     NOTE[DIFF]: in the authors' code, each kernel of a layer sums a random subset of up to 9 channels. Here all 84
     kernels of a layer share their input, which is then made once. With random sums for whole layers, ridge regression
@@ -89,12 +95,14 @@ def choose_layers(n_features, n_channels, length):
     n_layers = max(1, n_features // N_KERNELS)
     exponent = np.log2(max(1.0, (length - 1) / (KERNEL_LENGTH - 1)))
     dilations = tuple((2 ** np.linspace(0, exponent, n_layers) + 1e-9).astype(int).tolist())
+    n_pairs = -(-n_layers // 2)  # rounded up
     step = max(1, round(n_channels / GOLDEN_RATIO))  # so that neighbouring dilations see distant channels
     while math.gcd(step, n_channels) > 1:
         step += 1
-    size = -(-n_channels // n_layers)  # rounded up
-    turns = [[step * (layer * size + i) % n_channels for i in range(size)] for layer in range(n_layers)]
-    return dilations, tuple(tuple(sorted(turn)) for turn in turns)
+    size = -(-n_channels // n_pairs)
+    turns = [sorted(step * (pair * size + i) % n_channels for i in range(size)) for pair in range(n_pairs)]
+    channels = [tuple(layer % 2 * n_channels + c for c in turns[layer // 2]) for layer in range(n_layers)]
+    return dilations, tuple(channels)
 
 
 def quantile_levels(n):

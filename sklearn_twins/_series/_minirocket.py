@@ -17,7 +17,8 @@ class MiniRocketEncoder(Encoder):
 
     The kernels are convolutions of length 9 with dilations up to the length of the series. A feature is the share of
     time steps at which a kernel's output is above a threshold, so that it says how often a pattern occurs, and not
-    when. Only the perceptron is trained. The preprocessor fits the thresholds of the kernels.
+    when. Half of the kernels see the differences from step to step instead of the values, as in MultiRocket. Only the
+    perceptron is trained. The preprocessor fits the thresholds of the kernels.
 
     Parameters
     ----------
@@ -33,6 +34,8 @@ class MiniRocketEncoder(Encoder):
     ----------
     Dempster, Schmidt and Webb, "MINIROCKET: A Very Fast (Almost) Deterministic Transform for Time Series
     Classification", KDD 2021.
+    Tan, Dempster, Bergmeir and Webb, "MultiRocket: Multiple Pooling Operators and Transformations for Fast and Effective
+    Time Series Classification", Data Mining and Knowledge Discovery 36, 2022: the differences.
 
     Examples
     --------

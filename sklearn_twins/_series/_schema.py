@@ -30,8 +30,8 @@ def check_preprocessor(preprocessor):
         require(n > 0 and {len(kernels.channels), len(kernels.biases)} == {n}, "the numbers of layers differ")
         require(all(len(biases) == N_KERNELS for biases in kernels.biases), "the numbers of kernels differ")
         require(8 * max(kernels.dilations) < max(spec.length, 9), "a kernel is longer than the series")
-        named = [channel for channels in kernels.channels for channel in channels or (spec.n_channels,)]
-        require(max(named) < spec.n_channels, "a kernel sums channels that are not there")
+        named = [channel for channels in kernels.channels for channel in channels or (2 * spec.n_channels,)]
+        require(max(named) < 2 * spec.n_channels, "a kernel sums channels that are not there")
 
 
 STORED = Stored(

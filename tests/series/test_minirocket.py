@@ -28,14 +28,21 @@ def outputs_of(series, triple, dilation):
     return sum(w * padded[i * dilation : i * dilation + len(series)] for i, w in enumerate(weights))
 
 
+def differences_of(series, there):
+    """Differences from the step before, by loops; 0 if there is none, or if one of both is missing."""
+    steps = [0.0] + [float(series[t] - series[t - 1]) * (there[t] and there[t - 1]) for t in range(1, len(series))]
+    return np.array(steps, dtype=np.float32)
+
+
 def features_of(series, there, kernels):
     """Features of one series, by loops."""
     length, features = series.shape[1], []
+    series = [*series, *(differences_of(channel, there) for channel in series)]
     layers = zip(kernels.dilations, kernels.channels, kernels.biases, strict=True)
     for layer, (dilation, channels, biases) in enumerate(layers):
         mixed = sum(series[channel] for channel in channels)
         counted, reach = there.copy(), 4 * dilation
-        if layer % 2 and length > 2 * reach:
+        if layer // 2 % 2 and length > 2 * reach:
             ends = [reach <= t < length - reach and there[t - reach] and there[t + reach] for t in range(length)]
             counted = there & ends if (there & ends).any() else there
         for triple, bias in zip(TRIPLES, biases, strict=True):
@@ -58,7 +65,7 @@ def test_features_equal_a_reference(channels, gaps):
     X = waves(12, channels, 40).astype(np.float64)
     if gaps:
         X[::2, :, 25:], X[1, :, 7] = np.nan, np.nan
-    preprocessor = SeriesPreprocessor(n_kernel_features=5 * 84)
+    preprocessor = SeriesPreprocessor(n_kernel_features=8 * 84)
     samples = preprocessor.fit_transform(X)
     spec = preprocessor.spec_
     features = make_module(spec)(torch.from_numpy(samples)).numpy()
@@ -111,16 +118,17 @@ def test_lengths(length):
 def test_layers():
     dilations, channels = choose_layers(10 * 84, 20, 100)
     assert dilations[0] == 1 and dilations[-1] == 12 and sorted(dilations) == list(dilations)
-    assert all(len(set(some)) == 2 for some in channels) and {c for some in channels for c in some} == set(range(20))
+    assert all(len(set(some)) == 4 for some in channels)
 
 
 @pytest.mark.parametrize("n_channels", [1, 2, 3, 6, 9, 50, 101])
 def test_every_channel_is_seen(n_channels):
-    _, channels = choose_layers(11 * 84, n_channels, 100)
-    assert {channel for some in channels for channel in some} == set(range(n_channels))
+    """And its differences from step to step."""
+    _, channels = choose_layers(12 * 84, n_channels, 100)
+    assert {channel for some in channels for channel in some} == set(range(2 * n_channels))
 
 
-@pytest.mark.parametrize(("n_channels", "most"), [(1, 11), (6, 2), (40, 1)])
+@pytest.mark.parametrize(("n_channels", "most"), [(1, 6), (6, 1), (40, 1)])
 def test_some_layers_are_kept_for_the_encoder(n_channels, most):
     """They are spread over the dilations and over the channels, and keep their biases."""
     dilations, channels = choose_layers(59 * 84, n_channels, 100)
