@@ -41,25 +41,27 @@ class Kernels:
         """Number of features."""
         return N_KERNELS * len(self.dilations)
 
-    def thin(self, n_features):
-        """Keep some layers, spread evenly over the dilations and over the channels.
+    def thin(self, n_features, n_channels):
+        """Keep some layers that see values, not differences, spread evenly over the dilations and over the channels.
 
         Parameters
         ----------
         n_features : int
             Wanted number of features; rounded down to whole layers, at least 1.
+        n_channels : int
+            Number of channels of a series.
 
         Returns
         -------
         kernels : Kernels
             These ones if there are no more than wanted.
         """
-        n, n_wanted = len(self.dilations), max(1, n_features // N_KERNELS)
-        if n_wanted >= n:
+        if n_features >= self.n_features:
             return self
+        of_values = [layer for layer, channels in enumerate(self.channels) if max(channels) < n_channels]
         kept, counts = [], dict.fromkeys(self.channels, 0)
-        for place in np.linspace(0, n - 1, n_wanted):
-            left = [layer for layer in range(n) if layer not in kept]
+        for place in np.linspace(0, of_values[-1], min(len(of_values), max(1, n_features // N_KERNELS))):
+            left = [layer for layer in of_values if layer not in kept]
             kept.append(min(left, key=lambda layer: (counts[self.channels[layer]], abs(layer - place))))
             counts[self.channels[kept[-1]]] += 1
         kept.sort()

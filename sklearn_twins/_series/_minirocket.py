@@ -17,8 +17,7 @@ class MiniRocketEncoder(Encoder):
 
     The kernels are convolutions of length 9 with dilations up to the length of the series. A feature is the share of
     time steps at which a kernel's output is above a threshold, so that it says how often a pattern occurs, and not
-    when. Half of the kernels see the differences from step to step instead of the values, as in MultiRocket. Only the
-    perceptron is trained. The preprocessor fits the thresholds of the kernels.
+    when. Only the perceptron is trained. The preprocessor fits the thresholds of the kernels.
 
     Parameters
     ----------
@@ -28,14 +27,13 @@ class MiniRocketEncoder(Encoder):
     n_kernel_features : int, default=1_000
         Largest number of features that the perceptron sees, rounded down to a multiple of 84. The preprocessor may make
         more of them, as many as its own `n_kernel_features`, which only stand next to the embedding: training computes
-        the features of each view, which takes most of its time.
+        the features of each view, which takes most of its time. If there are more, the perceptron sees none of the
+        differences from step to step.
 
     References
     ----------
     Dempster, Schmidt and Webb, "MINIROCKET: A Very Fast (Almost) Deterministic Transform for Time Series
     Classification", KDD 2021.
-    Tan, Dempster, Bergmeir and Webb, "MultiRocket: Multiple Pooling Operators and Transformations for Fast and Effective
-    Time Series Classification", Data Mining and Knowledge Discovery 36, 2022: the differences.
 
     Examples
     --------
@@ -87,6 +85,6 @@ class MiniRocketEncoder(Encoder):
             )
 
     def _make(self, spec):
-        stem = KernelFeatures(replace(spec, kernels=spec.kernels.thin(self.n_kernel_features)))
+        stem = KernelFeatures(replace(spec, kernels=spec.kernels.thin(self.n_kernel_features, spec.n_channels)))
         layers = [nn.BatchNorm1d(stem.width), *hidden_layers(stem.width, self.hidden_dims)]
         return stem, layers, self.hidden_dims[-1]

@@ -94,7 +94,7 @@ def test_onnx(case, tmp_path):
     pytest.importorskip("onnxscript")
     runtime = pytest.importorskip("onnxruntime")
     X, params = CASES[case]()
-    embedder = make(**{"preprocessor": SeriesPreprocessor(n_kernel_features=84), **params}).fit(X)
+    embedder = make(**params).fit(X)
     spec = embedder.preprocessor_.spec_
     if case == "unequal":
         rows = np.full((len(X), spec.n_channels, spec.length), np.nan)
