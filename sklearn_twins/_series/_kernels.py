@@ -76,7 +76,7 @@ def choose_layers(n_features, n_channels, length):
     turn; if there are more channels than pairs, it sees the sum of a few.
 
     NOTE[DIFF]: MiniRocket has no differences. They are those of MultiRocket (Tan et al. 2022), whose three other
-    statistics of the outputs are left out: they gain less than the differences, and need two to four times the columns.
+    statistics of the outputs are left out: each doubles the columns, and gains less than the differences.
 
     NOTE[DIFF]: in the authors' code, each kernel of a layer sums a random subset of up to 9 channels. Here all 84
     kernels of a layer share their input, which is then made once. With random sums for whole layers, ridge regression
