@@ -119,8 +119,8 @@ def fit_kernels(samples, spec, n_features):
 class KernelFeatures(SeededLayer, nn.Module):
     """Turn series into the shares of time steps at which each kernel's output is above its bias.
 
-    Every other pair of layers counts only steps at which all 9 values lie within the series, if there are any. Steps that are
-    missing are not counted. Nothing is trained, and there are no gradients.
+    Every other pair of layers counts only steps at which all 9 values lie within the series, if there are any. Steps
+    that are missing are not counted. Nothing is trained, and there are no gradients.
 
     Parameters
     ----------
@@ -131,8 +131,8 @@ class KernelFeatures(SeededLayer, nn.Module):
     ----------
     Dempster, Schmidt and Webb, "MINIROCKET: A Very Fast (Almost) Deterministic Transform for Time Series
     Classification", KDD 2021.
-    Tan, Dempster, Bergmeir and Webb, "MultiRocket: Multiple Pooling Operators and Transformations for Fast and Effective
-    Time Series Classification", Data Mining and Knowledge Discovery 36, 2022: the differences.
+    Tan, Dempster, Bergmeir and Webb, "MultiRocket: Multiple Pooling Operators and Transformations for Fast and
+    Effective Time Series Classification", Data Mining and Knowledge Discovery 36, 2022: the differences.
 
     Shape
     -----

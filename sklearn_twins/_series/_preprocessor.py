@@ -46,9 +46,9 @@ class SeriesPreprocessor(Preprocessor):
         Whether steps may be missing. "auto" is True if any are in `fit`. If it is False, missing ones are refused.
     n_kernel_features : int, default=10_000
         Number of features of MiniRocket's kernels, of which there are 84 in each layer: it is rounded down to a
-        multiple of 84. Every other layer sees the differences from step to step instead of the values, as in MultiRocket.
-        The features stand next to the embedding, and some of them are the input of the default encoder, as many as its
-        own `n_kernel_features`. 0 for none.
+        multiple of 84. Every other layer sees the differences from step to step instead of the values, as in
+        MultiRocket. The features stand next to the embedding, and some of them are the input of the default encoder, as
+        many as its own `n_kernel_features`. 0 for none.
 
     Attributes
     ----------
