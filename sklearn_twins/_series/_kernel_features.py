@@ -38,9 +38,26 @@ def convolve(x, dilation):
         total = total + tap
     tripled = torch.stack(taps, dim=1) * 3  # (batch, 9, length)
     one = tripled[:, : KERNEL_LENGTH - 2] - total.unsqueeze(1)  # (batch, 7, length)
+    if getattr(torch.compiler, "is_exporting", bool)():  # the same sums, by a graph of fewer nodes
+        return add_pairs(add_pairs(one, tripled, PAIRS), tripled, TRIPLES)
     two = torch.cat([one[:, :j] + tripled[:, j : j + 1] for j in range(1, KERNEL_LENGTH - 1)], dim=1)
     three = [two[:, : k * (k - 1) // 2] + tripled[:, k : k + 1] for k in range(2, KERNEL_LENGTH)]
     return torch.cat(three, dim=1)
+
+
+PAIRS = [(i, j) for j in range(1, KERNEL_LENGTH - 1) for i in range(j)]  # places in `one`, and of the second weight
+TRIPLES = [(i, k) for k in range(2, KERNEL_LENGTH) for i in range(k * (k - 1) // 2)]
+
+
+def add_pairs(first, second, places):
+    """Sums of rows of two tensors.
+
+    Shape
+    -----
+    (batch, rows, length), (batch, other rows, length) -> (batch, len(places), length)
+    """
+    i, j = torch.tensor(places).T
+    return first.index_select(1, i) + second.index_select(1, j)
 
 
 def read_channels(x, spec):
