@@ -48,9 +48,8 @@ class SeriesPreprocessor(Preprocessor):
         Number of features of MiniRocket's kernels, of which there are 84 in each layer: it is rounded down to a
         multiple of 84. Every other layer sees the differences from step to step instead of the values, as in
         MultiRocket. The features stand next to the embedding, and some of them are the input of the default encoder, as
-        many as its own `n_kernel_features`. 0 for none. A pair of layers sees one channel; with
-        fewer pairs than channels it sees sums of channels, in which opposite ones cancel out: give at least 168 for
-        each channel.
+        many as its own `n_kernel_features`. 0 for none. A pair of layers sees one channel. With fewer pairs than
+        channels it sees sums, in which opposite channels cancel out: give at least 168 for each channel.
 
     Attributes
     ----------
