@@ -1,14 +1,15 @@
 """Does it help? Compare the embedding with raw columns and other features, with few labels and with many.
 
-    python benchmarks/quality.py --data DIR --cache DIR [--role report] [--tables adult ...] [--seeds 5] [--jobs 2]
-                                 [--epochs E] [--plot quality.png]
-    python benchmarks/quality.py --data DIR --cache DIR --tables fashion_mnist mnist --seeds 2
+    python benchmarks/quality.py --data DIR --cache DIR [--role report] [--tables adult ...] [--seeds 3] [--jobs 2]
+                                 [--max-rows 3000] [--epochs E] [--plot quality.png]
+    python benchmarks/quality.py --data DIR --cache DIR --tables fashion_mnist mnist --max-rows 10000 --seeds 2
 
-For every table of a role ("tune" or "report") and every seed, features are learned from at most 10,000 training rows
-without labels. Then classifiers are fitted on 1, 5 and 25 labelled rows per class, and on 5 %, 25 % and all of the
-rows: logistic regression (C=1), 15 nearest neighbours and gradient-boosted trees. They use the features alone, and the
-features beside the raw columns. Few labels are drawn five times. With 25 % of the labels or more, only raw columns and
-the embedder are judged. Trees, which cannot split 20 rows, are judged from 25 labels per class on.
+For every table of a role ("tune", "report" or "all") and every seed, features are learned from at most `--max-rows`
+training rows without labels. Then classifiers are fitted on 1, 5 and 25 labelled rows per class, and on 5 %, 25 % and
+all of the rows: logistic regression (C=1), 15 nearest neighbours and gradient-boosted trees. They use the features
+alone, and the features beside the raw columns. Few labels are drawn five times. With 25 % of the labels or more, only
+raw columns and the embedder are judged. Trees, which cannot split 20 rows, are judged from 25 labels per class on.
+Rows and labels are those of few_labels_classifiers.py.
 
 Features:
 
@@ -19,15 +20,17 @@ Features:
 - SCARF: the embedder with `objective="info_nce"` and one unchanged view;
 - the embedder with its defaults, whose `transform` adds the columns to the embedding itself.
 
-PCA is left unscaled. For all others, each coordinate has the same variance: 12 in total alone, and 6 beside raw
-columns, which then have 12 in total, as in the output of `transform`. For images (named by --tables) the columns are
-pixels, and the embedder and the random encoder have `modality="image"`; the autoencoder and SCARF, which are for
-tables, are left out.
+PCA is left unscaled. For all others, each coordinate has the same variance: 6 in total, alone and beside raw columns,
+which then have 12 in total, as in the output of `transform`. For images (named by --tables) the columns are pixels, and
+the embedder and the random encoder have `modality="image"`; the autoencoder and SCARF, which are for tables, are left
+out.
 
-The cache directory keeps a file for each table, seed and features, so that an interrupted run can continue. Prints
-Markdown: balanced accuracy of logistic regression for each table; then, for every classifier and number of labels, the
-mean gain over raw columns with its bootstrap interval, the median, wins, ties (within half a point) and losses, and
-mean ranks; then seconds. Writes all results to `results.csv` in the cache directory, and plots the gains.
+The cache directory keeps a file for each table, seed and features, so that an interrupted run can continue or a run
+with fewer `--features` can be followed by one with more; and the embedders, which few_labels_classifiers.py with the
+same directory reads as well. Prints Markdown: balanced accuracy of logistic regression for each table; then, for every
+classifier and number of labels, the mean gain over raw columns with its bootstrap interval, the median, wins, ties
+(within half a point) and losses, and mean ranks. Writes all results to `results.csv` in the cache directory, and plots
+the gains.
 """
 
 import argparse
@@ -35,7 +38,6 @@ import itertools
 import json
 import os
 import platform
-import time
 import warnings
 from pathlib import Path
 
@@ -45,7 +47,8 @@ import numpy as np
 import pandas as pd
 import sklearn
 import torch
-from _baselines import DenoisingAutoencoder, RandomEncoder, one_hot
+from _baselines import DenoisingAutoencoder, RandomEncoder
+from few_labels_classifiers import Rows, draw_labels, encode_by, fit_embedder, flatten
 from sklearn.decomposition import PCA
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
@@ -56,11 +59,10 @@ import sklearn_twins
 from sklearn_twins import BarlowTwinsEmbedder, CollapseWarning
 from sklearn_twins.augmentations import Identity, MarginalCorruption, Pair
 
-LABELS = (1, 5, 25, "5 %", "25 %", "100 %")
-DRAWS = 5  # for few labels; a share of the rows is drawn once
-MOST_ROWS, MOST_TEST_ROWS = 10_000, 5_000
+LABELS = ("1", "5", "25", "5 %", "25 %", "100 %")
+DRAWS = 5  # all labels are drawn once
 FOR_TABLES = ("autoencoder", "SCARF")
-TOTAL_VARIANCE = {"alone": 12, "features": 6, "columns": 12}  # the last two beside each other
+TOTAL_VARIANCE = {"features": 6, "columns": 12}
 CLASSIFIERS = {
     "logistic": lambda: LogisticRegression(max_iter=1_000),
     "neighbors": lambda: KNeighborsClassifier(15, weights="distance"),
@@ -101,36 +103,17 @@ def known_features():
     return [*names[:2], "UMAP", *names[2:]]
 
 
-def split(directory, name):
-    """Load training rows and labels, test rows and labels of a table."""
-    X_train, X_test, y_train, y_test = _data.split(directory, name)
-    return X_train, y_train, X_test, y_test
-
-
-def load(directory, name, seed):
-    """Load training and test rows as data frames or images, and as numbers, with labels."""
-    is_image = name not in _data.manifest(directory)
-    X_train, y_train, X_test, y_test = _data.load_images(directory, name) if is_image else split(directory, name)
-    rng = np.random.default_rng(seed)
-    train, test = rng.permutation(len(y_train))[:MOST_ROWS], rng.permutation(len(y_test))[:MOST_TEST_ROWS]
-    y_train, y_test = y_train[train], y_test[test]
-    if is_image:
-        X_train, X_test = X_train[train], X_test[test]
-        pixels = [np.float32(X.reshape(len(X), -1)) / 255 for X in (X_train, X_test)]
-        return X_train, X_test, *pixels, y_train, y_test
-    X_train, X_test = X_train.iloc[train], X_test.iloc[test]
-    codes = one_hot(X_train, _data.manifest(directory)[name]["categorical"])
-    return X_train, X_test, codes.fit_transform(X_train), codes.transform(X_test), y_train, y_test
-
-
-def draw(y, labels, seed):
-    """Draw labelled rows: a number per class, or a share of all with at least one of each class."""
-    order = np.random.default_rng(seed).permutation(len(y))
-    if isinstance(labels, int):
-        return np.concatenate([order[y[order] == label][:labels] for label in np.unique(y)])
-    share = int(labels.split()[0]) / 100
-    first = [order[y[order] == label][:1] for label in np.unique(y)]
-    return np.unique(np.concatenate([order[: max(1, round(share * len(y)))], *first]))
+def load(options, name, seed):
+    """Load rows of a table or of images, with raw columns."""
+    entry = _data.manifest(options.data).get(name)
+    if entry:
+        parts, encode = _data.split(options.data, name), encode_by(entry)
+    else:
+        X_train, y_train, X_test, y_test = _data.load_images(options.data, name)
+        parts, encode = (X_train, X_test, y_train, y_test), flatten
+    rows = Rows(parts, options.max_rows, seed)
+    rows.add("raw", *encode(rows.X_train, rows.X_test))
+    return rows
 
 
 def auc(classifier, Z, y):
@@ -140,23 +123,23 @@ def auc(classifier, Z, y):
     return np.mean([100 * roc_auc_score(hit, scores[:, c]) for c, hit in enumerate(hits) if 0 < hit.sum() < len(y)])
 
 
-def judged(Z_train, Z_test, y_train, y_test, labels, classifier):
+def judged(rows, kind, labels, classifier, seed):
     """Compute balanced accuracy and area under the ROC curve in percent, mean over the draws."""
-    found = []
-    for seed in range(DRAWS if isinstance(labels, int) else 1):
-        rows = draw(y_train, labels, seed)
+    (Z_train, Z_test), found = rows.features[kind], []
+    for draw in range(1 if labels == "100 %" else DRAWS):
+        labeled = draw_labels(rows.y_train, labels, np.random.default_rng((seed, draw)))
         model = CLASSIFIERS[classifier]()
         if classifier == "neighbors":
-            model.set_params(n_neighbors=min(15, len(rows)))
-        model.fit(Z_train[rows], y_train[rows])
-        accuracy = 100 * balanced_accuracy_score(y_test, model.predict(Z_test))
-        found.append((accuracy, auc(model, Z_test, y_test)))
+            model.set_params(n_neighbors=min(15, len(labeled)))
+        model.fit(Z_train[labeled], rows.y_train[labeled])
+        accuracy = 100 * balanced_accuracy_score(rows.y_test, model.predict(Z_test))
+        found.append((accuracy, auc(model, Z_test, rows.y_test)))
     return np.mean(found, axis=0).tolist()
 
 
 def wanted(classifier, labels, kind, name):
     """Say whether to judge a combination: some take minutes for little, and trees cannot split 20 rows."""
-    if classifier == "trees" and labels in (1, 5):
+    if classifier == "trees" and labels in ("1", "5"):
         return False
     if labels in ("25 %", "100 %") or classifier == "trees":
         return name == "raw" or (name == "embedder" and kind == "beside")
@@ -173,25 +156,26 @@ def scaled(train, test, total, standardized=False):
     return train * scale, test * scale
 
 
-def learnt(options, name, seed, X_train, X_test, raw_train, raw_test):
-    """Learn features; return training and test features for each kind, and the seconds."""
-    modality = "image" if isinstance(X_train, np.ndarray) else "tabular"
-    transformer, numbers = features_of(name, seed, options.epochs or "auto", raw_train.shape[1], modality)
-    start = time.perf_counter()
-    if transformer is None:
-        return {"alone": (raw_train, raw_test)}, 0.0
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", CollapseWarning)
-        transformer.fit(raw_train if numbers else X_train)
-    train, test = (transformer.transform(X) for X in ((raw_train, raw_test) if numbers else (X_train, X_test)))
-    seconds = time.perf_counter() - start
+def learn(options, name, table, seed, rows):
+    """Learn features; add them to the rows, alone and beside raw columns."""
+    modality = "image" if isinstance(rows.X_train, np.ndarray) else "tabular"
+    raw = rows.features["raw"]
     if name == "embedder":
-        width = transformer.transform_views(X_train[:1], 1).shape[2]
-        alone = train[:, :width], test[:, :width]
-        return {"alone": scaled(*alone, "alone") if modality == "tabular" else alone, "beside": (train, test)}, seconds
-    alone = (train, test) if name == "PCA" else scaled(train, test, "alone", standardized=True)
-    pairs = zip(scaled(raw_train, raw_test, "columns"), scaled(*alone, "features"), strict=True)
-    return {"alone": alone, "beside": tuple(np.hstack(pair) for pair in pairs)}, seconds
+        embedder = fit_embedder(rows, table, seed, options, modality)
+        beside = embedder.transform(rows.X_train), embedder.transform(rows.X_test)
+        rows.add("alone", *(Z[:, : embedder.n_components_] for Z in beside))
+        rows.add("beside", *beside)
+        return
+    transformer, numbers = features_of(name, seed, options.epochs or "auto", raw[0].shape[1], modality)
+    train, test = raw if numbers else (rows.X_train, rows.X_test)
+    if transformer is not None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", CollapseWarning)
+            train, test = transformer.fit(train).transform(train), transformer.transform(test)
+    rows.add("alone", *((train, test) if name in ("raw", "PCA") else scaled(train, test, "features", True)))
+    if transformer is not None:
+        pairs = zip(scaled(*raw, "columns"), scaled(*rows.features["alone"], "features"), strict=True)
+        rows.add("beside", *(np.hstack(pair) for pair in pairs))
 
 
 def path_of(options, table, seed, name):
@@ -203,21 +187,21 @@ def run(options, table, seed, name):
     """Return all results of one table, seed and features, cached if possible."""
     path = path_of(options, table, seed, name)
     if not path.exists():
-        *X, y_train, y_test = load(options.data, table, seed)
-        kinds, seconds = learnt(options, name, seed, *X)
+        rows = load(options, table, seed)
+        learn(options, name, table, seed, rows)
+        kinds = [kind for kind in ("alone", "beside") if kind in rows.features]
         combinations = itertools.product(kinds, options.classifiers, options.labels)
-        rows = [
-            (kind, classifier, str(labels), *judged(*kinds[kind], y_train, y_test, labels, classifier))
+        results = [
+            (kind, classifier, labels, *judged(rows, kind, labels, classifier, seed))
             for kind, classifier, labels in combinations
             if wanted(classifier, labels, kind, name)
         ]
         part = path.with_suffix(f".{os.getpid()}")
-        part.write_text(json.dumps({"seconds": seconds, "rows": rows}), encoding="utf-8")
+        part.write_text(json.dumps(results), encoding="utf-8")
         part.rename(path)
-    result = json.loads(path.read_text(encoding="utf-8"))
     columns = ["kind", "classifier", "labels", "accuracy", "auc"]
-    frame = pd.DataFrame(result["rows"], columns=columns)
-    return frame.assign(table=table, seed=seed, features=name, seconds=result["seconds"])
+    frame = pd.DataFrame(json.loads(path.read_text(encoding="utf-8")), columns=columns)
+    return frame.assign(table=table, seed=seed, features=name)
 
 
 def interval(gains, n=2_000):
@@ -240,7 +224,7 @@ def over_seeds(everything):
     with_raw = everything.join(raw.add_suffix("_raw"), on=same)
     with_raw["gain"], with_raw["gain_auc"] = (with_raw[m] - with_raw[f"{m}_raw"] for m in ("accuracy", "auc"))
     keys = ["table", "features", "kind", "method", "classifier", "labels"]
-    return with_raw.groupby(keys, as_index=False)[["accuracy", "auc", "gain", "gain_auc", "seconds"]].mean()
+    return with_raw.groupby(keys, as_index=False)[["accuracy", "auc", "gain", "gain_auc"]].mean()
 
 
 def print_tables(means, labels):
@@ -274,7 +258,7 @@ def print_gains(means, options):
     print(f"| {' | '.join(columns)} |\n" + "|---" * len(columns) + "|")
     for kind, features in itertools.product(("alone", "beside"), options.features):
         ranks, method = mean_ranks(means, kind), method_of(features, kind)
-        for classifier, labels in itertools.product(options.classifiers, map(str, options.labels)):
+        for classifier, labels in itertools.product(options.classifiers, options.labels):
             gains = gains_of(means, method, classifier, labels)
             if len(gains):
                 low, high = interval(gains)
@@ -311,19 +295,20 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     _data.add_arguments(parser)
     parser.add_argument("--cache", type=Path, required=True, help="directory that keeps the results")
-    parser.add_argument("--role", choices=["tune", "report"], default="report")
-    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--role", choices=["tune", "report", "all"], default="report")
+    parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--max-rows", type=int, default=3_000, help="training rows of a table")
     parser.add_argument("--epochs", type=int, help="epochs of every fit (default: the embedder's own)")
     parser.add_argument("--features", nargs="+", default=known_features())
     parser.add_argument("--classifiers", nargs="+", choices=CLASSIFIERS, default=list(CLASSIFIERS))
-    parser.add_argument("--labels", nargs="+", type=lambda t: int(t) if t.isdigit() else t, default=LABELS)
+    parser.add_argument("--labels", nargs="+", choices=LABELS, default=LABELS)
     parser.add_argument("--cached", action="store_true", help="report the cache's results without running anything")
     parser.add_argument("--plot", type=Path, help="file for the plot of the gains")
     options = parser.parse_args()
     options.cache.mkdir(parents=True, exist_ok=True)
     entries = _data.manifest(options.data)
-    tables = options.tables or [name for name, entry in entries.items() if entry["role"] == options.role]
+    tables = options.tables or [name for name, entry in entries.items() if options.role in (entry["role"], "all")]
     versions = (
         f"sklearn_twins {sklearn_twins.__version__}, scikit-learn {sklearn.__version__}, torch {torch.__version__}"
     )
@@ -337,12 +322,9 @@ def main():
     everything.to_csv(options.cache / "results.csv", index=False)
     everything["method"] = list(map(method_of, everything["features"], everything["kind"]))
     means = over_seeds(everything)
-    for labels in map(str, options.labels):
+    for labels in options.labels:
         print_tables(means, labels)
     print_gains(means, options)
-    print("\n## Seconds of fit and transform, the median over the tables\n\n| features | seconds |\n|---|---|")
-    for name, seconds in means.groupby("features")["seconds"].median().items():
-        print(f"| {name} | {seconds:.1f} |")
     if options.plot:
         draw_gains(means, options.plot)
 
