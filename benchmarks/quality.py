@@ -27,10 +27,10 @@ out.
 
 The cache directory keeps a file for each table, seed and features, so that an interrupted run can continue or a run
 with fewer `--features` can be followed by one with more; and the embedders, which few_labels_classifiers.py with the
-same directory reads as well. Prints Markdown: balanced accuracy of logistic regression for each table; then, for every
-classifier and number of labels, the mean gain over raw columns with its bootstrap interval, the median, wins, ties
-(within half a point) and losses, and mean ranks. Writes all results to `results.csv` in the cache directory, and plots
-the gains.
+same directory reads as well. Prints Markdown: for each table, balanced accuracy of logistic regression on raw columns,
+and gains; for every classifier and number of labels, gains over the tables (won or lost by more than half a point) and
+mean ranks among raw columns and all features of a kind. Writes all results to `results.csv` in the cache directory, and
+plots the gains.
 """
 
 import argparse
@@ -204,12 +204,6 @@ def run(options, table, seed, name):
     return frame.assign(table=table, seed=seed, features=name)
 
 
-def interval(gains, n=2_000):
-    """Compute the bootstrap 95 % interval of the mean over tables."""
-    drawn = np.random.default_rng(0).choice(gains, (n, len(gains))).mean(1)
-    return np.percentile(drawn, [2.5, 97.5])
-
-
 def method_of(features, kind):
     """Name features of a kind for the tables."""
     if features == "embedder":
@@ -228,14 +222,15 @@ def over_seeds(everything):
 
 
 def print_tables(means, labels):
-    """Print the balanced accuracy of logistic regression for each table, and its mean."""
-    wide = means.query("(kind == 'alone' or features == 'embedder') and classifier == 'logistic' and labels == @labels")
-    wide = wide.pivot_table(index="table", columns="method", values="accuracy")
-    wide.loc["mean"] = wide.mean()
-    print(f"\n## {labels} label(s) per class: logistic regression, balanced accuracy in percent\n")
-    print(f"| table | {' | '.join(wide.columns)} |\n" + "|---" * (len(wide.columns) + 1) + "|")
-    for table, row in wide.iterrows():
-        print(f"| {table} | {' | '.join(f'{value:.1f}' for value in row)} |")
+    """Print the balanced accuracy of logistic regression on raw columns for each table, and the gains of the others."""
+    part = means.query("classifier == 'logistic' and labels == @labels")
+    gains = part.query("kind == 'beside'").pivot_table(index="table", columns="method", values="gain")
+    raw = part.query("features == 'raw'").set_index("table")["accuracy"]
+    print(f"\n## {labels} label(s) per class: logistic regression on raw columns, and gains beside them\n")
+    print(f"| table | raw columns | {' | '.join(gains.columns)} |\n" + "|---" * (len(gains.columns) + 2) + "|")
+    for table, accuracy in raw.items():
+        row = gains.loc[table] if table in gains.index else []
+        print(f"| {table} | {accuracy:.1f} | {' | '.join(f'{value:+.1f}' for value in row)} |")
 
 
 def gains_of(means, method, classifier, labels, measure="gain"):
@@ -253,20 +248,23 @@ def mean_ranks(means, kind):
 
 def print_gains(means, options):
     """Print the gains over raw columns, over the tables."""
-    print("\n## Gain over raw columns, in points of balanced accuracy, and mean rank among features of the kind\n")
-    columns = ["features", "classifier", "labels", "mean (95 %)", "median", "won, tied, lost", "worst", "AUC", "rank"]
-    print(f"| {' | '.join(columns)} |\n" + "|---" * len(columns) + "|")
-    for kind, features in itertools.product(("alone", "beside"), options.features):
-        ranks, method = mean_ranks(means, kind), method_of(features, kind)
-        for classifier, labels in itertools.product(options.classifiers, options.labels):
-            gains = gains_of(means, method, classifier, labels)
-            if len(gains):
-                low, high = interval(gains)
-                area = gains_of(means, method, classifier, labels, "gain_auc").mean()
-                cells = [f"{gains.mean():+.1f} ({low:+.1f} to {high:+.1f})", f"{np.median(gains):+.1f}"]
-                cells.append(f"{(gains > 0.5).sum()}, {(abs(gains) <= 0.5).sum()}, {(gains < -0.5).sum()}")
-                cells += [f"{gains.min():+.1f}", f"{area:+.1f}", f"{ranks[method, classifier, labels]:.1f}"]
-                print(f"| {method} | {classifier} | {labels} | {' | '.join(cells)} |")
+    for classifier in options.classifiers:
+        print(f"\n## {classifier}: gain over raw columns\n")
+        print("Mean ± standard error over the tables, median, worst table; won and lost; mean rank in the kind\n")
+        print(f"| features | {' | '.join(options.labels)} |\n" + "|---" * (len(options.labels) + 1) + "|")
+        for kind, features in itertools.product(("beside", "alone"), options.features):
+            ranks, method, cells = mean_ranks(means, kind), method_of(features, kind), []
+            for labels in options.labels:
+                gains = gains_of(means, method, classifier, labels)
+                if not len(gains):
+                    cells.append("")
+                    continue
+                error = gains.std() / np.sqrt(len(gains))
+                cell = f"{gains.mean():+.1f} ± {error:.1f}, {np.median(gains):+.1f}, {gains.min():+.1f}"
+                won, lost = (gains > 0.5).sum(), (gains < -0.5).sum()
+                cells.append(f"{cell}; {won}, {lost}; {ranks[method, classifier, labels]:.1f}")
+            if any(cells):
+                print(f"| {method} | {' | '.join(cells)} |")
 
 
 def draw_gains(means, path):

@@ -91,4 +91,4 @@ for objective, values in accuracies.items():
 # over the seeds. So InfoNCE gains more from large batches, 4 points against 3, as expected. But all three work with
 # small batches, and here InfoNCE is behind the others at no size. This is one table of 1,024 rows, a small network
 # and a short fit. It says nothing about images. Over twelve tables, with the default network, Barlow Twins is not
-# behind InfoNCE with 5 and 25 labels per class (:doc:`/benchmarks/quality`).
+# behind InfoNCE with 5 and 25 labels per class (:doc:`/benchmarks/defaults`).
