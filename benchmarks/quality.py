@@ -29,8 +29,8 @@ The cache directory keeps a file for each table, seed and features, so that an i
 with fewer `--features` can be followed by one with more; and the embedders, which few_labels_classifiers.py with the
 same directory reads as well. Prints Markdown: for each table, balanced accuracy of logistic regression on raw columns,
 and gains; for every classifier and number of labels, gains over the tables (won or lost by more than half a point) and
-mean ranks among raw columns and all features of a kind. Writes all results to `results.csv` in the cache directory, and
-plots the gains.
+mean ranks among raw columns and all features of a kind, from tables and seeds that all of them have. Writes all results
+to `results.csv` in the cache directory, and plots the gains.
 """
 
 import argparse
@@ -211,14 +211,19 @@ def method_of(features, kind):
     return features if kind == "alone" else f"{features} beside raw"
 
 
-def over_seeds(everything):
-    """Average results, and gains over raw columns with the same rows and labels, over the seeds."""
+def over_raw(everything):
+    """Add gains over raw columns with the same rows and labels."""
     same = ["table", "seed", "classifier", "labels"]
     raw = everything.query("features == 'raw'").set_index(same)[["accuracy", "auc"]]
     with_raw = everything.join(raw.add_suffix("_raw"), on=same)
     with_raw["gain"], with_raw["gain_auc"] = (with_raw[m] - with_raw[f"{m}_raw"] for m in ("accuracy", "auc"))
+    return with_raw
+
+
+def over_seeds(gains):
+    """Average results and gains over the seeds."""
     keys = ["table", "features", "kind", "method", "classifier", "labels"]
-    return with_raw.groupby(keys, as_index=False)[["accuracy", "auc", "gain", "gain_auc"]].mean()
+    return gains.groupby(keys, as_index=False)[["accuracy", "auc", "gain", "gain_auc"]].mean()
 
 
 def print_tables(means, labels):
@@ -239,21 +244,26 @@ def gains_of(means, method, classifier, labels, measure="gain"):
     return part[measure].dropna().to_numpy()
 
 
-def mean_ranks(means, kind):
-    """Compute mean ranks over the tables, among raw columns and all features of a kind."""
-    part = means.query("kind == @kind or features == 'raw'")
-    ranks = part.groupby(["table", "classifier", "labels"])["gain"].rank(ascending=False)
-    return part.assign(rank=ranks).groupby(["method", "classifier", "labels"])["rank"].mean()
+def mean_ranks(gains, kind):
+    """Compute mean ranks among raw columns and features of a kind, over tables and seeds that all of them have."""
+    part = gains.query("kind == @kind or features == 'raw'")
+    wide = part.pivot_table(index=["classifier", "labels", "table", "seed"], columns="method", values="gain")
+    ranks = {}
+    for (classifier, labels), cells in wide.groupby(level=[0, 1]):
+        judged = cells.dropna(axis=1, how="all").dropna()
+        means = judged.rank(axis=1, ascending=False).mean()
+        ranks |= {(method, classifier, labels): mean for method, mean in means.items()}
+    return ranks
 
 
-def print_gains(means, options):
+def print_gains(gains_by_seed, means, options):
     """Print the gains over raw columns, over the tables."""
     for classifier in options.classifiers:
         print(f"\n## {classifier}: gain over raw columns\n")
         print("Mean ± standard error over the tables, median, worst table; won and lost; mean rank in the kind\n")
         print(f"| features | {' | '.join(options.labels)} |\n" + "|---" * (len(options.labels) + 1) + "|")
         for kind, features in itertools.product(("beside", "alone"), options.features):
-            ranks, method, cells = mean_ranks(means, kind), method_of(features, kind), []
+            ranks, method, cells = mean_ranks(gains_by_seed, kind), method_of(features, kind), []
             for labels in options.labels:
                 gains = gains_of(means, method, classifier, labels)
                 if not len(gains):
@@ -319,10 +329,11 @@ def main():
     everything = pd.concat(done, ignore_index=True)
     everything.to_csv(options.cache / "results.csv", index=False)
     everything["method"] = list(map(method_of, everything["features"], everything["kind"]))
-    means = over_seeds(everything)
+    gains = over_raw(everything)
+    means = over_seeds(gains)
     for labels in options.labels:
         print_tables(means, labels)
-    print_gains(means, options)
+    print_gains(gains, means, options)
     if options.plot:
         draw_gains(means, options.plot)
 
