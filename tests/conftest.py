@@ -3,6 +3,7 @@
 Fixtures import what takes seconds themselves: the process that only starts the workers does not need it.
 """
 
+import functools
 import gc
 
 import pytest
@@ -28,6 +29,15 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def onnx_registry():
+    """torch collects its operators once: a third of each export, and the same in all of them."""
+    registry = pytest.importorskip("torch.onnx._internal.exporter._registration").ONNXRegistry
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(registry, "from_torchlib", staticmethod(functools.cache(registry.from_torchlib)))
+        yield
 
 
 @pytest.fixture

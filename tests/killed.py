@@ -20,7 +20,7 @@ X = np.random.default_rng(0).normal(size=(60, 3)) @ np.random.default_rng(1).nor
 SMALL = {
     "encoder": MLPEncoder(hidden_dims=(8,)),
     "projector": MLPProjector(hidden_dims=(12,), projection_dim=8),
-    "max_epochs": 30,
+    "max_epochs": 20,
     "batch_size": 16,
     "random_state": 0,
     "checkpoint_minutes": 0,

@@ -219,7 +219,8 @@ def test_nobody_asks_for_the_kind_of_data():
     assert not found
 
 
-# What a process has imported, step by step: parameters need no torch, `transform` no skorch, and no import a GPU.
+# What a process has imported, step by step: parameters, metrics and queries need no torch, `transform` no skorch, and
+# no import a GPU.
 IMPORTS = """
 import importlib, pickle, sys
 import sklearn_twins
@@ -231,6 +232,7 @@ repr(embedder), clone(embedder).get_params(), embedder.set_params(max_epochs=3).
 pickle.loads(pickle.dumps(embedder))
 from sklearn_twins._roles import ROLES
 [role.constraint for role in ROLES.values()]
+import sklearn_twins.active_learning, sklearn_twins.metrics
 heavy = {"torch", "skorch", "matplotlib", "PIL"} & set(sys.modules)
 assert not heavy, heavy
 

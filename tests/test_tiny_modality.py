@@ -276,6 +276,7 @@ def test_views_are_drawn():
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("onnx_registry")
 def test_onnx(tmp_path):
     pytest.importorskip("onnxscript")
     onnxruntime = pytest.importorskip("onnxruntime")

@@ -1,7 +1,5 @@
-"""Query functions equal simple references; repeated calls, ties, duplicates, labelled rows, refusals, no torch."""
+"""Query functions equal simple references; repeated calls, ties, duplicates, labelled rows, refusals."""
 
-import subprocess
-import sys
 import tracemalloc
 from bisect import bisect_left
 
@@ -351,10 +349,3 @@ def test_parameters_out_of_range_are_refused(name, parameter, value):
     given = (blobs(), probabilities()) if name == "badge" else (blobs(),)
     with pytest.raises(ValueError, match=f"'{parameter}' parameter of {name}"):
         getattr(active_learning, name)(*given, **{parameter: value})
-
-
-@pytest.mark.slow
-def test_torch_is_not_imported():
-    code = "import sklearn_twins.active_learning, sys; assert not {'torch', 'skorch'} & set(sys.modules)"
-    done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr

@@ -19,11 +19,20 @@ from sklearn_twins.active_learning import (
     typiclust,
 )
 
-classifiers = pytest.importorskip("skactiveml.classifier")
-pool = pytest.importorskip("skactiveml.pool")
-
+pytestmark = pytest.mark.slow
 N_LABELED, N = 6, 8
 OURS = {"missing_label": -1, "random_state": 0}
+
+
+@pytest.fixture(scope="module")
+def pool():
+    """Imported when it is needed: a second that not every process of the tests should pay."""
+    return pytest.importorskip("skactiveml.pool")
+
+
+@pytest.fixture(scope="module")
+def classifiers():
+    return pytest.importorskip("skactiveml.classifier")
 
 
 @pytest.fixture(scope="module")
@@ -50,14 +59,14 @@ def query(strategy, X, y, **params):
     return np.asarray(strategy.query(X, y, batch_size=N, **params))
 
 
-def test_typiclust_agrees(rows):
+def test_typiclust_agrees(pool, rows):
     """With its five neighbours and no labels; clusters have different sizes, all above our smallest."""
     X, _ = rows
     theirs = pool.TypiClust(k=5, **OURS).query(X, np.full(len(X), -1), batch_size=6)
     assert_array_equal(typiclust(X, 6, n_neighbors=5, random_state=0), theirs)
 
 
-def test_typiclust_differs_with_small_clusters(rows):
+def test_typiclust_differs_with_small_clusters(pool, rows):
     """It takes clusters of five rows or fewer like others, and draws among clusters of one size; ours come last."""
     X, y = rows
     many = 60
@@ -68,7 +77,7 @@ def test_typiclust_differs_with_small_clusters(rows):
 
 @pytest.mark.filterwarnings("ignore:The maximum purity")  # it is given one radius, which it does not test
 @pytest.mark.parametrize("delta", [0.2, 0.5])
-def test_probcover_agrees(rows, delta):
+def test_probcover_agrees(pool, rows, delta):
     """Up to the first choice between rows that cover equally many: it draws, we take the first."""
     X, y = rows
     strategy = pool.ProbCover(deltas=[delta], **OURS)
@@ -81,14 +90,14 @@ def test_probcover_agrees(rows, delta):
 
 
 @pytest.mark.parametrize("n_labeled", [0, N_LABELED])
-def test_max_herding_agrees(rows, n_labeled):
+def test_max_herding_agrees(pool, rows, n_labeled):
     X, y = rows
     y = y if n_labeled else np.full(len(X), -1)
     theirs = query(pool.MaxHerding(metric_dict={"gamma": 0.5}, **OURS), X, y)
     assert_array_equal(max_herding(X, N, labeled=y >= 0), theirs)
 
 
-def test_core_set_agrees(rows):
+def test_core_set_agrees(pool, rows):
     X, y = rows
     assert_array_equal(core_set(X, N, labeled=y >= 0), query(pool.CoreSet(**OURS), X, y))
 
@@ -97,14 +106,14 @@ def test_core_set_agrees(rows):
     ("ours", "method"),
     [(margin, "margin_sampling"), (entropy, "entropy"), (least_confidence, "least_confident")],
 )
-def test_uncertainty_agrees(rows, ours, method):
+def test_uncertainty_agrees(pool, classifiers, rows, ours, method):
     X, y = rows
     model = classifiers.SklearnClassifier(logistic(), classes=range(5), missing_label=-1).fit(X, y)
     theirs = query(pool.UncertaintySampling(method=method, **OURS), X, y, clf=model, fit_clf=False)
     assert_array_equal(ours(model.predict_proba(X), N, labeled=y >= 0), theirs)
 
 
-def test_badge_begins_with_the_same_row(rows):
+def test_badge_begins_with_the_same_row(pool, classifiers, rows):
     """Further rows differ: it also counts the distance to the origin, and derives its generator from the seed."""
     X, y = rows
     model = classifiers.SklearnClassifier(logistic(), classes=range(5), missing_label=-1).fit(X, y)
@@ -114,7 +123,7 @@ def test_badge_begins_with_the_same_row(rows):
 
 
 @pytest.mark.parametrize("name", ["TypiClust", "ProbCover", "CoreSet", "Badge", "MaxHerding"])
-def test_strategies_take_our_embedding(fitted, name):
+def test_strategies_take_our_embedding(pool, classifiers, fitted, name):
     X, partial, _, embedder = fitted
     Z = embedder.transform(X)
     if name == "Badge":
@@ -125,7 +134,7 @@ def test_strategies_take_our_embedding(fitted, name):
     assert len(set(found.tolist())) == N and (partial[found] == -1).all()
 
 
-def test_classifier_in_their_wrapper(fitted):
+def test_classifier_in_their_wrapper(pool, classifiers, fitted):
     """It is cloned and fitted with -1 for rows without label, and predicts and queries."""
     X, partial, _, _ = fitted
     wrapped = classifiers.SklearnClassifier(small_classifier(), classes=range(3), missing_label=-1)

@@ -189,6 +189,7 @@ def test_views_are_drawn(fitted, clips):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("onnx_registry")
 @pytest.mark.parametrize("preprocessing", [True, False])
 def test_onnx_takes_clips_and_spectrograms_of_any_length(fitted, clips, tmp_path, preprocessing):
     pytest.importorskip("onnxscript")
@@ -213,6 +214,7 @@ def test_onnx_refuses_to_resample(make_audio, clips, tmp_path):
         embedder.to_onnx(tmp_path / "audio.onnx")
 
 
+@pytest.mark.slow
 def test_estimator_checks(make_audio):
     embedder = make_audio({"max_length": 10.0}, max_epochs=1)
     results = check_estimator(embedder, on_fail=None, on_skip=None)

@@ -1,9 +1,7 @@
-"""What every metric has to satisfy: containers, what changes it, odd embeddings, refusals, no torch."""
+"""What every metric has to satisfy: containers, what changes it, odd embeddings, refusals."""
 
 import inspect
 import math
-import subprocess
-import sys
 
 import numpy as np
 import pandas as pd
@@ -182,10 +180,3 @@ WRONG += [("cluster_agreement", "random_state", None)]
 def test_wrong_parameters_are_refused(name, parameter, wrong):
     with pytest.raises(ValueError, match=f"'{parameter}' parameter of {name}"):
         value(name, embedding(), **{parameter: wrong})
-
-
-@pytest.mark.slow
-def test_torch_is_not_imported():
-    code = "import sklearn_twins.metrics, sys; assert not {'torch', 'skorch'} & set(sys.modules)"
-    done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr

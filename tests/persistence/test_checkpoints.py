@@ -93,8 +93,8 @@ def same(a, b, X):
 @FORKS
 @pytest.mark.parametrize("name", killed.CONFIGURATIONS)
 def test_killed_at_random_moments(tmp_path, one_thread, name):
-    """Four times each, 20 in all; and the result has the bits of a fit that was let be."""
-    assert killed.kill_again_and_again(name, 4, tmp_path) == (True, [])
+    """Three times each, 15 in all; and the result has the bits of a fit that was let be."""
+    assert killed.kill_again_and_again(name, 3, tmp_path) == (True, [])
 
 
 @FORKS

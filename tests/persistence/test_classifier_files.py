@@ -136,6 +136,7 @@ def test_dates_as_classes_are_refused(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("onnx_registry")
 @pytest.mark.parametrize(("n_classes", "preprocessing"), [(2, True), (3, False)])
 def test_onnx(n_classes, preprocessing, tmp_path):
     onnxruntime = pytest.importorskip("onnxruntime")

@@ -89,6 +89,7 @@ def test_files(fitted, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("onnx_registry")
 @pytest.mark.parametrize("case", ["rows", "unequal", "series"])
 def test_onnx(case, tmp_path):
     pytest.importorskip("onnxscript")
