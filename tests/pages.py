@@ -2,6 +2,8 @@
 
 import ast
 import contextlib
+import functools
+import inspect
 import io
 import os
 import re
@@ -38,7 +40,7 @@ PAGES = {
 }
 
 SHORTER = {  # examples that take no options: the values that their constants have here
-    "batch_size.py": {"BATCHES": (512, 1024), "STEPS": 2, "SEEDS": 1},
+    "batch_size.py": {"BATCHES": (128, 256), "STEPS": 2, "SEEDS": 1},
     "collapse.py": {"EPOCHS": 1},
     "few_labels_classifier.py": {"EPOCHS": 1, "DRAWS": 1, "ITERATIONS": 250},
     "halves.py": {"EPOCHS": 1},
@@ -56,8 +58,8 @@ SHORTER = {  # examples that take no options: the values that their constants ha
     "which_labels_first.py": {"EPOCHS": 1, "COUNTS": (10, 50, 62), "DRAWS": 1, "ITERATIONS": 250},
 }
 
-# Pages that print the same words after five epochs as after more.
-FEW_EPOCHS = ("docs/extending.md", "docs/few_labels_classifier.md", "docs/natural_views.md", "docs/tuning.md")
+# Pages and examples that need their networks and rows: for a diagnosis, counts of pruned trials, a digit far behind.
+FULL_SIZE = ("docs/quickstart.md", "docs/searching.md", "docs/troubleshooting.md", "halves.py")
 
 DEMOS = {  # examples that take `--quick` and `--output`; the same for them
     "few_labels.py": {"DRAWS": 2},
@@ -89,24 +91,54 @@ def requirements(path):
 
 def in_words(printed):
     """What was printed, without numbers, and without values that a search has chosen: these differ by machine."""
-    return re.sub(r"-?\d+(\.\d+)?(e-?\d+)?", "#", re.sub(r": '[^']*'", ": '...'", printed)).split()
+    return re.sub(r"[-+]?\d+(\.\d+)?(e-?\d+)?", "#", re.sub(r": '[^']*'", ": '...'", printed)).split()
+
+
+def first_digits(load, **params):
+    """The first 600 of the 1797 digits, in the form that `load` gives them."""
+    found = load(**params)
+    if isinstance(found, tuple):
+        return tuple(part[:600] for part in found)
+    parts = {name: part for name, part in found.items() if part is not None}
+    return type(found)(**{name: part[:600] if len(part) == 1797 else part for name, part in parts.items()})
+
+
+@contextlib.contextmanager
+def short_fits(small=True):
+    """Two epochs for `max_epochs="auto"`; narrow networks by default and few digits, if `small`."""
+    from sklearn import datasets
+
+    from sklearn_twins.networks import ConvNetEncoder, MLPEncoder, MLPProjector
+
+    narrow = {MLPEncoder: ((64, 64, 64), None), MLPProjector: ((64,), 64), ConvNetEncoder: ((8, 16, 32, 64),)}
+    patches = [
+        mock.patch("sklearn_twins._fitting._prepare.auto_epochs", lambda n, batch_size, modality: 2),
+        mock.patch("sklearn_twins._classification._fit.choose_epochs", lambda n_batches, n_steps: 2),
+    ]
+    if small:
+        few = functools.partial(first_digits, datasets.load_digits)
+        patches.append(mock.patch.object(datasets, "load_digits", few))
+        for cls, defaults in narrow.items():
+            patches.append(mock.patch.object(inspect.unwrap(cls.__init__), "__defaults__", defaults))
+    with contextlib.ExitStack() as stack:
+        for patch in patches:
+            stack.enter_context(patch)
+        yield
 
 
 def run_page(page):
-    """Run a page's blocks in order, each printing what the page says; doctests are left to pytest."""
+    """Run a page's blocks in order, each printing what the page says; doctests are left to pytest.
+
+    Fits are short, since numbers are not compared, and pages are about other things.
+    """
     blocks = [(code, said) for code, said in BLOCK.findall(read(page)) if ">>>" not in code]
     assert len(blocks) >= PAGES[page]
     namespace = {}
-    # Two epochs for `max_epochs="auto"`: numbers are not compared, and pages are about other things.
-    with (
-        mock.patch("sklearn_twins._fitting._prepare.auto_epochs", lambda n, batch_size, modality: 2),
-        mock.patch("sklearn_twins._classification._fit.choose_epochs", lambda n_batches, n_steps: 2),
-    ):
+    with short_fits(page not in FULL_SIZE):
         for number, (code, said) in enumerate(blocks):
             printed = io.StringIO()
             with contextlib.redirect_stdout(printed):
-                if page in FEW_EPOCHS:
-                    code = re.sub(r"\bmax_epochs=\d\d+", "max_epochs=5", code)
+                code = re.sub(r"\bmax_epochs=\d\d+", "max_epochs=5", code)
                 exec(compile(code, f"{page}, python block {number}", "exec"), namespace)
             if said:
                 assert in_words(printed.getvalue()) == in_words(said), f"{page}, block {number}: {printed.getvalue()}"
@@ -126,7 +158,10 @@ def shorter(path, values):
 def run_example(name, *options):
     """Run an example of the gallery, cut short."""
     values = {**SHORTER, **DEMOS}[name]
-    with mock.patch("sys.argv", [name, "--quick", *options] if name in DEMOS else [name]):
+    with (
+        short_fits(name not in FULL_SIZE),
+        mock.patch("sys.argv", [name, "--quick", *options] if name in DEMOS else [name]),
+    ):
         exec(shorter(EXAMPLES / name, values), {"__name__": "__main__"})
 
 

@@ -210,6 +210,7 @@ def questions_in(path):
     return found
 
 
+@pytest.mark.slow
 def test_nobody_asks_for_the_kind_of_data():
     """All else reaches a modality through its record; the one name in code is the default of the embedder."""
     known = {"_modalities", *MODALITIES, *DOORS}
@@ -270,6 +271,7 @@ def test_first_lines_say_what_files_are_for():
     assert not wrong
 
 
+@pytest.mark.slow
 def test_files_are_not_too_long():
     counts = {str(path.relative_to(PACKAGE)): count_code_lines(path) for path in FILES}
     assert not {name: n for name, n in counts.items() if n > MAX_CODE_LINES}

@@ -28,7 +28,7 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning"),  # from Python 3.12 on
 ]
-PATIENCE = 30  # seconds for work of less than one
+PATIENCE = 60  # seconds for work of less than one
 images = pixels(24, 8, 8, 3)
 of_images = {"modality": "image", "encoder": ConvNetEncoder(widths=(8,)), "batch_size": 6}
 
@@ -133,7 +133,7 @@ for n_threads, n_jobs in [(1, None), (1, -1), (2, None), (2, 2)]:
         os._exit(0)
     assert os.waitpid(pid, 0)[1] == 0, (n_threads, n_jobs)
 """
-    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, timeout=120)
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
 
 
@@ -307,8 +307,8 @@ def test_a_slow_disk_is_not_waited_for_forever(make):
             return Slow()
 
     embedder = make(**{**of_images, "preprocessor": Lazy()}, max_epochs=50)
-    n_threads, start = threading.active_count(), time.monotonic()
+    threads, start = set(threading.enumerate()), time.monotonic()
     with pytest.raises(OSError, match="the disk has gone"):
         embedder.fit(images)
     assert time.monotonic() - start < PATIENCE
-    assert threading.active_count() == n_threads and not hasattr(embedder, "encoder_")
+    assert set(threading.enumerate()) <= threads and not hasattr(embedder, "encoder_")

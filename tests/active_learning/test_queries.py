@@ -21,16 +21,16 @@ DRAWS = [*OF_X, "badge"]
 every_query = pytest.mark.parametrize("name", EVERY)
 
 
-def blobs(n=240, seed=0):
+def blobs(n=120, seed=0):
     """Rows in six groups of different sizes, as embeddings are."""
     return make_blobs([n // 3, n // 4, n // 6, n // 8, n // 12, n // 24], 5, cluster_std=2.0, random_state=seed)[0]
 
 
-def probabilities(n=240, n_classes=4, seed=0):
+def probabilities(n=120, n_classes=4, seed=0):
     return np.random.default_rng(seed).dirichlet(np.ones(n_classes), n)
 
 
-def some_labeled(n=240, share=0.1, seed=0):
+def some_labeled(n=120, share=0.1, seed=0):
     return np.random.default_rng(seed).random(n) < share
 
 
@@ -165,6 +165,7 @@ def test_largest_radius_of_pure_balls(purity):
     assert found == pytest.approx(radii[n_pure - 1], rel=2e-5)
 
 
+@pytest.mark.slow
 def test_max_herding_of_more_rows_than_are_sampled():
     """The first choice is as good as that of all rows; later ones are nearly."""
     X = blobs(1500, seed=1)
@@ -182,6 +183,7 @@ def test_typiclust_of_a_large_cluster(monkeypatch):
     assert_array_equal(typiclust(X, 2, random_state=0), reference_typiclust(X, 2, labeled))
 
 
+@pytest.mark.slow
 def test_more_rows_than_fit_into_a_block():
     X, labeled = blobs(1200, seed=1), some_labeled(1200, 0.3)
     for n in (5, 60):
@@ -245,6 +247,7 @@ def test_scale_does_not_matter(name, scale):
     assert_array_equal(query(name, scale * X, None), query(name, X, None))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("dtype", "power"), [(np.float64, 1000), (np.float64, -1000), (np.float32, 120)])
 def test_scale_without_normalize(dtype, power):
     """Squared distances of these rows overflow or vanish."""
@@ -273,6 +276,7 @@ def test_normalize():
         assert (query(name, X, None) != query(name, X, None, normalize=False)).any()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["core_set", "max_herding", "probcover", "typiclust"])
 def test_memory_is_linear(name):
     """A matrix of all pairs would take 144 MB in float32."""

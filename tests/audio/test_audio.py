@@ -57,6 +57,7 @@ def test_pickles_and_files(fitted, clips, tmp_path):
         broken.save(tmp_path / "broken.safetensors")
 
 
+@pytest.mark.slow
 def test_skops(fitted, clips, tmp_path):
     sio = pytest.importorskip("skops.io")
     sio.dump(fitted, tmp_path / "audio.skops")
@@ -72,6 +73,7 @@ class Interrupt(Callback):
             raise KeyboardInterrupt
 
 
+@pytest.mark.slow
 def test_checkpoints(make_audio, clips, tmp_path):
     embedder = make_audio(max_epochs=4, checkpoint=tmp_path, checkpoint_minutes=0)
     with pytest.raises(KeyboardInterrupt):
@@ -87,6 +89,7 @@ def test_continuing(make_audio, clips):
     assert embedder.partial_fit(clips[:20]).n_iter_ == 4
 
 
+@pytest.mark.slow
 def test_other_rows(make_audio, fitted, clips):
     together = make_audio().fit(clips[:25], unlabeled=clips[25:])
     assert_array_equal(together.transform(clips), fitted.transform(clips))
@@ -94,6 +97,7 @@ def test_other_rows(make_audio, fitted, clips):
     assert make_audio(early_stopping=True).fit(clips).n_iter_ == 2
 
 
+@pytest.mark.slow
 def test_measures_without_labels(fitted, clips):
     assert fitted.score(clips) <= 1
     assert fitted.diagnose(clips).constant_columns == []
@@ -115,6 +119,7 @@ def test_frames(make_audio, clips, n_components):
         assert_allclose(pooled, embedder.transform(clips), atol=1e-4)
 
 
+@pytest.mark.slow
 def test_searches_and_pipelines(make_audio, clips):
     embedder = make_audio(max_epochs=1, augmentation="audio_views", n_components=6)
     y = np.arange(40) % 4
@@ -123,6 +128,7 @@ def test_searches_and_pipelines(make_audio, clips):
     assert GridSearchCV(pipeline, grid, cv=2).fit(clips, y).best_estimator_[0].transform(clips).shape == (40, 6)
 
 
+@pytest.mark.slow
 def test_half_precision(make_audio, clips):
     assert make_audio(precision="bfloat16").fit_transform(clips).dtype == np.float32
     half = make_audio({"dtype": "float16"}).fit(clips)
@@ -144,6 +150,7 @@ def test_views_of_tables_are_refused(make_audio, clips):
         make_audio(augmentation="marginal_corruption").fit(clips)
 
 
+@pytest.mark.slow
 def test_a_classifier_trains_on_cuts_of_labelled_clips(make_audio, clips):
     """Clips of any length, of which nine have labels; calls of `partial_fit` keep theirs."""
     y = np.where(np.arange(40) < 9, np.arange(40) % 3, -1)
@@ -179,6 +186,7 @@ def test_beside_other_views_it_is_refused(make_audio, clips):
         embedder.fit({"sound": clips, "table": np.random.default_rng(0).normal(size=(40, 3))})
 
 
+@pytest.mark.slow
 def test_views_are_drawn(fitted, clips):
     plt = pytest.importorskip("matplotlib.pyplot")
     plt.switch_backend("Agg")

@@ -72,7 +72,7 @@ def test_channels_are_averaged():
 
 
 def test_integers_are_fractions_of_their_largest_value():
-    bits = np.rint(ONE * 2**15).astype(np.int16)
+    bits = np.rint(ONE[:, :800] * 2**15).astype(np.int16)
     assert_allclose(frames_of(bits), frames_of(bits / 2**15))
     assert_allclose(frames_of(bits.astype(np.int32) * 2**16), frames_of(bits / 2**15))
     assert_allclose(frames_of(list(bits)), frames_of(bits / 2**15))

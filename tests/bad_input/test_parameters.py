@@ -319,7 +319,7 @@ def fitted():
 
 
 @pytest.mark.slow
-@table_of(CASES)
+@table_of(CASES[::3])
 def test_refit(X, fitted, refuses, fingerprint, case):
     """A fitted embedder keeps all of its bits; every other one is to go on with its training."""
     params, *words = case

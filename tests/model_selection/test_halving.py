@@ -75,6 +75,7 @@ def test_epochs_of_an_embedder():
     assert get_max_epochs(BarlowTwinsEmbedder(), 25_600) == 10  # 1,000 steps
 
 
+@pytest.mark.slow
 def test_survivors_continue(make, data):
     """The best ones survive; at a constant rate, a run in rounds is the run in one: the scores of a grid search."""
     X, y = data
