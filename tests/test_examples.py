@@ -1,6 +1,5 @@
 """The examples, the demo among them, cut short: they run, print a row for each way, and leave a picture."""
 
-import joblib
 import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
@@ -32,7 +31,7 @@ def run(tmp_path, monkeypatch, capsys, one_thread):
 
     def run(name, *options):
         picture = tmp_path / "picture.png"
-        with plt.rc_context(), joblib.parallel_config("threading"):  # processes would have to import everything again
+        with plt.rc_context():
             run_example(name, "--output", str(picture), *options)
         plt.close("all")
         printed = capsys.readouterr().out

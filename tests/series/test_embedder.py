@@ -23,7 +23,7 @@ def make(encoder=None, preprocessor=None, **params):
         "encoder": encoder or MiniRocketEncoder(hidden_dims=(8,)),
         "preprocessor": preprocessor or SeriesPreprocessor(n_kernel_features=168),
         "projector": MLPProjector((8,), 8),
-        "max_epochs": 8,
+        "max_epochs": 2,
         "batch_size": 16,
         "random_state": 0,
     }
@@ -50,7 +50,8 @@ CASES = {
 }
 
 
-@parametrize_with_checks([make(max_epochs=2)])
+@pytest.mark.slow
+@parametrize_with_checks([make()])
 def test_checks_of_scikit_learn(estimator, check):
     check(estimator)
 
@@ -130,7 +131,7 @@ def test_warm_start_checkpoint_and_storage(tmp_path):
     whole = make().fit(X).transform(X)
     np.testing.assert_array_equal(make(checkpoint=tmp_path / "c").fit(X).transform(X), whole)
     np.testing.assert_array_equal(make(storage="host").fit(X).transform(X), whole)
-    assert make(warm_start=True, max_epochs=4).fit(X).set_params(max_epochs=8).fit(X).n_iter_ == 8
+    assert make(warm_start=True).fit(X).set_params(max_epochs=3).fit(X).n_iter_ == 3
     assert np.isfinite(make(precision="bfloat16").fit(X).transform(X)).all()
 
 
