@@ -106,7 +106,7 @@ def first_digits(load, **params):
 
 @contextlib.contextmanager
 def short_fits(full_size=False):
-    """Two epochs for `max_epochs="auto"`, threads for processes; few digits and narrow networks, if not in full size."""
+    """Two epochs for `max_epochs="auto"`, and threads; few digits and narrow networks, unless in full size."""
     import joblib
     from sklearn import datasets
 
