@@ -160,9 +160,12 @@ def with_all_objectives(axes):
 def covering_checks(axes, shared, make):
     """Pairs of an estimator and a check: every check meets every value of the axes that are not shared out."""
     checks = [check for _, check in estimator_checks_generator(make())]
+    found = []
     for number, row in rows_of_checks(axes, shared, len(checks)):
         estimator = make(**{name: values[i] for i, (name, values) in zip(row, axes.items(), strict=True)})
-        yield pytest.param(estimator, checks[number], id=f"{checks[number].func.__name__}-{''.join(map(str, row))}")
+        name = f"{checks[number].func.__name__}-{''.join(map(str, row))}"
+        found.append(pytest.param(estimator, checks[number], id=name))
+    return found
 
 
 def full_matrix(axes, **params):
