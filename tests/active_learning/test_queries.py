@@ -21,16 +21,16 @@ DRAWS = [*OF_X, "badge"]
 every_query = pytest.mark.parametrize("name", EVERY)
 
 
-def blobs(n=120, seed=0):
+def blobs(n=240, seed=0):
     """Rows in six groups of different sizes, as embeddings are."""
     return make_blobs([n // 3, n // 4, n // 6, n // 8, n // 12, n // 24], 5, cluster_std=2.0, random_state=seed)[0]
 
 
-def probabilities(n=120, n_classes=4, seed=0):
+def probabilities(n=240, n_classes=4, seed=0):
     return np.random.default_rng(seed).dirichlet(np.ones(n_classes), n)
 
 
-def some_labeled(n=120, share=0.1, seed=0):
+def some_labeled(n=240, share=0.1, seed=0):
     return np.random.default_rng(seed).random(n) < share
 
 
