@@ -58,8 +58,9 @@ SHORTER = {  # examples that take no options: the values that their constants ha
     "which_labels_first.py": {"EPOCHS": 1, "COUNTS": (10, 50, 62), "DRAWS": 1, "ITERATIONS": 250},
 }
 
-# Pages and examples that need all digits or the networks that they print.
+# Pages, examples and benchmark scripts that need all digits, or the networks that they print.
 FULL_SIZE = ("docs/quickstart.md", "docs/troubleshooting.md", "batch_size.py", "halves.py", "two_descriptions.py")
+FULL_SIZE += ("natural_views.py",)
 
 DEMOS = {  # examples that take `--quick` and `--output`; the same for them
     "few_labels.py": {"DRAWS": 2},

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from pages import short_fits, shorter
+from pages import FULL_SIZE, short_fits, shorter
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 SMALL = {
@@ -29,7 +29,7 @@ SMALL = {
         *["--tables", "official", "--images", "fashion_mnist", "--labels", "5", "25 %", "--seeds", "1", "--draws", "1"],
         *["--max-rows", "60", "--epochs", "1"],
     ],
-    "audio.py": ["--sections", "pitch", "cost", "--draws", "1", "--epochs", "1", "--clips", "40"],
+    "audio.py": ["--sections", "pitch", "cost", "--draws", "1", "--epochs", "1", "--clips", "60"],
     "files.py": ["--rows", "64", "--epochs", "1", "--rounds", "1"],
     "fuzz_files.py": ["--n", "40"],
     "gpu.py": [
@@ -138,7 +138,7 @@ def run_here(name, options, monkeypatch):
     main.__file__ = str(path)
     monkeypatch.setitem(sys.modules, "__main__", main)  # where pickle looks for a script's functions
     try:
-        with short_fits():
+        with short_fits(name in FULL_SIZE):
             exec(shorter(path, CONSTANTS.get(name, {})), vars(main))
     except SystemExit as end:
         return end.code or 0

@@ -41,6 +41,7 @@ def assert_same_results(batched, ordinary, atol=1e-9):
     assert batched.best_params_ == ordinary.best_params_
 
 
+@pytest.mark.slow
 def test_the_results_are_those_of_a_grid_search(make, data, monkeypatch, capsys):
     """4 embedders for each of 2 folds, one stack or one by one: the classifier's setting needs none of its own.
 
