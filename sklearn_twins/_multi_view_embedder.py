@@ -92,7 +92,8 @@ class MultiViewEmbedder(SomeViews, TransformerMixin, _BaseComposition, TwinsEsti
     objective : "auto", str, component or callable, default="auto"
         Loss of two projections, as in `BarlowTwinsEmbedder`; the mean over pairs of views is minimised.
     optimizer : {"auto", "adamw", "muon", "sgd", "lars"} or callable, default="auto"
-        As in `BarlowTwinsEmbedder`, and so are all parameters below.
+        As in `BarlowTwinsEmbedder`, and so are all parameters below. "auto" is the default of the first view of images
+        or audio, or else of the first view: "muon" or "adamw".
     learning_rate : "auto" or float, default="auto"
         Peak learning rate.
     weight_decay : float, default=1e-4
@@ -100,7 +101,7 @@ class MultiViewEmbedder(SomeViews, TransformerMixin, _BaseComposition, TwinsEsti
     lr_schedule : {"warmup_cosine", "cosine", "warmup_constant", "constant"} or callable, default="warmup_cosine"
         Schedule of the learning rate.
     max_epochs : "auto" or int, default="auto"
-        Maximum number of epochs. "auto" is that of images if one of the views is images.
+        Maximum number of epochs. "auto" is that of the first view of images or audio, or else of the first view.
     batch_size : int, default=256
         Maximum number of rows in a batch.
     early_stopping : bool, default=False

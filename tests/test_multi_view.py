@@ -736,3 +736,12 @@ def test_estimator_checks(params):
     results = check_estimator(embedder, on_fail=None, on_skip=None)
     bad = [(r["check_name"], r["status"], r["exception"]) for r in results if r["status"] == "failed"]
     assert not bad and sum(r["status"] == "passed" for r in results) >= 40
+
+
+@pytest.mark.parametrize(
+    "modalities, optimizer",
+    [(["tabular", "image"], "muon"), (["audio", "image"], "adamw"), (["series", "tabular"], "adamw")],
+)
+def test_auto_is_the_optimizer_of_the_first_view_with_convolutions(modalities, optimizer):
+    views = [(name, BarlowTwinsEmbedder(modality=name)) for name in modalities]
+    assert MultiViewEmbedder(views)._settings().optimizer == optimizer

@@ -21,7 +21,7 @@ class Muon(EachParameter):
     ----------
     params : iterable
         Parameters or parameter groups.
-    lr : float, default=0.02
+    lr : float, default=0.04
         Learning rate of matrices.
     weight_decay : float, default=0
         Decoupled weight decay of matrices.
@@ -38,7 +38,7 @@ class Muon(EachParameter):
     https://kellerjordan.github.io/posts/muon
     """
 
-    def __init__(self, params, lr=0.02, weight_decay=0.0):
+    def __init__(self, params, lr=0.04, weight_decay=0.0):
         super().__init__(params, {"lr": lr, "weight_decay": weight_decay})
 
     def _update(self, parameter, group):

@@ -277,3 +277,12 @@ def test_rates_beyond_float32_diverge(make, X, optimizer, params):
         make(optimizer=optimizer, **params).fit(X)
     with pytest.raises(ValueError, match="became"):
         make(optimizer=optimizer, lr_schedule=lambda step, n_steps: 1e300).fit(X)
+
+
+def test_muon_steps_parameters_of_any_number_of_axes():
+    """Those of the caller's encoder may be a scalar, or hold nothing."""
+    parameters = [torch.nn.Parameter(torch.ones(shape)) for shape in [(), (0, 3), (0,), (2, 3, 2, 2)]]
+    for parameter in parameters:
+        parameter.grad = torch.ones_like(parameter)
+    Muon(parameters).step()
+    assert all(torch.isfinite(p).all() and (p < 1).all() for p in parameters)
