@@ -129,10 +129,16 @@ def short_fits(full_size=False):
         yield
 
 
+def close_figures():
+    """Close all figures, if something has drawn any: matplotlib warns of more than 20."""
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")
+
+
 def run_page(page):
     """Run a page's blocks in order, each printing what the page says; doctests are left to pytest.
 
-    Fits are short, since numbers are not compared, and pages are about other things.
+    Fits are short, since numbers are not compared, and pages are about other things. Figures are closed at the end.
     """
     blocks = [(code, said) for code, said in BLOCK.findall(read(page)) if ">>>" not in code]
     assert len(blocks) >= PAGES[page]
@@ -146,6 +152,7 @@ def run_page(page):
                 exec(compile(code, f"{page}, python block {number}", "exec"), namespace)
             if said:
                 assert in_words(printed.getvalue()) == in_words(said), f"{page}, block {number}: {printed.getvalue()}"
+    close_figures()
 
 
 def shorter(path, values):

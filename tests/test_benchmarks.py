@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from pages import FULL_SIZE, short_fits, shorter
+from pages import FULL_SIZE, close_figures, short_fits, shorter
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 SMALL = {
@@ -142,6 +142,8 @@ def run_here(name, options, monkeypatch):
             exec(shorter(path, CONSTANTS.get(name, {})), vars(main))
     except SystemExit as end:
         return end.code or 0
+    finally:
+        close_figures()
     return 0
 
 

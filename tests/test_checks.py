@@ -158,13 +158,21 @@ def with_all_objectives(axes):
 
 
 def covering_checks(axes, shared, make):
-    """Pairs of an estimator and a check: every check meets every value of the axes that are not shared out."""
-    checks = [check for _, check in estimator_checks_generator(make())]
+    """Pairs of an estimator and a check of it: every check meets every value of the axes that are not shared out."""
+    of_tags = {}  # checks by name
+
+    def checks_of(estimator):
+        tags = repr(get_tags(estimator))
+        if tags not in of_tags:
+            of_tags[tags] = {check.func.__name__: check for _, check in estimator_checks_generator(estimator)}
+        return of_tags[tags]
+
+    names = list({name: None for params in chosen(axes) for name in checks_of(make(**params))})
     found = []
-    for number, row in rows_of_checks(axes, shared, len(checks)):
+    for number, row in rows_of_checks(axes, shared, len(names)):
         estimator = make(**{name: values[i] for i, (name, values) in zip(row, axes.items(), strict=True)})
-        name = f"{checks[number].func.__name__}-{''.join(map(str, row))}"
-        found.append(pytest.param(estimator, checks[number], id=name))
+        if check := checks_of(estimator).get(names[number]):
+            found.append(pytest.param(estimator, check, id=f"{names[number]}-{''.join(map(str, row))}"))
     return found
 
 
