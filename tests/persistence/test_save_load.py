@@ -311,13 +311,14 @@ LISTED = {
     "tuple": lambda frame: ("count", np.str_("flag")),
     "range": lambda frame: range(1, 7, 5),
     "array of objects": lambda frame: np.array(["count", "flag"], dtype=object),
-    "array of strings": lambda frame: np.array(["count", "flag"], dtype=np.dtypes.StringDType()),
     "keys of a dict": lambda frame: {"count": 1, "flag": 2}.keys(),
     "deque": lambda frame: collections.deque(["count", "flag"]),
     "polars": lambda frame: pl.Series(["count", "flag"]),
     "pyarrow": lambda frame: pa.array(["count", "flag"]),
     "categorical": lambda frame: pd.Categorical(["count", "flag"]),
 }
+if hasattr(np.dtypes, "StringDType"):  # NumPy 2
+    LISTED["array of strings"] = lambda frame: np.array(["count", "flag"], dtype=np.dtypes.StringDType())
 
 
 @pytest.mark.parametrize("name", LISTED)
