@@ -62,7 +62,7 @@ class BarlowTwinsEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Twi
         MiniRocket's kernels. "auto" is True if `n_components` is None and `encoder` is not your own module.
     optimizer : {"auto", "adamw", "muon", "sgd", "lars"} or callable, default="auto"
         Optimizer. "auto" is "muon" for images, and "adamw" otherwise. "muon" makes the step of each weight matrix
-        orthogonal: on images, "adamw" needs three times the epochs for the same quality
+        orthogonal: on images, a third of the epochs were about as good as all with "adamw"
         (docs/benchmarks/time_to_quality.md). A callable, such as a class of `torch.optim`, is called as
         ``optimizer(groups, lr=, weight_decay=)``.
     learning_rate : "auto" or float, default="auto"
